@@ -1,0 +1,200 @@
+#include "client.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+namespace bench {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t receive_size = 512 * 1024;
+constexpr std::uint64_t sampled_answers = 100;
+constexpr std::uint64_t most_complaints = 5;
+constexpr auto patience = std::chrono::seconds(10);
+constexpr int tick_milliseconds = 100;
+
+}  // namespace
+
+Client::Client(const LoadOptions& options, const std::vector<int>& descriptors)
+    : options_(options),
+      ring_(options),
+      connections_(descriptors.size()),
+      buffer_(receive_size),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+    Connection& connection = connections_[i];
+    connection.fd = descriptors[i];
+    connection.answer = i % ring_.count();
+    connection.position = connection.answer * ring_.frame_size();
+    fcntl(connection.fd, F_SETFL, O_NONBLOCK);
+    watch(EPOLL_CTL_ADD, connection, EPOLLIN);
+  }
+}
+
+Client::~Client() {
+  for (const Connection& connection : connections_) {
+    if (connection.fd >= 0) close(connection.fd);
+  }
+  close(epoll_);
+}
+
+std::uint64_t Client::run(Bound bound) {
+  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(bound.seconds));
+  auto last_answer = Clock::now();
+  answers_ = 0;
+  may_send_ = bound.messages;
+  for (Connection& connection : connections_) {
+    if (connection.fd < 0) continue;
+    post(connection, options_.in_flight);
+    flush(connection);
+  }
+  while (outstanding_ > 0) {
+    const std::uint64_t before = answers_;
+    turn(tick_milliseconds);
+    const auto now = Clock::now();
+    if (answers_ != before) last_answer = now;
+    if (now >= end) may_send_ = 0;
+    if (now - last_answer < patience) continue;
+    for (Connection& connection : connections_) {
+      if (connection.outstanding > 0) fail(connection, "no answer for 10 s");
+    }
+  }
+  return answers_;
+}
+
+void Client::hold() {
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGTERM);
+  sigaddset(&wanted, SIGINT);
+  sigprocmask(SIG_BLOCK, &wanted, nullptr);
+  const int signals = signalfd(-1, &wanted, SFD_CLOEXEC);
+  std::array<pollfd, 3> watched{pollfd{epoll_, POLLIN, 0}, pollfd{signals, POLLIN, 0}, pollfd{STDIN_FILENO, POLLIN, 0}};
+  for (;;) {
+    poll(watched.data(), watched.size(), -1);
+    if (watched[0].revents != 0) turn(0);
+    if (watched[1].revents != 0) break;
+    std::array<char, 256> ignored;
+    if (watched[2].revents != 0 && read(STDIN_FILENO, ignored.data(), ignored.size()) <= 0) break;
+  }
+  close(signals);
+}
+
+void Client::turn(int timeout) {
+  std::array<epoll_event, 1024> events;
+  const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    auto& connection = *static_cast<Connection*>(event.data.ptr);
+    if ((event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) read_from(connection);
+  }
+  // All reads before all writes: the server then finds many connections ready at once, as under true load.
+  for (int i = 0; i < count; ++i) {
+    auto& connection = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
+    if (connection.fd >= 0 && connection.unsent > 0) flush(connection);
+  }
+}
+
+void Client::post(Connection& connection, std::uint64_t messages) {
+  const std::uint64_t count = std::min(messages, may_send_);
+  may_send_ -= count;
+  outstanding_ += count;
+  connection.outstanding += count;
+  connection.unsent += count * ring_.frame_size();
+}
+
+void Client::flush(Connection& connection) {
+  std::array<iovec, 2> pieces;
+  const std::size_t count = ring_.pieces(connection.position, connection.unsent, pieces);
+  const ssize_t taken = count == 1 ? write(connection.fd, pieces[0].iov_base, pieces[0].iov_len)
+                                   : writev(connection.fd, pieces.data(), static_cast<int>(count));
+  if (taken < 0 && errno != EAGAIN) return fail(connection, std::strerror(errno));
+  const std::size_t written = static_cast<std::size_t>(std::max<ssize_t>(taken, 0));
+  connection.unsent -= written;
+  connection.position = (connection.position + written) % ring_.bytes();
+  const bool blocked = connection.unsent > 0;
+  if (blocked != connection.blocked) watch(EPOLL_CTL_MOD, connection, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  connection.blocked = blocked;
+}
+
+void Client::read_from(Connection& connection) {
+  const ssize_t count = recv(connection.fd, buffer_.data(), buffer_.size(), 0);
+  if (count < 0 && errno == EAGAIN) return;
+  if (count < 0) return fail(connection, std::strerror(errno));
+  if (count == 0) return fail(connection, "the server closed the connection");
+  const std::size_t before = connection.outstanding;
+  if (consume(connection, std::span(buffer_).first(static_cast<std::size_t>(count))))
+    post(connection, before - connection.outstanding);
+}
+
+// False where the stream makes no sense any more, and the connection is gone.
+bool Client::consume(Connection& connection, std::span<const std::uint8_t> bytes) {
+  const std::span<const std::uint8_t> header = ring_.answer_header();
+  const std::size_t answer_size = ring_.answer_size();
+  const std::uint64_t checked = options_.check == Check::every ? UINT64_MAX : sampled_answers;
+  while (!bytes.empty()) {
+    if (connection.outstanding == 0) return fail(connection, "more answers than messages"), false;
+    const std::size_t part = std::min(answer_size - connection.received, bytes.size());
+    if (connection.received < header.size()) {
+      const std::size_t here = std::min(header.size() - connection.received, part);
+      if (std::memcmp(bytes.data(), header.data() + connection.received, here) != 0) {
+        return fail(connection, "an answer that is not one frame of the kind and length that was sent"), false;
+      }
+    }
+    if (connection.checked < checked && !right(connection, bytes.first(part))) complain(connection, "an answer with other bytes");
+    bytes = bytes.subspan(part);
+    connection.received += part;
+    if (connection.received < answer_size) break;
+    connection.received = 0;
+    connection.answer = connection.answer + 1 == ring_.count() ? 0 : connection.answer + 1;
+    ++connection.checked;
+    --connection.outstanding;
+    --outstanding_;
+    ++answers_;
+  }
+  return true;
+}
+
+// Whether the payload in `bytes`, the next part of an answer, is what was sent.
+bool Client::right(const Connection& connection, std::span<const std::uint8_t> bytes) {
+  const std::size_t header = ring_.answer_header().size();
+  const std::size_t skip = header - std::min(header, connection.received);
+  if (skip >= bytes.size()) return true;
+  const std::size_t offset = connection.received + skip - header;
+  return std::memcmp(ring_.payload(connection.answer).data() + offset, bytes.data() + skip, bytes.size() - skip) == 0;
+}
+
+void Client::watch(int operation, Connection& connection, std::uint32_t events) const {
+  epoll_event event{};
+  event.events = events;
+  event.data.ptr = &connection;
+  epoll_ctl(epoll_, operation, connection.fd, &event);
+}
+
+void Client::complain(const Connection& connection, const char* what) {
+  if (++errors_ > most_complaints) return;
+  std::fprintf(stderr, "load: connection %td: %s\n", &connection - connections_.data() + 1, what);
+}
+
+void Client::fail(Connection& connection, const char* what) {
+  complain(connection, what);
+  close(connection.fd);
+  connection.fd = -1;
+  outstanding_ -= connection.outstanding;
+  connection.outstanding = connection.unsent = 0;
+}
+
+}  // namespace bench

@@ -1,0 +1,67 @@
+// The engine of the load client: many connections, each with so many messages outstanding, one read and one write for each event.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "load_options.h"
+#include "ring.h"
+
+namespace bench {
+
+// How long to go on sending; whichever comes first.
+struct Bound {
+  double seconds;
+  std::uint64_t messages;
+};
+
+class Client {
+ public:
+  // Takes the upgraded connections over and closes them in the end.
+  Client(const LoadOptions& options, const std::vector<int>& descriptors);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Sends until the bound is reached, then waits for the answers that are still out. Returns the number of answers.
+  std::uint64_t run(Bound bound);
+  // Holds the connections until stdin closes or SIGTERM or SIGINT arrives.
+  void hold();
+  std::uint64_t errors() const { return errors_; }
+
+ private:
+  struct Connection {
+    int fd = -1;
+    std::size_t position = 0;  // in the ring, of the next byte to send
+    std::size_t unsent = 0;
+    std::size_t answer = 0;    // in the ring, the message whose answer is next
+    std::size_t received = 0;  // bytes of that answer
+    std::size_t outstanding = 0;
+    std::uint64_t checked = 0;
+    bool blocked = false;
+  };
+
+  void post(Connection& connection, std::uint64_t messages);
+  void flush(Connection& connection);
+  void turn(int timeout);
+  void read_from(Connection& connection);
+  bool consume(Connection& connection, std::span<const std::uint8_t> bytes);
+  bool right(const Connection& connection, std::span<const std::uint8_t> bytes);
+  void watch(int operation, Connection& connection, std::uint32_t events) const;
+  void complain(const Connection& connection, const char* what);
+  void fail(Connection& connection, const char* what);
+
+  const LoadOptions& options_;
+  Ring ring_;
+  std::vector<Connection> connections_;
+  std::vector<std::uint8_t> buffer_;
+  int epoll_;
+  std::uint64_t may_send_ = 0;
+  std::uint64_t outstanding_ = 0;
+  std::uint64_t answers_ = 0;
+  std::uint64_t errors_ = 0;
+};
+
+}  // namespace bench

@@ -1,0 +1,206 @@
+/* The binary interface between Wharf and its protocol plugins: valid C11, and what protocol.hpp is made of.
+ *
+ * A plugin is a shared object that exports one symbol, `wharf_plugin_export`, of type wharf_plugin. It lists protocol rows: a name that
+ * clients offer in Sec-WebSocket-Protocol, and callbacks. Rows built into a program have the same type.
+ *
+ * Rules that hold for everything here:
+ * - Structs that cross the boundary start with their size, and later versions only append fields: a plugin built against an older
+ *   header loads in a newer server. WHARF_ABI_NUMBER changes only when that promise has to be broken.
+ * - Every callback runs on the thread of the loop that its peer belongs to, never inside another callback, and must not block.
+ * - Handles (wharf_peer and the like) are lent. Nothing here takes ownership of memory; texts are copied or used before the call returns.
+ * - Except for `post`, services may only be called on the loop's own thread.
+ * - No C++ exception may leave a callback. (protocol.hpp sees to that.)
+ */
+#ifndef WHARF_ABI_H
+#define WHARF_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WHARF_ABI_NUMBER 1u
+
+/* What a WebSocket message is (RFC 6455 section 5.6). Text is valid UTF-8, received and sent. */
+typedef enum wharf_kind { WHARF_TEXT = 1, WHARF_BINARY = 2 } wharf_kind;
+
+/* What a call that sends found. The message was taken in the first two cases, and not in the third. */
+typedef enum wharf_flow {
+  WHARF_GO = 0,    /* go on */
+  WHARF_HOLD = 1,  /* more is queued than the high-water mark: nothing more is read from this peer until `drained` is called. Sending
+                      further is allowed; at the hard cap the connection is cut */
+  WHARF_CLOSED = 2 /* the conversation is over, or its close has begun */
+} wharf_flow;
+
+typedef enum wharf_level { WHARF_ERROR = 1, WHARF_WARN = 2, WHARF_INFO = 3, WHARF_DEBUG = 4 } wharf_level;
+
+/* Bytes lent, not NUL-terminated. */
+typedef struct wharf_text {
+  const char* data; /* NULL where there is no such thing, as against an empty one */
+  size_t size;
+} wharf_text;
+
+typedef struct wharf_services wharf_services;
+
+/* One open conversation. Lent from `open` to the end of `closing`; not valid on other threads (see wharf_handle). */
+typedef struct wharf_peer {
+  const wharf_services* services;
+} wharf_peer;
+
+/* One row as it serves one virtual host on one loop. Lent as long as the shared state lives. */
+typedef struct wharf_scope {
+  const wharf_services* services;
+} wharf_scope;
+
+/* The request that asks to open a conversation. Lent during `accept` and `open`, with every text taken from it. */
+typedef struct wharf_request {
+  const wharf_services* services;
+} wharf_request;
+
+/* Names a peer for ever, on any thread and also after the peer is gone. A plain value: copy it freely. */
+typedef struct wharf_handle {
+  uint64_t loop;
+  uint32_t slot;
+  uint32_t generation;
+} wharf_handle;
+
+/* Runs on the peer's loop with the peer and its session state; with both NULL when the peer is gone, so that `argument` can be freed. */
+typedef void (*wharf_task)(wharf_peer* peer, void* state, void* argument);
+
+/* What the server does for a row. Check `size` before you use a field that your header marks as newer than ABI 1.0. */
+struct wharf_services {
+  size_t size;
+
+  /* Queues one whole message; any size, any number of times, from a buffer that is yours again on return. Text that is not valid UTF-8
+   * is not sent: the peer is closed with 1011, the fault is logged, and WHARF_CLOSED returned. */
+  wharf_flow (*send)(wharf_peer* peer, wharf_kind kind, const char* data, size_t size);
+
+  /* Queues a ping of at most 125 bytes (RFC 6455 section 5.5.2); more are cut off. Its pong comes to the row's `pong`. */
+  wharf_flow (*ping)(wharf_peer* peer, const char* data, size_t size);
+
+  /* Begins the close handshake (RFC 6455 section 7): what was sent before still goes out. `code` is 1000-1003, 1007-1014 or 3000-4999;
+   * anything else is logged and sent as 1011. `reason` is cut to at most 123 bytes at the end of a code point; invalid UTF-8 is left
+   * out. Messages that arrive later are dropped; `closing` follows when the peer answered, or after 5 seconds. A second call does nothing. */
+  void (*close)(wharf_peer* peer, uint16_t code, const char* reason, size_t reason_size);
+
+  /* Drops the connection without a close frame; what is queued is lost. `closing` follows with 1006. */
+  void (*abort)(wharf_peer* peer);
+
+  /* Calls the row's `tick` every so many milliseconds from now on, as long as the conversation is open; 0 stops it. One per peer: a
+   * second call replaces the first. Ticks that a busy loop missed are not made up for. */
+  void (*every)(wharf_peer* peer, uint32_t milliseconds);
+
+  /* Bytes queued for this peer that the operating system has not taken yet. */
+  size_t (*buffered)(const wharf_peer* peer);
+
+  /* A name for this peer that other threads may hold. */
+  wharf_handle (*handle)(wharf_peer* peer);
+
+  /* From any thread: runs `task` on the loop of the peer. Returns 1 when the task will run, exactly once; 0 when the loop has gone and
+   * it will not. */
+  int (*post)(wharf_handle handle, wharf_task task, void* argument);
+
+  /* The value of an option of this row on this virtual host, NUL-terminated, or NULL. Valid as long as the scope. */
+  const char* (*option)(const wharf_scope* scope, const char* name);
+
+  /* Writes a line to the server's log. */
+  void (*log)(const wharf_scope* scope, wharf_level level, const char* text, size_t size);
+
+  /* The scope that a peer lives in. */
+  wharf_scope* (*scope)(const wharf_peer* peer);
+
+  /* Milliseconds on the loop's monotonic clock; tests drive it. */
+  uint64_t (*now)(const wharf_scope* scope);
+
+  /* Parts of the request: its path, not decoded; its query without '?', not decoded; the first field of that name (ignoring case);
+   * the address of the other end as text, an IPv4 or IPv6 address with its port. */
+  wharf_text (*path)(const wharf_request* request);
+  wharf_text (*query)(const wharf_request* request);
+  wharf_text (*field)(const wharf_request* request, const char* name);
+  wharf_text (*address)(const wharf_request* request);
+};
+
+/* One row of the protocol table. Set `size` to sizeof(wharf_row) and leave what you do not use at zero.
+ *
+ * State is the server's to allocate and the row's to construct: so many bytes, zeroed, aligned for every standard type (max_align_t).
+ * The session state belongs to one peer, the shared state to one virtual host on one loop. */
+typedef struct wharf_row {
+  size_t size;
+
+  /* The subprotocol name, a token (RFC 6455 section 4.1). A row with the empty name serves clients that offer no subprotocol, where the
+   * virtual host names no default. Lives as long as the row. */
+  const char* name;
+
+  /* The longest message that is received, in bytes after reassembly; 0 means 1 MiB. A longer one closes the peer with 1009. */
+  uint64_t message_limit;
+
+  size_t shared_state_size;
+  size_t state_size;
+
+  /* Constructs the shared state. Returns 0, or anything else to say that the row can not serve (log why): the server does not start. */
+  int (*start)(void* shared, wharf_scope* scope);
+  /* Destroys it: once, after the last peer is gone, and only if start returned 0. */
+  void (*stop)(void* shared);
+
+  /* Whether to accept a handshake that is valid and chose this row: 0 to accept, or the HTTP status, 400 to 599, to refuse with. */
+  int (*accept)(void* shared, const wharf_request* request);
+
+  /* Constructs the session state when the conversation opens. Sending is allowed. Returns 0; anything else closes the peer with 1011,
+   * and then `destroy` is not called. */
+  int (*open)(void* state, void* shared, wharf_peer* peer, const wharf_request* request);
+
+  /* A whole message. `data` is lent during the call, and the callee may change it. */
+  void (*message)(void* state, wharf_kind kind, char* data, size_t size);
+
+  /* The peer took what had made a call return WHARF_HOLD. */
+  void (*drained)(void* state);
+
+  /* What `every` asked for. */
+  void (*tick)(void* state);
+
+  /* A pong arrived (RFC 6455 section 5.5.3), asked for or not. */
+  void (*pong)(void* state, const char* data, size_t size);
+
+  /* The conversation is over: once, right before `destroy`. `code` is that of the peer's close frame, 1005 when it had none, 1006 when
+   * the connection ended without one. Nothing can be sent any more. */
+  void (*closing)(void* state, uint16_t code, const char* reason, size_t reason_size);
+
+  /* Destroys the session state. The last call with it. */
+  void (*destroy)(void* state);
+} wharf_row;
+
+/* What a plugin exports. `abi` and `size` keep their place for ever. */
+typedef struct wharf_plugin {
+  uint32_t abi;                 /* WHARF_ABI_NUMBER */
+  uint32_t row_count;
+  size_t size;                  /* sizeof(wharf_plugin) */
+  const wharf_row* const* rows; /* row_count of them; live as long as the plugin */
+} wharf_plugin;
+
+#if defined(__GNUC__)
+#define WHARF_VISIBLE __attribute__((visibility("default")))
+#else
+#define WHARF_VISIBLE
+#endif
+
+/* The plugin's one symbol. A unit that is built into a program next to others defines another name for it before this header. */
+#ifndef WHARF_PLUGIN_SYMBOL
+#define WHARF_PLUGIN_SYMBOL wharf_plugin_export
+#endif
+
+/* Defines the plugin's symbol from an array of pointers to rows: WHARF_PLUGIN(rows) */
+#ifdef __cplusplus
+#define WHARF_C_LINKAGE extern "C"
+#else
+#define WHARF_C_LINKAGE extern
+#endif
+#define WHARF_PLUGIN(rows)                                               \
+  WHARF_C_LINKAGE WHARF_VISIBLE const wharf_plugin WHARF_PLUGIN_SYMBOL;  \
+  const wharf_plugin WHARF_PLUGIN_SYMBOL = {WHARF_ABI_NUMBER, sizeof(rows) / sizeof((rows)[0]), sizeof(wharf_plugin), rows};
+
+#ifdef __cplusplus
+}
+#endif
+#endif

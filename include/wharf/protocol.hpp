@@ -1,0 +1,400 @@
+#pragma once
+/// Write a protocol as a plain class:
+///
+///     struct ReverseEcho {
+///       wharf::Peer peer;
+///       void message(wharf::Kind kind, std::string_view data) { peer.send(kind, reversed(data)); }
+///     };
+///     WHARF_EXPORT(wharf::protocol<ReverseEcho>("reverse-echo"))
+///
+/// One object is constructed for each conversation when it opens, and destroyed when it is over. All members below are optional but one
+/// that receives something; they are found at compile time, and a misspelt signature does not compile:
+///
+///     void message(wharf::Kind kind, std::string_view data);    a whole message; `data` is lent during the call
+///     void opened(const wharf::Request& request);               right after construction
+///     void drained();                                           the peer took what had made send() return Flow::hold
+///     void tick();                                              what Peer::every() asked for
+///     void pong(std::string_view data);                         a pong arrived
+///     void closing(std::uint16_t code, std::string_view why);   the conversation is over; destruction follows
+///     static int accept(const wharf::Request& request);         0 to accept the handshake, or the HTTP status to refuse it with
+///     static int accept(const wharf::Request&, Shared& shared); the same, with the shared state
+///     struct Shared;                                            state per virtual host and loop, made from a wharf::Scope or nothing;
+///                                                               the class is then made from {Peer, Shared&}
+///
+/// Callbacks run on the loop's thread, never inside one another: a callback may send to, close or abort any peer, also its own. It must
+/// not block. An exception that leaves one closes that peer with 1011 and is logged.
+///
+/// This header is all inline and turns the class into the C rows of abi.h: a plugin needs no library to link against.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "wharf/abi.h"
+
+namespace wharf {
+
+/// What a message is (RFC 6455 section 5.6).
+enum class Kind { text = WHARF_TEXT, binary = WHARF_BINARY };
+
+/// What a call that sends found: go on; more is queued than the high-water mark (taken all the same; `drained` follows); or the
+/// conversation is over and nothing was taken.
+enum class Flow { go = WHARF_GO, hold = WHARF_HOLD, closed = WHARF_CLOSED };
+
+enum class Level { error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, debug = WHARF_DEBUG };
+
+/// Where a protocol serves: one row on one virtual host and one loop. A small value, valid as long as the shared state or a peer lives.
+class Scope {
+ public:
+  explicit Scope(wharf_scope* scope) : scope_(scope) {}
+
+  /// The value that the virtual host gives to an option of this protocol.
+  [[nodiscard]] std::optional<std::string_view> option(const char* name) const {
+    const char* value = scope_->services->option(scope_, name);
+    return value != nullptr ? std::optional<std::string_view>(value) : std::nullopt;
+  }
+  /// One line in the server's log.
+  void log(Level level, std::string_view text) const {
+    scope_->services->log(scope_, static_cast<wharf_level>(level), text.data(), text.size());
+  }
+  /// The loop's monotonic clock, which tests drive.
+  [[nodiscard]] std::chrono::milliseconds now() const {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(scope_->services->now(scope_)));
+  }
+
+ private:
+  wharf_scope* scope_;
+};
+
+/// The request that asks for a conversation. Valid, with every view taken from it, during the call that it is handed to.
+class Request {
+ public:
+  explicit Request(const wharf_request* request) : request_(request) {}
+
+  /// Not percent-decoded.
+  [[nodiscard]] std::string_view path() const { return view(request_->services->path(request_)); }
+  /// Without '?', not percent-decoded.
+  [[nodiscard]] std::string_view query() const { return view(request_->services->query(request_)); }
+  /// The first field of that name, ignoring case.
+  [[nodiscard]] std::optional<std::string_view> field(const char* name) const {
+    const wharf_text text = request_->services->field(request_, name);
+    return text.data != nullptr ? std::optional<std::string_view>(view(text)) : std::nullopt;
+  }
+  /// The other end, like 127.0.0.1:4711.
+  [[nodiscard]] std::string_view address() const { return view(request_->services->address(request_)); }
+
+ private:
+  static std::string_view view(wharf_text text) { return {text.data, text.size}; }
+
+  const wharf_request* request_;
+};
+
+/// A peer's name that any thread may hold, also after the peer is gone. T is the class of its protocol.
+template <class T>
+class Handle {
+ public:
+  Handle(wharf_handle handle, const wharf_services* services) : handle_(handle), services_(services) {}
+
+  /// From any thread: runs `task(T&)` on the peer's loop, unless the peer is gone by then. False when the loop itself is gone.
+  template <class Task>
+  bool post(Task task) const {
+    auto boxed = std::make_unique<Task>(std::move(task));
+    const wharf_task run = [](wharf_peer* peer, void* state, void* argument) {
+      const std::unique_ptr<Task> owner(static_cast<Task*>(argument));
+      if (peer == nullptr) return;
+      try {
+        (*owner)(*static_cast<T*>(state));
+      } catch (...) {
+        peer->services->close(peer, 1011, "", 0);
+      }
+    };
+    if (services_->post(handle_, run, boxed.get()) == 0) return false;
+    boxed.release();
+    return true;
+  }
+
+ private:
+  wharf_handle handle_;
+  const wharf_services* services_;
+};
+
+/// One open conversation. Keep it as a member of the protocol's class: it is valid exactly as long as that object. For the loop's thread
+/// only; other threads use a Handle.
+class Peer {
+ public:
+  explicit Peer(wharf_peer* peer) : peer_(peer) {}
+
+  /// Queues a whole message, at any time, any number of times, from any buffer. What a turn of the loop sends leaves in one write. Text
+  /// must be valid UTF-8; otherwise the peer is closed with 1011, and the log says so.
+  Flow send(Kind kind, std::string_view data) const {
+    return static_cast<Flow>(peer_->services->send(peer_, static_cast<wharf_kind>(kind), data.data(), data.size()));
+  }
+  Flow send_text(std::string_view text) const { return send(Kind::text, text); }
+  Flow send_binary(std::string_view bytes) const { return send(Kind::binary, bytes); }
+
+  /// At most 125 bytes; its pong comes to pong().
+  Flow ping(std::string_view data = {}) const { return static_cast<Flow>(peer_->services->ping(peer_, data.data(), data.size())); }
+
+  /// Begins the close handshake, after everything sent before. Codes: 1000-1003, 1007-1014, 3000-4999. Reason: UTF-8, 123 bytes.
+  void close(std::uint16_t code = 1000, std::string_view reason = {}) const {
+    peer_->services->close(peer_, code, reason.data(), reason.size());
+  }
+
+  /// Drops the connection at once, and what is queued with it.
+  void abort() const { peer_->services->abort(peer_); }
+
+  /// Calls tick() every so often from now on; a later call replaces an earlier one, zero ends it. At most 49 days.
+  void every(std::chrono::milliseconds period) const {
+    peer_->services->every(peer_, static_cast<std::uint32_t>(period.count() > 0 ? period.count() : 0));
+  }
+
+  /// Bytes queued that the operating system has not taken yet.
+  [[nodiscard]] std::size_t buffered() const { return peer_->services->buffered(peer_); }
+
+  [[nodiscard]] Scope scope() const { return Scope(peer_->services->scope(peer_)); }
+  void log(Level level, std::string_view text) const { scope().log(level, text); }
+
+  /// For other threads. T is the class that this peer is a member of.
+  template <class T>
+  [[nodiscard]] Handle<T> handle() const {
+    return {peer_->services->handle(peer_), peer_->services};
+  }
+
+ private:
+  wharf_peer* peer_;
+};
+
+/// A row of the protocol table, made by protocol<T>().
+struct Protocol : wharf_row {
+  /// The longest message received, in bytes; default 1 MiB. A longer one closes the peer with 1009.
+  [[nodiscard]] constexpr Protocol message_limit(std::uint64_t bytes) const {
+    Protocol changed = *this;
+    changed.wharf_row::message_limit = bytes;
+    return changed;
+  }
+};
+
+namespace detail {
+
+// Whether T has a member of a name, whatever its type: deriving from T and from a class that has it makes the name ambiguous.
+struct Names {
+  int message, opened, drained, tick, pong, closing, accept, fragment, request;
+};
+template <class T>
+struct WithNames : T, Names {};
+
+#define WHARF_DETAIL_HAS(name) \
+  template <class T>           \
+  inline constexpr bool has_##name = !requires { &WithNames<T>::name; };
+WHARF_DETAIL_HAS(message)
+WHARF_DETAIL_HAS(opened)
+WHARF_DETAIL_HAS(drained)
+WHARF_DETAIL_HAS(tick)
+WHARF_DETAIL_HAS(pong)
+WHARF_DETAIL_HAS(closing)
+WHARF_DETAIL_HAS(accept)
+WHARF_DETAIL_HAS(fragment)
+WHARF_DETAIL_HAS(request)
+#undef WHARF_DETAIL_HAS
+
+struct NoShared {};
+template <class T>
+struct SharedOf {
+  using type = NoShared;
+};
+template <class T>
+  requires requires { typename T::Shared; }
+struct SharedOf<T> {
+  using type = typename T::Shared;
+};
+
+inline void log_exception(wharf_scope* scope, const char* where) noexcept {
+  try {
+    std::string text = std::string("an exception left ") + where;
+    try {
+      throw;
+    } catch (const std::exception& error) {
+      text += std::string(": ") + error.what();
+    } catch (...) {
+    }
+    Scope(scope).log(Level::error, text);
+  } catch (...) {
+  }
+}
+
+/// Every member that T has under a known name must be callable as that name is called.
+template <class T>
+constexpr void check_members() {
+  static_assert(std::is_class_v<T> && !std::is_final_v<T>, "a wharf protocol is a class that is not final");
+  static_assert(alignof(T) <= alignof(std::max_align_t), "a wharf protocol's class must not be over-aligned");
+  static_assert(has_message<T> || has_opened<T> || has_tick<T> || has_pong<T>,
+                "a wharf protocol needs a handler: at least one of message, opened, tick or pong");
+  static_assert(!has_fragment<T> && !has_request<T>, "fragment() and request() are names reserved for a later version of wharf");
+  static_assert(!has_message<T> || requires(T t) { t.message(Kind::text, std::string_view()); },
+                "message has the wrong signature; it is: void message(wharf::Kind kind, std::string_view data)");
+  static_assert(!has_opened<T> || requires(T t, const Request& r) { t.opened(r); },
+                "opened has the wrong signature; it is: void opened(const wharf::Request& request)");
+  static_assert(!has_drained<T> || requires(T t) { t.drained(); }, "drained has the wrong signature; it is: void drained()");
+  static_assert(!has_tick<T> || requires(T t) { t.tick(); }, "tick has the wrong signature; it is: void tick()");
+  static_assert(!has_pong<T> || requires(T t) { t.pong(std::string_view()); },
+                "pong has the wrong signature; it is: void pong(std::string_view data)");
+  static_assert(!has_closing<T> || requires(T t) { t.closing(std::uint16_t{}, std::string_view()); },
+                "closing has the wrong signature; it is: void closing(std::uint16_t code, std::string_view reason)");
+}
+
+/// The C callbacks of a row, made from T's members.
+template <class T>
+struct Row {
+  using Shared = typename SharedOf<T>::type;
+
+  static constexpr bool accepts_shared = requires(const Request& r, Shared& s) {
+    { T::accept(r, s) } -> std::convertible_to<int>;
+  };
+  static constexpr bool accepts_plain = requires(const Request& r) {
+    { T::accept(r) } -> std::convertible_to<int>;
+  };
+  static_assert(!has_accept<T> || accepts_shared || accepts_plain,
+                "accept has the wrong signature; it is: static int accept(const wharf::Request& request) or (..., Shared& shared)");
+  static_assert(alignof(Shared) <= alignof(std::max_align_t), "a wharf protocol's Shared must not be over-aligned");
+
+  static T& self(void* state) { return *static_cast<T*>(state); }
+  static Shared& shared(void* state) { return *static_cast<Shared*>(state); }
+
+  /// Runs a member; what it throws closes its peer.
+  template <class Call>
+  static void guarded(void* state, const char* where, Call&& call) {
+    try {
+      call(self(state));
+    } catch (...) {
+      wharf_peer* peer = peer_of(state);
+      log_exception(peer->services->scope(peer), where);
+      peer->services->close(peer, 1011, "", 0);
+    }
+  }
+
+  // The session state is T with the peer behind it, so that a fault can be laid at its door whatever T keeps.
+  struct State {
+    T object;
+    wharf_peer* peer;
+  };
+  static wharf_peer* peer_of(void* state) { return static_cast<State*>(state)->peer; }
+
+  static int start(void* state, wharf_scope* scope) {
+    try {
+      if constexpr (requires { Shared{Scope(scope)}; }) ::new (state) Shared{Scope(scope)};
+      else ::new (state) Shared{};
+      return 0;
+    } catch (...) {
+      log_exception(scope, "the constructor of Shared");
+      return 1;
+    }
+  }
+  static void stop(void* state) { shared(state).~Shared(); }
+
+  static int accept(void* state, const wharf_request* request) {
+    try {
+      if constexpr (accepts_shared) return T::accept(Request(request), shared(state));
+      else if constexpr (accepts_plain) return T::accept(Request(request));
+      else return 0;
+    } catch (...) {
+      return 500;
+    }
+  }
+
+  static int open(void* state, void* shared_state, wharf_peer* peer, const wharf_request* request) {
+    bool constructed = false;
+    try {
+      construct(state, shared_state, peer);
+      static_cast<State*>(state)->peer = peer;
+      constructed = true;
+      if constexpr (has_opened<T>) self(state).opened(Request(request));
+      return 0;
+    } catch (...) {
+      log_exception(peer->services->scope(peer), "the opening of a conversation");
+      if (constructed) destroy(state);
+      return 1;
+    }
+  }
+  static void construct(void* state, [[maybe_unused]] void* shared_state, wharf_peer* peer) {
+    if constexpr (requires { T{Peer(peer), shared(shared_state)}; }) ::new (state) T{Peer(peer), shared(shared_state)};
+    else if constexpr (requires { T{Peer(peer)}; }) ::new (state) T{Peer(peer)};
+    else {
+      static_assert(requires { T{}; }, "a wharf protocol is made from {wharf::Peer, Shared&}, from {wharf::Peer}, or from {}");
+      ::new (state) T{};
+    }
+  }
+
+  static void message(void* state, wharf_kind kind, char* data, size_t size) {
+    guarded(state, "message()", [&](T& object) { object.message(static_cast<Kind>(kind), std::string_view(data, size)); });
+  }
+  static void drained(void* state) {
+    guarded(state, "drained()", [](T& object) { object.drained(); });
+  }
+  static void tick(void* state) {
+    guarded(state, "tick()", [](T& object) { object.tick(); });
+  }
+  static void pong(void* state, const char* data, size_t size) {
+    guarded(state, "pong()", [&](T& object) { object.pong(std::string_view(data, size)); });
+  }
+  static void closing(void* state, uint16_t code, const char* reason, size_t size) {
+    guarded(state, "closing()", [&](T& object) { object.closing(code, std::string_view(reason, size)); });
+  }
+  static void destroy(void* state) { self(state).~T(); }
+};
+
+}  // namespace detail
+
+/// The row for class T under a subprotocol name: a token, with static storage.
+template <class T>
+constexpr Protocol protocol(const char* name) {
+  detail::check_members<T>();
+  using Row = detail::Row<T>;
+  Protocol row{};
+  row.size = sizeof(wharf_row);
+  row.name = name;
+  row.shared_state_size = sizeof(typename Row::Shared);
+  row.state_size = sizeof(typename Row::State);
+  row.start = Row::start;
+  row.stop = Row::stop;
+  if constexpr (detail::has_accept<T>) row.accept = Row::accept;
+  row.open = Row::open;
+  if constexpr (detail::has_message<T>) row.message = Row::message;
+  if constexpr (detail::has_drained<T>) row.drained = Row::drained;
+  if constexpr (detail::has_tick<T>) row.tick = Row::tick;
+  if constexpr (detail::has_pong<T>) row.pong = Row::pong;
+  if constexpr (detail::has_closing<T>) row.closing = Row::closing;
+  row.destroy = Row::destroy;
+  return row;
+}
+
+namespace detail {
+template <std::size_t count>
+struct RowPointers {
+  const wharf_row* rows[count];
+};
+template <std::size_t count>
+constexpr RowPointers<count> pointers_to(const Protocol (&rows)[count]) {
+  RowPointers<count> pointers{};
+  for (std::size_t i = 0; i < count; ++i) pointers.rows[i] = &rows[i];
+  return pointers;
+}
+}  // namespace detail
+
+}  // namespace wharf
+
+/// Makes the shared object that it stands in a plugin with these rows: WHARF_EXPORT(wharf::protocol<A>("a"), wharf::protocol<B>("b"))
+/// Once in a plugin, outside of any namespace.
+#define WHARF_EXPORT(...)                                                                    \
+  namespace {                                                                                \
+  constexpr wharf::Protocol wharf_exported_rows[] = {__VA_ARGS__};                           \
+  constexpr auto wharf_exported_pointers = wharf::detail::pointers_to(wharf_exported_rows);  \
+  }                                                                                          \
+  WHARF_PLUGIN(wharf_exported_pointers.rows)

@@ -1,0 +1,133 @@
+#pragma once
+/// The server: a protocol table, virtual hosts, ports, loops. One program of a few lines:
+///
+///     wharf::Server server;
+///     server.add(wharf::protocol<ReverseEcho>("reverse-echo"));
+///     if (auto error = server.listen("127.0.0.1", 7681)) { std::cerr << error.message << '\n'; return 1; }
+///     if (auto error = server.run()) { std::cerr << error.message << '\n'; return 1; }
+///
+/// Set it up from one thread; run() or start() comes last. Only stop() may be called from other threads.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wharf/abi.h"
+#include "wharf/protocol.hpp"
+
+struct uv_loop_s;
+
+namespace wharf {
+
+/// What went wrong, in one line that says how to mend it; converts to true where something did.
+struct [[nodiscard]] Error {
+  std::string message;
+  explicit operator bool() const { return !message.empty(); }
+};
+
+/// The limits of every peer; docs/limits.md explains each. Bytes, counts, and milliseconds.
+struct Limits {
+  std::size_t request_line = 8 * 1024;
+  std::size_t request_head = 16 * 1024;
+  std::size_t request_fields = 100;
+  std::chrono::milliseconds request_head_time{10'000};
+  std::chrono::milliseconds keep_alive_idle{60'000};
+  std::uint64_t message = 1024 * 1024;  ///< for protocols that name no limit of their own
+  std::chrono::milliseconds close_handshake{5'000};
+  std::size_t output_low_water = 16 * 1024;
+  std::size_t output_high_water = 64 * 1024;
+  std::size_t output_hard_cap = 4 * 1024 * 1024;
+  std::chrono::milliseconds write_stall{30'000};
+  std::chrono::milliseconds stop_grace{4'000};
+  std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve of 32 descriptors and 16 per thread
+  int backlog = 511;
+};
+
+/// Options of one protocol on one virtual host, by name.
+using Options = std::map<std::string, std::string, std::less<>>;
+
+/// Files below a URL prefix.
+struct Mount {
+  std::string prefix = "/";  ///< starts and ends with '/'
+  std::string folder;
+  std::string index = "index.html";  ///< what a path that ends in '/' serves
+};
+
+/// A name with its own mounts, protocol table and options.
+struct VirtualHost {
+  std::string name;  ///< compared with the Host of requests, whole and ignoring case, without the port; empty: for all others
+  std::vector<Mount> mounts;
+  std::vector<std::string> protocols;       ///< which rows clients may select here; empty: all that the server has
+  std::string default_protocol;             ///< the row for clients that offer no subprotocol; empty: they are refused, unless the
+                                            ///< table has a row with the empty name
+  std::map<std::string, Options> options;   ///< by subprotocol name
+};
+
+/// Receives each log line, by one thread at a time.
+using LogSink = std::function<void(Level, std::string_view)>;
+
+struct ServerOptions {
+  unsigned threads = 1;          ///< loops; each has its own connections and shared states
+  bool quiet = false;            ///< nothing is logged at all
+  Level log_level = Level::warn; ///< the most talkative level that is logged
+  LogSink log;                   ///< default: lines on stderr
+  bool stop_on_signals = false;  ///< SIGINT and SIGTERM call stop(); only with run()
+  Limits limits;
+};
+
+class WHARF_VISIBLE Server {
+ public:
+  explicit Server(ServerOptions options = {});
+  /// A server that runs on a caller's loop must have been stopped.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Adds a row to the protocol table. Fails where the name is taken, or is not a token, or is `http`.
+  Error add(const wharf_row& row);
+
+  /// Adds the rows of a plugin that is part of the program (see WHARF_PLUGIN_SYMBOL in abi.h); all or none.
+  Error add(const wharf_plugin& plugin);
+
+  /// Adds the rows of one plugin. Fails where the file can not be loaded, exports no wharf_plugin_export, was built for another ABI
+  /// number, or brings a name that is taken; none of its rows is added then.
+  Error load_plugin(const std::string& file);
+  /// Loads every plugin (*.so) of a folder in the order of their names. One that is refused is logged as an error, and the others are
+  /// loaded all the same. Fails where the folder can not be read.
+  Error load_plugins(const std::string& folder);
+
+  /// Names in the protocol table, in its order.
+  [[nodiscard]] std::vector<std::string> protocols() const;
+
+  /// Without any virtual host the server has one that serves all protocols and no files. Fails where a folder can not be read, a
+  /// protocol is not in the table, or the name is taken.
+  Error add(VirtualHost host);
+
+  /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo, or a host name. Port 0 takes a free one.
+  Error listen(const std::string& interface, std::uint16_t port);
+  /// What listen() bound, like 127.0.0.1:7681 or [::1]:7681, in the order of the calls.
+  [[nodiscard]] std::vector<std::string> addresses() const;
+
+  /// Serves on own loops, one of them on this thread, until stop(). Fails where a row or a loop can not start.
+  Error run();
+
+  /// Serves on the caller's loop, which the caller runs; it outlives the server's stop. Only with one thread.
+  Error start(uv_loop_s* loop);
+
+  /// From any thread, also from a callback; the first call counts. Ports close at once, WebSocket peers get 1001, answers in progress
+  /// are finished, what is left after Limits::stop_grace is cut. With start(), `stopped` is called on the loop's thread when nothing of
+  /// the server is left in the loop; with run(), right before run() returns.
+  void stop(std::function<void()> stopped = {});
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace wharf

@@ -1,0 +1,147 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace wharf::codec {
+
+/// Bytes and counts that a request head may take. Each is inclusive: a head of exactly this size passes.
+struct HeadLimits {
+  std::size_t request_line = 8 * 1024;  ///< without its CRLF; longer: 414
+  std::size_t head = 16 * 1024;         ///< request line, fields and the empty line, all CRLFs included; longer: 431
+  std::size_t fields = 100;             ///< field lines; more: 431
+};
+
+enum class HttpVersion : std::uint8_t { http10, http11 };
+
+struct Field {
+  std::string_view name;   ///< a token, in the sender's case; compare with base::equal_ignoring_case
+  std::string_view value;  ///< without the white space around it
+};
+
+/// How the length of a request's body is known (RFC 9112 section 6).
+enum class BodyFraming : std::uint8_t { none, length, chunked };
+
+/// A parsed request head. Every view points into the bytes given to the parse() call that returned done.
+struct RequestHead {
+  std::string_view method;
+  std::string_view target;  ///< as sent: origin form, absolute form, "*" with OPTIONS, authority form with CONNECT
+  HttpVersion version = HttpVersion::http11;
+  std::vector<Field> fields;  ///< in the order sent
+  std::string_view host;      ///< the Host value, or the authority of an absolute target; empty only with HTTP/1.0
+  BodyFraming body = BodyFraming::none;
+  std::uint64_t content_length = 0;  ///< bytes; only with BodyFraming::length
+  bool keep_alive = true;            ///< what version and Connection say (RFC 9112 section 9.3)
+
+  /// The value of the first field of that name, or an empty view with a null data() when there is none.
+  [[nodiscard]] std::string_view field(std::string_view name) const;
+  /// How many field lines have that name.
+  [[nodiscard]] std::size_t count(std::string_view name) const;
+  /// Whether `token` is an element of the comma-separated list that all fields of that name make together, ignoring case.
+  [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const;
+};
+
+/// Why a head was refused: the status to answer with (400, 414, 431, 501 or 505) and one sentence for a person.
+struct HeadError {
+  int status = 0;
+  std::string_view reason;  ///< static storage
+};
+
+/// A strict, incremental parser of HTTP/1 request heads: RFC 9112 sections 2 to 7, nothing ambiguous is repaired.
+///
+/// Bare CR or LF, NUL and other control characters, white space before a colon, obs-fold, a missing, repeated or malformed Host
+/// (HTTP/1.1), repeated or malformed Content-Length, Content-Length with Transfer-Encoding, a transfer coding other than exactly
+/// one final `chunked`: 400 (501 for another coding before it). An absolute target whose authority differs from Host: 400. A version
+/// other than HTTP/1.0 or HTTP/1.1: 505 where the line is otherwise well-formed, else 400.
+/// One empty line (CRLF) before the request line is skipped (RFC 9112 section 2.2). Owns no input; errors are sticky until reset().
+class RequestParser {
+ public:
+  enum class State : std::uint8_t { more, done, failed };
+
+  explicit RequestParser(const HeadLimits& limits = {}) : limits_(limits) {}
+
+  /// `bytes` is all that was received of this head so far: it starts with the head's first byte at every call and only grows at its
+  /// end; it may have moved in memory. What follows the head is not looked at. Work already done is not repeated, and the outcome
+  /// does not depend on how the bytes were cut. A byte that is not allowed where it stands and a crossed limit are reported with the
+  /// byte that shows it, what a whole line says is reported at its end.
+  State parse(std::string_view bytes);
+
+  /// After done; its views are into the bytes of that call.
+  [[nodiscard]] const RequestHead& head() const { return head_; }
+  /// After done: how many bytes the head took, a skipped empty line and the final empty line included.
+  [[nodiscard]] std::size_t size() const { return position_; }
+  /// After failed.
+  [[nodiscard]] const HeadError& error() const { return error_; }
+
+  /// Ready for the next head. Keeps the memory of the field list.
+  void reset();
+
+ private:
+  enum class Phase : std::uint8_t {
+    start,
+    empty_line_feed,
+    method,
+    target,
+    version,  // up to here the limit of the request line holds
+    request_line_end,
+    request_line_feed,
+    field_start,
+    field_name,
+    before_value,
+    field_value,
+    field_line_feed,
+    last_line_feed
+  };
+  enum class FieldKind : std::uint8_t { other, host, content_length, transfer_encoding, connection };
+  struct Span {  // offsets, because the bytes may move between calls
+    std::uint32_t at = 0;
+    std::uint32_t size = 0;
+  };
+  struct FieldSpan {
+    Span name;
+    Span value;
+  };
+  struct Seen {
+    bool host : 1 = false;
+    bool chunked : 1 = false;
+    bool other_coding : 1 = false;
+    bool close : 1 = false;
+    bool keep_alive : 1 = false;
+  };
+
+  [[nodiscard]] std::size_t limit() const;
+  void advance(std::string_view bytes);
+  void read_method(std::string_view bytes);
+  void read_target(std::string_view bytes);
+  void read_version(std::string_view bytes);
+  void read_line_feed(std::string_view bytes);
+  void end_request_line(std::string_view bytes);
+  void start_field(std::string_view bytes);
+  void read_field_name(std::string_view bytes);
+  void read_field_value(std::string_view bytes);
+  void check_target(std::string_view bytes);
+  void check_field_name(std::string_view name);
+  void check_field_value(std::string_view value);
+  void check_content_length(std::string_view value);
+  void check_transfer_encoding(std::string_view value);
+  void finish(std::string_view bytes);
+  void fail(int status, std::string_view reason);
+  void refuse(char found, std::string_view reason);
+
+  HeadLimits limits_;
+  RequestHead head_;
+  HeadError error_;
+  std::size_t line_ = 0;      // start of the request line
+  std::size_t position_ = 0;  // first byte not yet looked at
+  std::vector<FieldSpan> field_spans_;
+  Span method_;
+  Span target_;
+  Span host_;
+  State state_ = State::more;
+  Phase phase_ = Phase::start;
+  FieldKind field_kind_ = FieldKind::other;
+  Seen seen_;
+};
+
+}  // namespace wharf::codec

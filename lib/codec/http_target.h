@@ -1,0 +1,38 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace wharf::codec {
+
+/// A request target cut into its parts (RFC 9112 section 3.2, RFC 3986 section 3). Views are into the target given.
+struct Target {
+  std::string_view path;   ///< still percent-encoded, starts with '/'; a constant where an absolute form has no path
+  std::string_view query;  ///< still percent-encoded, without '?'; empty when there is none
+};
+
+/// Cuts a target in origin form, or in absolute form (http or https; an empty path becomes "/"), into path and query.
+/// A fragment, white space or any other form: nullopt.
+std::optional<Target> split_target(std::string_view target);
+
+/// `uri-host [":" port]`, as in a Host field or with CONNECT (RFC 9110 section 7.2, RFC 3986 section 3.2), cut in two.
+struct Authority {
+  std::string_view host;  ///< not empty; an IPv6 address keeps its brackets
+  std::string_view port;  ///< digits, at most 65535; empty when there is none
+};
+
+/// nullopt for anything else; user information is not taken.
+std::optional<Authority> split_authority(std::string_view text);
+
+/// The authority of a target in absolute form (http or https), not checked; empty for any other form.
+std::string_view target_authority(std::string_view target);
+
+/// Percent-decodes exactly once. nullopt for a broken escape, or one that stands for NUL.
+std::optional<std::string> percent_decode(std::string_view text);
+
+/// A decoded path as a relative file name below a folder: "" for "/", "a/b" for "/a/b". nullopt for anything that could leave the
+/// folder or name something hidden: a segment that starts with a dot, a backslash, a NUL, an empty segment within ("//").
+/// A trailing slash is kept.
+std::optional<std::string> safe_relative_path(std::string_view decoded_path);
+
+}  // namespace wharf::codec

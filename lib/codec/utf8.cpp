@@ -1,0 +1,127 @@
+#include "codec/utf8.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace wharf::codec {
+namespace {
+
+// What the next byte may be. The ranges of a second byte that are narrower than 80-BF are those of RFC 3629 section 4.
+enum State : std::uint8_t {
+  boundary,    // any first byte
+  one_left,    // 80-BF
+  two_left,    // 80-BF, then one_left
+  three_left,  // 80-BF, then two_left
+  after_e0,    // A0-BF, then one_left: less would be overlong
+  after_ed,    // 80-9F, then one_left: more would be a surrogate
+  after_f0,    // 90-BF, then two_left: less would be overlong
+  after_f4,    // 80-8F, then two_left: more would lie above U+10FFFF
+  impossible,  // stays
+  state_count
+};
+
+constexpr State first_byte(unsigned byte) {
+  if (byte < 0x80) return boundary;
+  if (byte < 0xC2) return impossible;
+  if (byte < 0xE0) return one_left;
+  if (byte < 0xF0) return byte == 0xE0 ? after_e0 : byte == 0xED ? after_ed : two_left;
+  if (byte < 0xF5) return byte == 0xF0 ? after_f0 : byte == 0xF4 ? after_f4 : three_left;
+  return impossible;
+}
+
+constexpr State later_byte(unsigned byte, unsigned least, unsigned most, State then) {
+  return byte >= least && byte <= most ? then : impossible;
+}
+
+constexpr State follow(State state, unsigned byte) {
+  switch (state) {
+    case boundary: return first_byte(byte);
+    case one_left: return later_byte(byte, 0x80, 0xBF, boundary);
+    case two_left: return later_byte(byte, 0x80, 0xBF, one_left);
+    case three_left: return later_byte(byte, 0x80, 0xBF, two_left);
+    case after_e0: return later_byte(byte, 0xA0, 0xBF, one_left);
+    case after_ed: return later_byte(byte, 0x80, 0x9F, one_left);
+    case after_f0: return later_byte(byte, 0x90, 0xBF, two_left);
+    case after_f4: return later_byte(byte, 0x80, 0x8F, two_left);
+    default: return impossible;
+  }
+}
+
+// A state is kept as the place of its field in a row, so that a step is one shift: the row of the byte that came, shifted by the
+// state, has the next state in its lowest bits. A shift of a 64-bit word looks at six bits of its count only, the other fields
+// that came along do no harm.
+constexpr unsigned field_bits = 6;
+constexpr std::uint64_t field_mask = 63;
+static_assert(state_count * field_bits <= 64 && boundary == 0);
+
+constexpr std::array<std::uint64_t, 256> make_rows() {
+  std::array<std::uint64_t, 256> rows{};
+  for (unsigned byte = 0; byte < 256; ++byte)
+    for (unsigned state = 0; state < state_count; ++state)
+      rows[byte] |= std::uint64_t{follow(static_cast<State>(state), byte) * field_bits} << (state * field_bits);
+  return rows;
+}
+constexpr std::array<std::uint64_t, 256> rows = make_rows();
+
+constexpr std::uint64_t high_bits = 0x8080808080808080;
+
+using Wide = std::uint64_t __attribute__((vector_size(16)));  // a vector register where the machine has one
+
+template <class Word = std::uint64_t>
+Word load(const char* at) {
+  Word value;
+  std::memcpy(&value, at, sizeof(Word));
+  return value;
+}
+
+// Where the first byte that is not ASCII lies, or a little before; the end when there is none.
+inline const char* skip_ascii(const char* at, const char* end) {
+  const std::ptrdiff_t size = end - at;
+  for (; end - at >= 64; at += 64) {
+    const Wide any = (load<Wide>(at) | load<Wide>(at + 16)) | (load<Wide>(at + 32) | load<Wide>(at + 48));
+    if (((any[0] | any[1]) & high_bits) != 0) break;
+  }
+  for (; end - at >= 8; at += 8)
+    if ((load(at) & high_bits) != 0) return at;
+  if (size >= 8) return (load(end - 8) & high_bits) == 0 ? end : at;
+  while (at != end && static_cast<unsigned char>(*at) < 0x80) ++at;
+  return at;
+}
+
+// Long enough that text without ASCII does not pay for looking for it, short enough that a single letter costs little.
+constexpr std::ptrdiff_t stretch = 16;
+
+}  // namespace
+
+bool Utf8::feed(std::string_view piece) {
+  const char* at = piece.data();
+  const char* const end = at + piece.size();
+  std::uint64_t state = state_;
+  while (at != end) {
+    if (state == boundary && (at = skip_ascii(at, end)) == end) break;
+    const char* const stop = at + std::min(stretch, end - at);
+    for (; at != stop; ++at) state = rows[static_cast<unsigned char>(*at)] >> (state & field_mask);
+    state &= field_mask;
+    if (state == impossible * field_bits) break;
+  }
+  state_ = static_cast<std::uint8_t>(state);
+  return state != impossible * field_bits;
+}
+
+namespace {
+
+[[gnu::noinline]] bool is_utf8_from(std::string_view text) {
+  Utf8 check;
+  return check.feed(text) && check.complete();
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  const char* const at = skip_ascii(text.data(), end);
+  return at == end || is_utf8_from({at, static_cast<std::size_t>(end - at)});
+}
+
+}  // namespace wharf::codec

@@ -1,0 +1,24 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace wharf::codec {
+
+/// Checks UTF-8 (RFC 3629) that arrives in pieces cut anywhere. Overlong forms, surrogates and what lies above U+10FFFF are refused
+/// with the first byte that makes the text impossible.
+class Utf8 {
+ public:
+  /// False as soon as the text so far can not become valid any more; sticky.
+  [[nodiscard]] bool feed(std::string_view piece);
+  /// Whether the text so far ends at the end of a code point (and is valid).
+  [[nodiscard]] bool complete() const { return state_ == 0; }
+
+ private:
+  std::uint8_t state_ = 0;
+};
+
+/// Whether the whole text is valid UTF-8.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+}  // namespace wharf::codec

@@ -1,0 +1,77 @@
+#include "codec/ws_frame.h"
+
+#include <bit>
+#include <cstring>
+
+namespace wharf::codec {
+namespace {
+
+constexpr unsigned char final_bit = 0x80;
+constexpr unsigned char mask_bit = 0x80;
+constexpr unsigned char length_16_bits = 126;
+constexpr unsigned char length_64_bits = 127;
+
+std::size_t write_header(char* out, Opcode opcode, unsigned first_bits, unsigned second_bits, std::uint64_t payload_size) {
+  out[0] = static_cast<char>(first_bits | static_cast<unsigned>(opcode));
+  if (payload_size < length_16_bits) {
+    out[1] = static_cast<char>(second_bits | static_cast<unsigned>(payload_size));
+    return 2;
+  }
+  const bool is_short = payload_size <= 0xFFFF;
+  const std::size_t width = is_short ? 2 : 8;
+  out[1] = static_cast<char>(second_bits | (is_short ? length_16_bits : length_64_bits));
+  for (std::size_t i = 0; i < width; ++i) out[2 + i] = static_cast<char>(payload_size >> (8 * (width - 1 - i)));
+  return 2 + width;
+}
+
+using Wide = std::uint64_t __attribute__((vector_size(16)));  // a vector register where the machine has one
+
+template <class Word>
+void mask_word(char* at, Word mask) {
+  Word payload;
+  std::memcpy(&payload, at, sizeof(Word));
+  payload ^= mask;
+  std::memcpy(at, &payload, sizeof(Word));
+}
+
+// The key as one word, whose first byte in memory is the one for `offset`.
+std::uint32_t turned(MaskKey key, std::uint64_t offset) {
+  const int bits = static_cast<int>(offset % key.size()) * 8;
+  const auto word = std::bit_cast<std::uint32_t>(key);
+  return std::endian::native == std::endian::little ? std::rotr(word, bits) : std::rotl(word, bits);
+}
+
+}  // namespace
+
+std::size_t write_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size) {
+  return write_header(out, opcode, final_fragment ? final_bit : 0, 0, payload_size);
+}
+
+std::size_t write_masked_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size, MaskKey key) {
+  const std::size_t size = write_header(out, opcode, final_fragment ? final_bit : 0, mask_bit, payload_size);
+  std::memcpy(out + size, key.data(), key.size());
+  return size + key.size();
+}
+
+void apply_mask(std::span<char> payload, MaskKey key, std::uint64_t offset) {
+  const std::uint32_t mask = turned(key, offset);
+  const std::uint64_t twice = mask * std::uint64_t{0x100000001};
+  char* at = payload.data();
+  std::size_t left = payload.size();
+  for (; left >= 64; left -= 64, at += 64) {
+    const Wide wide{twice, twice};
+    mask_word(at, wide);
+    mask_word(at + 16, wide);
+    mask_word(at + 32, wide);
+    mask_word(at + 48, wide);
+  }
+  for (; left >= sizeof(twice); left -= sizeof(twice), at += sizeof(twice)) mask_word(at, twice);
+  if (left >= sizeof(mask)) {
+    mask_word(at, mask);
+    left -= sizeof(mask);
+    at += sizeof(mask);
+  }
+  for (std::size_t i = 0; i < left; ++i) at[i] = static_cast<char>(at[i] ^ key[(offset + i) % key.size()]);
+}
+
+}  // namespace wharf::codec

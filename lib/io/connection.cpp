@@ -1,0 +1,261 @@
+#include "io/connection.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "io/address.h"
+
+namespace wharf::io {
+namespace {
+
+constexpr int reads_per_turn = 4;
+constexpr std::size_t pieces_per_write = 64;
+
+/// Writes the pieces in one system call. Negative: the error, as -errno.
+ssize_t send_pieces(int socket, std::span<std::string_view> pieces) {
+  if (pieces.size() == 1) {
+    const ssize_t sent = ::send(socket, pieces[0].data(), pieces[0].size(), MSG_NOSIGNAL);
+    return sent < 0 ? -errno : sent;
+  }
+  std::array<iovec, pieces_per_write + 2> vectors;
+  for (std::size_t i = 0; i < pieces.size(); ++i) vectors[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = pieces.size();
+  const ssize_t sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+  return sent < 0 ? -errno : sent;
+}
+
+std::size_t total(std::span<const std::string_view> pieces) {
+  std::size_t size = 0;
+  for (const std::string_view piece : pieces) size += piece.size();
+  return size;
+}
+
+bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULDBLOCK; }
+
+}  // namespace
+
+bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session) {
+  auto* connection = new Connection(loop, socket);
+  if (uv_poll_init(loop.uv(), &connection->poll_, socket) != 0) {
+    ::close(socket);
+    delete connection;
+    return false;
+  }
+  connection->poll_.data = connection;
+  loop.add(*connection);
+  connection->update_interest();
+  connection->begin(make_session(*connection));
+  connection->proceed_winding_up();
+  return true;
+}
+
+Connection::Connection(Loop& loop, int socket) : Link(loop.pool(), loop.limits().output), loop_(loop), socket_(socket) {}
+
+std::string Connection::address() const {
+  Address address;
+  if (getpeername(socket_, address.get(), &address.size) != 0) return {};
+  return address.text();
+}
+
+// ---- Input ----
+
+void Connection::on_ready(int status, int events) {
+  if (status < 0) {
+    interest_ = 0;  // libuv has stopped watching
+    abort();
+    settle();
+  } else {
+    if ((events & UV_WRITABLE) != 0) settle();
+    if ((events & UV_READABLE) != 0 && !closed_) read();
+  }
+  proceed_winding_up();
+}
+
+void Connection::read() {
+  for (int count = 0; count < reads_per_turn && !closed_; ++count)
+    if (!read_once()) return;
+}
+
+/// True when the buffer came back full, so that there may be more.
+bool Connection::read_once() {
+  const std::span<char> buffer = loop_.receive_buffer();
+  const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), 0);
+  if (size > 0) {
+    if (!winding_up_) deliver(buffer.first(static_cast<std::size_t>(size)));
+    return static_cast<std::size_t>(size) == buffer.size() && !input_held() && !aborted();
+  }
+  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
+  peer_ended_ = true;
+  if (size == 0) {
+    deliver_end_of_input();
+  } else {
+    abort();
+    settle();
+  }
+  update_interest();
+  return false;
+}
+
+// ---- Output ----
+
+void Connection::flush() {
+  while (!out().empty() && !aborted()) {
+    std::size_t offered = 0;
+    const ssize_t sent = send_front(offered);
+    if (sent == -EINTR) continue;
+    if (would_block(sent)) return wrote(false);
+    if (sent < 0) return abort();
+    out().consume(static_cast<std::size_t>(sent));
+    if (!winding_up_) own_deadline_ = base::never;  // the peer took something
+    if (static_cast<std::size_t>(sent) != offered) return wrote(false);
+  }
+  wrote(true);
+}
+
+/// Offers the front of the queue to the system, mostly all of it and mostly one piece. Negative: the error, as -errno.
+ssize_t Connection::send_front(std::size_t& offered) {
+  std::string_view first = out().front();
+  if (first.size() == out().size()) {
+    offered = first.size();
+    return send_pieces(socket_, {&first, 1});
+  }
+  std::array<std::string_view, pieces_per_write> room;
+  const std::span pieces(room.data(), out().peek(room));
+  offered = total(pieces);
+  return send_pieces(socket_, pieces);
+}
+
+void Connection::write_through(std::string_view head, std::string_view body) {
+  if ((interest_ & UV_WRITABLE) != 0 || ending()) return Link::write_through(head, body);
+  std::array<std::string_view, pieces_per_write + 2> pieces;
+  std::size_t count = out().peek(std::span(pieces).first(pieces_per_write));
+  const std::size_t queued = total(std::span(pieces).first(count));
+  if (queued != out().size()) return Link::write_through(head, body);
+  pieces[count++] = head;
+  pieces[count++] = body;
+  const ssize_t sent = send_pieces(socket_, std::span(pieces).first(count));
+  if (sent < 0) return Link::write_through(head, body);  // the flush at the end of the turn meets the error, if it is one
+  std::size_t taken = static_cast<std::size_t>(sent);
+  const std::size_t from_queue = std::min(taken, queued);
+  out().consume(from_queue);
+  taken -= from_queue;
+  const std::size_t from_head = std::min(taken, head.size());
+  out().append(head.substr(from_head));
+  out().append(body.substr(taken - from_head));
+}
+
+/// After each flush: waits for the socket where it did not take all.
+void Connection::wrote(bool all) {
+  if (!winding_up_) {
+    if (all) own_deadline_ = base::never;
+    else if (own_deadline_ == base::never) {
+      own_deadline_ = now() + loop_.limits().write_stall;
+      arm_timer();
+    }
+  }
+  update_interest();
+}
+
+void Connection::update_interest() {
+  if (closed_) return;
+  const bool reads = !peer_ended_ && !aborted() && (ending() ? shut_ : !input_held());
+  const bool writes = !out().empty() && !aborted();
+  const auto wanted = static_cast<std::uint8_t>((reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
+  if (wanted == interest_) return;
+  interest_ = wanted;
+  if (wanted == 0) {
+    uv_poll_stop(&poll_);
+    return;
+  }
+  uv_poll_start(&poll_, wanted,
+                [](uv_poll_t* poll, int status, int events) { static_cast<Connection*>(poll->data)->on_ready(status, events); });
+}
+
+// ---- Time ----
+
+void Connection::set_deadline(base::Time when) {
+  session_deadline_ = when;
+  arm_timer();
+}
+
+void Connection::arm_timer() {
+  if (closed_) return;
+  const base::Time due = std::min(session_deadline_, own_deadline_);
+  if (due == base::never) loop_.wheel().cancel(*this);
+  else loop_.wheel().set(*this, due);
+}
+
+void Connection::on_timer() {
+  const base::Time time = now();
+  if (own_deadline_ <= time) {
+    if (winding_up_) return close();
+    loop_.log().info(address(), ": cut, the peer took nothing for ", loop_.limits().write_stall.count(), " ms with ", out().size(),
+                     " bytes queued");
+    own_deadline_ = base::never;
+    abort();
+    settle();
+  } else if (session_deadline_ <= time) {
+    session_deadline_ = base::never;
+    deliver_deadline();
+  }
+  if (!winding_up_) arm_timer();
+  proceed_winding_up();
+}
+
+void Connection::on_settle() {
+  if (!closed_) settle();
+  proceed_winding_up();
+}
+
+void Connection::on_shut_down() {
+  deliver_shut_down();
+  proceed_winding_up();
+}
+
+// ---- The end ----
+
+void Connection::wind_up() {
+  winding_up_ = true;
+  session_deadline_ = base::never;
+  own_deadline_ = now() + loop_.limits().closing_flush;
+  arm_timer();
+}
+
+/// Once everything queued has left: tells the peer that no more comes, waits a while for it to end too, reading and dropping what it
+/// still sends, and closes. Closing at once could make the system answer late bytes with a reset, which destroys what is on its way.
+void Connection::proceed_winding_up() {
+  if (!winding_up_ || closed_) return;
+  if (aborted()) return close();
+  if (!out().empty()) return;
+  if (!std::exchange(shut_, true)) {
+    ::shutdown(socket_, SHUT_WR);
+    own_deadline_ = now() + loop_.limits().linger;
+    arm_timer();
+  }
+  if (peer_ended_) return close();
+  update_interest();
+}
+
+void Connection::close() {
+  if (std::exchange(closed_, true)) return;
+  loop_.wheel().cancel(*this);
+  uv_poll_stop(&poll_);
+  ::close(socket_);
+  uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
+    auto* connection = static_cast<Connection*>(handle->data);
+    connection->handle_gone_ = true;
+    connection->loop_.remove(*connection);
+    if (!connection->scheduled_) delete connection;
+  });
+}
+
+}  // namespace wharf::io

@@ -1,0 +1,71 @@
+#pragma once
+#include <uv.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/timer_wheel.h"
+#include "io/loop.h"
+#include "session/link.h"
+
+namespace wharf::io {
+
+/// Makes the first session of a new link.
+using SessionMaker = std::function<std::unique_ptr<session::Session>(session::Link&)>;
+
+/// A Link over a stream socket. Owns itself: created by adopt(), it goes when the socket has been closed.
+class Connection final : public session::Link, private base::Timer {
+ public:
+  /// Takes over a connected, non-blocking socket. Returns false, with the socket closed, when the system refuses to watch it.
+  static bool adopt(Loop& loop, int socket, const SessionMaker& make_session);
+
+  void flush() override;
+  void write_through(std::string_view head, std::string_view body) override;
+  void set_deadline(base::Time when) override;
+  [[nodiscard]] base::Time now() const override { return loop_.now(); }
+  [[nodiscard]] std::string address() const override;
+
+ private:
+  friend class Loop;  // walks the lists of connections, which are threaded through them
+
+  Connection(Loop& loop, int socket);
+  ~Connection() override = default;
+
+  void schedule() override { loop_.schedule(*this); }
+  void input_wanted_changed() override { update_interest(); }
+  void wind_up() override;
+
+  void on_ready(int status, int events);
+  void read();
+  bool read_once();
+  ssize_t send_front(std::size_t& offered);
+  void wrote(bool all);
+  void update_interest();
+  void arm_timer();
+  void on_timer();
+  void on_settle();
+  void on_shut_down();
+  void proceed_winding_up();
+  void close();
+
+  Loop& loop_;
+  uv_poll_t poll_{};
+  Connection* previous_ = nullptr;
+  Connection* next_ = nullptr;
+  Connection* next_scheduled_ = nullptr;
+  base::Time session_deadline_ = base::never;
+  base::Time own_deadline_ = base::never;  // write stall; after wind_up(): flush or linger
+  int socket_;
+  std::uint8_t interest_ = 0;
+  bool scheduled_ = false;
+  bool peer_ended_ = false;
+  bool winding_up_ = false;
+  bool shut_ = false;
+  bool closed_ = false;
+  bool handle_gone_ = false;
+};
+
+}  // namespace wharf::io

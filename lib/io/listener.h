@@ -1,0 +1,65 @@
+#pragma once
+#include <uv.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "io/address.h"
+#include "io/connection.h"
+#include "io/loop.h"
+
+namespace wharf::io {
+
+/// A bound, listening, non-blocking socket that nobody accepts from yet.
+class ListeningSocket {
+ public:
+  /// `Shared` lets several loops listen on the same port (SO_REUSEPORT); the first of them finds out whether another program has it.
+  enum class Sharing : std::uint8_t { alone, shared };
+
+  /// Port 0 picks a free one. The error is one line that names the address and what to do.
+  static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing);
+
+  ListeningSocket(ListeningSocket&& other) noexcept;
+  ListeningSocket& operator=(ListeningSocket&&) = delete;
+  ~ListeningSocket();
+
+  [[nodiscard]] const Address& address() const { return address_; }
+  /// The descriptor, which the caller closes from now on.
+  int release();
+
+ private:
+  ListeningSocket(int socket, const Address& address) : socket_(socket), address_(address) {}
+
+  int socket_;
+  Address address_;
+};
+
+/// Accepts from one socket on one loop: a bounded number each turn, and nothing while the loop has all the connections it may have or
+/// the system is out of descriptors. Then clients wait in the backlog until a connection ends.
+class Listener final {
+ public:
+  /// Owned by the loop. nullptr when the system refuses to watch the socket.
+  static std::unique_ptr<Listener> create(Loop& loop, ListeningSocket socket, SessionMaker make_session);
+  ~Listener();
+
+  /// There may be room again.
+  void resume();
+
+ private:
+  Listener(Loop& loop, int socket, SessionMaker make_session);
+  void accept();
+  bool accept_one();
+  void pause(std::string_view reason, int error);
+
+  Loop& loop_;
+  uv_poll_t* poll_;  // freed when libuv has let go of it, which is after this object
+  int socket_;
+  SessionMaker make_session_;
+  bool paused_ = false;
+  bool told_ = false;  // that accepting was paused, since it last went well
+};
+
+}  // namespace wharf::io

@@ -1,0 +1,199 @@
+#include "io/loop.h"
+
+#include <csignal>
+#include <utility>
+
+#include "io/connection.h"
+#include "io/listener.h"
+
+namespace wharf::io {
+
+struct Loop::SignalWatch {
+  uv_signal_t interrupt{};
+  uv_signal_t terminate{};
+  std::function<void()> signalled;
+};
+
+base::Result<std::unique_ptr<Loop>, std::string> Loop::create(uv_loop_t* foreign, const LoopLimits& limits, base::Log& log) {
+  std::unique_ptr<Loop> loop(new Loop(limits, log));
+  if (const int status = loop->open(foreign); status != 0)
+    return base::Failure{base::concat("cannot create an event loop: ", uv_strerror(status))};
+  return loop;
+}
+
+Loop::Loop(const LoopLimits& limits, base::Log& log)
+    : limits_(limits), log_(log), receive_buffer_(new char[limits.receive_buffer]) {}
+
+int Loop::open(uv_loop_t* foreign) {
+  if (foreign == nullptr) {
+    if (const int status = uv_loop_init(&own_); status != 0) return status;
+  }
+  uv_ = foreign != nullptr ? foreign : &own_;
+  if (const int status = uv_async_init(uv_, &async_, [](uv_async_t* async) { static_cast<Loop*>(async->data)->mailbox_.run(); });
+      status != 0) {
+    if (foreign == nullptr) uv_loop_close(&own_);
+    uv_ = nullptr;
+    return status;
+  }
+  uv_prepare_init(uv_, &prepare_);
+  uv_idle_init(uv_, &idle_);
+  uv_timer_init(uv_, &timer_);
+  open_handles_ = 4;
+  prepare_.data = idle_.data = timer_.data = async_.data = this;
+  uv_unref(reinterpret_cast<uv_handle_t*>(&prepare_));
+  uv_prepare_start(&prepare_, [](uv_prepare_t* prepare) { static_cast<Loop*>(prepare->data)->before_blocking(); });
+  wheel_.advance(now(), [](base::Timer&) {});
+  mailbox_.open([this] { uv_async_send(&async_); });
+  return 0;
+}
+
+Loop::~Loop() {
+  if (uv_ != &own_) return;
+  stop(base::Time{0}, nullptr);
+  run();
+  uv_loop_close(&own_);
+}
+
+void Loop::run() { uv_run(uv_, UV_RUN_DEFAULT); }
+
+// ---- What happens once a turn ----
+
+void Loop::before_blocking() {
+  settle_scheduled();
+  arm_timer();
+  // Work that came up meanwhile must not wait for the next event.
+  if (scheduled_ != nullptr) uv_idle_start(&idle_, [](uv_idle_t*) {});
+  else uv_idle_stop(&idle_);
+}
+
+void Loop::schedule(Connection& connection) {
+  if (std::exchange(connection.scheduled_, true)) return;
+  connection.next_scheduled_ = scheduled_;
+  scheduled_ = &connection;
+}
+
+/// Those that were scheduled before this call, so that connections which keep scheduling each other can not hold up the loop.
+void Loop::settle_scheduled() {
+  for (Connection* next = std::exchange(scheduled_, nullptr); next != nullptr;) {
+    Connection& connection = *std::exchange(next, next->next_scheduled_);
+    connection.scheduled_ = false;
+    if (connection.handle_gone_) delete &connection;
+    else connection.on_settle();
+  }
+}
+
+void Loop::arm_timer() {
+  const base::Time due = handles_closing_ ? base::never : wheel_.next();
+  if (due >= timer_due_) return;  // it fires early at most, and is armed again then
+  timer_due_ = due;
+  const base::Time wait = due > now() ? due - now() : base::Time{0};
+  uv_timer_start(
+      &timer_,
+      [](uv_timer_t* timer) {
+        auto* loop = static_cast<Loop*>(timer->data);
+        loop->timer_due_ = base::never;
+        loop->wheel_.advance(loop->now(), [loop](base::Timer& expired) { loop->expire(expired); });
+      },
+      static_cast<std::uint64_t>(wait.count()), 0);
+}
+
+void Loop::expire(base::Timer& timer) {
+  if (&timer == &accept_retry_) return resume_listeners();
+  if (&timer != &stop_grace_) return static_cast<Connection&>(timer).on_timer();
+  for (Connection* connection = connections_; connection != nullptr;) {
+    Connection& late = *std::exchange(connection, connection->next_);
+    late.abort();
+    late.on_settle();
+  }
+}
+
+// ---- Connections and listeners ----
+
+void Loop::add(Connection& connection) {
+  connection.next_ = connections_;
+  if (connections_ != nullptr) connections_->previous_ = &connection;
+  connections_ = &connection;
+  ++connection_count_;
+}
+
+void Loop::remove(Connection& connection) {
+  if (connection.previous_ != nullptr) connection.previous_->next_ = connection.next_;
+  else connections_ = connection.next_;
+  if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
+  --connection_count_;
+  if (!stopping_) resume_listeners();
+  else if (connection_count_ == 0) close_handles();
+}
+
+void Loop::add(std::unique_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
+
+void Loop::retry_accepting_later() { wheel_.set(accept_retry_, now() + limits_.accept_pause); }
+
+void Loop::resume_listeners() {
+  for (const auto& listener : listeners_) listener->resume();
+}
+
+// ---- The end ----
+
+void Loop::on_termination_signal(std::function<void()> signalled) {
+  signals_ = std::make_unique<SignalWatch>();
+  signals_->signalled = std::move(signalled);
+  for (const auto& [handle, number] : {std::pair{&signals_->interrupt, SIGINT}, std::pair{&signals_->terminate, SIGTERM}}) {
+    uv_signal_init(uv_, handle);
+    ++open_handles_;
+    handle->data = this;
+    uv_unref(reinterpret_cast<uv_handle_t*>(handle));
+    uv_signal_start(
+        handle, [](uv_signal_t* signal, int) { static_cast<Loop*>(signal->data)->signals_->signalled(); }, number);
+  }
+}
+
+void Loop::stop(base::Time grace, std::function<void()> stopped) {
+  if (std::exchange(stopping_, true)) return;
+  stopped_ = std::move(stopped);
+  wheel_.cancel(accept_retry_);
+  listeners_.clear();
+  if (connection_count_ == 0) return close_handles();
+  wheel_.set(stop_grace_, now() + grace);
+  for (Connection* connection = connections_; connection != nullptr; connection = connection->next_) connection->on_shut_down();
+}
+
+template <class Handle>
+void Loop::close_handle(Handle& handle) {
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle),
+           [](uv_handle_t* closed) { static_cast<Loop*>(closed->data)->handle_closed(); });
+}
+
+void Loop::close_handles() {
+  if (std::exchange(handles_closing_, true)) return;
+  mailbox_.close();
+  wheel_.cancel(stop_grace_);
+  if (signals_) {
+    close_handle(signals_->interrupt);
+    close_handle(signals_->terminate);
+  }
+  close_handle(prepare_);
+  close_handle(idle_);
+  close_handle(timer_);
+  close_handle(async_);
+}
+
+void Loop::close_and_free(uv_poll_t* poll) {
+  ++open_handles_;
+  poll->data = this;
+  uv_poll_stop(poll);
+  uv_close(reinterpret_cast<uv_handle_t*>(poll), [](uv_handle_t* closed) {
+    auto* loop = static_cast<Loop*>(closed->data);
+    delete reinterpret_cast<uv_poll_t*>(closed);
+    loop->handle_closed();
+  });
+}
+
+void Loop::handle_closed() {
+  if (--open_handles_ != 0) return;
+  settle_scheduled();
+  mailbox_.run();
+  if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
+}
+
+}  // namespace wharf::io

@@ -1,0 +1,121 @@
+#pragma once
+#include <uv.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/out_queue.h"
+#include "base/result.h"
+#include "base/timer_wheel.h"
+#include "session/link.h"
+
+namespace wharf::io {
+
+class Connection;
+class Listener;
+
+/// What a loop allows its connections, in bytes and milliseconds.
+struct LoopLimits {
+  std::size_t receive_buffer = 256 * 1024;  ///< one per loop; also the most input kept for a connection whose input is held
+  std::size_t connections = 1024;           ///< open at once; beyond it nothing is accepted until one ends
+  std::size_t accepts_per_turn = 64;
+  base::Time write_stall{30'000};           ///< output is waiting and the peer has taken nothing for so long: cut
+  base::Time closing_flush{5'000};          ///< for a link that has finished to get its last output away
+  base::Time linger{2'000};                 ///< for the peer to close after we did, so that a reset can not destroy what it was sent
+  base::Time accept_pause{1'000};           ///< after the system ran out of descriptors, unless a connection ends before
+  session::OutputLimits output;
+};
+
+/// One event loop and all that hangs on it: a libuv loop of its own or a caller's, the timing wheel, the receive buffer, the chunk
+/// pool, the mailbox, the connections. Everything but mailbox().post() and request_stop() belongs to the loop's thread.
+class Loop {
+ public:
+  /// `foreign` is the caller's loop, which the caller runs and which outlives this; nullptr: a loop of its own. The error is one line.
+  static base::Result<std::unique_ptr<Loop>, std::string> create(uv_loop_t* foreign, const LoopLimits& limits, base::Log& log);
+  /// An own loop that was not stopped is stopped without grace. On a caller's loop, only after stop() has called back.
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  /// Runs an own loop until it was stopped.
+  void run();
+
+  /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv loop.
+  /// `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
+  void stop(base::Time grace, std::function<void()> stopped);
+
+  /// Calls `signalled` on the loop's thread for each SIGINT and SIGTERM, until the loop stops.
+  void on_termination_signal(std::function<void()> signalled);
+
+  [[nodiscard]] base::Time now() const { return base::Time{static_cast<base::Time::rep>(uv_now(uv_))}; }
+  [[nodiscard]] base::Log& log() { return log_; }
+  [[nodiscard]] base::Mailbox& mailbox() { return mailbox_; }
+  [[nodiscard]] const LoopLimits& limits() const { return limits_; }
+  [[nodiscard]] std::size_t connection_count() const { return connection_count_; }
+  [[nodiscard]] bool stopping() const { return stopping_; }
+
+  // ---- For connections and listeners. ----
+  [[nodiscard]] uv_loop_t* uv() { return uv_; }
+  [[nodiscard]] base::ChunkPool& pool() { return pool_; }
+  [[nodiscard]] std::span<char> receive_buffer() { return {receive_buffer_.get(), limits_.receive_buffer}; }
+  base::TimerWheel& wheel() { return wheel_; }
+  void add(Connection& connection);
+  void remove(Connection& connection);
+  void schedule(Connection& connection);
+  void add(std::unique_ptr<Listener> listener);
+  /// Lets the listeners try again after accept_pause, or when a connection ends.
+  void retry_accepting_later();
+  /// Takes a listener's handle out of the loop; stop() waits for it.
+  void close_and_free(uv_poll_t* poll);
+
+ private:
+  struct SignalWatch;
+
+  Loop(const LoopLimits& limits, base::Log& log);
+  int open(uv_loop_t* foreign);
+  void before_blocking();
+  void settle_scheduled();
+  void expire(base::Timer& timer);
+  void resume_listeners();
+  void arm_timer();
+  void close_handles();
+  void handle_closed();
+  template <class Handle>
+  void close_handle(Handle& handle);
+
+  LoopLimits limits_;
+  base::Log& log_;
+  std::unique_ptr<char[]> receive_buffer_;
+  base::ChunkPool pool_;
+  base::TimerWheel wheel_;
+  base::Mailbox mailbox_;
+
+  uv_loop_t own_{};
+  uv_loop_t* uv_ = nullptr;
+  uv_prepare_t prepare_{};
+  uv_idle_t idle_{};
+  uv_timer_t timer_{};
+  uv_async_t async_{};
+  std::unique_ptr<SignalWatch> signals_;
+  int open_handles_ = 0;
+  base::Time timer_due_ = base::never;
+
+  Connection* connections_ = nullptr;
+  std::size_t connection_count_ = 0;
+  Connection* scheduled_ = nullptr;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  base::Timer accept_retry_;
+  base::Timer stop_grace_;
+  bool stopping_ = false;
+  bool handles_closing_ = false;
+  std::function<void()> stopped_;
+};
+
+}  // namespace wharf::io

@@ -1,0 +1,265 @@
+#include "wharf/server.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/ascii.h"
+#include "io/listener.h"
+#include "server/plugin_loader.h"
+#include "server/protocol_table.h"
+#include "server/worker.h"
+
+namespace wharf {
+namespace {
+
+using server::Worker;
+
+/// All descriptors that the process may have, less what the server itself and the program around it need.
+std::size_t connections_by_descriptors(unsigned threads) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1'000'000;
+  const std::size_t reserve = 32 + std::size_t{16} * threads;
+  const auto all = static_cast<std::size_t>(limit.rlim_cur);
+  return all > reserve + 1 ? all - reserve : 1;
+}
+
+base::LogLevel level_of(const ServerOptions& options) {
+  return options.quiet ? base::LogLevel::quiet : static_cast<base::LogLevel>(options.log_level);
+}
+
+base::Log::Sink sink_of(const ServerOptions& options) {
+  if (options.log) return [sink = options.log](base::LogLevel level, std::string_view text) { sink(static_cast<Level>(level), text); };
+  return [](base::LogLevel level, std::string_view text) {
+    const std::string line = base::concat(base::name_of(level), ": ", text, "\n");
+    std::fwrite(line.data(), 1, line.size(), stderr);
+  };
+}
+
+}  // namespace
+
+class Server::Implementation {
+ public:
+  explicit Implementation(ServerOptions given) : options_(std::move(given)), log_(level_of(options_), sink_of(options_)) {
+    options_.threads = std::max(1U, options_.threads);
+  }
+  ~Implementation() { join(); }
+
+  Error add(const wharf_row& row) { return rows_.add(row); }
+  Error add(const wharf_plugin& plugin) { return rows_.add(std::span(plugin.rows, plugin.row_count)); }
+  Error add(VirtualHost host);
+  Error load_plugin(const std::string& file);
+  Error load_plugins(const std::string& folder);
+  [[nodiscard]] std::vector<std::string> protocols() const;
+  Error listen(const std::string& interface, std::uint16_t port);
+  [[nodiscard]] std::vector<std::string> addresses() const;
+  Error run();
+  Error start(uv_loop_s* loop);
+  void stop(std::function<void()> stopped);
+
+ private:
+  /// What one thread needs; made on the starting thread, then used on its own.
+  struct Place {
+    std::unique_ptr<Worker> worker;
+    std::thread thread;
+  };
+
+  Error prepare(uv_loop_s* foreign);
+  Error give_sockets();
+  void stop_place(Place& place);
+  void place_stopped(Place& place);
+  void join();
+
+  ServerOptions options_;
+  base::Log log_;
+  server::RowList rows_;
+  std::vector<VirtualHost> hosts_;
+  std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
+  std::vector<io::Address> addresses_;
+
+  std::mutex mutex_;  // guards what follows: stop() comes from any thread
+  std::vector<Place> places_;
+  std::size_t places_running_ = 0;
+  bool foreign_ = false;
+  bool stop_asked_ = false;
+  std::function<void()> stopped_;
+};
+
+// ---- Setting up ----
+
+Error Server::Implementation::add(VirtualHost host) {
+  for (const VirtualHost& other : hosts_)
+    if (base::equal_ignoring_case(other.name, host.name)) return {"there are two virtual hosts '" + host.name + "'"};
+  for (const Mount& mount : host.mounts)
+    if (std::string fault = server::StaticFiles::check_folder(mount); !fault.empty()) return {std::move(fault)};
+  std::vector<std::string> named = host.protocols;
+  if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
+  for (const auto& [name, options] : host.options) named.push_back(name);
+  for (const std::string& name : named) {
+    if (rows_.find(name) != nullptr) continue;
+    std::string known;
+    for (const std::string& row : protocols()) known += (known.empty() ? "" : ", ") + row;
+    return {"there is no protocol '" + name + "'; there are: " + (known.empty() ? "none" : known)};
+  }
+  hosts_.push_back(std::move(host));
+  return {};
+}
+
+Error Server::Implementation::load_plugin(const std::string& file) {
+  const auto plugin = server::load_plugin(file);
+  if (!plugin) return plugin.error();
+  if (Error error = rows_.add(std::span((*plugin)->rows, (*plugin)->row_count)))
+    return {"plugin '" + file + "' is refused: " + error.message};
+  log_.debug("plugin '", file, "' is loaded");
+  return {};
+}
+
+Error Server::Implementation::load_plugins(const std::string& folder) {
+  const auto files = server::list_plugins(folder);
+  if (!files) return files.error();
+  for (const std::string& file : *files)
+    if (const Error error = load_plugin(file)) log_.error(error.message);
+  return {};
+}
+
+std::vector<std::string> Server::Implementation::protocols() const {
+  std::vector<std::string> names;
+  for (const wharf_row& row : rows_.rows()) names.emplace_back(row.name);
+  return names;
+}
+
+Error Server::Implementation::listen(const std::string& interface, std::uint16_t port) {
+  auto resolved = io::resolve_interface(interface, port);
+  if (!resolved) return {resolved.error()};
+  io::Address address = *resolved;
+  using Sharing = io::ListeningSocket::Sharing;
+  std::vector<io::ListeningSocket> sockets;
+  if (options_.threads > 1) {  // shared ports do not tell whether another program has them; this does, and finds a free one for 0
+    auto probe = io::ListeningSocket::open(address, options_.limits.backlog, Sharing::alone);
+    if (!probe) return {probe.error()};
+    address = probe->address();
+  }
+  for (unsigned thread = 0; thread < options_.threads; ++thread) {
+    auto socket = io::ListeningSocket::open(address, options_.limits.backlog, options_.threads > 1 ? Sharing::shared : Sharing::alone);
+    if (!socket) return {socket.error()};
+    address = socket->address();
+    sockets.push_back(std::move(*socket));
+  }
+  sockets_.push_back(std::move(sockets));
+  addresses_.push_back(address);
+  return {};
+}
+
+std::vector<std::string> Server::Implementation::addresses() const {
+  std::vector<std::string> texts;
+  for (const io::Address& address : addresses_) texts.push_back(address.text());
+  return texts;
+}
+
+// ---- Running ----
+
+Error Server::Implementation::prepare(uv_loop_s* foreign) {
+  if (!places_.empty()) return {"the server runs already; make another one"};
+  if (foreign != nullptr && options_.threads > 1) return {"a server on a caller's loop has one thread"};
+  if (hosts_.empty()) hosts_.emplace_back();
+  const std::size_t wanted = options_.limits.connections;
+  const std::size_t connections = wanted != 0 ? wanted : connections_by_descriptors(options_.threads);
+  const server::FloorLimits limits(options_.limits, std::max<std::size_t>(1, connections / options_.threads));
+  std::vector<Place> places;
+  for (unsigned thread = 0; thread < options_.threads; ++thread) {
+    auto worker = Worker::create(foreign, limits, rows_, hosts_, log_);
+    if (!worker) return worker.error();
+    places.push_back({std::move(*worker), {}});
+  }
+  const std::lock_guard lock(mutex_);
+  places_ = std::move(places);
+  places_running_ = places_.size();
+  foreign_ = foreign != nullptr;
+  return give_sockets();
+}
+
+Error Server::Implementation::give_sockets() {
+  for (auto& sockets : sockets_)
+    for (std::size_t thread = 0; thread < places_.size(); ++thread)
+      if (Error error = places_[thread].worker->accept_from(std::move(sockets[thread]))) return error;
+  sockets_.clear();
+  return {};
+}
+
+Error Server::Implementation::run() {
+  if (Error error = prepare(nullptr)) return error;
+  io::Loop& own = places_.front().worker->loop();
+  if (options_.stop_on_signals) own.on_termination_signal([this] { stop({}); });
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto place = places_.begin() + 1; place != places_.end(); ++place)
+      place->thread = std::thread([worker = place->worker.get()] { worker->loop().run(); });
+    if (stop_asked_)
+      for (Place& place : places_) stop_place(place);
+  }
+  own.run();
+  join();
+  if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
+  return {};
+}
+
+Error Server::Implementation::start(uv_loop_s* loop) {
+  if (loop == nullptr) return {"start() takes a loop; use run() for one of the server's own"};
+  if (Error error = prepare(loop)) return error;
+  const std::lock_guard lock(mutex_);
+  if (stop_asked_) stop_place(places_.front());
+  return {};
+}
+
+// ---- Stopping ----
+
+void Server::Implementation::stop(std::function<void()> stopped) {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(stop_asked_, true)) return;
+  stopped_ = std::move(stopped);
+  for (Place& place : places_) stop_place(place);
+}
+
+void Server::Implementation::stop_place(Place& place) {
+  place.worker->loop().mailbox().post([this, &place] {
+    place.worker->loop().stop(base::Time{options_.limits.stop_grace}, [this, &place] { place_stopped(place); });
+  });
+}
+
+/// On the loop's thread, with nothing left in the loop. On a caller's loop this is the end; own loops return from run() next.
+void Server::Implementation::place_stopped(Place& place) {
+  if (!foreign_) return;
+  place.worker.reset();
+  if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
+}
+
+void Server::Implementation::join() {
+  for (Place& place : places_)
+    if (place.thread.joinable()) place.thread.join();
+  const std::lock_guard lock(mutex_);
+  places_.clear();
+}
+
+// ---- The public face ----
+
+Server::Server(ServerOptions options) : implementation_(std::make_unique<Implementation>(std::move(options))) {}
+Server::~Server() = default;
+
+Error Server::add(const wharf_row& row) { return implementation_->add(row); }
+Error Server::add(const wharf_plugin& plugin) { return implementation_->add(plugin); }
+Error Server::add(VirtualHost host) { return implementation_->add(std::move(host)); }
+Error Server::load_plugin(const std::string& file) { return implementation_->load_plugin(file); }
+Error Server::load_plugins(const std::string& folder) { return implementation_->load_plugins(folder); }
+std::vector<std::string> Server::protocols() const { return implementation_->protocols(); }
+Error Server::listen(const std::string& interface, std::uint16_t port) { return implementation_->listen(interface, port); }
+std::vector<std::string> Server::addresses() const { return implementation_->addresses(); }
+Error Server::run() { return implementation_->run(); }
+Error Server::start(uv_loop_s* loop) { return implementation_->start(loop); }
+void Server::stop(std::function<void()> stopped) { implementation_->stop(std::move(stopped)); }
+
+}  // namespace wharf

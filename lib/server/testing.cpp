@@ -1,0 +1,264 @@
+#include "wharf/testing.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <deque>
+#include <stdexcept>
+#include <utility>
+
+#include "base/mailbox.h"
+#include "codec/ws_decoder.h"
+#include "server/router.h"
+#include "server/worker.h"
+#include "session/h1.h"
+#include "session/memory_link.h"
+
+namespace wharf::testing {
+
+using session::MemoryLink;
+
+namespace detail {
+
+struct HarnessState {
+  explicit HarnessState(const Limits& given) : limits(given, 0) {
+    mailbox.open([] {});
+  }
+
+  void run();
+
+  server::FloorLimits limits;
+  std::vector<std::string> log_lines;
+  base::Log log{base::LogLevel::debug,
+                [this](base::LogLevel level, std::string_view text) { log_lines.push_back(base::concat(base::name_of(level), ": ", text)); }};
+  base::Mailbox mailbox;
+  session::Handles handles{mailbox};
+  base::Time now{0};
+  session::Home home{log, handles, [this] { return now; }};
+  base::ChunkPool pool;
+  server::RowList rows;
+  std::vector<VirtualHost> hosts{1};
+  std::unique_ptr<server::Router> router;
+  std::unique_ptr<session::HttpContext> http;
+  std::vector<std::shared_ptr<ClientState>> clients;  // last, so that they go first
+};
+
+/// The client's end: takes the answer to the handshake apart, then decodes frames.
+struct ClientState {
+  ClientState(HarnessState& of, const ConnectOptions& options);
+
+  void run();
+  void take_answer();
+  void take_frames();
+  void on_event(const codec::WsEvent& event);
+  void send_frame(codec::Opcode opcode, std::string_view payload);
+  void settle();
+  void end();
+
+  HarnessState* harness;             // these two are nullptr when it is over
+  std::unique_ptr<MemoryLink> link;
+  std::string answer;
+  codec::WsDecoder decoder{codec::Role::client, std::uint64_t{1} << 32};
+  int status = 0;
+  bool close_sent = false;
+  bool dropped = false;
+  bool over = false;
+  std::deque<Message> messages;
+  std::deque<std::string> pongs;
+  std::optional<Close> closed;
+};
+
+ClientState::ClientState(HarnessState& of, const ConnectOptions& options)
+    : harness(&of), link(std::make_unique<MemoryLink>(of.pool, of.limits.loop.output, of.now)) {
+  link->open(std::make_unique<session::H1>(*link, *of.http));
+  std::string request = "GET " + options.target +
+                        " HTTP/1.1\r\nHost: harness\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  if (const std::string_view name = of.rows.rows().front().name; !name.empty())
+    request += base::concat("Sec-WebSocket-Protocol: ", name, "\r\n");
+  for (const auto& [name, value] : options.fields) request += base::concat(name, ": ", value, "\r\n");
+  link->receive(request + "\r\n");
+}
+
+void ClientState::run() {
+  if (over) return;
+  for (bool again = true; again && !over;) {
+    const std::size_t before = messages.size() + pongs.size();
+    link->run();
+    if (status == 0) take_answer();
+    if (status == 101) take_frames();
+    again = messages.size() + pongs.size() != before;
+    if (link->closed() || dropped) end();
+  }
+}
+
+void ClientState::take_answer() {
+  answer += link->take();
+  const std::size_t head_end = answer.find("\r\n\r\n");
+  if (head_end == std::string::npos) return;
+  const std::string_view digits = std::string_view(answer).substr(9, 3);
+  std::from_chars(digits.data(), digits.data() + digits.size(), status);
+  answer.erase(0, head_end + 4);
+}
+
+void ClientState::take_frames() {
+  std::string bytes = std::exchange(answer, {}) + link->take();
+  std::span<char> rest(bytes);
+  for (;;) {
+    const codec::WsEvent event = decoder.next(rest);
+    if (event.type == codec::WsEvent::Type::more) return;
+    if (event.type == codec::WsEvent::Type::error)
+      throw std::runtime_error("the server sent what no client accepts: " + std::string(codec::message(event.error)));
+    on_event(event);
+  }
+}
+
+void ClientState::on_event(const codec::WsEvent& event) {
+  const std::string payload(event.payload.data(), event.payload.size());
+  using Type = codec::WsEvent::Type;
+  if (event.type == Type::text) messages.push_back({Kind::text, payload});
+  if (event.type == Type::binary) messages.push_back({Kind::binary, payload});
+  if (event.type == Type::pong) pongs.push_back(payload);
+  if (event.type == Type::ping) send_frame(codec::Opcode::pong, payload);
+  if (event.type == Type::close) {
+    closed = Close{event.code, payload};
+    if (!std::exchange(close_sent, true)) send_frame(codec::Opcode::close, {});
+  }
+}
+
+void ClientState::send_frame(codec::Opcode opcode, std::string_view payload) {
+  if (link == nullptr) return;
+  constexpr codec::MaskKey key{0x11, 0x22, 0x33, 0x44};
+  std::string frame(codec::max_frame_header + payload.size(), '\0');
+  const std::size_t head = codec::write_masked_frame_header(frame.data(), opcode, true, payload.size(), key);
+  frame.replace(head, payload.size(), payload);
+  frame.resize(head + payload.size());
+  codec::apply_mask(std::span(frame).subspan(head), key);
+  link->receive(frame);
+}
+
+void ClientState::end() {
+  over = true;
+  if (status == 0) take_answer();
+  else if (status != 101) answer += link->take();
+  if (!closed) closed = Close{1006, ""};
+  link.reset();
+  harness = nullptr;
+}
+
+void ClientState::settle() {
+  if (harness != nullptr) harness->run();
+}
+
+void HarnessState::run() {
+  mailbox.run();
+  for (std::size_t i = 0; i < clients.size(); ++i) clients[i]->run();
+  std::erase_if(clients, [](const auto& client) { return client->over; });
+}
+
+}  // namespace detail
+
+// ---- Client ----
+
+Client::Client(std::shared_ptr<detail::ClientState> state) : state_(std::move(state)) {}
+
+namespace {
+constexpr std::size_t least(std::size_t a, std::size_t b) { return a < b ? a : b; }
+}  // namespace
+
+int Client::status() const { return state_->status; }
+std::string Client::refusal() const { return state_->status != 101 ? state_->answer : std::string(); }
+
+void Client::send_text(std::string_view text) {
+  state_->send_frame(codec::Opcode::text, text);
+  state_->settle();
+}
+void Client::send_binary(std::string_view bytes) {
+  state_->send_frame(codec::Opcode::binary, bytes);
+  state_->settle();
+}
+void Client::ping(std::string_view data) {
+  state_->send_frame(codec::Opcode::ping, data.substr(0, codec::max_control_payload));
+  state_->settle();
+}
+void Client::close(std::uint16_t code, std::string_view reason) {
+  std::string payload;
+  if (code != 1005) payload = {static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)};
+  payload += reason.substr(0, least(reason.size(), codec::max_close_reason));
+  state_->close_sent = true;
+  state_->send_frame(codec::Opcode::close, payload);
+  state_->settle();
+}
+void Client::send_raw(std::string_view bytes) {
+  if (state_->link) state_->link->receive(bytes);
+  state_->settle();
+}
+void Client::drop() {
+  if (!state_->link) return;
+  state_->dropped = true;
+  state_->link->abort();
+  state_->settle();
+}
+
+std::optional<Message> Client::receive() {
+  if (state_->messages.empty()) return std::nullopt;
+  Message first = std::move(state_->messages.front());
+  state_->messages.pop_front();
+  return first;
+}
+std::optional<std::string> Client::receive_pong() {
+  if (state_->pongs.empty()) return std::nullopt;
+  std::string first = std::move(state_->pongs.front());
+  state_->pongs.pop_front();
+  return first;
+}
+std::optional<Close> Client::closed() const { return state_->closed; }
+
+void Client::read_at_most(std::size_t bytes) {
+  if (state_->link) state_->link->set_window(bytes);
+  state_->settle();
+}
+void Client::read_everything() { read_at_most(MemoryLink::unlimited); }
+std::size_t Client::queued() const { return state_->link ? state_->link->out().size() : 0; }
+bool Client::held() const { return state_->link && !state_->link->reading() && !state_->over; }
+
+// ---- Harness ----
+
+Harness::Harness(const wharf_row& row, Options options, Limits limits)
+    : state_(std::make_unique<detail::HarnessState>(limits)) {
+  if (const Error error = state_->rows.add(row)) throw std::runtime_error(error.message);
+  state_->hosts.front().options[row.name] = std::move(options);
+  state_->hosts.front().default_protocol = row.name;
+  auto router = server::Router::start(state_->rows, state_->hosts, state_->limits.ws, state_->home);
+  if (!router) throw std::runtime_error(router.error().message);
+  state_->router = std::move(*router);
+  state_->http = std::make_unique<session::HttpContext>(
+      session::HttpContext{*state_->router, state_->limits.http, codec::RequestParser(state_->limits.http.head)});
+}
+
+Harness::~Harness() {
+  state_->mailbox.close();
+  state_->mailbox.run();
+  for (const auto& client : state_->clients) client->link->abort();
+  state_->run();
+}
+
+Client Harness::connect(const ConnectOptions& options) {
+  auto client = std::make_shared<detail::ClientState>(*state_, options);
+  state_->clients.push_back(client);
+  state_->run();
+  return Client(client);
+}
+
+void Harness::advance(std::chrono::milliseconds time) {
+  for (const base::Time end = state_->now + time; state_->now < end;) {
+    base::Time next = end;
+    for (const auto& client : state_->clients) next = std::min(next, std::max(client->link->due(), state_->now + base::Time{1}));
+    state_->now = next;
+    state_->run();
+  }
+}
+
+void Harness::run() { state_->run(); }
+const std::vector<std::string>& Harness::log() const { return state_->log_lines; }
+
+}  // namespace wharf::testing

@@ -1,0 +1,54 @@
+#include "server/upgrade.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "codec/http_response.h"
+#include "codec/ws_handshake.h"
+#include "session/ws.h"
+
+namespace wharf::server {
+namespace {
+
+void refuse(session::Exchange& exchange, const codec::WsRefusal& refusal) {
+  session::Response response = session::text_response(refusal.status, refusal.reason);
+  if (refusal.status == 426) {
+    response.fields.emplace_back("Sec-WebSocket-Version", "13");
+    response.fields.emplace_back("Upgrade", "websocket");
+  }
+  exchange.respond(std::move(response));
+}
+
+std::string no_protocol(const codec::WsOffer& offer, const ProtocolTable& table) {
+  if (offer.protocols.empty()) return "A subprotocol must be offered in Sec-WebSocket-Protocol. This server has: " + table.names();
+  std::string offered;
+  for (const std::string_view name : offer.protocols) offered += (offered.empty() ? "" : ", ") + base::printable(name);
+  return "None of the subprotocols offered is known here: " + offered + ". This server has: " + table.names();
+}
+
+}  // namespace
+
+void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table) {
+  const codec::RequestHead& head = exchange.request();
+  const auto offer = codec::check_handshake(head);
+  if (!offer) return refuse(exchange, offer.error());
+  session::Protocol* protocol = table.select(offer->protocols);
+  if (protocol == nullptr) return exchange.respond(session::text_response(400, no_protocol(*offer, table)));
+
+  const session::OpeningRequest request(head, exchange.link());
+  if (protocol->row.accept != nullptr) {
+    const int status = protocol->row.accept(protocol->shared, &request);
+    if (status != 0) {
+      const int answer = status >= 400 && status <= 599 ? status : 500;
+      return exchange.respond(session::text_response(answer, codec::reason_phrase(answer)));
+    }
+  }
+  std::vector<std::pair<std::string, std::string>> fields{{"Sec-WebSocket-Accept", std::string(codec::WsAccept(offer->key).text())}};
+  if (!offer->protocols.empty()) fields.emplace_back("Sec-WebSocket-Protocol", protocol->row.name);
+  exchange.tunnel("websocket", fields);
+  exchange.link().become(session::Ws::open(exchange.link(), *protocol, request));
+}
+
+}  // namespace wharf::server

@@ -1,0 +1,44 @@
+#include "server/worker.h"
+
+#include <utility>
+
+namespace wharf::server {
+
+FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
+  ws.message = limits.message;
+  ws.close_handshake = limits.close_handshake;
+  http.head = {limits.request_line, limits.request_head, limits.request_fields};
+  http.head_time = limits.request_head_time;
+  http.idle = limits.keep_alive_idle;
+  loop.connections = connections;
+  loop.write_stall = limits.write_stall;
+  loop.output = {limits.output_low_water, limits.output_high_water, limits.output_hard_cap};
+}
+
+base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, const FloorLimits& limits, const RowList& rows,
+                                                            const std::vector<VirtualHost>& hosts, base::Log& log) {
+  auto loop = io::Loop::create(foreign, limits.loop, log);
+  if (!loop) return base::Failure{Error{loop.error()}};
+  std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop)));
+  auto router = Router::start(rows, hosts, limits.ws, worker->home_);
+  if (!router) return base::Failure{router.error()};
+  worker->router_ = std::move(*router);
+  worker->http_.emplace(session::HttpContext{*worker->router_, limits.http, codec::RequestParser(limits.http.head)});
+  return worker;
+}
+
+Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop)
+    : limits_(limits),
+      loop_(std::move(loop)),
+      handles_(loop_->mailbox()),
+      home_{loop_->log(), handles_, [this] { return loop_->now(); }} {}
+
+Error Worker::accept_from(io::ListeningSocket socket) {
+  auto listener = io::Listener::create(*loop_, std::move(socket),
+                                       [this](session::Link& link) { return std::make_unique<session::H1>(link, *http_); });
+  if (!listener) return {"the system refuses to watch a listening socket"};
+  loop_->add(std::move(listener));
+  return {};
+}
+
+}  // namespace wharf::server

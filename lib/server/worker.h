@@ -1,0 +1,46 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "io/listener.h"
+#include "io/loop.h"
+#include "server/router.h"
+#include "session/h1.h"
+#include "session/handles.h"
+#include "session/protocol.h"
+
+namespace wharf::server {
+
+/// What the public limits mean to each floor; `connections` is for one loop.
+struct FloorLimits {
+  FloorLimits(const Limits& limits, std::size_t connections);
+
+  session::WsLimits ws;
+  session::HttpLimits http;
+  io::LoopLimits loop;
+};
+
+/// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread, but for stop_soon().
+class Worker {
+ public:
+  static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const FloorLimits& limits, const RowList& rows,
+                                                             const std::vector<VirtualHost>& hosts, base::Log& log);
+
+  /// The error is for when the system refuses to watch the socket.
+  Error accept_from(io::ListeningSocket socket);
+  [[nodiscard]] io::Loop& loop() { return *loop_; }
+
+ private:
+  Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop);
+
+  FloorLimits limits_;
+  std::unique_ptr<io::Loop> loop_;  // first made and last gone
+  session::Handles handles_;
+  session::Home home_;
+  std::unique_ptr<Router> router_;
+  std::optional<session::HttpContext> http_;
+};
+
+}  // namespace wharf::server

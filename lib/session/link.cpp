@@ -1,0 +1,142 @@
+#include "session/link.h"
+
+#include <utility>
+
+namespace wharf::session {
+
+/// While one is alive, a call from the carrier is on the stack, and its end will settle the link: touch() need not schedule that.
+class Link::Turn {
+ public:
+  explicit Turn(Link& link) : link_(link), outermost_(!link.in_turn_) { link_.in_turn_ = true; }
+  ~Turn() {
+    if (outermost_) link_.in_turn_ = false;
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Link& link_;
+  bool outermost_;
+};
+
+void Link::write_through(std::string_view head, std::string_view body) {
+  out_.append(head);
+  out_.append(body);
+}
+
+void Link::become(std::unique_ptr<Session> next) {
+  next_ = std::move(next);
+  touch();
+}
+
+void Link::hold_input() {
+  if (std::exchange(held_, true)) return;
+  input_wanted_changed();
+}
+
+void Link::resume_input() {
+  if (!std::exchange(held_, false)) return;
+  input_wanted_changed();
+  touch();
+}
+
+void Link::finish() {
+  if (ending()) return;
+  finishing_ = true;
+  input_wanted_changed();
+  touch();
+}
+
+void Link::abort() {
+  if (std::exchange(aborted_, true)) return;
+  input_wanted_changed();
+  touch();
+}
+
+void Link::begin(std::unique_ptr<Session> first) {
+  next_ = std::move(first);
+  settle();
+}
+
+void Link::deliver(std::span<char> bytes) {
+  const Turn turn(*this);
+  if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
+  else if (const std::span<char> rest = feed(bytes); !rest.empty())
+    kept_input_ = std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0});
+  settle();
+}
+
+void Link::deliver_end_of_input() {
+  input_ended_ = true;
+  settle();
+}
+
+void Link::deliver_deadline() {
+  const Turn turn(*this);
+  if (session_ && !ending()) session_->deadline();
+  settle();
+}
+
+void Link::deliver_shut_down() {
+  const Turn turn(*this);
+  if (session_ && !ending()) session_->shut_down();
+  settle();
+}
+
+void Link::settle() {
+  {
+    const Turn turn(*this);
+    if (next_ || (kept_input_ && !held_)) feed_kept_input();
+    if (input_ended_ && !kept_input_ && session_ && !ending() && !std::exchange(told_input_ended_, true)) session_->end_of_input();
+    if (!aborted_ && !out_.empty()) flush();
+    give_room();
+  }
+  if (ending()) end_session();
+}
+
+/// The one place where sessions are fed and swapped. Returns what nobody may use yet; nothing when the link is ending.
+std::span<char> Link::feed(std::span<char> bytes) {
+  while (!ending()) {
+    if (next_) swap_session();
+    else if (bytes.empty() || held_) return bytes;
+    else bytes = bytes.subspan(session_->input(bytes));
+  }
+  return {};
+}
+
+void Link::feed_kept_input() {
+  std::unique_ptr<KeptInput> kept = std::move(kept_input_);
+  const std::span<char> rest = feed(kept ? std::span<char>(kept->bytes).subspan(kept->used) : std::span<char>());
+  if (rest.empty()) return;
+  kept->used = kept->bytes.size() - rest.size();
+  kept_input_ = std::move(kept);
+}
+
+/// The old session lives until the new one has started, so that the new one may look at what the old one holds.
+void Link::swap_session() {
+  const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
+  session_->start();
+}
+
+void Link::give_room() {
+  if (!wants_room_ || out_.size() > limits_->low_water || !session_ || ending()) return;
+  wants_room_ = false;
+  session_->room();
+  if (!aborted_ && !out_.empty()) flush();
+  const bool wants_more_room = wants_room_ && out_.size() <= limits_->low_water;
+  if (wants_more_room || (kept_input_ && !held_)) schedule();
+}
+
+void Link::end_session() {
+  if (std::exchange(wound_up_, true)) return;
+  next_.reset();
+  kept_input_.reset();
+  if (session_) {
+    const Turn turn(*this);
+    session_->ended();
+    session_.reset();
+  }
+  wind_up();
+}
+
+}  // namespace wharf::session

@@ -1,0 +1,138 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/out_queue.h"
+#include "session/session.h"
+
+namespace wharf::session {
+
+/// How much output may wait for a peer, in bytes.
+struct OutputLimits {
+  std::size_t low_water = 16 * 1024;        ///< at or below it, room() is called
+  std::size_t high_water = 64 * 1024;       ///< above it, a session holds its input
+  std::size_t hard_cap = 4 * 1024 * 1024;   ///< above it, the link is cut
+};
+
+/// The byte pipe below a session. A TCP connection, a TLS connection, one HTTP/2 stream and a test pipe are all Links: they differ in
+/// the few virtual functions; which session gets which bytes, and when one ends, is decided here, once for all of them.
+///
+/// Life: input and output; then finish() (what is queued still leaves) or abort(), either from the session or from the carrier; then
+/// the session is told ended() and destroyed on a fresh stack, and the carrier closes.
+class Link {
+ public:
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+  virtual ~Link() = default;
+
+  // ---- What a session may do to the pipe, at any time on the loop's thread. None of it calls the session back. ----
+
+  /// Where output goes. All that a turn of the loop puts here leaves in one write at its end. After adding, call touch().
+  base::OutQueue& out() { return out_; }
+
+  /// Makes sure that what was queued or asked for is looked at before the loop blocks. Cheap within the session's own calls.
+  void touch() {
+    if (!in_turn_) schedule();
+  }
+
+  /// Queues head and body, too large to be worth copying: what the carrier can take at once leaves at once, after all that was queued.
+  virtual void write_through(std::string_view head, std::string_view body);
+
+  /// Writes now what the carrier takes now, instead of at the end of the turn.
+  virtual void flush() = 0;
+
+  /// The next session; it takes over on a fresh stack, with every byte that this one has not used.
+  void become(std::unique_ptr<Session> next);
+
+  /// No input() until resume_input(). What has been read stays with the link; the peer's further bytes stay in its network buffers.
+  void hold_input();
+  void resume_input();
+
+  /// Whether more than the high-water mark is queued, also after trying to write it. Then a session holds its input and wants room.
+  [[nodiscard]] bool overfull() {
+    if (out_.size() > limits_->high_water) flush();
+    return out_.size() > limits_->high_water;
+  }
+
+  /// room() is called once when at most the low-water mark is queued.
+  void want_room() { wants_room_ = true; }
+
+  /// deadline() is called at that moment; base::never means not. There is one: a later call replaces the earlier.
+  virtual void set_deadline(base::Time when) = 0;
+
+  /// Ends the link after everything queued has left. Input is ignored from here on.
+  void finish();
+  /// Ends the link at once; queued output is lost.
+  void abort();
+  [[nodiscard]] bool ending() const { return finishing_ || aborted_; }
+
+  [[nodiscard]] virtual base::Time now() const = 0;
+  /// The other end as text, like 127.0.0.1:4711 or [::1]:4711.
+  [[nodiscard]] virtual std::string address() const = 0;
+  [[nodiscard]] const OutputLimits& limits() const { return *limits_; }
+
+ protected:
+  /// `limits` outlives the link.
+  Link(base::ChunkPool& pool, const OutputLimits& limits) : out_(pool), limits_(&limits) {}
+
+  // ---- What a carrier calls, each on a fresh stack. ----
+
+  /// The first session.
+  void begin(std::unique_ptr<Session> first);
+  /// Bytes arrived.
+  void deliver(std::span<char> bytes);
+  void deliver_end_of_input();
+  void deliver_deadline();
+  void deliver_shut_down();
+  /// Writes what is queued, gives the session room, hands over kept input, and ends the session where that is due. Call it after
+  /// touch(), and when the carrier can take more output.
+  void settle();
+
+  [[nodiscard]] Session* session() const { return session_.get(); }
+  [[nodiscard]] bool input_held() const { return held_; }
+  [[nodiscard]] bool finishing() const { return finishing_; }
+  [[nodiscard]] bool aborted() const { return aborted_; }
+
+  // ---- What a carrier provides. ----
+
+  /// Calls settle() on a fresh stack before the loop blocks.
+  virtual void schedule() = 0;
+  /// input_held() changed, or the link began to end.
+  virtual void input_wanted_changed() = 0;
+  /// The session is gone and ending() holds: the carrier flushes what is queued (not when aborted) and closes. Called once.
+  virtual void wind_up() = 0;
+
+ private:
+  class Turn;
+  struct KeptInput {
+    std::string bytes;
+    std::size_t used = 0;
+  };
+
+  std::span<char> feed(std::span<char> bytes);
+  void feed_kept_input();
+  void swap_session();
+  void give_room();
+  void end_session();
+
+  base::OutQueue out_;
+  const OutputLimits* limits_;
+  std::unique_ptr<Session> session_;
+  std::unique_ptr<Session> next_;
+  std::unique_ptr<KeptInput> kept_input_;  // read, but not used by any session yet
+  bool in_turn_ = false;
+  bool held_ = false;
+  bool wants_room_ = false;
+  bool finishing_ = false;
+  bool aborted_ = false;
+  bool input_ended_ = false;
+  bool told_input_ended_ = false;
+  bool wound_up_ = false;
+};
+
+}  // namespace wharf::session

@@ -1,0 +1,67 @@
+#include "session/memory_link.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+namespace wharf::session {
+
+void MemoryLink::open(std::unique_ptr<Session> first) {
+  begin(std::move(first));
+  after();
+}
+
+void MemoryLink::receive(std::string_view bytes) {
+  waiting_ += bytes;
+  run();
+}
+
+void MemoryLink::receive_end() {
+  peer_ended_ = true;
+  run();
+}
+
+void MemoryLink::server_stops() {
+  deliver_shut_down();
+  after();
+}
+
+void MemoryLink::run() {
+  if (deadline_ <= now_) {
+    deadline_ = base::never;
+    deliver_deadline();
+  }
+  if (!out().empty()) settle();
+  do {
+    if (std::exchange(scheduled_, false)) settle();
+    if (!waiting_.empty() && reading()) {
+      std::string bytes = std::exchange(waiting_, {});
+      deliver(bytes);
+    }
+  } while (scheduled_);
+  if (waiting_.empty() && reading() && std::exchange(peer_ended_, false)) deliver_end_of_input();
+  after();
+}
+
+void MemoryLink::after() {
+  if (aborted() || (finishing() && out().empty())) closed_ = true;
+}
+
+void MemoryLink::flush() {
+  while (!out().empty() && window_ > 0 && !aborted()) {
+    std::array<std::string_view, 16> room;
+    const std::span pieces(room.data(), out().peek(room));
+    std::size_t size = 0;
+    for (const std::string_view piece : pieces) {
+      const std::string_view taken = piece.substr(0, window_);
+      written_ += taken;
+      size += taken.size();
+      if (window_ != unlimited) window_ -= taken.size();
+    }
+    out().consume(size);
+    ++write_calls_;
+  }
+}
+
+}  // namespace wharf::session

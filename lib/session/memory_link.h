@@ -1,0 +1,67 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/out_queue.h"
+#include "session/link.h"
+
+namespace wharf::session {
+
+/// A Link whose other end is the test: bytes in by receive(), bytes out by taken(), time by a clock that the test drives. Nothing
+/// happens by itself; run() does what a turn of the loop would.
+class MemoryLink final : public Link {
+ public:
+  static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+  /// `now` outlives the link, and so do pool and limits.
+  MemoryLink(base::ChunkPool& pool, const OutputLimits& limits, const base::Time& now) : Link(pool, limits), now_(now) {}
+
+  void open(std::unique_ptr<Session> first);
+  /// The peer sends. Kept back while the session holds its input, as a socket would.
+  void receive(std::string_view bytes);
+  void receive_end();
+  void server_stops();
+
+  /// How much more the peer takes before it blocks; what the session writes beyond it stays in the queue.
+  void set_window(std::size_t bytes) { window_ = bytes; }
+
+  /// One turn: deadlines that have passed, scheduled work, output.
+  void run();
+
+  /// What the peer has been sent and not looked at yet.
+  std::string take() { return std::exchange(written_, {}); }
+  [[nodiscard]] bool closed() const { return closed_; }     ///< by finish(), with all output delivered, or by abort()
+  [[nodiscard]] bool was_aborted() const { return aborted(); }
+  [[nodiscard]] bool reading() const { return !input_held() && !ending(); }
+  [[nodiscard]] base::Time due() const { return deadline_; }
+  [[nodiscard]] std::size_t write_calls() const { return write_calls_; }
+
+  void flush() override;
+  void set_deadline(base::Time when) override { deadline_ = when; }
+  [[nodiscard]] base::Time now() const override { return now_; }
+  [[nodiscard]] std::string address() const override { return "memory"; }
+
+ private:
+  void schedule() override { scheduled_ = true; }
+  void input_wanted_changed() override {}
+  void wind_up() override {}
+  void after();
+
+  const base::Time& now_;
+  base::Time deadline_ = base::never;
+  std::size_t window_ = unlimited;
+  std::size_t write_calls_ = 0;
+  std::string written_;
+  std::string waiting_;  // sent by the peer, not read yet
+  bool scheduled_ = false;
+  bool peer_ended_ = false;
+  bool closed_ = false;
+};
+
+}  // namespace wharf::session

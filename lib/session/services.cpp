@@ -1,0 +1,75 @@
+#include "session/services.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "session/protocol.h"
+#include "session/ws.h"
+
+namespace wharf::session {
+namespace {
+
+Ws& ws(wharf_peer* peer) { return *static_cast<Ws*>(peer); }
+const Ws& ws(const wharf_peer* peer) { return *static_cast<const Ws*>(peer); }
+const Protocol& protocol(const wharf_scope* scope) { return *static_cast<const Protocol*>(scope); }
+const OpeningRequest& opening(const wharf_request* request) { return *static_cast<const OpeningRequest*>(request); }
+
+/// From C: nothing at all may come as a null pointer.
+std::string_view view(const char* data, size_t size) { return data != nullptr ? std::string_view(data, size) : std::string_view(); }
+wharf_text text(std::string_view view) { return {view.data(), view.size()}; }
+
+wharf_flow send(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) { return ws(peer).send(kind, view(data, size)); }
+wharf_flow ping(wharf_peer* peer, const char* data, size_t size) { return ws(peer).ping(view(data, size)); }
+void close(wharf_peer* peer, uint16_t code, const char* reason, size_t size) { ws(peer).close(code, view(reason, size)); }
+void abort(wharf_peer* peer) { ws(peer).abort(); }
+void every(wharf_peer* peer, uint32_t milliseconds) { ws(peer).tick_every(base::Time{milliseconds}); }
+size_t buffered(const wharf_peer* peer) { return ws(peer).buffered(); }
+wharf_handle handle(wharf_peer* peer) { return ws(peer).handle(); }
+int post(wharf_handle handle, wharf_task task, void* argument) { return Handles::post(handle, task, argument) ? 1 : 0; }
+wharf_scope* scope(const wharf_peer* peer) { return &ws(peer).protocol(); }
+
+const char* option(const wharf_scope* scope, const char* name) {
+  const auto& options = protocol(scope).options;
+  const auto found = options.find(std::string_view(name));
+  return found != options.end() ? found->second.c_str() : nullptr;
+}
+
+void log(const wharf_scope* scope, wharf_level level, const char* data, size_t size) {
+  const auto known = static_cast<base::LogLevel>(std::clamp<int>(level, WHARF_ERROR, WHARF_DEBUG));
+  base::Log& log = protocol(scope).home.log;
+  if (log.enabled(known)) log.write(known, protocol(scope).row.name, ": ", base::printable(view(data, size), 1024));
+}
+
+uint64_t now(const wharf_scope* scope) { return static_cast<uint64_t>(protocol(scope).home.now().count()); }
+
+wharf_text path(const wharf_request* request) { return text(opening(request).path); }
+wharf_text query(const wharf_request* request) { return text(opening(request).query); }
+wharf_text field(const wharf_request* request, const char* name) { return text(opening(request).head.field(name)); }
+wharf_text address(const wharf_request* request) { return text(opening(request).address); }
+
+}  // namespace
+
+const wharf_services& service_table() {
+  static constexpr wharf_services table{
+      .size = sizeof(wharf_services),
+      .send = send,
+      .ping = ping,
+      .close = close,
+      .abort = abort,
+      .every = every,
+      .buffered = buffered,
+      .handle = handle,
+      .post = post,
+      .option = option,
+      .log = log,
+      .scope = scope,
+      .now = now,
+      .path = path,
+      .query = query,
+      .field = field,
+      .address = address,
+  };
+  return table;
+}
+
+}  // namespace wharf::session

@@ -1,0 +1,240 @@
+#include "session/ws.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "codec/http_target.h"
+#include "codec/utf8.h"
+#include "session/services.h"
+
+namespace wharf::session {
+namespace {
+
+/// From here up, a payload is handed to the carrier where it lies instead of being copied into the queue.
+constexpr std::size_t write_through_from = 16 * 1024;
+
+/// At most `most` bytes of `text`, not cut inside a code point; nothing where it is not UTF-8.
+std::string_view utf8_prefix(std::string_view text, std::size_t most) {
+  if (!codec::is_utf8(text)) return {};
+  if (text.size() <= most) return text;
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
+  return text.substr(0, most);
+}
+
+/// Where the author's state begins: aligned for every standard type.
+constexpr std::size_t state_offset = (sizeof(Ws) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+
+}  // namespace
+
+OpeningRequest::OpeningRequest(const codec::RequestHead& request_head, const Link& link)
+    : wharf_request{&service_table()}, head(request_head), address(link.address()) {
+  if (const auto target = codec::split_target(head.target)) {
+    path = target->path;
+    query = target->query;
+  }
+}
+
+// ---- Life ----
+
+std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningRequest& request) {
+  const wharf_row& row = protocol.row;
+  const std::size_t size = state_offset + row.state_size;
+  void* memory = ::operator new(size);
+  std::memset(memory, 0, size);
+  std::unique_ptr<Ws> session(::new (memory) Ws(link, protocol));
+  session->has_state_ = row.open == nullptr || row.open(session->state(), protocol.shared, session.get(), &request) == 0;
+  if (!session->has_state_) session->close(1011, "");
+  return session;
+}
+
+Ws::Ws(Link& link, Protocol& protocol)
+    : wharf_peer{&service_table()},
+      link_(link),
+      protocol_(protocol),
+      decoder_(codec::Role::server, protocol.message_limit()) {}
+
+Ws::~Ws() { destroy_state(); }
+
+void Ws::operator delete(void* memory) { ::operator delete(memory); }
+
+void* Ws::state() { return reinterpret_cast<char*>(this) + state_offset; }
+
+void Ws::ended() { destroy_state(); }
+
+void Ws::destroy_state() {
+  tell_closing(1006, {});
+  close_sent_ = true;  // nothing can be sent from destroy either
+  if (handle_slot_ != Handles::no_slot) protocol_.home.handles.remove(std::exchange(handle_slot_, Handles::no_slot));
+  if (std::exchange(has_state_, false) && protocol_.row.destroy != nullptr) protocol_.row.destroy(state());
+}
+
+void Ws::tell_closing(std::uint16_t code, std::string_view reason) {
+  if (std::exchange(told_closing_, true) || !has_state_) return;
+  close_sent_ = true;
+  if (protocol_.row.closing != nullptr) protocol_.row.closing(state(), code, reason.data(), reason.size());
+}
+
+// ---- Input ----
+
+std::size_t Ws::input(std::span<char> bytes) {
+  std::span<char> rest = bytes;
+  while (!holding_ && !link_.ending()) {
+    const codec::WsEvent event = decoder_.next(rest);
+    if (event.type == codec::WsEvent::Type::more) return bytes.size();
+    on_event(event);
+  }
+  return bytes.size() - rest.size();
+}
+
+void Ws::on_event(const codec::WsEvent& event) {
+  using Type = codec::WsEvent::Type;
+  const std::string_view payload(event.payload.data(), event.payload.size());
+  switch (event.type) {
+    case Type::text: return on_message(WHARF_TEXT, event.payload);
+    case Type::binary: return on_message(WHARF_BINARY, event.payload);
+    case Type::ping:
+      if (close_sent_) return;
+      send_frame(codec::Opcode::pong, payload);
+      hold_if_overfull();
+      return;
+    case Type::pong: return on_pong(payload);
+    case Type::close: return on_close(event.code, payload);
+    case Type::error: return on_error(event.error);
+    case Type::more: return;
+  }
+}
+
+void Ws::on_message(wharf_kind kind, std::span<char> payload) {
+  if (close_sent_ || protocol_.row.message == nullptr) return;
+  protocol_.row.message(state(), kind, payload.data(), payload.size());
+}
+
+void Ws::on_pong(std::string_view payload) {
+  if (!close_sent_ && protocol_.row.pong != nullptr) protocol_.row.pong(state(), payload.data(), payload.size());
+}
+
+/// The peer's close frame: the answer to ours, or answered with its own code (RFC 6455 section 5.5.1).
+void Ws::on_close(std::uint16_t code, std::string_view reason) {
+  if (!std::exchange(close_sent_, true)) send_close(code == 1005 ? 0 : code, {});
+  tell_closing(code, reason);
+  link_.finish();
+}
+
+void Ws::on_error(codec::WsError error) {
+  protocol_.home.log.info(link_.address(), " ", protocol_.row.name, ": closed with ", codec::close_code(error), ", ",
+                          codec::message(error));
+  if (!std::exchange(close_sent_, true)) send_close(codec::close_code(error), codec::message(error));
+  link_.finish();
+}
+
+void Ws::end_of_input() { link_.finish(); }
+
+// ---- Output ----
+
+void Ws::send_frame(codec::Opcode opcode, std::string_view payload) {
+  char* const room = link_.out().reserve(codec::max_frame_header + payload.size());
+  const std::size_t head = codec::write_frame_header(room, opcode, true, payload.size());
+  if (!payload.empty()) std::memcpy(room + head, payload.data(), payload.size());
+  link_.out().commit(head + payload.size());
+  link_.touch();
+}
+
+void Ws::send_close(std::uint16_t code, std::string_view reason) {
+  char payload[codec::max_control_payload];
+  payload[0] = static_cast<char>(code >> 8);
+  payload[1] = static_cast<char>(code & 0xFF);
+  std::memcpy(payload + 2, reason.data(), std::min(reason.size(), codec::max_close_reason));
+  send_frame(codec::Opcode::close, code == 0 ? std::string_view() : std::string_view(payload, 2 + reason.size()));
+}
+
+wharf_flow Ws::send(wharf_kind kind, std::string_view data) {
+  if (close_sent_ || link_.ending()) return WHARF_CLOSED;
+  if (kind == WHARF_TEXT && !codec::is_utf8(data)) {
+    protocol_.home.log.error(protocol_.row.name, ": asked to send text that is not UTF-8; closed with 1011");
+    close(1011, "");
+    return WHARF_CLOSED;
+  }
+  const codec::Opcode opcode = kind == WHARF_TEXT ? codec::Opcode::text : codec::Opcode::binary;
+  if (data.size() < write_through_from) {
+    send_frame(opcode, data);
+  } else {
+    char head[codec::max_frame_header];
+    link_.write_through({head, codec::write_frame_header(head, opcode, true, data.size())}, data);
+    link_.touch();
+  }
+  return flow();
+}
+
+wharf_flow Ws::flow() {
+  if (!hold_if_overfull()) return WHARF_GO;
+  return link_.ending() ? WHARF_CLOSED : WHARF_HOLD;
+}
+
+wharf_flow Ws::ping(std::string_view data) {
+  if (close_sent_ || link_.ending()) return WHARF_CLOSED;
+  send_frame(codec::Opcode::ping, data.substr(0, codec::max_control_payload));
+  return flow();
+}
+
+/// Above high water the peer's messages wait until it has taken what it was sent; above the hard cap it is cut.
+bool Ws::hold_if_overfull() {
+  if (holding_ ? link_.out().size() <= link_.limits().hard_cap : !link_.overfull()) return holding_;
+  if (link_.out().size() > link_.limits().hard_cap) {
+    protocol_.home.log.warn(link_.address(), " ", protocol_.row.name, ": cut, ", link_.out().size(),
+                            " bytes are queued and the peer does not read; the cap is ", link_.limits().hard_cap);
+    link_.abort();
+    return true;
+  }
+  holding_ = true;
+  link_.hold_input();
+  link_.want_room();
+  return true;
+}
+
+void Ws::room() {
+  if (!std::exchange(holding_, false)) return;
+  link_.resume_input();
+  if (!close_sent_ && protocol_.row.drained != nullptr) protocol_.row.drained(state());
+}
+
+void Ws::close(std::uint16_t code, std::string_view reason) {
+  if (close_sent_ || link_.ending()) return;
+  if (!codec::is_sendable_close_code(code)) {
+    protocol_.home.log.error(protocol_.row.name, ": asked to close with code ", code, ", which may not be sent; 1011 it is");
+    code = 1011;
+  }
+  close_sent_ = true;
+  send_close(code, utf8_prefix(reason, codec::max_close_reason));
+  due_ = link_.now() + protocol_.limits.close_handshake;
+  link_.set_deadline(due_);
+  if (std::exchange(holding_, false)) link_.resume_input();  // the peer's answer must be seen
+}
+
+void Ws::shut_down() { close(1001, "server is stopping"); }
+
+// ---- Time ----
+
+void Ws::tick_every(base::Time period) {
+  if (close_sent_) return;
+  tick_period_ = static_cast<std::uint32_t>(period.count());
+  due_ = tick_period_ == 0 ? base::never : link_.now() + period;
+  link_.set_deadline(due_);
+}
+
+void Ws::deadline() {
+  if (close_sent_) return link_.finish();
+  const base::Time now = link_.now();
+  const base::Time period{tick_period_};
+  due_ = due_ + period > now ? due_ + period : now + period;
+  link_.set_deadline(due_);
+  if (protocol_.row.tick != nullptr) protocol_.row.tick(state());
+}
+
+wharf_handle Ws::handle() {
+  if (handle_slot_ == Handles::no_slot) handle_slot_ = protocol_.home.handles.add(*this);
+  return protocol_.home.handles.handle(handle_slot_);
+}
+
+}  // namespace wharf::session

@@ -1,0 +1,296 @@
+#!/usr/bin/python3
+"""Drives the page of the test server in a real browser: several protocols at once, drops, and the page opened as a file.
+
+Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 where the environment says CI=true)."""
+
+import argparse
+import asyncio
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import tempfile
+
+try:
+    import chromium
+except ImportError as error:
+    chromium = None
+    missing = f"the Python module {error.name} is missing (Debian: python3-websockets)"
+
+GREETING = "Hello, wörld! 👋"
+LIMIT = 20          # s for anything that should happen soon
+PAGE_BYTES = 40_000
+CARDS = {"counter": "dumb-increment-protocol", "reverse": "reverse-echo", "echo": "echo"}
+
+
+class Report:
+    def __init__(self):
+        self.failed = 0
+
+    def check(self, name, passed, detail=""):
+        self.failed += not passed
+        print(f"{'ok  ' if passed else 'FAIL'} {name}" + (f": {detail}" if detail != "" and not passed else ""), flush=True)
+        return passed
+
+    def equal(self, name, found, wanted):
+        return self.check(name, found == wanted, f"found {found!r}, wanted {wanted!r}")
+
+
+class Server:
+    """The server under test. `start` returns its http address; a second start asks for the same port again."""
+
+    def __init__(self, arguments, log):
+        self.command = [arguments.server, "-r", arguments.www]
+        for folder in arguments.plugin_dir:
+            self.command += ["-P", folder]
+        self.log = log
+        self.port = 0
+        self.process = None
+
+    async def start(self):
+        with open(self.log, "ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command, "-p", str(self.port), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log)
+        try:
+            line = (await asyncio.wait_for(self.process.stdout.readline(), LIMIT)).decode()
+        except asyncio.TimeoutError:
+            line = ""
+        found = re.match(r"listening on (http://127\.0\.0\.1:(\d+)/)", line)
+        if not found:
+            raise RuntimeError(f"the server printed {line!r} where its ready line should be; its log: {self.said()}")
+        self.port = int(found[2])
+        return found[1]
+
+    async def stop(self):
+        """The exit status, or None when it had to be killed."""
+        if self.process is None or self.process.returncode is not None:
+            return self.process and self.process.returncode
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return await asyncio.wait_for(self.process.wait(), 10)
+        except asyncio.TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+            return None
+
+    def said(self):
+        return pathlib.Path(self.log).read_text(errors="replace")[-2000:]
+
+
+def all_open():
+    return " && ".join(f"document.getElementById('{card}-state').textContent === 'open'" for card in CARDS)
+
+
+async def number(page):
+    return await page.evaluate("Number(document.getElementById('counter-value').textContent)")
+
+
+async def check_open(report, page, where):
+    """All cards are open at one and the same moment, each with its own subprotocol."""
+    found = await page.wait(all_open(), LIMIT)
+    report.check(f"{where}: all {len(CARDS)} protocols are open at once", found,
+                 {card: await page.text(f"{card}-state") for card in CARDS})
+    for card, protocol in CARDS.items():
+        report.equal(f"{where}: {card} negotiated {protocol}", await page.text(f"{card}-protocol"), protocol)
+        extensions = await page.text(f"{card}-extensions")
+        report.check(f"{where}: {card} shows its extensions", extensions not in ("", "–", None), extensions)
+
+
+async def check_rising(report, page, where):
+    await page.wait("Number(document.getElementById('counter-value').textContent) >= 0", LIMIT)
+    first = await number(page)
+    await page.wait(f"Number(document.getElementById('counter-value').textContent) >= {first + 3}", 5)
+    second = await number(page)
+    report.check(f"{where}: the counter rises by at least 3 within 5 s", second >= first + 3, f"from {first} to {second}")
+
+
+async def check_reset(report, page):
+    await page.wait("Number(document.getElementById('counter-value').textContent) >= 40", LIMIT)
+    before = await number(page)
+    await page.click("counter-reset")
+    after = await page.wait(f"""(() => {{
+        const value = Number(document.getElementById('counter-value').textContent);
+        return value < {before} && [value];
+    }})()""", LIMIT)
+    report.check("reset brings the counter back near 0", after and after[0] < 20, f"{before} before, {after} after")
+
+
+async def reverse(page, text):
+    """What the log shows as received once `text` was typed."""
+    before = await page.evaluate("document.querySelectorAll('#reverse-log .received').length")
+    await page.type("reverse-input", text)
+    await page.wait(f"document.querySelectorAll('#reverse-log .received').length > {before}", LIMIT)
+    return await page.evaluate("""(() => {
+        const entry = document.querySelector('#reverse-log li');
+        return ['sent', 'received', 'time'].map((name) => entry?.querySelector('.' + name)?.textContent);
+    })()""")
+
+
+async def check_reverse(report, page, where):
+    sent, received, time = await reverse(page, GREETING)
+    report.equal(f"{where}: the log shows what was sent", sent, GREETING)
+    report.equal(f"{where}: it comes back reversed by code point", received, "👋 !dlröw ,olleH")
+    report.check(f"{where}: with the round-trip time", re.fullmatch(r"\d+\.\d ms", time or ""), time)
+
+
+async def check_echo(report, page):
+    found = await page.wait("/\\d\\.\\d/.test(document.getElementById('echo-value').textContent)", LIMIT)
+    report.check("echo: the same bytes come back", found and "changed" not in await page.text("echo-summary"),
+                 await page.text("echo-summary"))
+
+
+async def check_close(report, page):
+    others = [card for card in CARDS if card != "counter"]
+    await page.click("counter-close")
+    closed = await page.wait(f"""(() => {{
+        const part = (id) => document.getElementById(id);
+        return part('counter-closing').textContent.startsWith('Closed') && {{
+            text: part('counter-closing').textContent,
+            others: {json.dumps(others)}.map((card) => part(card + '-state').textContent),
+            offered: !part('counter-reconnect').hidden,
+        }};
+    }})()""", LIMIT) or {}
+    report.equal("closeme shows the close code 1001 and the reason seeya", closed.get("text"), "Closed 1001 seeya")
+    report.equal("the others stay open meanwhile", closed.get("others"), ["open"] * len(others))
+    report.check("Reconnect is offered", closed.get("offered"))
+    report.check("the counter comes back by itself", await page.wait(all_open(), LIMIT), await page.text("counter-state"))
+    await page.click("counter-close")
+    await page.wait("!document.getElementById('counter-reconnect').hidden", LIMIT)
+    await page.click("counter-reconnect")
+    report.check("the Reconnect button brings it back", await page.wait(all_open(), LIMIT), await page.text("counter-state"))
+    await check_rising(report, page, "after closing")
+
+
+async def check_restart(report, page, server):
+    """Failed connections are errors in the console, and here they are wanted: only others count."""
+    before = len(page.complaints)
+    report.equal("the server, stopped while the page is open, exits with 0", await server.stop(), 0)
+    none_open = " && ".join(f"document.getElementById('{card}-state').textContent !== 'open'" for card in CARDS)
+    report.check("every card notices that the server is gone", await page.wait(none_open, LIMIT))
+    await page.type("reverse-input", "kept")
+    report.equal("a text typed meanwhile stays in the box",
+                 await page.evaluate("document.getElementById('reverse-input').value"), "kept")
+    await asyncio.sleep(1)
+    await server.start()
+    report.check("with the server back on its port, every card reconnects", await page.wait(all_open(), 2 * LIMIT),
+                 {card: await page.text(f"{card}-state") for card in CARDS})
+    await check_rising(report, page, "after the restart")
+    await check_reverse(report, page, "after the restart")
+    page.complaints[before:] = [text for text in page.complaints[before:] if not text.startswith("WebSocket connection to")]
+
+
+async def check_labels(report, page):
+    unnamed = await page.evaluate("""[...document.querySelectorAll('button, input')].filter((control) =>
+        !(control.textContent.trim() || control.labels?.length || control.ariaLabel)).map((control) => control.id)""")
+    report.equal("every control has a name", unnamed, [])
+
+
+async def pictures(report, page, folder):
+    """Screenshots, and no sideways scrolling at any of these widths."""
+    await page.evaluate("document.getElementById('reverse-clear').click()")
+    for text in ("Grüße aus dem Hafen", "A man, a plan, a canal", "Many protocols, one port"):
+        await reverse(page, text)
+    await page.evaluate("document.activeElement.blur()")
+    await page.wait("document.querySelectorAll('#echo-chart path')[1].getAttribute('d').split('M').length > 24", LIMIT)
+    looks = [("desktop-light", 1280, 800, "light"), ("desktop-dark", 1280, 800, "dark"), ("tablet", 820, 1180, "light"),
+             ("phone", 390, 844, "light"), ("phone-dark", 390, 844, "dark"), ("smallest", 320, 568, "light")]
+    for name, width, height, scheme in looks:
+        await page.size(width, height, phone=width < 600)
+        await page.scheme(scheme)
+        await page.evaluate("scrollTo(0, 0)")
+        await asyncio.sleep(0.6)
+        await page.screenshot(folder / f"{name}.png")
+        if name.startswith("phone"):
+            await page.screenshot(folder / f"{name}-whole.png", whole=True)
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        report.check(f"{name}: nothing sticks out sideways at {width} px", wide <= width, f"{wide} px wide")
+    await page.size(1280, 800)
+    await page.scheme("light")
+
+
+async def check_served(report, browser, server, folder):
+    page = await browser.open(f"http://127.0.0.1:{server.port}/")
+    await page.size(1280, 800)
+    await check_open(report, page, "served")
+    report.equal("served: the address is the server's own", await page.evaluate("document.getElementById('address').value"),
+                 f"ws://127.0.0.1:{server.port}/")
+    await check_rising(report, page, "served")
+    await check_reset(report, page)
+    await check_reverse(report, page, "served")
+    await check_echo(report, page)
+    await check_close(report, page)
+    await check_labels(report, page)
+    await pictures(report, page, folder)
+    await check_restart(report, page, server)
+    report.equal("served: no errors in the console", page.complaints, [])
+    await page.close()
+
+
+async def check_file(report, browser, server, www):
+    address = f"ws://127.0.0.1:{server.port}/"
+    page = await browser.open((pathlib.Path(www).resolve() / "index.html").as_uri())
+    await page.size(1280, 800)
+    report.equal("file: the address box starts with the usual port",
+                 await page.evaluate("document.getElementById('address').value"), "ws://127.0.0.1:7681/")
+    await page.type("address", "mailto://nobody")
+    report.check("file: an address that cannot work is refused with a reason", await page.text("address-error"))
+    await page.type("address", f"127.0.0.1:{server.port}")
+    await check_open(report, page, "file")
+    report.equal("file: the typed address is completed", await page.evaluate("document.getElementById('address').value"), address)
+    await check_rising(report, page, "file")
+    await check_reverse(report, page, "file")
+    await page.go("about:blank")
+    await page.go((pathlib.Path(www).resolve() / "index.html").as_uri())
+    report.equal("file: the address is remembered", await page.evaluate("document.getElementById('address').value"), address)
+    await check_open(report, page, "file, opened again")
+    # Before the address was typed the page looked for a server on the usual port, where there may be none.
+    usual = "WebSocket connection to 'ws://127.0.0.1:7681/'"
+    report.equal("file: no errors in the console", [text for text in page.complaints if not text.startswith(usual)], [])
+    await page.close()
+
+
+async def run(arguments, report):
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    folder = pathlib.Path(arguments.screenshot_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    size = sum(file.stat().st_size for file in pathlib.Path(arguments.www).iterdir() if file.is_file())
+    report.check(f"the page weighs at most {PAGE_BYTES // 1000} kB", size <= PAGE_BYTES, f"{size} bytes")
+    scratch = tempfile.mkdtemp(prefix="wharf-page-test-")
+    server = Server(arguments, os.path.join(scratch, "server.log"))
+    try:
+        await server.start()
+        async with chromium.Chromium(chromium.find()) as browser:
+            await check_served(report, browser, server, folder)
+            await check_file(report, browser, server, arguments.www)
+        report.equal("the server exits with 0", await server.stop(), 0)
+    except Exception as error:
+        report.check("the test ran to its end", False, f"{type(error).__name__}: {error}")
+    finally:
+        await server.stop()
+        if report.failed:
+            print(f"the server's log:\n{server.said()}")
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", required=True, help="the test server's binary")
+    parser.add_argument("--plugin-dir", action="append", default=[], help="a folder with plugins; may be given again")
+    parser.add_argument("--www", required=True, help="the folder of the page")
+    parser.add_argument("--screenshot-dir", required=True, help="where the pictures go")
+    arguments = parser.parse_args()
+    lacking = missing if chromium is None else None if chromium.find() else "Chromium is missing (Debian: chromium)"
+    if lacking:
+        print(f"{'FAIL' if os.environ.get('CI') == 'true' else 'skip'} {lacking}")
+        return 1 if os.environ.get("CI") == "true" else 77
+    report = Report()
+    asyncio.run(run(arguments, report))
+    print(f"{report.failed} failed; pictures are in {arguments.screenshot_dir}" if report.failed else "all passed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+#include "codec/utf8.h"
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+// Input: one byte that says where to cut, then text. The checker says what a plain decoder says, whole and cut, and says it with the
+// first byte that makes the text impossible.
+
+namespace {
+
+using wharf::codec::is_utf8;
+using wharf::codec::Utf8;
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "broken promise: %s\n", what);
+  std::abort();
+}
+
+/// The code point at the front by the bit patterns of RFC 3629 section 3, -1 when there is none; `size` is what it takes.
+std::int32_t decode(std::string_view text, std::size_t& size) {
+  const auto byte = [text](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  size = 1;
+  if ((byte(0) & 0x80) == 0) return byte(0);
+  size = (byte(0) & 0xE0) == 0xC0 ? 2 : (byte(0) & 0xF0) == 0xE0 ? 3 : (byte(0) & 0xF8) == 0xF0 ? 4 : 0;
+  if (size == 0 || size > text.size()) return -1;
+  std::int32_t value = byte(0) & (0x7F >> size);
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return -1;
+    value = value << 6 | (byte(i) & 0x3F);
+  }
+  constexpr std::int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool is_surrogate = value >= 0xD800 && value <= 0xDFFF;
+  return value < least[size] || is_surrogate || value > 0x10FFFF ? -1 : value;
+}
+
+/// How many bytes at the front are whole, valid code points.
+std::size_t valid_part(std::string_view text) {
+  std::size_t at = 0;
+  for (std::size_t size = 0; at < text.size(); at += size)
+    if (decode(text.substr(at), size) < 0) break;
+  return at;
+}
+
+/// Whether some continuation bytes would make a code point of what is left: tried out, with the extremes of the next byte.
+bool can_become_valid(std::string_view rest) {
+  if (rest.empty()) return true;
+  if (rest.size() > 3) return false;
+  for (int next = 0x80; next <= 0xBF; next += 0x0F) {
+    char tried[4] = {};
+    for (std::size_t i = 0; i < 4; ++i) tried[i] = i < rest.size() ? rest[i] : static_cast<char>(i == rest.size() ? next : 0x80);
+    for (std::size_t length = rest.size() + 1; length <= 4; ++length) {
+      std::size_t size = 0;
+      if (decode({tried, length}, size) >= 0 && size == length) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::size_t valid = valid_part(text);
+  require(is_utf8(text) == (valid == text.size()), "whole text is judged as a plain decoder judges it");
+
+  const bool possible = can_become_valid(text.substr(valid));
+  Utf8 whole;
+  require(whole.feed(text) == possible, "text is refused exactly when it can not become valid");
+  require(whole.complete() == (valid == text.size()), "complete at the end of a code point only");
+
+  const std::size_t step = 1 + data[0];
+  Utf8 cut;
+  bool good = true;
+  for (std::size_t at = 0; at < text.size(); at += step) {
+    const std::string_view piece = text.substr(at, step);
+    const bool now = cut.feed(piece);
+    require(good || !now, "a refusal stays");
+    require(now == (can_become_valid(text.substr(0, at + piece.size()).substr(valid_part(text.substr(0, at + piece.size()))))),
+            "a piece is refused exactly when it makes the text impossible");
+    good = now;
+    if (size > 4096 && at > 256) break;  // the plain decoder starts over for each piece
+  }
+  return 0;
+}

@@ -1,0 +1,70 @@
+#include "codec/ws_handshake.h"
+
+#include <openssl/evp.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/ascii.h"
+
+// Input: a request head. What passes the check keeps every promise that an upgrade rests on; what does not is refused with a status and
+// a reason.
+
+namespace {
+
+using namespace wharf::codec;
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "broken promise: %s\n", what);
+  std::abort();
+}
+
+std::string base64(const unsigned char* bytes, int size) {
+  std::string text(64, '\0');
+  text.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes, size)));
+  return text;
+}
+
+void check_key(std::string_view key) {
+  unsigned char decoded[18] = {};
+  require(key.size() == 24, "a key has 24 characters");
+  require(EVP_DecodeBlock(decoded, reinterpret_cast<const unsigned char*>(key.data()), 24) == 18, "a key is base64");
+  require(base64(decoded, 16) == key, "a key is the one base64 form of 16 bytes");
+  const std::string_view accept = WsAccept(key).text();
+  require(accept.size() == 28 && accept.back() == '=' && accept.find('\0') == std::string_view::npos,
+          "an accept value is 20 bytes");
+}
+
+void check_offer(const RequestHead& head, const WsOffer& offer) {
+  require(head.method == "GET" && head.version == HttpVersion::http11 && !head.host.empty(), "GET, HTTP/1.1, a host");
+  require(wants_websocket(head) && head.has_token("Connection", "upgrade"), "an upgrade was asked for");
+  require(head.field("Sec-WebSocket-Version") == "13" && head.count("Sec-WebSocket-Version") == 1, "version 13, once");
+  require(head.body != BodyFraming::chunked && head.content_length == 0, "no body");
+  check_key(offer.key);
+  std::set<std::string_view> names;
+  for (const std::string_view name : offer.protocols) {
+    require(wharf::base::is_token(name), "a subprotocol is a token");
+    require(names.insert(name).second, "no subprotocol is named twice");
+    require(head.has_token("Sec-WebSocket-Protocol", name), "a subprotocol was offered");
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  RequestParser parser;
+  if (parser.parse({reinterpret_cast<const char*>(data), size}) != RequestParser::State::done) return 0;
+  const auto offer = check_handshake(parser.head());
+  if (offer) {
+    check_offer(parser.head(), *offer);
+  } else {
+    require(offer.error().status == 400 || offer.error().status == 426, "a refusal is 400 or 426");
+    require(!offer.error().reason.empty(), "a refusal says why");
+  }
+  return 0;
+}

@@ -1,0 +1,262 @@
+"""The command line of wharf-test-server: what it prints, where, and with which exit status."""
+
+import asyncio
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+import raw
+import server
+
+try:
+    import websockets
+except ImportError:
+    server.missing_peer("python3-websockets")
+
+ROWS = {"reverse-echo", "dumb-increment-protocol"}
+
+
+def run(*arguments, **options):
+    """Runs the server where it should end by itself."""
+    return subprocess.run(server.command(*arguments, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=10 * server.SLOW, check=False)
+
+
+class Prints(unittest.TestCase):
+    def test_help(self):
+        for option in ("-h", "--help"):
+            result = run(option)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            for name in ("-p", "--port", "-i", "--interface", "-r", "--resource-path", "-P", "--plugin-dir", "-d", "--debug", "-t",
+                         "--threads", "--default-protocol", "--list-protocols", "-v", "--version", "7681"):
+                self.assertIn(name, result.stdout)
+
+    def test_version(self):
+        for option in ("-v", "--version"):
+            result = run(option)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertRegex(result.stdout, r"\A[^\n]*\d+\.\d+\.\d+[^\n]*\n\Z")
+
+    def test_list_protocols(self):
+        result = run("--list-protocols")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        words = set(re.findall(r"[\w-]+", result.stdout))
+        self.assertLessEqual(ROWS | {"echo"}, words)
+
+    def test_list_protocols_without_plugins(self):
+        result = run("--list-protocols", plugins=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("echo", set(re.findall(r"[\w-]+", result.stdout)))
+
+
+class Refuses(unittest.TestCase):
+    def refused(self, status, *arguments, **options):
+        """The one line on stderr."""
+        result = run(*arguments, **options)
+        self.assertEqual(result.returncode, status, result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertRegex(result.stderr, r"\A[^\n]+\n\Z", "one line, not less and not more")
+        return result.stderr
+
+    def test_wrong_usage(self):
+        for arguments in (("--no-such-option",), ("-Z",), ("stray",), ("-p",)):
+            with self.subTest(arguments=arguments):
+                self.assertIn(arguments[0].lstrip("-"), self.refused(2, *arguments))
+
+    def test_bad_values(self):
+        for option, value in (("-p", "abc"), ("-p", "65536"), ("-p", "-1"), ("-p", "80x"), ("-t", "0"), ("-t", "x"),
+                              ("-d", "loud")):
+            with self.subTest(option=option, value=value):
+                self.refused(2, f"{option}{value}")
+
+    def test_an_unknown_default_protocol(self):
+        result = run("--default-protocol", "no-such-row")
+        self.assertIn(result.returncode, (1, 2))
+        self.assertIn("no-such-row", result.stderr)
+        self.assertEqual(result.stdout, "")
+
+    def test_a_bad_interface(self):
+        result = run("-i", "no-such-interface-0")
+        self.assertIn(result.returncode, (1, 2))
+        self.assertRegex(result.stderr, r"\A[^\n]*no-such-interface-0[^\n]*\n\Z")
+
+    def test_a_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            self.assertIn(str(port), self.refused(1, "-p", port))
+
+    def test_a_port_of_another_server_like_it(self):
+        with server.Server() as first:
+            self.assertIn(str(first.port), self.refused(1, "-p", first.port))
+
+    def test_a_missing_resource_folder(self):
+        self.assertIn("/no/such/folder", self.refused(1, "-r", "/no/such/folder", www=None))
+
+    def test_a_resource_folder_that_is_a_file(self):
+        self.assertIn(__file__, self.refused(1, "-r", __file__, www=None))
+
+    @unittest.skipIf(os.geteuid() == 0, "root may read everything")
+    def test_a_resource_folder_that_may_not_be_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0)
+            self.assertIn(folder, self.refused(1, "-r", folder, www=None))
+
+    def test_a_missing_plugin_folder(self):
+        self.assertIn("/no/such/plugins", self.refused(1, "-P", "/no/such/plugins"))
+
+
+class Plugins(unittest.TestCase):
+    """A file that cannot be used costs one line at error level; the other protocols are served all the same."""
+
+    def serve_with(self, make):
+        with tempfile.TemporaryDirectory() as folder:
+            make(pathlib.Path(folder))
+            with server.Server("-d", "error", "-P", folder) as one:
+                self.assertLessEqual(ROWS, set(one.protocols))
+                self.assertEqual(raw.once(one, raw.upgrade("reverse-echo")).status, 101)
+                return one.log()
+
+    def one_line(self, log, name):
+        self.assertRegex(log, rf"\A[^\n]*{re.escape(name)}[^\n]*\n\Z")
+
+    def test_a_file_that_is_not_a_shared_object(self):
+        self.one_line(self.serve_with(lambda folder: (folder / "garbage.so").write_bytes(b"not a shared object\n")), "garbage.so")
+
+    def test_an_empty_file(self):
+        self.one_line(self.serve_with(lambda folder: (folder / "empty.so").touch()), "empty.so")
+
+    def test_a_library_without_the_symbol(self):
+        with server.Server() as one:
+            maps = pathlib.Path(f"/proc/{one.pid}/maps").read_text(encoding="utf-8")
+            library = re.search(r"/\S*/libuv\.so\S*", maps)[0]
+        self.one_line(self.serve_with(lambda folder: shutil.copy(library, folder / "library.so")), "library.so")
+
+    @unittest.skipUnless(server.PLUGINS, "the plugins are built in")
+    def test_a_name_that_is_there_already(self):
+        def copy(folder):
+            plugins = (file for path in server.PLUGINS for file in pathlib.Path(path).glob("*reverse*.so"))
+            shutil.copy(next(plugins), folder / "again.so")
+
+        self.one_line(self.serve_with(copy), "again.so")
+
+    def test_other_files_are_not_looked_at(self):
+        self.assertEqual(self.serve_with(lambda folder: (folder / "README.txt").write_text("hello", encoding="utf-8")), "")
+
+
+class Serves(unittest.TestCase):
+    def test_the_ready_line(self):
+        with server.Server() as one:
+            self.assertRegex(one.ready_line, rf"\Alistening on http://127\.0\.0\.1:{one.port}/ .*\n\Z")
+            self.assertLessEqual(ROWS | {"echo"}, set(one.protocols))
+            self.assertNotIn("http", one.protocols)
+
+    def test_the_last_of_two_options_counts(self):
+        with tempfile.TemporaryDirectory() as folder, server.Server("-r", folder, "-d", "warn", "-d", "quiet", "-p", "0") as one:
+            self.assertEqual(raw.once(one, raw.request("/index.html")).status, 404)
+
+    def test_quiet(self):
+        with server.Server("-d", "quiet") as one:
+            raw.once(one, b"nonsense\r\n\r\n")
+            raw.once(one, raw.upgrade("unknown"))
+            with raw.opened(one, "reverse-echo") as connection:
+                connection.send(raw.frame(raw.TEXT, "hello") + raw.frame(3))
+                connection.frame()
+            one.process.send_signal(signal.SIGTERM)
+            one.process.wait(5 * server.SLOW)
+            self.assertEqual(one.log(), "")
+
+    def test_info_logs_each_message(self):
+        with server.Server("-d", "info") as one:
+            with raw.opened(one, "reverse-echo") as connection:
+                connection.send(raw.frame(raw.TEXT, "look for me"))
+                connection.frame()
+            server.until(lambda: "look for me" in one.log(), 2, "the message in the log")
+
+    def test_a_message_cannot_forge_a_log_line(self):
+        with server.Server("-d", "info") as one:
+            with raw.opened(one, "reverse-echo") as connection:
+                connection.send(raw.frame(raw.TEXT, "first\nforged line\x1b[31m"))
+                connection.frame()
+            server.until(lambda: "forged" in one.log(), 2, "the message in the log")
+            self.assertNotIn("\nforged", one.log())
+            self.assertNotIn("\x1b", one.log())
+
+    def test_ipv6(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            self.skipTest("this machine has no IPv6 loopback")
+        with server.Server("-i", "::1") as one:
+            self.assertEqual(one.url, f"http://[::1]:{one.port}/")
+            self.assertEqual(raw.once(one, raw.request(Host=f"[::1]:{one.port}")).status, 200)
+
+    def test_loopback_alone_unless_told_otherwise(self):
+        with server.Server() as one:
+            port = f":{one.port:04X}"
+            tables = [table for table in map(pathlib.Path, ("/proc/net/tcp", "/proc/net/tcp6")) if table.exists()]
+            rows = [line.split() for table in tables for line in table.read_text(encoding="ascii").splitlines()]
+            self.assertEqual([row[1] for row in rows if row[1].endswith(port) and row[3] == "0A"], ["0100007F" + port])
+
+    def test_threads(self):
+        with server.Server("-t", "2", "--default-protocol", "echo") as one:
+            for _ in range(20):
+                with raw.opened(one) as connection:
+                    connection.send(raw.frame(raw.TEXT, "hello"))
+                    self.assertEqual(connection.frame(), (raw.TEXT, b"hello", True))
+
+
+class Stops(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+
+    async def stop_with_open_websockets(self, number, *arguments):
+        one = server.Server(*arguments)
+        names = ["reverse-echo", "dumb-increment-protocol", "echo"] * 3
+        clients = [await websockets.connect(one.ws_url, subprotocols=[name]) for name in names]
+        start = time.monotonic()
+        one.process.send_signal(number)
+        await asyncio.wait_for(asyncio.gather(*(client.wait_closed() for client in clients)), 5 * server.SLOW)
+        await asyncio.to_thread(one.wait_stopped)
+        self.assertLess(time.monotonic() - start, 5 * server.SLOW)
+        self.assertEqual([client.close_code for client in clients], [1001] * len(clients))
+
+    async def test_terminate(self):
+        await self.stop_with_open_websockets(signal.SIGTERM)
+
+    async def test_interrupt(self):
+        await self.stop_with_open_websockets(signal.SIGINT)
+
+    async def test_two_threads(self):
+        await self.stop_with_open_websockets(signal.SIGTERM, "-t", "2")
+
+    async def test_a_peer_that_does_not_answer_the_close(self):
+        one = server.Server()
+        with raw.opened(one) as deaf:
+            start = time.monotonic()
+            await asyncio.to_thread(one.stop)
+            self.assertLess(time.monotonic() - start, 5 * server.SLOW)
+            opcode, payload, _ = deaf.frame()
+            self.assertEqual((opcode, payload[:2]), (raw.CLOSE, (1001).to_bytes(2, "big")))
+
+    async def test_a_peer_that_does_not_read(self):
+        one = server.Server()
+        with raw.opened(one) as deaf:
+            message = raw.frame(raw.BINARY, bytes(100_000))
+            deaf.socket.settimeout(0.5)
+            try:
+                for _ in range(500):
+                    deaf.send(message)
+            except TimeoutError:
+                pass
+            await asyncio.to_thread(one.stop)
+
+
+if __name__ == "__main__":
+    unittest.main()
