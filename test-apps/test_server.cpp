@@ -32,7 +32,7 @@ struct Echo {
 struct Settings {
   std::uint16_t port = 7681;
   std::string interface = "127.0.0.1";
-  std::string resource_path = WHARF_PAGE_FOLDER;
+  std::string resource_path;
   std::vector<std::string> plugin_folders;
   std::string debug = "warn";
   unsigned threads = 1;
@@ -51,15 +51,15 @@ int fail(int status, std::string_view text) {
 }
 
 void add_options(CLI::App& app, Settings& settings) {
+  app.option_defaults()->take_last();  // so that a wrapper's options can be overridden
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("-v,--version", "wharf-test-server " WHARF_VERSION, "Print the version and exit");
   app.add_option("-p,--port", settings.port, "Port to listen on; 0 picks a free one")->capture_default_str();
   app.add_option("-i,--interface", settings.interface, "Address, network interface or host name to listen on")->capture_default_str();
-  app.add_option("-r,--resource-path", settings.resource_path, "Folder with the pages to serve")->capture_default_str();
+  app.add_option("-r,--resource-path", settings.resource_path, "Folder with the pages to serve. Default: " WHARF_PAGE_FOLDER);
   app.add_option("-P,--plugin-dir", settings.plugin_folders,
                  "Folder to load protocol plugins (*.so) from; may be given several times. Default: " WHARF_PLUGIN_FOLDER)
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
   app.add_option("-d,--debug", settings.debug, "How much to log on stderr: quiet, error, warn, info or debug")
       ->capture_default_str()
       ->check(CLI::IsMember({"quiet", "error", "warn", "info", "debug"}));
@@ -71,8 +71,7 @@ void add_options(CLI::App& app, Settings& settings) {
   app.add_option("--default-protocol", settings.default_protocol, "Protocol for clients that offer none");
   app.add_option("--protocol-option", settings.protocol_options,
                  "Option of a protocol, as PROTOCOL.NAME=VALUE, like dumb-increment-protocol.period=20; may be given several times")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
   app.add_flag("--list-protocols", settings.list_protocols, "Print the names of all protocols, one a line, and exit");
 }
 
@@ -127,15 +126,15 @@ int serve(const Settings& settings) {
   if (settings.list_protocols) return list_protocols(server);
 
   wharf::VirtualHost host;
-  host.mounts.push_back({"/", settings.resource_path});
+  if (!settings.resource_path.empty()) host.mounts.push_back({"/", settings.resource_path});
+  else if (std::filesystem::is_directory(WHARF_PAGE_FOLDER)) host.mounts.push_back({"/", WHARF_PAGE_FOLDER});
   host.default_protocol = settings.default_protocol;
   for (const std::string& text : settings.protocol_options)
     if (!take_protocol_option(host, text))
       return fail(wrong_usage, "--protocol-option takes PROTOCOL.NAME=VALUE, not '" + text + "'");
   if (const wharf::Error error = server.add(std::move(host))) return fail(cannot_serve, error.message);
   if (const wharf::Error error = server.listen(settings.interface, settings.port)) return fail(cannot_serve, error.message);
-  print_ready_line(server);
-  if (const wharf::Error error = server.run()) return fail(cannot_serve, error.message);
+  if (const wharf::Error error = server.run([&server] { print_ready_line(server); })) return fail(cannot_serve, error.message);
   return 0;
 }
 

@@ -114,8 +114,9 @@ class WHARF_VISIBLE Server {
   /// What listen() bound, like 127.0.0.1:7681 or [::1]:7681, in the order of the calls.
   [[nodiscard]] std::vector<std::string> addresses() const;
 
-  /// Serves on own loops, one of them on this thread, until stop(). Fails where a row or a loop can not start.
-  Error run();
+  /// Serves on own loops, one of them on this thread, until stop(). `ready` is called once, on this thread, when everything is served and
+  /// signals are heeded. Fails where a row or a loop can not start.
+  Error run(const std::function<void()>& ready = {});
 
   /// Serves on the caller's loop, which the caller runs; it outlives the server's stop. Only with one thread.
   Error start(uv_loop_s* loop);

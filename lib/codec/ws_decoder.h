@@ -28,17 +28,17 @@ enum class WsError : std::uint8_t {
   text_not_utf8,         ///< section 8.1
   message_too_big,       ///< longer than the limit
 };
-std::uint16_t close_code(WsError error);       ///< 1002, 1007 or 1009
-std::string_view message(WsError error);       ///< one sentence, static storage
+std::uint16_t close_code(WsError error);  ///< 1002, 1007 or 1009
+std::string_view message(WsError error);  ///< one sentence, static storage
 
 /// What the decoder found.
 struct WsEvent {
   enum class Type : std::uint8_t { more, text, binary, ping, pong, close, error };
   Type type = Type::more;
   WsError error = WsError::none;
-  std::uint16_t code = 0;       ///< close: the peer's code, 1005 when it sent none
-  std::span<char> payload;      ///< a whole message, unmasked, text valid UTF-8; ping, pong: at most 125 bytes; close: the reason.
-                                ///< Valid, and the reader's to change, until the next call of next() or the input goes away
+  std::uint16_t code = 0;   ///< close: the peer's code, 1005 when it sent none
+  std::span<char> payload;  ///< a whole message, unmasked, text valid UTF-8; ping, pong: at most 125 bytes; close: the reason.
+                            ///< Valid, and the reader's to change, until the next call of next() or the input goes away
 };
 
 /// Turns bytes into WebSocket messages (RFC 6455 sections 5 to 8): no I/O, no clock, cut anywhere.
@@ -46,7 +46,8 @@ struct WsEvent {
 /// A message that lies whole in the input is unmasked and handed out in place, without a copy. Otherwise its pieces are collected in
 /// memory that follows the bytes received, never the length announced. Faults are found as early as the bytes allow: a frame too long
 /// for the limit by its header, invalid UTF-8 by the byte that makes the text impossible, also inside an unfinished frame. Control frames
-/// between fragments are handed out at once. An idle decoder (between messages) owns no memory.
+/// between fragments are handed out at once. An idle decoder (between messages) owns no memory: what a message was put together in is
+/// kept for its reader and given back by the next call, so call next() until it returns more.
 class WsDecoder {
  public:
   /// `message_limit` in bytes, inclusive, for the whole of a fragmented message.

@@ -10,9 +10,9 @@ namespace wharf::codec {
 /// RFC 6455 section 5.2.
 enum class Opcode : std::uint8_t { continuation = 0x0, text = 0x1, binary = 0x2, close = 0x8, ping = 0x9, pong = 0xA };
 
-inline constexpr std::size_t max_frame_header = 14;         ///< 2, 8 of extended length, 4 of mask
-inline constexpr std::size_t max_control_payload = 125;     ///< RFC 6455 section 5.5
-inline constexpr std::size_t max_close_reason = 123;        ///< what a code of two bytes leaves of it
+inline constexpr std::size_t max_frame_header = 14;      ///< 2, 8 of extended length, 4 of mask
+inline constexpr std::size_t max_control_payload = 125;  ///< RFC 6455 section 5.5
+inline constexpr std::size_t max_close_reason = 123;     ///< what a code of two bytes leaves of it
 using MaskKey = std::array<unsigned char, 4>;
 
 /// Which end of the conversation this is: a server expects masked frames and sends plain ones, a client the other way round.

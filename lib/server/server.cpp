@@ -58,7 +58,7 @@ class Server::Implementation {
   [[nodiscard]] std::vector<std::string> protocols() const;
   Error listen(const std::string& interface, std::uint16_t port);
   [[nodiscard]] std::vector<std::string> addresses() const;
-  Error run();
+  Error run(const std::function<void()>& ready);
   Error start(uv_loop_s* loop);
   void stop(std::function<void()> stopped);
 
@@ -191,7 +191,7 @@ Error Server::Implementation::give_sockets() {
   return {};
 }
 
-Error Server::Implementation::run() {
+Error Server::Implementation::run(const std::function<void()>& ready) {
   if (Error error = prepare(nullptr)) return error;
   io::Loop& own = places_.front().worker->loop();
   if (options_.stop_on_signals) own.on_termination_signal([this] { stop({}); });
@@ -202,6 +202,7 @@ Error Server::Implementation::run() {
     if (stop_asked_)
       for (Place& place : places_) stop_place(place);
   }
+  if (ready) ready();
   own.run();
   join();
   if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
@@ -258,7 +259,7 @@ Error Server::load_plugins(const std::string& folder) { return implementation_->
 std::vector<std::string> Server::protocols() const { return implementation_->protocols(); }
 Error Server::listen(const std::string& interface, std::uint16_t port) { return implementation_->listen(interface, port); }
 std::vector<std::string> Server::addresses() const { return implementation_->addresses(); }
-Error Server::run() { return implementation_->run(); }
+Error Server::run(const std::function<void()>& ready) { return implementation_->run(ready); }
 Error Server::start(uv_loop_s* loop) { return implementation_->start(loop); }
 void Server::stop(std::function<void()> stopped) { implementation_->stop(std::move(stopped)); }
 

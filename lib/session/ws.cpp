@@ -66,8 +66,8 @@ void Ws::ended() { destroy_state(); }
 void Ws::destroy_state() {
   tell_closing(1006, {});
   close_sent_ = true;  // nothing can be sent from destroy either
-  if (handle_slot_ != Handles::no_slot) protocol_.home.handles.remove(std::exchange(handle_slot_, Handles::no_slot));
   if (std::exchange(has_state_, false) && protocol_.row.destroy != nullptr) protocol_.row.destroy(state());
+  if (handle_slot_ != Handles::no_slot) protocol_.home.handles.remove(std::exchange(handle_slot_, Handles::no_slot));
 }
 
 void Ws::tell_closing(std::uint16_t code, std::string_view reason) {

@@ -12,7 +12,7 @@ from raw import frame, request, upgrade
 CONNECTIONS = 1000
 AT_ONCE = 40
 INCREMENT = "dumb-increment-protocol"
-GROWTH = 256 * 1024  # bytes that a second round may add: what the allocator keeps, not what a thousand connections hold
+GROWTH = 64 * 1024  # bytes that a second round may add: a page or two of the allocator, not what a connection holds
 
 
 def nothing(_):

@@ -69,8 +69,9 @@ class Server:
             if match is None:
                 raise AssertionError(f"not a ready line: {self.ready_line!r}")
         except BaseException as problem:
+            log = self.log()
             self.kill()
-            raise AssertionError(f"{problem}\nstderr: {self.log()}") from problem
+            raise AssertionError(f"{problem}\nstderr: {log}") from problem
         self.url, self.host, self.port = match[1], match[2].strip("[]"), int(match[3])
         self.ws_url = self.url.replace("http", "ws", 1)
         self.protocols = re.findall(r"[A-Za-z0-9_.-]+", match[4])
@@ -107,8 +108,9 @@ class Server:
         try:
             status = self.process.wait(5 * SLOW)
         except subprocess.TimeoutExpired:
+            log = self.log()
             self.kill()
-            raise AssertionError(f"the server did not end within 5 s of the signal\nstderr: {self.log()}") from None
+            raise AssertionError(f"the server did not end within 5 s of the signal\nstderr: {log}") from None
         rest = self.process.stdout.read()
         self.process.stdout.close()
         log = self.log()
@@ -121,6 +123,7 @@ class Server:
             self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.log_file.close()
 
     def __enter__(self):
         return self

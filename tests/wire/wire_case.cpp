@@ -94,6 +94,13 @@ void read_line(std::string_view line, WireCase& into) {
   }
 }
 
+/// One text, so that a failure shows the difference.
+std::string joined(const std::vector<std::string>& events) {
+  std::string text;
+  for (const std::string& event : events) text += event + "\n";
+  return text;
+}
+
 bool is_worth_a_split(std::size_t at, std::size_t size) {
   return size <= 4096 || at < 64 || size - at < 64 || at % 97 == 0;
 }
@@ -125,18 +132,19 @@ std::vector<WireCase> load_wire_cases(const std::string& file) {
 void check_at_every_split(const WireCase& wire_case, const WireRun& run) {
   INFO(wire_case.where << " " << wire_case.name);
   const std::string_view input = wire_case.input;
-  CHECK(run(wire_case, {input}) == wire_case.events);
+  const std::string expected = joined(wire_case.events);
+  CHECK(joined(run(wire_case, {input})) == expected);
   for (std::size_t at = 1; at < input.size(); ++at) {
     if (!is_worth_a_split(at, input.size())) continue;
     INFO("split at " << at);
-    const std::vector<std::string> events = run(wire_case, {input.substr(0, at), input.substr(at)});
-    CHECK(events == wire_case.events);
-    if (events != wire_case.events) return;
+    const std::string events = joined(run(wire_case, {input.substr(0, at), input.substr(at)}));
+    CHECK(events == expected);
+    if (events != expected) return;
   }
   std::vector<std::string_view> bytes;
   for (std::size_t at = 0; at < input.size(); ++at) bytes.push_back(input.substr(at, 1));
   INFO("byte by byte");
-  CHECK(run(wire_case, bytes) == wire_case.events);
+  CHECK(joined(run(wire_case, bytes)) == expected);
 }
 
 std::string quoted(std::string_view bytes) {

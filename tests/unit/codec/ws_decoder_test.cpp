@@ -207,6 +207,23 @@ TEST_CASE("ws_decoder: each fault is found with the first byte that shows it") {
                           "a\xFFyz")) == 10);
 }
 
+TEST_CASE("ws_decoder: faults are found in frames that are there as a whole, too") {
+  const auto error_of = [](std::string frames, std::uint64_t limit) {
+    WsDecoder decoder(Role::server, limit);
+    const std::vector<Seen> seen = feed(decoder, std::move(frames));
+    return seen.size() == 1 ? seen[0].error : WsError::none;
+  };
+  const std::string zero_key(4, '\0');
+  CHECK(error_of(bytes({0x82, 0xFE, 0, 125}) + zero_key + std::string(125, 'x'), mebibyte) == WsError::length_not_minimal);
+  CHECK(error_of(bytes({0x82, 0xFF, 0, 0, 0, 0, 0, 0, 255, 255}) + zero_key + std::string(65535, 'x'), mebibyte) ==
+        WsError::length_not_minimal);
+  CHECK(error_of(frame(Opcode::binary, std::string(20, 'x')), 19) == WsError::message_too_big);
+  CHECK(error_of(frame(Opcode::binary, std::string(300, 'x')), 299) == WsError::message_too_big);
+  CHECK(error_of(frame(Opcode::binary, std::string(70'000, 'x')), 69'999) == WsError::message_too_big);
+  CHECK(error_of(frame(Opcode::text, "ab\xFF"), mebibyte) == WsError::text_not_utf8);
+  CHECK(error_of(plain_frame(Opcode::text, "Hello"), mebibyte) == WsError::mask_missing);
+}
+
 TEST_CASE("ws_decoder: an error stays and takes nothing more") {
   WsDecoder decoder(Role::server, mebibyte);
   CHECK(feed(decoder, bytes({0x83})) == std::vector<Seen>{{Type::error, "", 0, WsError::reserved_opcode}});

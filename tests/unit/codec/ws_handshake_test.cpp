@@ -177,7 +177,7 @@ TEST_CASE("ws_handshake: subprotocols that are not tokens, repeated or missing")
 
 TEST_CASE("ws_handshake: thousands of subprotocols are checked in no time") {
   std::string list;
-  for (int i = 0; i < 20'000; ++i) list += "p" + std::to_string(i) + ",";
+  for (int i = 0; i < 20'000; ++i) ((list += 'p') += std::to_string(i)) += ',';
   CHECK(status(offering({list})) == 101);
   CHECK(status(offering({list, "p777"})) == 400);
 }
