@@ -55,7 +55,8 @@ void add_options(CLI::App& app, Settings& settings) {
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.set_version_flag("-v,--version", "wharf-test-server " WHARF_VERSION, "Print the version and exit");
   app.add_option("-p,--port", settings.port, "Port to listen on; 0 picks a free one")->capture_default_str();
-  app.add_option("-i,--interface", settings.interface, "Address, network interface or host name to listen on")->capture_default_str();
+  app.add_option("-i,--interface", settings.interface, "Address, network interface or host name to listen on")
+      ->capture_default_str();
   app.add_option("-r,--resource-path", settings.resource_path, "Folder with the pages to serve. Default: " WHARF_PAGE_FOLDER);
   app.add_option("-P,--plugin-dir", settings.plugin_folders,
                  "Folder to load protocol plugins (*.so) from; may be given several times. Default: " WHARF_PLUGIN_FOLDER)

@@ -28,8 +28,8 @@ typedef enum wharf_kind { WHARF_TEXT = 1, WHARF_BINARY = 2 } wharf_kind;
 
 /* What a call that sends found. The message was taken in the first two cases, and not in the third. */
 typedef enum wharf_flow {
-  WHARF_GO = 0,    /* go on */
-  WHARF_HOLD = 1,  /* more is queued than the high-water mark: nothing more is read from this peer until `drained` is called. Sending
+  WHARF_GO = 0,   /* go on */
+  WHARF_HOLD = 1, /* more is queued than the high-water mark: nothing more is read from this peer until `drained` is called. Sending
                       further is allowed; at the hard cap the connection is cut */
   WHARF_CLOSED = 2 /* the conversation is over, or its close has begun */
 } wharf_flow;
@@ -173,7 +173,7 @@ typedef struct wharf_row {
 
 /* What a plugin exports. `abi` and `size` keep their place for ever. */
 typedef struct wharf_plugin {
-  uint32_t abi;                 /* WHARF_ABI_NUMBER */
+  uint32_t abi; /* WHARF_ABI_NUMBER */
   uint32_t row_count;
   size_t size;                  /* sizeof(wharf_plugin) */
   const wharf_row* const* rows; /* row_count of them; live as long as the plugin */
@@ -196,8 +196,8 @@ typedef struct wharf_plugin {
 #else
 #define WHARF_C_LINKAGE extern
 #endif
-#define WHARF_PLUGIN(rows)                                               \
-  WHARF_C_LINKAGE WHARF_VISIBLE const wharf_plugin WHARF_PLUGIN_SYMBOL;  \
+#define WHARF_PLUGIN(rows)                                              \
+  WHARF_C_LINKAGE WHARF_VISIBLE const wharf_plugin WHARF_PLUGIN_SYMBOL; \
   const wharf_plugin WHARF_PLUGIN_SYMBOL = {WHARF_ABI_NUMBER, sizeof(rows) / sizeof((rows)[0]), sizeof(wharf_plugin), rows};
 
 #ifdef __cplusplus

@@ -191,9 +191,11 @@ struct Names {
 template <class T>
 struct WithNames : T, Names {};
 
-#define WHARF_DETAIL_HAS(name) \
-  template <class T>           \
-  inline constexpr bool has_##name = !requires { &WithNames<T>::name; };
+#define WHARF_DETAIL_HAS(name)                   \
+  template <class T>                             \
+  inline constexpr bool has_##name = !requires { \
+    &WithNames<T>::name;                         \
+  };
 WHARF_DETAIL_HAS(message)
 WHARF_DETAIL_HAS(opened)
 WHARF_DETAIL_HAS(drained)
@@ -211,7 +213,7 @@ struct SharedOf {
   using type = NoShared;
 };
 template <class T>
-  requires requires { typename T::Shared; }
+requires requires { typename T::Shared; }
 struct SharedOf<T> {
   using type = typename T::Shared;
 };
@@ -238,6 +240,7 @@ constexpr void check_members() {
   static_assert(has_message<T> || has_opened<T> || has_tick<T> || has_pong<T>,
                 "a wharf protocol needs a handler: at least one of message, opened, tick or pong");
   static_assert(!has_fragment<T> && !has_request<T>, "fragment() and request() are names reserved for a later version of wharf");
+  // clang-format off
   static_assert(!has_message<T> || requires(T t) { t.message(Kind::text, std::string_view()); },
                 "message has the wrong signature; it is: void message(wharf::Kind kind, std::string_view data)");
   static_assert(!has_opened<T> || requires(T t, const Request& r) { t.opened(r); },
@@ -248,6 +251,7 @@ constexpr void check_members() {
                 "pong has the wrong signature; it is: void pong(std::string_view data)");
   static_assert(!has_closing<T> || requires(T t) { t.closing(std::uint16_t{}, std::string_view()); },
                 "closing has the wrong signature; it is: void closing(std::uint16_t code, std::string_view reason)");
+  // clang-format on
 }
 
 /// The C callbacks of a row, made from T's members.
@@ -327,7 +331,8 @@ struct Row {
     if constexpr (requires { T{Peer(peer), shared(shared_state)}; }) ::new (state) T{Peer(peer), shared(shared_state)};
     else if constexpr (requires { T{Peer(peer)}; }) ::new (state) T{Peer(peer)};
     else {
-      static_assert(requires { T{}; }, "a wharf protocol is made from {wharf::Peer, Shared&}, from {wharf::Peer}, or from {}");
+      static_assert(
+          requires { T{}; }, "a wharf protocol is made from {wharf::Peer, Shared&}, from {wharf::Peer}, or from {}");
       ::new (state) T{};
     }
   }
@@ -392,9 +397,9 @@ constexpr RowPointers<count> pointers_to(const Protocol (&rows)[count]) {
 
 /// Makes the shared object that it stands in a plugin with these rows: WHARF_EXPORT(wharf::protocol<A>("a"), wharf::protocol<B>("b"))
 /// Once in a plugin, outside of any namespace.
-#define WHARF_EXPORT(...)                                                                    \
-  namespace {                                                                                \
-  constexpr wharf::Protocol wharf_exported_rows[] = {__VA_ARGS__};                           \
-  constexpr auto wharf_exported_pointers = wharf::detail::pointers_to(wharf_exported_rows);  \
-  }                                                                                          \
+#define WHARF_EXPORT(...)                                                                   \
+  namespace {                                                                               \
+  constexpr wharf::Protocol wharf_exported_rows[] = {__VA_ARGS__};                          \
+  constexpr auto wharf_exported_pointers = wharf::detail::pointers_to(wharf_exported_rows); \
+  }                                                                                         \
   WHARF_PLUGIN(wharf_exported_pointers.rows)

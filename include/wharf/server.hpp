@@ -63,21 +63,21 @@ struct Mount {
 struct VirtualHost {
   std::string name;  ///< compared with the Host of requests, whole and ignoring case, without the port; empty: for all others
   std::vector<Mount> mounts;
-  std::vector<std::string> protocols;       ///< which rows clients may select here; empty: all that the server has
-  std::string default_protocol;             ///< the row for clients that offer no subprotocol; empty: they are refused, unless the
-                                            ///< table has a row with the empty name
-  std::map<std::string, Options> options;   ///< by subprotocol name
+  std::vector<std::string> protocols;      ///< which rows clients may select here; empty: all that the server has
+  std::string default_protocol;            ///< the row for clients that offer no subprotocol; empty: they are refused, unless the
+                                           ///< table has a row with the empty name
+  std::map<std::string, Options> options;  ///< by subprotocol name
 };
 
 /// Receives each log line, by one thread at a time.
 using LogSink = std::function<void(Level, std::string_view)>;
 
 struct ServerOptions {
-  unsigned threads = 1;          ///< loops; each has its own connections and shared states
-  bool quiet = false;            ///< nothing is logged at all
-  Level log_level = Level::warn; ///< the most talkative level that is logged
-  LogSink log;                   ///< default: lines on stderr
-  bool stop_on_signals = false;  ///< SIGINT and SIGTERM call stop(); only with run()
+  unsigned threads = 1;           ///< loops; each has its own connections and shared states
+  bool quiet = false;             ///< nothing is logged at all
+  Level log_level = Level::warn;  ///< the most talkative level that is logged
+  LogSink log;                    ///< default: lines on stderr
+  bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(); only with run()
   Limits limits;
 };
 

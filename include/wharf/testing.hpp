@@ -43,8 +43,8 @@ struct Close {
 };
 
 struct ConnectOptions {
-  std::string target = "/";                                  ///< path and query
-  std::vector<std::pair<std::string, std::string>> fields;   ///< sent with the request
+  std::string target = "/";                                 ///< path and query
+  std::vector<std::pair<std::string, std::string>> fields;  ///< sent with the request
 };
 
 /// The other end of one conversation. Copies are the same client. Valid also after the harness has gone, then closed with 1006.

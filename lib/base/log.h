@@ -48,13 +48,21 @@ class Log {
     sink_(level, text);
   }
   template <class... Parts>
-  void error(const Parts&... parts) { write(LogLevel::error, parts...); }
+  void error(const Parts&... parts) {
+    write(LogLevel::error, parts...);
+  }
   template <class... Parts>
-  void warn(const Parts&... parts) { write(LogLevel::warn, parts...); }
+  void warn(const Parts&... parts) {
+    write(LogLevel::warn, parts...);
+  }
   template <class... Parts>
-  void info(const Parts&... parts) { write(LogLevel::info, parts...); }
+  void info(const Parts&... parts) {
+    write(LogLevel::info, parts...);
+  }
   template <class... Parts>
-  void debug(const Parts&... parts) { write(LogLevel::debug, parts...); }
+  void debug(const Parts&... parts) {
+    write(LogLevel::debug, parts...);
+  }
 
  private:
   LogLevel most_;

@@ -40,7 +40,7 @@ void ChunkPool::give_back(Chunk* chunk) {
 }
 
 void OutQueue::append(std::string_view bytes) {
-  if (tail_ != nullptr) {
+  if (tail_ != nullptr && !bytes.empty()) {
     const std::size_t fits = std::min<std::size_t>(bytes.size(), tail_->capacity - tail_->end);
     std::memcpy(tail_->bytes() + tail_->end, bytes.data(), fits);
     commit(fits);
@@ -55,6 +55,7 @@ void OutQueue::append(std::string_view bytes) {
 }
 
 char* OutQueue::reserve_in_new_chunk(std::size_t size) {
+  if (size_ == 0) clear();  // room that was reserved and never committed
   Chunk* chunk = pool_->take(size);
   (tail_ != nullptr ? tail_->next : head_) = chunk;
   tail_ = chunk;

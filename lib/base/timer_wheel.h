@@ -86,7 +86,8 @@ void TimerWheel::advance(Time now, Expired&& expired) {
     while (due.pending()) {
       Timer& timer = *due.next_;
       timer.unlink();
-      expired(timer);
+      if (timer.due_ > moment) place(timer);  // moved away by one that expired before it
+      else expired(timer);
     }
   }
   if (target > now_) now_ = target;

@@ -43,11 +43,11 @@ struct WsEvent {
 
 /// Turns bytes into WebSocket messages (RFC 6455 sections 5 to 8): no I/O, no clock, cut anywhere.
 ///
-/// A message that lies whole in the input is unmasked and handed out in place, without a copy. Otherwise its pieces are collected in
-/// memory that follows the bytes received, never the length announced. Faults are found as early as the bytes allow: a frame too long
-/// for the limit by its header, invalid UTF-8 by the byte that makes the text impossible, also inside an unfinished frame. Control frames
-/// between fragments are handed out at once. An idle decoder (between messages) owns no memory: what a message was put together in is
-/// kept for its reader and given back by the next call, so call next() until it returns more.
+/// A message that lies whole in the input is unmasked and handed out in place, without a copy. Otherwise its pieces are collected
+/// in memory that follows the bytes received, never the length announced. Faults are found as early as the bytes allow: a frame too
+/// long for the limit by its header, invalid UTF-8 by the byte that makes the text impossible, also inside an unfinished frame.
+/// Control frames between fragments are handed out at once. An idle decoder (between messages) owns no memory: what a message was
+/// put together in is kept for its reader and given back by the next call, so call next() until it returns more.
 class WsDecoder {
  public:
   /// `message_limit` in bytes, inclusive, for the whole of a fragmented message.
@@ -56,8 +56,8 @@ class WsDecoder {
   WsDecoder(WsDecoder&&) noexcept;
   WsDecoder& operator=(WsDecoder&&) noexcept;
 
-  /// Takes bytes from the front of `input`, which shrinks by what was taken, up to the end of the next event. Returns more only when
-  /// all input was taken. After close or error every further call takes nothing and returns the same event type again
+  /// Takes bytes from the front of `input`, which shrinks by what was taken, up to the end of the next event. Returns more only
+  /// when all input was taken. After close or error every further call takes nothing and returns the same event type again
   /// (for close: `more`, with the input emptied: what follows a close is discarded, RFC 6455 section 1.4).
   WsEvent next(std::span<char>& input);
 

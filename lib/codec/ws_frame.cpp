@@ -56,22 +56,25 @@ std::size_t write_masked_frame_header(char* out, Opcode opcode, bool final_fragm
 void apply_mask(std::span<char> payload, MaskKey key, std::uint64_t offset) {
   const std::uint32_t mask = turned(key, offset);
   const std::uint64_t twice = mask * std::uint64_t{0x100000001};
+  const Wide wide{twice, twice};
   char* at = payload.data();
   std::size_t left = payload.size();
   for (; left >= 64; left -= 64, at += 64) {
-    const Wide wide{twice, twice};
     mask_word(at, wide);
     mask_word(at + 16, wide);
     mask_word(at + 32, wide);
     mask_word(at + 48, wide);
   }
-  for (; left >= sizeof(twice); left -= sizeof(twice), at += sizeof(twice)) mask_word(at, twice);
-  if (left >= sizeof(mask)) {
-    mask_word(at, mask);
-    left -= sizeof(mask);
-    at += sizeof(mask);
+  for (; left >= 16; left -= 16, at += 16) mask_word(at, wide);
+  if ((left & 8) != 0) {
+    mask_word(at, twice);
+    at += 8;
   }
-  for (std::size_t i = 0; i < left; ++i) at[i] = static_cast<char>(at[i] ^ key[(offset + i) % key.size()]);
+  if ((left & 4) != 0) {
+    mask_word(at, mask);
+    at += 4;
+  }
+  for (std::size_t i = 0; i < left % 4; ++i) at[i] = static_cast<char>(at[i] ^ key[(offset + i) % key.size()]);
 }
 
 }  // namespace wharf::codec

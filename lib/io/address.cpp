@@ -68,7 +68,8 @@ base::Result<Address, std::string> resolve_interface(const std::string& name, st
     const int status = getaddrinfo(name.c_str(), nullptr, &hints, &found);
     const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
     if (status != 0 || found == nullptr || !copy_address(address, found->ai_addr))
-      return base::Failure{"cannot listen on '" + name + "': no network interface, address or host of that name; try 127.0.0.1, ::1 or lo"};
+      return base::Failure{"cannot listen on '" + name +
+                           "': no network interface, address or host of that name; try 127.0.0.1, ::1 or lo"};
   }
   address.set_port(port);
   return address;

@@ -160,8 +160,7 @@ void Loop::stop(base::Time grace, std::function<void()> stopped) {
 
 template <class Handle>
 void Loop::close_handle(Handle& handle) {
-  uv_close(reinterpret_cast<uv_handle_t*>(&handle),
-           [](uv_handle_t* closed) { static_cast<Loop*>(closed->data)->handle_closed(); });
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* closed) { static_cast<Loop*>(closed->data)->handle_closed(); });
 }
 
 void Loop::close_handles() {

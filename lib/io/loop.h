@@ -26,10 +26,10 @@ struct LoopLimits {
   std::size_t receive_buffer = 256 * 1024;  ///< one per loop; also the most input kept for a connection whose input is held
   std::size_t connections = 1024;           ///< open at once; beyond it nothing is accepted until one ends
   std::size_t accepts_per_turn = 64;
-  base::Time write_stall{30'000};           ///< output is waiting and the peer has taken nothing for so long: cut
-  base::Time closing_flush{5'000};          ///< for a link that has finished to get its last output away
-  base::Time linger{2'000};                 ///< for the peer to close after we did, so that a reset can not destroy what it was sent
-  base::Time accept_pause{1'000};           ///< after the system ran out of descriptors, unless a connection ends before
+  base::Time write_stall{30'000};   ///< output is waiting and the peer has taken nothing for so long: cut
+  base::Time closing_flush{5'000};  ///< for a link that has finished to get its last output away
+  base::Time linger{2'000};         ///< for the peer to close after we did, so that a reset can not destroy what it was sent
+  base::Time accept_pause{1'000};   ///< after the system ran out of descriptors, unless a connection ends before
   session::OutputLimits output;
 };
 

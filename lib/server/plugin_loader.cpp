@@ -28,7 +28,9 @@ struct Unload {
   void operator()(void* library) const { dlclose(library); }
 };
 
-std::string check(const wharf_plugin& plugin) {
+}  // namespace
+
+std::string check_plugin(const wharf_plugin& plugin) {
   if (plugin.abi != WHARF_ABI_NUMBER)
     return "it was built for ABI " + std::to_string(plugin.abi) + ", this server has ABI " + std::to_string(WHARF_ABI_NUMBER) +
            "; rebuild it against the installed headers";
@@ -36,8 +38,6 @@ std::string check(const wharf_plugin& plugin) {
   if (plugin.row_count == 0 || plugin.rows == nullptr) return "it lists no protocol rows";
   return {};
 }
-
-}  // namespace
 
 base::Result<const wharf_plugin*, Error> load_plugin(const std::string& file) {
   // A name without a slash would be looked for in the system's library folders.
@@ -47,7 +47,7 @@ base::Result<const wharf_plugin*, Error> load_plugin(const std::string& file) {
   const auto* plugin = static_cast<const wharf_plugin*>(dlsym(library.get(), "wharf_plugin_export"));
   if (plugin == nullptr)
     return base::Failure{refused(file, "it is not a wharf plugin: it exports no symbol wharf_plugin_export (see WHARF_EXPORT)")};
-  if (const std::string fault = check(*plugin); !fault.empty()) return base::Failure{refused(file, fault)};
+  if (const std::string fault = check_plugin(*plugin); !fault.empty()) return base::Failure{refused(file, fault)};
   static_cast<void>(library.release());
   return plugin;
 }
@@ -58,7 +58,8 @@ base::Result<std::vector<std::string>, Error> list_plugins(const std::string& fo
   for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
     if (entry->path().extension() == ".so") files.push_back(entry->path().string());
   if (error)
-    return base::Failure{Error{"cannot look for plugins in '" + folder + "': " + error.message() + "; name a folder that can be read"}};
+    return base::Failure{
+        Error{"cannot look for plugins in '" + folder + "': " + error.message() + "; name a folder that can be read"}};
   std::sort(files.begin(), files.end());
   return files;
 }

@@ -13,6 +13,9 @@ namespace wharf::server {
 /// names the file and the reason.
 base::Result<const wharf_plugin*, Error> load_plugin(const std::string& file);
 
+/// An empty text, or why the rows of a plugin can not be used: another ABI number, too small, no rows.
+std::string check_plugin(const wharf_plugin& plugin);
+
 /// The *.so files of a folder, sorted by name. The error names the folder and the reason.
 base::Result<std::vector<std::string>, Error> list_plugins(const std::string& folder);
 

@@ -58,7 +58,8 @@ base::Result<std::unique_ptr<ProtocolTable>, Error> ProtocolTable::start(const R
                                                                          const session::WsLimits& limits, session::Home& home) {
   std::unique_ptr<ProtocolTable> table(new ProtocolTable);
   for (const wharf_row& row : rows.rows()) {
-    const bool listed = host.protocols.empty() || std::find(host.protocols.begin(), host.protocols.end(), row.name) != host.protocols.end();
+    const bool listed =
+        host.protocols.empty() || std::find(host.protocols.begin(), host.protocols.end(), row.name) != host.protocols.end();
     if (!listed && host.default_protocol != row.name) continue;
     if (Error error = table->start_row(row, host, limits, home)) return base::Failure{std::move(error)};
     if (listed && *row.name != '\0') table->selectable_.push_back(table->protocols_.back().get());
@@ -67,7 +68,8 @@ base::Result<std::unique_ptr<ProtocolTable>, Error> ProtocolTable::start(const R
   return table;
 }
 
-Error ProtocolTable::start_row(const wharf_row& row, const VirtualHost& host, const session::WsLimits& limits, session::Home& home) {
+Error ProtocolTable::start_row(const wharf_row& row, const VirtualHost& host, const session::WsLimits& limits,
+                               session::Home& home) {
   auto protocol = std::make_unique<session::Protocol>(session::service_table(), home);
   protocol->row = row;
   protocol->limits = limits;

@@ -34,7 +34,8 @@ base::LogLevel level_of(const ServerOptions& options) {
 }
 
 base::Log::Sink sink_of(const ServerOptions& options) {
-  if (options.log) return [sink = options.log](base::LogLevel level, std::string_view text) { sink(static_cast<Level>(level), text); };
+  if (options.log)
+    return [sink = options.log](base::LogLevel level, std::string_view text) { sink(static_cast<Level>(level), text); };
   return [](base::LogLevel level, std::string_view text) {
     const std::string line = base::concat(base::name_of(level), ": ", text, "\n");
     std::fwrite(line.data(), 1, line.size(), stderr);
@@ -51,7 +52,7 @@ class Server::Implementation {
   ~Implementation() { join(); }
 
   Error add(const wharf_row& row) { return rows_.add(row); }
-  Error add(const wharf_plugin& plugin) { return rows_.add(std::span(plugin.rows, plugin.row_count)); }
+  Error add(const wharf_plugin& plugin);
   Error add(VirtualHost host);
   Error load_plugin(const std::string& file);
   Error load_plugins(const std::string& folder);
@@ -85,6 +86,7 @@ class Server::Implementation {
   std::mutex mutex_;  // guards what follows: stop() comes from any thread
   std::vector<Place> places_;
   std::size_t places_running_ = 0;
+  bool started_ = false;
   bool foreign_ = false;
   bool stop_asked_ = false;
   std::function<void()> stopped_;
@@ -108,6 +110,11 @@ Error Server::Implementation::add(VirtualHost host) {
   }
   hosts_.push_back(std::move(host));
   return {};
+}
+
+Error Server::Implementation::add(const wharf_plugin& plugin) {
+  if (const std::string fault = server::check_plugin(plugin); !fault.empty()) return {"a plugin of this program is refused: " + fault};
+  return rows_.add(std::span(plugin.rows, plugin.row_count));
 }
 
 Error Server::Implementation::load_plugin(const std::string& file) {
@@ -145,7 +152,8 @@ Error Server::Implementation::listen(const std::string& interface, std::uint16_t
     address = probe->address();
   }
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
-    auto socket = io::ListeningSocket::open(address, options_.limits.backlog, options_.threads > 1 ? Sharing::shared : Sharing::alone);
+    auto socket =
+        io::ListeningSocket::open(address, options_.limits.backlog, options_.threads > 1 ? Sharing::shared : Sharing::alone);
     if (!socket) return {socket.error()};
     address = socket->address();
     sockets.push_back(std::move(*socket));
@@ -164,7 +172,7 @@ std::vector<std::string> Server::Implementation::addresses() const {
 // ---- Running ----
 
 Error Server::Implementation::prepare(uv_loop_s* foreign) {
-  if (!places_.empty()) return {"the server runs already; make another one"};
+  if (started_) return {"the server runs already, or has run; make another one"};
   if (foreign != nullptr && options_.threads > 1) return {"a server on a caller's loop has one thread"};
   if (hosts_.empty()) hosts_.emplace_back();
   const std::size_t wanted = options_.limits.connections;
@@ -177,6 +185,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
     places.push_back({std::move(*worker), {}});
   }
   const std::lock_guard lock(mutex_);
+  started_ = true;
   places_ = std::move(places);
   places_running_ = places_.size();
   foreign_ = foreign != nullptr;

@@ -51,7 +51,7 @@ class FileSource final : public session::BodySource {
 std::unique_ptr<FileSource> open_regular_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return nullptr;
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(file);
     return nullptr;
@@ -68,10 +68,11 @@ StaticFiles::StaticFiles(const Mount& mount) : prefix_(mount.prefix), folder_(re
 std::string StaticFiles::check_folder(const Mount& mount) {
   if (mount.prefix.empty() || mount.prefix.front() != '/' || mount.prefix.back() != '/')
     return "mount prefix '" + mount.prefix + "' must start and end with '/'";
-  struct stat status{};
+  struct stat status {};
   const std::string folder = real_path(mount.folder);
-  if (folder.empty() || ::stat(folder.c_str(), &status) != 0 || ::access(folder.c_str(), R_OK | X_OK) != 0)
-    return "cannot serve files from '" + mount.folder + "': " + std::strerror(errno) + "; name a folder that exists and can be read";
+  if (folder.empty() || ::stat(folder.c_str(), &status) != 0 || ::faccessat(AT_FDCWD, folder.c_str(), R_OK | X_OK, AT_EACCESS) != 0)
+    return "cannot serve files from '" + mount.folder + "': " + std::strerror(errno) +
+           "; name a folder that exists and can be read";
   if (!S_ISDIR(status.st_mode)) return "cannot serve files from '" + mount.folder + "': it is not a folder";
   return {};
 }

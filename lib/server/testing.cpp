@@ -28,8 +28,9 @@ struct HarnessState {
 
   server::FloorLimits limits;
   std::vector<std::string> log_lines;
-  base::Log log{base::LogLevel::debug,
-                [this](base::LogLevel level, std::string_view text) { log_lines.push_back(base::concat(base::name_of(level), ": ", text)); }};
+  base::Log log{base::LogLevel::debug, [this](base::LogLevel level, std::string_view text) {
+                  log_lines.push_back(base::concat(base::name_of(level), ": ", text));
+                }};
   base::Mailbox mailbox;
   session::Handles handles{mailbox};
   base::Time now{0};
@@ -54,7 +55,7 @@ struct ClientState {
   void settle();
   void end();
 
-  HarnessState* harness;             // these two are nullptr when it is over
+  HarnessState* harness;  // these two are nullptr when it is over
   std::unique_ptr<MemoryLink> link;
   std::string answer;
   codec::WsDecoder decoder{codec::Role::client, std::uint64_t{1} << 32};
@@ -223,8 +224,7 @@ bool Client::held() const { return state_->link && !state_->link->reading() && !
 
 // ---- Harness ----
 
-Harness::Harness(const wharf_row& row, Options options, Limits limits)
-    : state_(std::make_unique<detail::HarnessState>(limits)) {
+Harness::Harness(const wharf_row& row, Options options, Limits limits) : state_(std::make_unique<detail::HarnessState>(limits)) {
   if (const Error error = state_->rows.add(row)) throw std::runtime_error(error.message);
   state_->hosts.front().options[row.name] = std::move(options);
   state_->hosts.front().default_protocol = row.name;

@@ -45,7 +45,8 @@ void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& tabl
       return exchange.respond(session::text_response(answer, codec::reason_phrase(answer)));
     }
   }
-  std::vector<std::pair<std::string, std::string>> fields{{"Sec-WebSocket-Accept", std::string(codec::WsAccept(offer->key).text())}};
+  std::vector<std::pair<std::string, std::string>> fields{
+      {"Sec-WebSocket-Accept", std::string(codec::WsAccept(offer->key).text())}};
   if (!offer->protocols.empty()) fields.emplace_back("Sec-WebSocket-Protocol", protocol->row.name);
   exchange.tunnel("websocket", fields);
   exchange.link().become(session::Ws::open(exchange.link(), *protocol, request));

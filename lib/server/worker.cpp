@@ -3,6 +3,15 @@
 #include <utility>
 
 namespace wharf::server {
+namespace {
+
+/// A loop that never served, in a caller's loop: the caller's next turn closes its handles, and only then it can go.
+void abandon(std::unique_ptr<io::Loop> loop) {
+  io::Loop* last = loop.release();
+  last->stop(base::Time{0}, [last] { delete last; });
+}
+
+}  // namespace
 
 FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
   ws.message = limits.message;
@@ -21,17 +30,22 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   if (!loop) return base::Failure{Error{loop.error()}};
   std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop)));
   auto router = Router::start(rows, hosts, limits.ws, worker->home_);
-  if (!router) return base::Failure{router.error()};
+  if (!router) {
+    if (foreign != nullptr) abandon(std::move(worker->loop_));
+    return base::Failure{router.error()};
+  }
   worker->router_ = std::move(*router);
   worker->http_.emplace(session::HttpContext{*worker->router_, limits.http, codec::RequestParser(limits.http.head)});
   return worker;
 }
 
 Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop)
+    // clang-format off
     : limits_(limits),
       loop_(std::move(loop)),
       handles_(loop_->mailbox()),
       home_{loop_->log(), handles_, [this] { return loop_->now(); }} {}
+// clang-format on
 
 Error Worker::accept_from(io::ListeningSocket socket) {
   auto listener = io::Listener::create(*loop_, std::move(socket),

@@ -92,6 +92,7 @@ void Link::settle() {
     give_room();
   }
   if (ending()) end_session();
+  else if (next_) schedule();  // asked for by end_of_input() or room()
 }
 
 /// The one place where sessions are fed and swapped. Returns what nobody may use yet; nothing when the link is ending.
@@ -115,6 +116,7 @@ void Link::feed_kept_input() {
 /// The old session lives until the new one has started, so that the new one may look at what the old one holds.
 void Link::swap_session() {
   const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
+  told_input_ended_ = false;
   session_->start();
 }
 

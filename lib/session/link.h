@@ -14,9 +14,9 @@ namespace wharf::session {
 
 /// How much output may wait for a peer, in bytes.
 struct OutputLimits {
-  std::size_t low_water = 16 * 1024;        ///< at or below it, room() is called
-  std::size_t high_water = 64 * 1024;       ///< above it, a session holds its input
-  std::size_t hard_cap = 4 * 1024 * 1024;   ///< above it, the link is cut
+  std::size_t low_water = 16 * 1024;       ///< at or below it, room() is called
+  std::size_t high_water = 64 * 1024;      ///< above it, a session holds its input
+  std::size_t hard_cap = 4 * 1024 * 1024;  ///< above it, the link is cut
 };
 
 /// The byte pipe below a session. A TCP connection, a TLS connection, one HTTP/2 stream and a test pipe are all Links: they differ in

@@ -36,7 +36,7 @@ class MemoryLink final : public Link {
 
   /// What the peer has been sent and not looked at yet.
   std::string take() { return std::exchange(written_, {}); }
-  [[nodiscard]] bool closed() const { return closed_; }     ///< by finish(), with all output delivered, or by abort()
+  [[nodiscard]] bool closed() const { return closed_; }  ///< by finish(), with all output delivered, or by abort()
   [[nodiscard]] bool was_aborted() const { return aborted(); }
   [[nodiscard]] bool reading() const { return !input_held() && !ending(); }
   [[nodiscard]] base::Time due() const { return deadline_; }

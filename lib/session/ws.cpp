@@ -24,7 +24,8 @@ std::string_view utf8_prefix(std::string_view text, std::size_t most) {
 }
 
 /// Where the author's state begins: aligned for every standard type.
-constexpr std::size_t state_offset = (sizeof(Ws) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+constexpr std::size_t state_offset =
+    (sizeof(Ws) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
 
 }  // namespace
 
@@ -50,10 +51,7 @@ std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningR
 }
 
 Ws::Ws(Link& link, Protocol& protocol)
-    : wharf_peer{&service_table()},
-      link_(link),
-      protocol_(protocol),
-      decoder_(codec::Role::server, protocol.message_limit()) {}
+    : wharf_peer{&service_table()}, link_(link), protocol_(protocol), decoder_(codec::Role::server, protocol.message_limit()) {}
 
 Ws::~Ws() { destroy_state(); }
 
@@ -117,7 +115,7 @@ void Ws::on_pong(std::string_view payload) {
 
 /// The peer's close frame: the answer to ours, or answered with its own code (RFC 6455 section 5.5.1).
 void Ws::on_close(std::uint16_t code, std::string_view reason) {
-  if (!std::exchange(close_sent_, true)) send_close(code == 1005 ? 0 : code, {});
+  if (!std::exchange(close_sent_, true)) send_close(code, {});
   tell_closing(code, reason);
   link_.finish();
 }
@@ -141,12 +139,11 @@ void Ws::send_frame(codec::Opcode opcode, std::string_view payload) {
   link_.touch();
 }
 
+/// A close frame; with code 1005, which means that there is none, an empty one. `reason` fits.
 void Ws::send_close(std::uint16_t code, std::string_view reason) {
-  char payload[codec::max_control_payload];
-  payload[0] = static_cast<char>(code >> 8);
-  payload[1] = static_cast<char>(code & 0xFF);
-  std::memcpy(payload + 2, reason.data(), std::min(reason.size(), codec::max_close_reason));
-  send_frame(codec::Opcode::close, code == 0 ? std::string_view() : std::string_view(payload, 2 + reason.size()));
+  std::string payload;
+  if (code != 1005) payload.append({static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)}).append(reason);
+  send_frame(codec::Opcode::close, payload);
 }
 
 wharf_flow Ws::send(wharf_kind kind, std::string_view data) {

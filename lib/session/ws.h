@@ -78,7 +78,7 @@ class Ws final : public Session, public wharf_peer {
   std::uint32_t tick_period_ = 0;
   std::uint32_t handle_slot_ = Handles::no_slot;
   bool has_state_ = false;
-  bool holding_ = false;      // above high water; no input, and `drained` is owed
+  bool holding_ = false;  // above high water; no input, and `drained` is owed
   bool close_sent_ = false;
   bool told_closing_ = false;
 };

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string_view>
 
-// Input: one byte that says where to cut, then text. The checker says what a plain decoder says, whole and cut, and says it with the
-// first byte that makes the text impossible.
+// Input: one byte that says where to cut, then text. The checker says what a plain decoder says, whole and cut, and says it with
+// the first byte that makes the text impossible.
 
 namespace {
 

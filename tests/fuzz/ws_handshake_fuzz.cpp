@@ -11,8 +11,8 @@
 
 #include "base/ascii.h"
 
-// Input: a request head. What passes the check keeps every promise that an upgrade rests on; what does not is refused with a status and
-// a reason.
+// Input: a request head. What passes the check keeps every promise that an upgrade rests on; what does not is refused with a status
+// and a reason.
 
 namespace {
 

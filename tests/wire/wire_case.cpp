@@ -101,9 +101,7 @@ std::string joined(const std::vector<std::string>& events) {
   return text;
 }
 
-bool is_worth_a_split(std::size_t at, std::size_t size) {
-  return size <= 4096 || at < 64 || size - at < 64 || at % 97 == 0;
-}
+bool is_worth_a_split(std::size_t at, std::size_t size) { return size <= 4096 || at < 64 || size - at < 64 || at % 97 == 0; }
 
 }  // namespace
 

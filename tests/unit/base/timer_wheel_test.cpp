@@ -160,7 +160,7 @@ namespace {
 /// The wheel against a sorted map that does the same plainly.
 class Comparison {
  public:
-  explicit Comparison(unsigned seed) : random_(seed), now_(random_() % 100'000'000), wheel_(Time{now_}) {
+  explicit Comparison(unsigned seed) : random_(seed), now_(static_cast<std::int64_t>(random_() % 100'000'000)), wheel_(Time{now_}) {
     for (int id = 0; id < 60; ++id) timers_.push_back(std::make_unique<Named>(id));
   }
 
@@ -193,7 +193,7 @@ class Comparison {
       case 0: wheel_.cancel(*timers_[id]); break;
       case 1: timers_[id] = std::make_unique<Named>(static_cast<int>(id)); break;
       default: {
-        const std::int64_t due = now_ + some_delay() - (random_() % 16 == 0 ? 5 : 0);
+        const std::int64_t due = random_() % 16 == 0 ? now_ - 5 : now_ + 1 + some_delay();
         wheel_.set(*timers_[id], Time{due});
         expected_.emplace(std::max(due, now_ + 1), static_cast<int>(id));
       }

@@ -94,8 +94,7 @@ TEST_CASE("row list: a row that is shorter than ABI 1.0 is refused") {
   for (const std::size_t size : {std::size_t{0}, std::size_t{8}, sizeof(wharf_row) - 1}) {
     wharf_row row = plain_row("short");
     row.size = size;
-    CHECK(refusal(rows, row) ==
-          "a protocol row says it has " + std::to_string(size) + " bytes; set size to sizeof(wharf_row)");
+    CHECK(refusal(rows, row) == "a protocol row says it has " + std::to_string(size) + " bytes; set size to sizeof(wharf_row)");
   }
   CHECK(rows.rows().empty());
 }
@@ -115,8 +114,8 @@ TEST_CASE("row list: a longer row, of a newer header, is taken without its newer
   CHECK(taken.size == sizeof(wharf_row));
   CHECK(taken.message_limit == 77);
   CHECK(taken.state_size == 5);
-  CHECK(taken.start == newer.row.start);
-  CHECK(taken.stop == newer.row.stop);
+  CHECK((taken.start == newer.row.start));
+  CHECK((taken.stop == newer.row.stop));
 }
 
 TEST_CASE("row list: the rows of a plugin, all or none") {

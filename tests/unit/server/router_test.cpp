@@ -58,14 +58,15 @@ TEST_CASE("router: the host is compared whole, ignoring case and port") {
   for (const std::string_view host : {"two.example", "TWO.EXAMPLE:1"}) CHECK(served.get("/", host).body == "two");
   for (const std::string_view host : {"[::1]", "[::1]:7681"}) CHECK(served.get("/", host).body == "six");
   for (const std::string_view host : {"127.0.0.1", "127.0.0.1:8080"}) CHECK(served.get("/", host).body == "four");
-  for (const std::string_view host : {"one.exampl", "one.example.org", "sub.one.example", "one.example.", "[::2]", "[::1:1]:7681",
-                                      "127.0.0.11", "example", "x"})
+  for (const std::string_view host :
+       {"one.exampl", "one.example.org", "sub.one.example", "one.example.", "[::2]", "[::1:1]:7681", "127.0.0.11", "example", "x"})
     CHECK(served.get("/", host).body == "others");
 }
 
 TEST_CASE("router: without a host for all others, the first one serves them") {
   const PageFolders folders;
-  Served served({folders.host("one.example", {folders.mount("/", "one")}), folders.host("two.example", {folders.mount("/", "two")})});
+  Served served(
+      {folders.host("one.example", {folders.mount("/", "one")}), folders.host("two.example", {folders.mount("/", "two")})});
   CHECK(served.get("/", "unknown.example").body == "one");
   CHECK(served.get("/", "two.example").body == "two");
 }
@@ -98,9 +99,9 @@ TEST_CASE("router: the longest prefix wins, whatever the order of the mounts") {
     CHECK(served.get("/a/b/").body == "ab");
     CHECK(served.get("/a/b/?query").body == "ab");
     CHECK(served.get("/aa/").body == "aa");
-    CHECK(served.get("/a").status == 404);       // the root mount has no file of that name
-    CHECK(served.get("/a/bb/").status == 404);   // belongs to /a/, which has no such folder
-    CHECK(served.get("/A/").status == 404);      // paths are not names of hosts: case counts
+    CHECK(served.get("/a").status == 404);      // the root mount has no file of that name
+    CHECK(served.get("/a/bb/").status == 404);  // belongs to /a/, which has no such folder
+    CHECK(served.get("/A/").status == 404);     // paths are not names of hosts: case counts
   }
 }
 

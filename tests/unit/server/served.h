@@ -18,8 +18,9 @@ namespace wharf::server {
 /// What a loop lends to the protocol tables on it, with a log that the test reads.
 struct TestHome {
   std::vector<std::string> log_lines;  ///< "level: text"
-  base::Log log{base::LogLevel::debug,
-                [this](base::LogLevel level, std::string_view text) { log_lines.push_back(base::concat(base::name_of(level), ": ", text)); }};
+  base::Log log{base::LogLevel::debug, [this](base::LogLevel level, std::string_view text) {
+                  log_lines.push_back(base::concat(base::name_of(level), ": ", text));
+                }};
   base::Mailbox mailbox;
   session::Handles handles{mailbox};
   base::Time now{0};

@@ -87,10 +87,14 @@ TEST_CASE("static files: the bytes, the type, the length") {
 
 TEST_CASE("static files: content types by the last extension") {
   const Files files;
-  const std::pair<const char*, const char*> types[] = {
-      {"style.css", "text/css; charset=utf-8"}, {"app.js", "text/javascript; charset=utf-8"}, {"data.json", "application/json"},
-      {"icon.SVG", "image/svg+xml"},            {"picture.png", "image/png"},                {"module.wasm", "application/wasm"},
-      {"archive.tar.gz", "application/gzip"},   {"no-extension", "application/octet-stream"}};
+  const std::pair<const char*, const char*> types[] = {{"style.css", "text/css; charset=utf-8"},
+                                                       {"app.js", "text/javascript; charset=utf-8"},
+                                                       {"data.json", "application/json"},
+                                                       {"icon.SVG", "image/svg+xml"},
+                                                       {"picture.png", "image/png"},
+                                                       {"module.wasm", "application/wasm"},
+                                                       {"archive.tar.gz", "application/gzip"},
+                                                       {"no-extension", "application/octet-stream"}};
   for (const auto& [name, type] : types) write_file(files.www() / name, "x");
   Served served({files.host()});
   for (const auto& [name, type] : types) CHECK(served.get(std::string("/") + name).field("Content-Type") == type);
@@ -177,11 +181,29 @@ TEST_CASE("static files: percent-encoding is undone exactly once") {
 TEST_CASE("static files: nothing outside the folder") {
   const Files files;
   Served served({files.host()});
-  for (const std::string_view target :
-       {"/../secret.txt", "/%2e%2e/secret.txt", "/.%2e/secret.txt", "/%2e./secret.txt", "/..%2fsecret.txt", "/%2e%2e%2fsecret.txt",
-        "/sub/../../secret.txt", "/sub/%2e%2e/%2e%2e/secret.txt", "/sub/..", "/./page.html", "/%2e/page.html", "/..", "/.",
-        "/%252e%252e/secret.txt", "/../www2/secret.txt", "//etc/passwd", "/%2fetc/passwd", "//page.html", "/sub//index.html",
-        "/..\\secret.txt", "/..%5csecret.txt", "/%5c..%5csecret.txt", "/back%5cslash.txt"}) {
+  for (const std::string_view target : {"/../secret.txt",
+                                        "/%2e%2e/secret.txt",
+                                        "/.%2e/secret.txt",
+                                        "/%2e./secret.txt",
+                                        "/..%2fsecret.txt",
+                                        "/%2e%2e%2fsecret.txt",
+                                        "/sub/../../secret.txt",
+                                        "/sub/%2e%2e/%2e%2e/secret.txt",
+                                        "/sub/..",
+                                        "/./page.html",
+                                        "/%2e/page.html",
+                                        "/..",
+                                        "/.",
+                                        "/%252e%252e/secret.txt",
+                                        "/../www2/secret.txt",
+                                        "//etc/passwd",
+                                        "/%2fetc/passwd",
+                                        "//page.html",
+                                        "/sub//index.html",
+                                        "/..\\secret.txt",
+                                        "/..%5csecret.txt",
+                                        "/%5c..%5csecret.txt",
+                                        "/back%5cslash.txt"}) {
     CAPTURE(target);
     const Answer answer = served.get(target);
     CHECK(answer.status == 404);

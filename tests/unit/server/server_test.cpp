@@ -1,0 +1,432 @@
+#include "wharf/server.hpp"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <atomic>
+#include <thread>
+
+namespace {
+
+using namespace wharf;
+using namespace std::chrono_literals;
+
+/// Echoes; `stop` stops the server, `stop twice` does it twice.
+struct Stopper {
+  static inline Server* server = nullptr;
+  static inline std::function<void()> stopped;
+  Peer peer;
+  void message(Kind kind, std::string_view data) {
+    peer.send(kind, data);
+    if (data == "stop") server->stop(stopped);
+    if (data == "stop twice") {
+      server->stop(stopped);
+      server->stop([] { FAIL("the first call counts"); });
+    }
+  }
+};
+
+/// Where its option `fail` is given, it can not start.
+struct Unable {
+  struct Shared {
+    explicit Shared(Scope scope) {
+      if (scope.option("fail")) throw std::runtime_error("asked to fail");
+    }
+  };
+  Peer peer;
+  Shared& shared;
+  void message(Kind, std::string_view) {}
+};
+
+/// A blocking client of the loopback.
+class Socket {
+ public:
+  explicit Socket(const std::string& address) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1))));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval patience{20, 0};
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    connected_ = connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
+  }
+  ~Socket() { ::close(socket_); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  [[nodiscard]] bool connected() const { return connected_; }
+  void send(std::string_view bytes) const {
+    REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == ssize_t(bytes.size()));
+  }
+  /// Until it ends with that, or the connection does.
+  std::string receive_until(std::string_view end) const {
+    std::string text;
+    for (char byte = 0; !text.ends_with(end) && recv(socket_, &byte, 1, 0) == 1;) text += byte;
+    return text;
+  }
+  std::string receive_all() const {
+    std::string text;
+    for (char byte = 0; recv(socket_, &byte, 1, 0) == 1;) text += byte;
+    return text;
+  }
+  std::string handshake(const std::string& protocol) const {
+    send(
+        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " +
+        protocol + "\r\n\r\n");
+    return receive_until("\r\n\r\n").substr(0, 12);
+  }
+  /// A text frame with a mask of zeros.
+  void send_text(std::string_view text) const {
+    send("\x81" + std::string(1, static_cast<char>(0x80 | text.size())) + std::string(4, '\0') + std::string(text));
+  }
+
+ private:
+  int socket_;
+  bool connected_;
+};
+
+struct Lines {
+  LogSink sink() {
+    return [this](Level, std::string_view text) { lines.emplace_back(text); };
+  }
+  std::vector<std::string> lines;
+};
+
+ServerOptions options(Lines& log, unsigned threads = 1) {
+  ServerOptions options;
+  options.threads = threads;
+  options.log = log.sink();
+  options.limits.stop_grace = 2000ms;
+  return options;
+}
+
+std::uint16_t port_of(const std::string& address) {
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+bool works(const std::string& address) {
+  const Socket socket(address);
+  if (!socket.connected() || socket.handshake("stopper") != "HTTP/1.1 101") return false;
+  socket.send_text("hi");
+  return socket.receive_until("hi") == std::string("\x81\x02hi");
+}
+
+const std::string close_1001 = std::string("\x88\x14\x03\xE9", 4) + "server is stopping";
+
+}  // namespace
+
+TEST_CASE("server: faults in rows and plugins are errors, and leave the table as it was") {
+  Lines log;
+  Server server(options(log));
+  CHECK_FALSE(server.add(protocol<Stopper>("one")));
+  CHECK(server.add(protocol<Stopper>("one")).message == "protocol 'one' is already in the table");
+  CHECK(server.add(protocol<Stopper>("http")).message == "protocol name 'http' is reserved: HTTP is protocol zero");
+  CHECK(server.add(protocol<Stopper>("a b")).message.find("not a token") != std::string::npos);
+  const Protocol rows[] = {protocol<Stopper>("two"), protocol<Stopper>("one")};
+  const auto pointers = detail::pointers_to(rows);
+  const wharf_plugin plugin{WHARF_ABI_NUMBER, 2, sizeof(wharf_plugin), pointers.rows};
+  CHECK(server.add(plugin).message == "protocol 'one' is already in the table");
+  CHECK(server.protocols() == std::vector<std::string>{"one"});
+  CHECK(log.lines.empty());
+}
+
+TEST_CASE("server: a built-in plugin of another ABI is refused as a loaded one is") {
+  Lines log;
+  Server server(options(log));
+  const Protocol rows[] = {protocol<Stopper>("two")};
+  const auto pointers = detail::pointers_to(rows);
+  const Error error = server.add(wharf_plugin{WHARF_ABI_NUMBER + 1, 1, sizeof(wharf_plugin), pointers.rows});
+  CHECK(error.message.find("ABI") != std::string::npos);
+  CHECK(server.add(wharf_plugin{WHARF_ABI_NUMBER, 0, sizeof(wharf_plugin), nullptr}));
+  CHECK(server.protocols().empty());
+}
+
+TEST_CASE("server: faults of virtual hosts") {
+  Lines log;
+  Server server(options(log));
+  REQUIRE_FALSE(server.add(protocol<Stopper>("one")));
+  VirtualHost host;
+  host.name = "one.example";
+  REQUIRE_FALSE(server.add(host));
+  host.name = "ONE.example";
+  CHECK(server.add(host).message == "there are two virtual hosts 'ONE.example'");
+  REQUIRE_FALSE(server.add(VirtualHost{}));
+  CHECK(server.add(VirtualHost{}).message == "there are two virtual hosts ''");
+
+  const auto fault = [&server](auto change) {
+    VirtualHost changed;
+    changed.name = "other.example";
+    change(changed);
+    return server.add(changed).message;
+  };
+  const std::string unknown = "there is no protocol 'tow'; there are: one";
+  CHECK(fault([](VirtualHost& h) { h.protocols = {"one", "tow"}; }) == unknown);
+  CHECK(fault([](VirtualHost& h) { h.default_protocol = "tow"; }) == unknown);
+  CHECK(fault([](VirtualHost& h) { h.options["tow"]["a"] = "b"; }) == unknown);
+  CHECK(fault([](VirtualHost& h) {
+          h.mounts.push_back({"/", "/no/such/folder"});
+        }) == "cannot serve files from '/no/such/folder': No such file or directory; name a folder that exists and can be read");
+  CHECK(fault([](VirtualHost& h) { h.mounts.push_back({"files", "/tmp"}); }) == "mount prefix 'files' must start and end with '/'");
+  CHECK(fault([](VirtualHost& h) { h.protocols = {"one"}; }).empty());  // none of these took the name
+}
+
+TEST_CASE("server: a port that is in use is refused in one line that says how to mend it") {
+  Lines log;
+  Server first(options(log));
+  REQUIRE_FALSE(first.listen("127.0.0.1", 0));
+  const std::string address = first.addresses().front();
+  for (const unsigned threads : {1U, 2U}) {
+    Server second(options(log, threads));
+    CHECK(second.listen("127.0.0.1", port_of(address)).message ==
+          "cannot listen on " + address + ": Address already in use; stop the other program or choose another port");
+    CHECK(second.addresses().empty());
+  }
+  Server several(options(log, 3));
+  REQUIRE_FALSE(several.listen("127.0.0.1", 0));
+  for (const unsigned threads : {1U, 3U}) {
+    Server second(options(log, threads));
+    CHECK(second.listen("127.0.0.1", port_of(several.addresses().front())).message.find("already in use") != std::string::npos);
+  }
+}
+
+TEST_CASE("server: interfaces by address, by name, and those that are not there") {
+  Lines log;
+  Server server(options(log));
+  CHECK_FALSE(server.listen("127.0.0.1", 0));
+  CHECK_FALSE(server.listen("lo", 0));
+  CHECK_FALSE(server.listen("localhost", 0));
+  REQUIRE(server.addresses().size() == 3);
+  CHECK(server.addresses()[0].starts_with("127.0.0.1:"));
+  CHECK(server.addresses()[1].starts_with("127.0.0.1:"));
+  CHECK(
+      server.listen("no.such.interface.invalid", 0).message ==
+      "cannot listen on 'no.such.interface.invalid': no network interface, address or host of that name; try 127.0.0.1, ::1 or lo");
+  CHECK(server.listen("192.0.2.1", 0).message ==
+        "cannot listen on 192.0.2.1:0: Cannot assign requested address; this machine does not have that address");
+  CHECK(server.addresses().size() == 3);
+}
+
+TEST_CASE("server: serves every port until it is stopped from another thread") {
+  Lines log;
+  Server server(options(log));
+  REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  std::string error = "not run";
+  std::atomic<bool> stopped = false;
+  std::thread thread([&] { error = server.run().message; });
+  for (const std::string& address : server.addresses()) CHECK(works(address));
+  const Socket open(server.addresses().front());
+  CHECK(open.handshake("stopper") == "HTTP/1.1 101");
+  server.stop([&stopped] { stopped = true; });
+  CHECK(open.receive_until("stopping") == close_1001);
+  open.send(std::string("\x88\x80\0\0\0\0", 6));
+  CHECK(open.receive_all().empty());
+  thread.join();
+  CHECK(error.empty());
+  CHECK(stopped);
+  for (const std::string& address : server.addresses()) CHECK_FALSE(Socket(address).connected());
+}
+
+TEST_CASE("server: stopped before it runs, it returns at once") {
+  Lines log;
+  for (const unsigned threads : {1U, 4U}) {
+    Server server(options(log, threads));
+    REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+    REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+    int stopped = 0;
+    server.stop([&stopped] { ++stopped; });
+    CHECK_FALSE(server.run());
+    CHECK(stopped == 1);
+    CHECK_FALSE(Socket(server.addresses().front()).connected());
+  }
+}
+
+TEST_CASE("server: stopped from a callback") {
+  for (const std::string_view word : {"stop", "stop twice"}) {
+    Lines log;
+    Server server(options(log));
+    REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+    REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+    Stopper::server = &server;
+    int stopped = 0;
+    Stopper::stopped = [&stopped] { ++stopped; };
+    std::thread thread([&] { CHECK_FALSE(server.run()); });
+    const Socket socket(server.addresses().front());
+    CHECK(socket.handshake("stopper") == "HTTP/1.1 101");
+    socket.send_text(word);
+    const std::string echo = "\x81" + std::string(1, static_cast<char>(word.size())) + std::string(word);
+    CHECK(socket.receive_until("stopping") == echo + close_1001);
+    socket.send(std::string("\x88\x80\0\0\0\0", 6));
+    CHECK(socket.receive_all().empty());
+    thread.join();
+    CHECK(stopped == 1);
+  }
+}
+
+TEST_CASE("server: a client that does not answer the close is cut after the grace") {
+  Lines log;
+  ServerOptions hasty = options(log);
+  hasty.limits.stop_grace = 100ms;
+  Server server(hasty);
+  REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  std::thread thread([&] { CHECK_FALSE(server.run()); });
+  const Socket socket(server.addresses().front());
+  CHECK(socket.handshake("stopper") == "HTTP/1.1 101");
+  const auto begin = std::chrono::steady_clock::now();
+  server.stop();
+  thread.join();
+  CHECK(std::chrono::steady_clock::now() - begin < 1500ms);
+  CHECK(socket.receive_all() == close_1001);
+}
+
+TEST_CASE("server: a second run is refused") {
+  Lines log;
+  Server server(options(log));
+  REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  server.stop();
+  REQUIRE_FALSE(server.run());
+  CHECK(server.run().message == "the server runs already, or has run; make another one");
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  CHECK(server.start(&loop).message == "the server runs already, or has run; make another one");
+  CHECK(uv_loop_close(&loop) == 0);
+}
+
+TEST_CASE("server: port 0 with 4 threads is one port for all of them") {
+  Lines log;
+  Server server(options(log, 4));
+  REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  REQUIRE(server.addresses().size() == 1);
+  CHECK(port_of(server.addresses().front()) != 0);
+  std::thread thread([&] { CHECK_FALSE(server.run()); });
+  for (int i = 0; i < 40; ++i) CHECK(works(server.addresses().front()));
+  server.stop();
+  thread.join();
+}
+
+TEST_CASE("server: a row that can not start") {
+  Lines log;
+  for (const unsigned threads : {1U, 4U}) {
+    log.lines.clear();
+    Server server(options(log, threads));
+    REQUIRE_FALSE(server.add(protocol<Unable>("unable")));
+    VirtualHost host;
+    host.options["unable"]["fail"] = "yes";
+    REQUIRE_FALSE(server.add(host));
+    REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+    CHECK(server.run().message == "protocol 'unable' could not start; the log says why");
+    REQUIRE(log.lines.size() == 1);
+    CHECK(log.lines.front() == "unable: an exception left the constructor of Shared: asked to fail");
+  }
+}
+
+TEST_CASE("server: on a caller's loop, after the stop nothing of it is left there") {
+  Lines log;
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  auto server = std::make_unique<Server>(options(log));
+  REQUIRE_FALSE(server->add(protocol<Stopper>("stopper")));
+  REQUIRE_FALSE(server->listen("127.0.0.1", 0));
+  REQUIRE_FALSE(server->start(&loop));
+  CHECK(server->start(&loop).message == "the server runs already, or has run; make another one");
+  std::thread client([&] {
+    CHECK(works(server->addresses().front()));
+    server->stop([&] {
+      int handles = 0;
+      uv_walk(
+          &loop, [](uv_handle_t* handle, void* count) { *static_cast<int*>(count) += uv_is_closing(handle) == 0; }, &handles);
+      CHECK(handles == 0);
+      server.reset();  // legal here: it is the last that is heard of it
+    });
+  });
+  uv_run(&loop, UV_RUN_DEFAULT);
+  client.join();
+  CHECK(server == nullptr);
+  CHECK(uv_loop_close(&loop) == 0);
+}
+
+TEST_CASE("server: on a caller's loop, stopped before the start") {
+  Lines log;
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  int stopped = 0;
+  {
+    Server server(options(log));
+    REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+    server.stop([&stopped] { ++stopped; });
+    REQUIRE_FALSE(server.start(&loop));
+    uv_run(&loop, UV_RUN_DEFAULT);
+  }
+  CHECK(stopped == 1);
+  CHECK(uv_loop_close(&loop) == 0);
+}
+
+TEST_CASE("server: start() takes a loop and one thread") {
+  Lines log;
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  Server several(options(log, 2));
+  CHECK(several.start(&loop).message == "a server on a caller's loop has one thread");
+  Server one(options(log));
+  CHECK(one.start(nullptr).message == "start() takes a loop; use run() for one of the server's own");
+  CHECK(uv_loop_close(&loop) == 0);
+}
+
+TEST_CASE("server: a row that can not start leaves the caller's loop as it was") {
+  Lines log;
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  {
+    Server server(options(log));
+    REQUIRE_FALSE(server.add(protocol<Unable>("unable")));
+    VirtualHost host;
+    host.options["unable"]["fail"] = "yes";
+    REQUIRE_FALSE(server.add(host));
+    CHECK(server.start(&loop).message == "protocol 'unable' could not start; the log says why");
+    uv_run(&loop, UV_RUN_DEFAULT);
+  }
+  CHECK(uv_loop_close(&loop) == 0);
+}
+
+TEST_CASE("server: made and never run, it leaves nothing") {
+  Lines log;
+  std::string address;
+  {
+    Server server(options(log, 3));
+    REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+    REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+    address = server.addresses().front();
+    server.stop([] { FAIL("it was never run"); });
+  }
+  CHECK_FALSE(Socket(address).connected());
+}
+
+TEST_CASE("server: log levels, and quiet") {
+  const auto lines_of = [](ServerOptions given) {
+    Lines log;
+    given.log = log.sink();
+    given.limits.stop_grace = 100ms;
+    Server server(given);
+    CHECK_FALSE(server.add(protocol<Unable>("unable")));
+    VirtualHost host;
+    host.options["unable"]["fail"] = "yes";
+    CHECK_FALSE(server.add(host));
+    CHECK(server.run());
+    return log.lines.size();
+  };
+  ServerOptions given;
+  CHECK(lines_of(given) == 1);
+  given.log_level = Level::error;
+  CHECK(lines_of(given) == 1);
+  given.quiet = true;
+  CHECK(lines_of(given) == 0);
+}
