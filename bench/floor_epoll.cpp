@@ -27,10 +27,13 @@ struct Connection {
 
 class Server {
  public:
+  Server() = default;
   // False, with the reason on stderr, where it cannot listen.
   bool listen_on(int port);
   void run();
   ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
 
  private:
   void accept_all();

@@ -47,7 +47,7 @@ void choose_source(int fd, const addrinfo& server, std::size_t index) {
   source.sin_port = 0;
   const int on = 1;
   setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-  bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source);
+  static_cast<void>(bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source));
 }
 
 // Up to and with the empty line, or what came where the server ends or falls silent before it.

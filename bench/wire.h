@@ -62,7 +62,7 @@ inline void apply_mask(std::uint8_t* to, const std::uint8_t* from, std::size_t s
   std::memcpy(reinterpret_cast<std::uint8_t*>(&key) + 4, mask.data(), 4);
   std::size_t at = 0;
   for (; at + 8 <= size; at += 8) {
-    std::uint64_t word;
+    std::uint64_t word = 0;
     std::memcpy(&word, from + at, 8);
     word ^= key;
     std::memcpy(to + at, &word, 8);

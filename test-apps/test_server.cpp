@@ -141,7 +141,7 @@ int serve(const Settings& settings) {
 
 }  // namespace
 
-int main(int count, char** arguments) {
+int main(int count, char** arguments) {  // NOLINT(bugprone-exception-escape): CLI11 throws at options that were declared wrongly
   Settings settings;
   CLI::App app("Serves a page over HTTP and the protocols of its plugins over WebSocket, on one port.", "wharf-test-server");
   try {

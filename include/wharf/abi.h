@@ -133,7 +133,8 @@ typedef struct wharf_row {
    * virtual host names no default. Lives as long as the row. */
   const char* name;
 
-  /* The longest message that is received, in bytes after reassembly; 0 means 1 MiB. A longer one closes the peer with 1009. */
+  /* The longest message that is received, in bytes after reassembly; 0 means the server's default, 1 MiB unless it
+   * was told otherwise. A longer one closes the peer with 1009. */
   uint64_t message_limit;
 
   size_t shared_state_size;

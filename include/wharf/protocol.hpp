@@ -27,6 +27,7 @@
 /// This header is all inline and turns the class into the C rows of abi.h: a plugin needs no library to link against.
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -97,6 +98,23 @@ class Request {
   const wharf_request* request_;
 };
 
+namespace detail {
+/// One line at error level about the exception that is being handled.
+inline void log_exception(wharf_scope* scope, const char* where) noexcept {
+  try {
+    std::string text = std::string("an exception left ") + where;
+    try {
+      throw;
+    } catch (const std::exception& error) {
+      text += std::string(": ") + error.what();
+    } catch (...) {
+    }
+    Scope(scope).log(Level::error, text);
+  } catch (...) {
+  }
+}
+}  // namespace detail
+
 /// A peer's name that any thread may hold, also after the peer is gone. T is the class of its protocol.
 template <class T>
 class Handle {
@@ -113,6 +131,7 @@ class Handle {
       try {
         (*owner)(*static_cast<T*>(state));
       } catch (...) {
+        detail::log_exception(peer->services->scope(peer), "a posted task");
         peer->services->close(peer, 1011, "", 0);
       }
     };
@@ -218,20 +237,6 @@ struct SharedOf<T> {
   using type = typename T::Shared;
 };
 
-inline void log_exception(wharf_scope* scope, const char* where) noexcept {
-  try {
-    std::string text = std::string("an exception left ") + where;
-    try {
-      throw;
-    } catch (const std::exception& error) {
-      text += std::string(": ") + error.what();
-    } catch (...) {
-    }
-    Scope(scope).log(Level::error, text);
-  } catch (...) {
-  }
-}
-
 /// Every member that T has under a known name must be callable as that name is called.
 template <class T>
 constexpr void check_members() {
@@ -289,12 +294,18 @@ struct Row {
     T object;
     wharf_peer* peer;
   };
+  // And the shared state is Shared with its scope behind it.
+  struct SharedState {
+    Shared object;
+    wharf_scope* scope;
+  };
   static wharf_peer* peer_of(void* state) { return static_cast<State*>(state)->peer; }
 
   static int start(void* state, wharf_scope* scope) {
     try {
       if constexpr (requires { Shared{Scope(scope)}; }) ::new (state) Shared{Scope(scope)};
       else ::new (state) Shared{};
+      static_cast<SharedState*>(state)->scope = scope;
       return 0;
     } catch (...) {
       log_exception(scope, "the constructor of Shared");
@@ -309,6 +320,7 @@ struct Row {
       else if constexpr (accepts_plain) return T::accept(Request(request));
       else return 0;
     } catch (...) {
+      log_exception(static_cast<SharedState*>(state)->scope, "accept()");
       return 500;
     }
   }
@@ -328,7 +340,8 @@ struct Row {
     }
   }
   static void construct(void* state, [[maybe_unused]] void* shared_state, wharf_peer* peer) {
-    if constexpr (requires { T{Peer(peer), shared(shared_state)}; }) ::new (state) T{Peer(peer), shared(shared_state)};
+    constexpr bool takes_shared = !std::is_same_v<Shared, NoShared> && requires { T{Peer(peer), shared(shared_state)}; };
+    if constexpr (takes_shared) ::new (state) T{Peer(peer), shared(shared_state)};
     else if constexpr (requires { T{Peer(peer)}; }) ::new (state) T{Peer(peer)};
     else {
       static_assert(
@@ -365,7 +378,7 @@ constexpr Protocol protocol(const char* name) {
   Protocol row{};
   row.size = sizeof(wharf_row);
   row.name = name;
-  row.shared_state_size = sizeof(typename Row::Shared);
+  row.shared_state_size = sizeof(typename Row::SharedState);
   row.state_size = sizeof(typename Row::State);
   row.start = Row::start;
   row.stop = Row::stop;

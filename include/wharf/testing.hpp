@@ -91,7 +91,7 @@ class WHARF_VISIBLE Harness {
  public:
   /// Throws std::runtime_error where the row can not be added or started.
   explicit Harness(const wharf_row& row, Options options = {}, Limits limits = {});
-  ~Harness();
+  ~Harness();  // NOLINT(bugprone-exception-escape)
   Harness(const Harness&) = delete;
   Harness& operator=(const Harness&) = delete;
 

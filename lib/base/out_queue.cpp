@@ -57,7 +57,7 @@ void OutQueue::append(std::string_view bytes) {
 char* OutQueue::reserve_in_new_chunk(std::size_t size) {
   if (size_ == 0) clear();  // room that was reserved and never committed
   Chunk* chunk = pool_->take(size);
-  (tail_ != nullptr ? tail_->next : head_) = chunk;
+  (tail_ != nullptr ? tail_->next : head_) = chunk;  // NOLINT(clang-analyzer-cplusplus.NewDelete): the tail goes last
   tail_ = chunk;
   return chunk->bytes();
 }

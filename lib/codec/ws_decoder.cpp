@@ -272,7 +272,7 @@ WsError WsDecoder::Assembly::read_data(std::span<char>& input, std::uint64_t lim
 }
 
 WsError WsDecoder::Assembly::read_control(std::span<char>& input, WsEvent& event) {
-  const std::size_t before = static_cast<std::size_t>(taken);
+  const auto before = static_cast<std::size_t>(taken);
   std::span<char> payload = take_unmasked(input);
   if (before != 0 || in_frame) {
     std::copy(payload.begin(), payload.end(), control.begin() + static_cast<std::ptrdiff_t>(before));

@@ -53,6 +53,8 @@ class WsDecoder {
   /// `message_limit` in bytes, inclusive, for the whole of a fragmented message.
   WsDecoder(Role role, std::uint64_t message_limit);
   ~WsDecoder();
+  WsDecoder(const WsDecoder&) = delete;
+  WsDecoder& operator=(const WsDecoder&) = delete;
   WsDecoder(WsDecoder&&) noexcept;
   WsDecoder& operator=(WsDecoder&&) noexcept;
 

@@ -144,7 +144,7 @@ void Connection::write_through(std::string_view head, std::string_view body) {
   pieces[count++] = body;
   const ssize_t sent = send_pieces(socket_, std::span(pieces).first(count));
   if (sent < 0) return Link::write_through(head, body);  // the flush at the end of the turn meets the error, if it is one
-  std::size_t taken = static_cast<std::size_t>(sent);
+  auto taken = static_cast<std::size_t>(sent);
   const std::size_t from_queue = std::min(taken, queued);
   out().consume(from_queue);
   taken -= from_queue;

@@ -25,6 +25,8 @@ class ListeningSocket {
   ListeningSocket(ListeningSocket&& other) noexcept;
   ListeningSocket& operator=(ListeningSocket&&) = delete;
   ~ListeningSocket();
+  ListeningSocket(const ListeningSocket&) = delete;
+  ListeningSocket& operator=(const ListeningSocket&) = delete;
 
   [[nodiscard]] const Address& address() const { return address_; }
   /// The descriptor, which the caller closes from now on.
@@ -44,6 +46,8 @@ class Listener final {
   /// Owned by the loop. nullptr when the system refuses to watch the socket.
   static std::unique_ptr<Listener> create(Loop& loop, ListeningSocket socket, SessionMaker make_session);
   ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
 
   /// There may be room again.
   void resume();

@@ -50,6 +50,8 @@ class Server::Implementation {
     options_.threads = std::max(1U, options_.threads);
   }
   ~Implementation() { join(); }
+  Implementation(const Implementation&) = delete;
+  Implementation& operator=(const Implementation&) = delete;
 
   Error add(const wharf_row& row) { return rows_.add(row); }
   Error add(const wharf_plugin& plugin);
@@ -113,7 +115,8 @@ Error Server::Implementation::add(VirtualHost host) {
 }
 
 Error Server::Implementation::add(const wharf_plugin& plugin) {
-  if (const std::string fault = server::check_plugin(plugin); !fault.empty()) return {"a plugin of this program is refused: " + fault};
+  if (const std::string fault = server::check_plugin(plugin); !fault.empty())
+    return {"a plugin of this program is refused: " + fault};
   return rows_.add(std::span(plugin.rows, plugin.row_count));
 }
 
@@ -248,11 +251,13 @@ void Server::Implementation::place_stopped(Place& place) {
   if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
 }
 
+/// The workers go without the lock: the rows' shared states may wait for threads that call stop().
 void Server::Implementation::join() {
   for (Place& place : places_)
     if (place.thread.joinable()) place.thread.join();
-  const std::lock_guard lock(mutex_);
-  places_.clear();
+  std::vector<Place> places;
+  const std::unique_lock lock(mutex_);
+  places.swap(places_);
 }
 
 // ---- The public face ----

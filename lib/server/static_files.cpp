@@ -28,6 +28,8 @@ class FileSource final : public session::BodySource {
  public:
   FileSource(int file, std::uint64_t size) : file_(file), size_(size) {}
   ~FileSource() override { ::close(file_); }
+  FileSource(const FileSource&) = delete;
+  FileSource& operator=(const FileSource&) = delete;
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
 

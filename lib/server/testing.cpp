@@ -127,7 +127,7 @@ void ClientState::on_event(const codec::WsEvent& event) {
 }
 
 void ClientState::send_frame(codec::Opcode opcode, std::string_view payload) {
-  if (link == nullptr) return;
+  if (link == nullptr || status != 101) return;
   constexpr codec::MaskKey key{0x11, 0x22, 0x33, 0x44};
   std::string frame(codec::max_frame_header + payload.size(), '\0');
   const std::size_t head = codec::write_masked_frame_header(frame.data(), opcode, true, payload.size(), key);
@@ -152,8 +152,11 @@ void ClientState::settle() {
 
 void HarnessState::run() {
   mailbox.run();
-  for (std::size_t i = 0; i < clients.size(); ++i) clients[i]->run();
-  std::erase_if(clients, [](const auto& client) { return client->over; });
+  do {
+    for (std::size_t i = 0; i < clients.size(); ++i) clients[i]->run();
+    std::erase_if(clients, [](const auto& client) { return client->over; });
+    // What one of them caused may have reached another that had its turn already.
+  } while (std::any_of(clients.begin(), clients.end(), [](const auto& client) { return client->link->scheduled(); }));
 }
 
 }  // namespace detail
@@ -224,18 +227,29 @@ bool Client::held() const { return state_->link && !state_->link->reading() && !
 
 // ---- Harness ----
 
+namespace {
+
+/// A harness that was not made has no log to look at, so its error brings it.
+std::string with_log(std::string text, const std::vector<std::string>& log_lines) {
+  for (const std::string& line : log_lines) text += "\n" + line;
+  return text;
+}
+
+}  // namespace
+
 Harness::Harness(const wharf_row& row, Options options, Limits limits) : state_(std::make_unique<detail::HarnessState>(limits)) {
   if (const Error error = state_->rows.add(row)) throw std::runtime_error(error.message);
   state_->hosts.front().options[row.name] = std::move(options);
   state_->hosts.front().default_protocol = row.name;
   auto router = server::Router::start(state_->rows, state_->hosts, state_->limits.ws, state_->home);
-  if (!router) throw std::runtime_error(router.error().message);
+  if (!router) throw std::runtime_error(with_log(router.error().message, state_->log_lines));
   state_->router = std::move(*router);
   state_->http = std::make_unique<session::HttpContext>(
       session::HttpContext{*state_->router, state_->limits.http, codec::RequestParser(state_->limits.http.head)});
 }
 
-Harness::~Harness() {
+// A server that breaks its protocol as late as this ends the test program.
+Harness::~Harness() {  // NOLINT(bugprone-exception-escape)
   state_->mailbox.close();
   state_->mailbox.run();
   for (const auto& client : state_->clients) client->link->abort();

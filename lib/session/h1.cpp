@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/ascii.h"
 #include "codec/http_date.h"
 #include "codec/http_response.h"
 
@@ -120,8 +121,13 @@ void H1::shut_down() {
 void H1::write_head(const Response& response, std::uint64_t size) {
   codec::ResponseHead head(response.status);
   head.field("Date", codec::HttpDate(std::time(nullptr)).text());
-  for (const auto& [name, value] : response.fields) head.field(name, value);
+  bool offers_upgrade = false;
+  for (const auto& [name, value] : response.fields) {
+    head.field(name, value);
+    offers_upgrade = offers_upgrade || base::equal_ignoring_case(name, "Upgrade");
+  }
   if (response.status >= 200 && response.status != 204) head.field("Content-Length", size);
+  if (offers_upgrade) head.field("Connection", "Upgrade");  // RFC 9110 section 7.8
   if (!keep_alive_) head.field("Connection", "close");
   else if (explicit_keep_alive_) head.field("Connection", "keep-alive");
   link_.out().append(std::move(head).finish());

@@ -30,6 +30,8 @@ class H1 final : public Session, private Exchange {
  public:
   H1(Link& link, HttpContext& context);
   ~H1() override;
+  H1(const H1&) = delete;
+  H1& operator=(const H1&) = delete;
 
   void start() override;
   std::size_t input(std::span<char> bytes) override;

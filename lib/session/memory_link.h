@@ -39,6 +39,7 @@ class MemoryLink final : public Link {
   [[nodiscard]] bool closed() const { return closed_; }  ///< by finish(), with all output delivered, or by abort()
   [[nodiscard]] bool was_aborted() const { return aborted(); }
   [[nodiscard]] bool reading() const { return !input_held() && !ending(); }
+  [[nodiscard]] bool scheduled() const { return scheduled_; }  ///< run() has something to do
   [[nodiscard]] base::Time due() const { return deadline_; }
   [[nodiscard]] std::size_t write_calls() const { return write_calls_; }
 

@@ -46,7 +46,10 @@ std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningR
   std::memset(memory, 0, size);
   std::unique_ptr<Ws> session(::new (memory) Ws(link, protocol));
   session->has_state_ = row.open == nullptr || row.open(session->state(), protocol.shared, session.get(), &request) == 0;
-  if (!session->has_state_) session->close(1011, "");
+  if (!session->has_state_) {
+    session->give_up_handle();  // what is posted must not find a state that was never there
+    session->close(1011, "");
+  }
   return session;
 }
 
@@ -55,7 +58,7 @@ Ws::Ws(Link& link, Protocol& protocol)
 
 Ws::~Ws() { destroy_state(); }
 
-void Ws::operator delete(void* memory) { ::operator delete(memory); }
+void Ws::operator delete(void* memory) { ::operator delete(memory); }  // NOLINT(misc-new-delete-overloads)
 
 void* Ws::state() { return reinterpret_cast<char*>(this) + state_offset; }
 
@@ -65,6 +68,10 @@ void Ws::destroy_state() {
   tell_closing(1006, {});
   close_sent_ = true;  // nothing can be sent from destroy either
   if (std::exchange(has_state_, false) && protocol_.row.destroy != nullptr) protocol_.row.destroy(state());
+  give_up_handle();
+}
+
+void Ws::give_up_handle() {
   if (handle_slot_ != Handles::no_slot) protocol_.home.handles.remove(std::exchange(handle_slot_, Handles::no_slot));
 }
 

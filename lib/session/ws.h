@@ -34,6 +34,8 @@ class Ws final : public Session, public wharf_peer {
   /// `open` refuses, the session closes the peer with 1011 and serves nothing.
   static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const OpeningRequest& request);
   ~Ws() override;
+  Ws(const Ws&) = delete;
+  Ws& operator=(const Ws&) = delete;
 
   std::size_t input(std::span<char> bytes) override;
   void end_of_input() override;
@@ -53,7 +55,7 @@ class Ws final : public Session, public wharf_peer {
   [[nodiscard]] Protocol& protocol() const { return protocol_; }
   [[nodiscard]] void* state();
 
-  void operator delete(void* memory);
+  void operator delete(void* memory);  // NOLINT(misc-new-delete-overloads): open() makes the memory
 
  private:
   Ws(Link& link, Protocol& protocol);
@@ -65,6 +67,7 @@ class Ws final : public Session, public wharf_peer {
   void on_pong(std::string_view payload);
   void tell_closing(std::uint16_t code, std::string_view reason);
   void destroy_state();
+  void give_up_handle();
 
   void send_frame(codec::Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);

@@ -1,7 +1,9 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "codec/ws_decoder.h"
@@ -31,31 +33,41 @@ inline std::string close_frame(unsigned code, std::string_view reason = {}) {
   return frame(codec::Opcode::close, std::string{static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)}.append(reason));
 }
 
-/// Server frames as words: "text abc", "binary 3 bytes" above 100 bytes, "ping x", "pong x", "close 1000 bye", "error: why".
+/// One frame or message of the server: as a word like "text abc", "binary 300 bytes" (more than 100), "ping x", "pong x",
+/// "close 1000 bye", "error: why", and its whole payload.
+struct Received {
+  std::string word;
+  std::string payload;
+};
+
 class FrameReader {
  public:
-  /// The words for what is complete by now.
-  std::vector<std::string> read(std::string bytes) {
-    std::vector<std::string> words;
+  /// What is complete by now.
+  std::vector<Received> read_whole(std::string bytes) {
+    std::vector<Received> all;
     std::span<char> rest(bytes);
     for (;;) {
       const codec::WsEvent event = decoder_.next(rest);
-      if (event.type == codec::WsEvent::Type::more) return words;
-      words.push_back(word(event));
-      if (event.type == codec::WsEvent::Type::error) return words;
+      if (event.type == codec::WsEvent::Type::more) return all;
+      const std::string payload(event.payload.data(), event.payload.size());
+      all.push_back({word(event, payload), payload});
+      if (event.type == codec::WsEvent::Type::error) return all;
     }
   }
-  /// The payload of the last message, whole.
-  [[nodiscard]] const std::string& last_payload() const { return last_; }
+  /// The same, words alone.
+  std::vector<std::string> read(std::string bytes) {
+    std::vector<std::string> words;
+    for (Received& received : read_whole(std::move(bytes))) words.push_back(std::move(received.word));
+    return words;
+  }
 
  private:
-  std::string word(const codec::WsEvent& event) {
+  static std::string word(const codec::WsEvent& event, const std::string& payload) {
     using Type = codec::WsEvent::Type;
-    const std::string payload(event.payload.data(), event.payload.size());
     const std::string shown = payload.size() > 100 ? std::to_string(payload.size()) + " bytes" : payload;
     switch (event.type) {
-      case Type::text: last_ = payload; return "text " + shown;
-      case Type::binary: last_ = payload; return "binary " + shown;
+      case Type::text: return "text " + shown;
+      case Type::binary: return "binary " + shown;
       case Type::ping: return "ping " + shown;
       case Type::pong: return "pong " + shown;
       case Type::close: return "close " + std::to_string(event.code) + (payload.empty() ? "" : " ") + payload;
@@ -66,7 +78,6 @@ class FrameReader {
   }
 
   codec::WsDecoder decoder_{codec::Role::client, std::uint64_t{1} << 32};
-  std::string last_;
 };
 
 }  // namespace wharf::test

@@ -286,6 +286,27 @@ TEST_CASE("server: a client that does not answer the close is cut after the grac
   CHECK(socket.receive_all() == close_1001);
 }
 
+TEST_CASE("server: run() says when it is ready, once, and not where it can not start") {
+  Lines log;
+  Server server(options(log));
+  REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  int ready = 0;
+  CHECK_FALSE(server.run([&] {
+    ++ready;
+    CHECK(Socket(server.addresses().front()).connected());
+    server.stop();
+  }));
+  CHECK(ready == 1);
+
+  Server unable(options(log));
+  REQUIRE_FALSE(unable.add(protocol<Unable>("unable")));
+  VirtualHost host;
+  host.options["unable"]["fail"] = "yes";
+  REQUIRE_FALSE(unable.add(host));
+  CHECK(unable.run([] { FAIL("it is not"); }));
+}
+
 TEST_CASE("server: a second run is refused") {
   Lines log;
   Server server(options(log));

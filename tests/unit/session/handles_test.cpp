@@ -140,7 +140,7 @@ TEST_CASE("handles: a task may close, abort or write to its peer") {
   const wharf_task speak = [](wharf_peer* peer, void*, void*) { test::send_text(peer, "posted"); };
   const wharf_task end = [](wharf_peer* peer, void*, void*) {
     test::close(peer, 1000);
-    test::abort(peer);
+    test::drop(peer);
   };
   bench.services.post(handle, speak, nullptr);
   bench.run();

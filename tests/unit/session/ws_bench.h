@@ -173,6 +173,6 @@ inline wharf_flow send_binary(wharf_peer* peer, std::string_view bytes) {
 inline void close(wharf_peer* peer, unsigned code, std::string_view reason = {}) {
   peer->services->close(peer, static_cast<std::uint16_t>(code), reason.data(), reason.size());
 }
-inline void abort(wharf_peer* peer) { peer->services->abort(peer); }
+inline void drop(wharf_peer* peer) { peer->services->abort(peer); }
 
 }  // namespace wharf::test

@@ -1,0 +1,102 @@
+"""Which way includes may point: down the floors of lib/ and never up, each library on its own floor, public headers from std alone.
+
+The build says most of this too, since each floor is compiled with a folder of links to the floors below it; this says it in one line,
+and also where a header lies on the include path by chance.
+"""
+import re
+
+from tree import C_FAMILY, finding
+
+FLOORS = {"base": 0, "codec": 1, "tls": 1, "session": 2, "io": 2, "server": 3, "client": 3}
+NEIGHBOURS = [{"codec", "tls"}, {"session", "io"}, {"server", "client"}]  # on one floor, and strangers to each other
+WAIST = {"session/link.h", "session/session.h"}                           # but io knows these
+PUBLIC = {"session", "server", "client", "include", "plugins", "test-apps", "bench", "tests"}  # may name wharf/
+GENERATED = {"test-apps": {"builtin_plugins.inc"}}
+
+SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dlfcn.h", "fcntl.h", "ifaddrs.h", "netdb.h", "poll.h", "pthread.h", "sched.h",
+          "signal.h", "time.h", "unistd.h")
+LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ standard's, that it may name
+    "base": (),
+    "codec": ("openssl/", "zlib.h"),
+    "tls": ("openssl/",),
+    "session": ("nghttp2/",),
+    "io": ("uv.h", *SYSTEM),
+    "server": SYSTEM,
+    "client": SYSTEM,
+    "include": ("stddef.h", "stdint.h"),
+    "plugins": (),
+    "test-apps": ("CLI/",),
+    "bench": ("uv.h", "openssl/", *SYSTEM),
+}
+INCLUDE = re.compile(r'\s*#\s*include\s*(?:<([^>]*)>|"([^"]*)")')
+STANDARD = re.compile(r"[a-z_]+$")  # <vector>: no .h, no folder
+
+
+def room(path):
+    """The floor that a path of lib/ lies on, else its top folder."""
+    parts = path.split("/")
+    if parts[0] == "lib":
+        return parts[1] if len(parts) > 2 else None
+    return parts[0] if len(parts) > 1 else None
+
+
+def wrong_library(mine, include):
+    if STANDARD.match(include) or mine == "tests":
+        return None
+    if include.startswith("wharf/"):
+        return f"<{include}>: headers of the project go in quotes"
+    for name in LIBRARIES[mine]:
+        if include == name or (name.endswith("/") and include.startswith(name)):
+            return None
+    return f"<{include}>: {mine} does not name that library"
+
+
+def wrong_floor(mine, path, include, known):
+    theirs = include.split("/")[0] if "/" in include else None
+    if theirs == "wharf":
+        return None if mine in PUBLIC else f'"{include}": {mine} lies below the public headers'
+    if theirs in FLOORS and f"lib/{include}" in known:
+        if mine == "tests" or mine == theirs or (mine == "io" and include in WAIST):
+            return None
+        if mine not in FLOORS:
+            return f'"{include}": {mine} names public headers only'
+        if FLOORS[theirs] > FLOORS[mine]:
+            return f'"{include}": {theirs} lies above {mine}'
+        if {mine, theirs} in NEIGHBOURS:
+            return f'"{include}": {mine} and {theirs} do not know each other'
+        return None
+    if mine in FLOORS or mine == "include":
+        return f'"{include}": no such header; they are named from {"lib/" if mine in FLOORS else "include/"} on'
+    beside = path.rsplit("/", 1)[0] + "/" + include
+    if beside in known or f"{mine}/{include}" in known or include in GENERATED.get(mine, ()):
+        return None
+    return f'"{include}": no such header beside this file'
+
+
+def check(files):
+    known = {file.path for file in files}
+    found = []
+    for file in files:
+        mine = room(file.path)
+        if file.suffix not in C_FAMILY:
+            continue
+        if mine not in FLOORS and mine not in LIBRARIES and mine != "tests":
+            found.append(finding(file, 1, "code that lies on no floor"))
+            continue
+        if file.suffix in (".h", ".hpp") and not re.search(r"^#(pragma once|ifndef WHARF_\w+_H)$", file.text, re.MULTILINE):
+            found.append(finding(file, 1, "a header without #pragma once"))
+        for number, line in enumerate(file.lines, 1):
+            match = INCLUDE.match(line)
+            if match is None:
+                continue
+            angle, quoted = match.groups()
+            include = angle if quoted is None else quoted
+            if ".." in include.split("/") or include.startswith("/"):
+                wrong = f"{include}: an include names no .. and no absolute path"
+            elif angle is not None:
+                wrong = wrong_library(mine, angle)
+            else:
+                wrong = wrong_floor(mine, file.path, quoted, known)
+            if wrong is not None:
+                found.append(finding(file, number, wrong))
+    return found

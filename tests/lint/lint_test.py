@@ -1,0 +1,150 @@
+"""The lint itself: small wrong inputs, each found, and small right ones beside them, left alone."""
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+
+import floors  # noqa: E402
+import lengths  # noqa: E402
+import text  # noqa: E402
+import tools  # noqa: E402
+from tree import File  # noqa: E402
+
+
+def tree(**files):
+    return [File("/nowhere", path, content) for path, content in files.items()]
+
+
+def including(path, *includes):
+    """What floors says of a file with these includes, in a tree with a header on each floor."""
+    headers = {f"lib/{floor}/x.h": "#pragma once\n" for floor in floors.FLOORS}
+    headers |= {f"lib/{name}": "#pragma once\n" for name in floors.WAIST}
+    lines = "".join(f"#include {include}\n" for include in includes)
+    return floors.check(tree(**(headers | {path: lines})))
+
+
+class Floors(unittest.TestCase):
+    def test_down_is_right(self):
+        self.assertEqual(including("lib/base/a.cpp", '"base/x.h"', "<vector>"), [])
+        self.assertEqual(including("lib/codec/a.cpp", '"base/x.h"', "<openssl/evp.h>"), [])
+        self.assertEqual(including("lib/session/a.cpp", '"codec/x.h"', '"wharf/abi.h"'), [])
+        self.assertEqual(including("lib/io/a.cpp", '"session/link.h"', "<uv.h>", "<sys/socket.h>"), [])
+        self.assertEqual(including("lib/server/a.cpp", '"io/x.h"', '"session/x.h"', "<dlfcn.h>"), [])
+        self.assertEqual(including("plugins/a.cpp", '"wharf/protocol.hpp"'), [])
+
+    def test_up_is_found(self):
+        for path, include in (("lib/base/a.cpp", '"codec/x.h"'), ("lib/codec/a.cpp", '"session/x.h"'),
+                              ("lib/session/a.cpp", '"server/x.h"'), ("lib/io/a.cpp", '"server/x.h"')):
+            found = including(path, "<vector>", include)
+            self.assertEqual(len(found), 1, path)
+            self.assertTrue(found[0].startswith(f"{path}:2: ") and "lies above" in found[0], found)
+
+    def test_strangers_are_found(self):
+        self.assertIn("do not know each other", including("lib/session/a.cpp", '"io/x.h"')[0])
+        self.assertIn("do not know each other", including("lib/io/a.cpp", '"session/x.h"')[0])
+        self.assertIn("do not know each other", including("lib/codec/a.cpp", '"tls/x.h"')[0])
+
+    def test_a_library_on_another_floor_is_found(self):
+        for path, include in (("lib/base/a.cpp", "<unistd.h>"), ("lib/codec/a.cpp", "<uv.h>"), ("lib/session/a.cpp", "<uv.h>"),
+                              ("lib/session/a.cpp", "<openssl/evp.h>"), ("lib/server/a.cpp", "<uv.h>"), ("lib/io/a.cpp", "<zlib.h>"),
+                              ("include/wharf/a.hpp", "<uv.h>"), ("plugins/a.cpp", "<openssl/evp.h>"),
+                              ("test-apps/a.cpp", "<uv.h>"), ("lib/base/a.cpp", "<wharf/abi.h>")):
+            self.assertEqual(len([line for line in including(path, include) if include in line]), 1, (path, include))
+
+    def test_public_headers_stand_alone(self):
+        self.assertEqual(len(including("include/wharf/a.cpp", '"base/x.h"')), 1)
+        self.assertEqual(len(including("plugins/a.cpp", '"base/x.h"')), 1)
+        self.assertEqual(len(including("test-apps/a.cpp", '"server/x.h"')), 1)
+        self.assertEqual(len(including("lib/codec/a.cpp", '"wharf/abi.h"')), 1)
+
+    def test_a_way_around_is_found(self):
+        self.assertIn("no ..", including("lib/codec/a.cpp", '"../server/x.h"')[0])
+        self.assertIn("no ..", including("plugins/a.cpp", '"../lib/base/x.h"')[0])
+        self.assertIn("no such header", including("lib/codec/a.cpp", '"x.h"')[0])
+
+    def test_a_header_without_a_guard_is_found(self):
+        self.assertEqual(len(floors.check(tree(**{"lib/base/a.h": "int a;\n"}))), 1)
+
+
+BODY = "  f();\n" * 59  # with head and end: 61 lines
+
+
+class Lengths(unittest.TestCase):
+    def lines_of(self, path, content):
+        return [line.split(": ", 1)[0] for line in lengths.check(tree(**{path: content}))]
+
+    def test_long_functions_are_found(self):
+        for path, head, end in (("lib/base/a.cpp", "void f() {\n", "}\n"), ("lib/base/a.cpp", "auto f() -> int {\n", "}\n"),
+                                ("lib/base/a.cpp", "S::S() : a_{1}, b_(2) {\n", "}\n"), ("lib/base/a.cpp", 'TEST_CASE("a {") {\n', "}\n"),
+                                ("lib/base/a.cpp", "int f() const noexcept {\n", "}\n"), ("bench/a.py", "def f():\n", "  f()\n"),
+                                ("scripts/a.sh", "f() {\n", "}\n"), ("test-apps/a.js", "const f = (a) => {\n", "}\n"),
+                                ("test-apps/a.js", "function f() {\n", "}\n")):
+            body = BODY.replace(";", "") if path.endswith(".py") else BODY
+            self.assertEqual(self.lines_of(path, "\n" + head + body + end), [f"{path}:2"], head)
+            shorter = head + body.split("\n", 1)[1] + end
+            self.assertEqual(self.lines_of(path, shorter), [], head)
+
+    def test_methods_are_found_where_they_stand(self):
+        code = "namespace a {\nclass B final : public C {\n  int d = 1;\n\n  void f() {\n" + BODY + "  }\n};\n}\n"
+        self.assertEqual(self.lines_of("lib/base/a.h", code), ["lib/base/a.h:5"])
+        script = "class B extends C {\n  a = 1;\n  f() {\n" + BODY + "  }\n}\n"
+        self.assertEqual(self.lines_of("test-apps/a.js", script), ["test-apps/a.js:3"])
+
+    def test_tables_and_quotes_are_no_functions(self):
+        self.assertEqual(self.lines_of("lib/base/a.cpp", "constexpr int a[] = {\n" + "  1,\n" * 90 + "};\n"), [])
+        self.assertEqual(self.lines_of("lib/base/a.cpp", 'void f() { g("{", \'{\', 1\'000); }  // {\n' + "int a;\n" * 90), [])
+        self.assertEqual(self.lines_of("test-apps/a.js", "f(/[{]/, '{', `{`);\n" + "a();\n" * 90), [])
+
+    def test_long_files_are_found(self):
+        self.assertEqual(self.lines_of("lib/base/a.h", "int a;\n" * 501), ["lib/base/a.h:501"])
+        self.assertEqual(self.lines_of("lib/base/a.h", "int a;\n" * 500), [])
+        self.assertEqual(self.lines_of("docs/a.md", "a\n" * 501), [])
+
+
+class Text(unittest.TestCase):
+    def count(self, path, content):
+        return len(text.check(tree(**{path: content})))
+
+    def test_marks_and_white_space_are_found(self):
+        mark = "TO" + "DO"
+        for path in ("lib/base/a.cpp", "docs/a.md", "scripts/a", "meson.build"):
+            self.assertEqual(self.count(path, f"a\n// {mark}: b\n"), 1)
+            self.assertEqual(self.count(path, "a\tb\n"), 1)
+            self.assertEqual(self.count(path, "a \n"), 1)
+            self.assertEqual(self.count(path, "a"), 1)
+            self.assertEqual(self.count(path, "a\n"), 0)
+        self.assertEqual(self.count("tests/wire/a.wire", "a\t \n"), 0)
+
+    def test_scripts_that_go_on_after_an_error_are_found(self):
+        self.assertEqual(self.count("scripts/a", "#!/bin/sh\nfalse\n"), 1)
+        self.assertEqual(self.count("scripts/a", "#!/bin/sh\nset -e\nfalse\n"), 1)
+        self.assertEqual(self.count("scripts/a", "#!/bin/sh\nset -eu\nfalse\n"), 0)
+        self.assertEqual(self.count("scripts/a", "#!/usr/bin/env bash\nset -euo pipefail\nfalse\n"), 0)
+
+
+class Tools(unittest.TestCase):
+    def test_python_that_does_not_compile_is_found(self):
+        found = tools.check_python("/nowhere", tree(**{"bench/a.py": "a = 1\nb =\n", "bench/b.py": "a = 1\n"}))
+        self.assertEqual([line.split(": ")[0] for line in found], ["bench/a.py:2"])
+
+    def test_code_in_another_form_is_found(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = File(folder, "a.cpp")
+            (file.root / ".clang-format").write_text("BasedOnStyle: Google\n")
+            (file.root / "a.cpp").write_text("int a;\nint  b;\n")
+            try:
+                found = tools.check_format(folder, [file])
+            except tools.Missing as error:
+                self.skipTest(str(error))
+        self.assertEqual([line.split(": ")[0] for line in found], ["a.cpp:2"])
+
+    def test_what_clang_says_is_one_line_each(self):
+        said = ("/p/build/lint/../../lib/base/a.cpp:3:7: error: bad [x,-warnings-as-errors]\n  int a;\n      ^\n"
+                "/p/build/lint/../../lib/base/a.cpp:3:9: error: bad [x,-warnings-as-errors]\nerror: worse [y]\n")
+        self.assertEqual(tools.findings_in("/p", said, "/p/build/lint", "lib/base/b.cpp"),
+                         ["lib/base/a.cpp:3: bad [x]", "lib/base/b.cpp:1: worse [y]"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,152 @@
+#include "session/site.h"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <stdexcept>
+#include <utility>
+
+#include "io/listener.h"
+#include "session/h1.h"
+
+namespace wharf::test {
+namespace {
+
+/// libuv opens a pipe for signals with the first loop and keeps it.
+void open_what_stays_open() {
+  static const bool once = [] {
+    uv_loop_t loop;
+    return uv_loop_init(&loop) == 0 && uv_loop_close(&loop) == 0;
+  }();
+  static_cast<void>(once);
+}
+
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "wharf-session-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
+    path = name;
+    std::ofstream(path + "/big") << big_file();
+    std::ofstream(path + "/small") << "small";
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  std::string path;
+};
+
+}  // namespace
+
+std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator entries("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+DescriptorCheck::DescriptorCheck() : before_((open_what_stays_open(), open_descriptors())) {}
+DescriptorCheck::~DescriptorCheck() { CHECK(open_descriptors() == before_); }
+
+void wait_until(const std::function<bool()>& so) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!so()) {
+    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("waited for a minute in vain");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+server::FloorLimits floor_limits(const Limits& limits) { return {limits, 1000}; }
+
+const std::string& files_folder() {
+  static const Folder folder;
+  return folder.path;
+}
+
+std::string big_file() {
+  std::string bytes(3'000'000, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * 7 + i / 256);
+  return bytes;
+}
+
+SiteParts::SiteParts(const server::FloorLimits& floors) : limits(floors) {
+  actor_record().clear();
+  for (const wharf_row& row : {wharf_row(protocol<Echo>("echo")), wharf_row(protocol<Actor>("actor"))})
+    if (const Error error = rows.add(row)) throw std::runtime_error(error.message);
+  hosts.front().mounts.push_back({"/", files_folder(), "index.html"});
+}
+
+// ---- In memory ----
+
+MemorySite::MemorySite(const server::FloorLimits& limits) : parts_(limits) {
+  mailbox_.open([] {});
+  auto router = server::Router::start(parts_.rows, parts_.hosts, parts_.limits.ws, home_);
+  if (!router) throw std::runtime_error(router.error().message);
+  router_ = std::move(*router);
+  http_.emplace(session::HttpContext{*router_, parts_.limits.http, codec::RequestParser(parts_.limits.http.head)});
+}
+
+std::unique_ptr<MemoryWire> MemorySite::connect() {
+  auto link = std::make_unique<session::MemoryLink>(pool_, parts_.limits.loop.output, now_);
+  link->open(std::make_unique<session::H1>(*link, *http_));
+  return std::make_unique<MemoryWire>(std::move(link));
+}
+
+// ---- On sockets ----
+
+SocketSite::SocketSite(const server::FloorLimits& limits, Begin when) : parts_(limits) {
+  auto worker = server::Worker::create(nullptr, parts_.limits, parts_.rows, parts_.hosts, parts_.log);
+  if (!worker) throw std::runtime_error(worker.error().message);
+  worker_ = std::move(*worker);
+  const auto any_port = io::resolve_interface("127.0.0.1", 0);
+  auto socket = io::ListeningSocket::open(*any_port, 511, io::ListeningSocket::Sharing::alone);
+  if (!socket) throw std::runtime_error(socket.error());
+  address_ = socket->address();
+  if (const Error error = worker_->accept_from(std::move(*socket))) throw std::runtime_error(error.message);
+  if (when == Begin::at_once) begin();
+}
+
+SocketSite::~SocketSite() {
+  if (thread_.joinable()) stop(base::Time{0});
+  join();
+}
+
+void SocketSite::begin() {
+  thread_ = std::thread([this] { worker_->loop().run(); });
+}
+
+void SocketSite::on_loop(const std::function<void(io::Loop&)>& task) {
+  std::promise<void> done;
+  const bool taken = worker_->loop().mailbox().post([&] {
+    task(worker_->loop());
+    done.set_value();
+  });
+  if (!taken) throw std::runtime_error("the loop has ended");
+  done.get_future().get();
+}
+
+std::size_t SocketSite::connections() {
+  std::size_t count = 0;
+  on_loop([&count](io::Loop& loop) { count = loop.connection_count(); });
+  return count;
+}
+
+void SocketSite::wait_for_connections(std::size_t count) {
+  wait_until([this, count] { return connections() == count; });
+}
+
+void SocketSite::stop(base::Time grace) {
+  worker_->loop().mailbox().post([this, grace] { worker_->loop().stop(grace, nullptr); });
+}
+
+void SocketSite::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace wharf::test

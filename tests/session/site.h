@@ -1,0 +1,108 @@
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/worker.h"
+#include "session/memory_link.h"
+#include "session/rows.h"
+#include "session/wire.h"
+
+namespace wharf::test {
+
+/// Open descriptors of this process.
+std::size_t open_descriptors();
+
+/// At its end, checks that no more descriptors are open than at its start.
+class DescriptorCheck {
+ public:
+  DescriptorCheck();
+  ~DescriptorCheck();
+  DescriptorCheck(const DescriptorCheck&) = delete;
+  DescriptorCheck& operator=(const DescriptorCheck&) = delete;
+
+ private:
+  std::size_t before_;
+};
+
+/// Polls until it is so; a std::runtime_error when that takes a minute.
+void wait_until(const std::function<bool()>& so);
+
+/// What the floors get by default.
+server::FloorLimits floor_limits(const Limits& limits = {});
+
+/// A folder with the file "big", 3,000,000 bytes, that goes with the process.
+const std::string& files_folder();
+std::string big_file();
+
+/// What memory and sockets share: rows "echo" and "actor", files, a log.
+struct SiteParts {
+  explicit SiteParts(const server::FloorLimits& floors);
+
+  Record lines;
+  base::Log log{base::LogLevel::debug,
+                [this](base::LogLevel level, std::string_view text) { lines.add(base::concat(base::name_of(level), ": ", text)); }};
+  server::FloorLimits limits;
+  server::RowList rows;
+  std::vector<VirtualHost> hosts{1};
+};
+
+/// The server's sessions behind pipes in memory.
+class MemorySite {
+ public:
+  explicit MemorySite(const server::FloorLimits& limits = floor_limits());
+  std::unique_ptr<MemoryWire> connect();
+  [[nodiscard]] const Record& log() const { return parts_.lines; }
+  void advance(std::int64_t milliseconds) { now_ += base::Time{milliseconds}; }
+
+ private:
+  SiteParts parts_;
+  base::Mailbox mailbox_;
+  session::Handles handles_{mailbox_};
+  base::Time now_{1'000'000};
+  session::Home home_{parts_.log, handles_, [this] { return now_; }};
+  base::ChunkPool pool_;
+  std::unique_ptr<server::Router> router_;
+  std::optional<session::HttpContext> http_;
+};
+
+enum class Begin : std::uint8_t { at_once, later };
+
+/// The same behind a listening socket on a loop, which has a thread of its own.
+class SocketSite {
+ public:
+  explicit SocketSite(const server::FloorLimits& limits = floor_limits(), Begin begin = Begin::at_once);
+  /// Stops without grace where stop() was not called.
+  ~SocketSite();
+  SocketSite(const SocketSite&) = delete;
+  SocketSite& operator=(const SocketSite&) = delete;
+
+  std::unique_ptr<SocketWire> connect() { return std::make_unique<SocketWire>(address_); }
+  [[nodiscard]] const io::Address& address() const { return address_; }
+  [[nodiscard]] const Record& log() const { return parts_.lines; }
+
+  /// Lets the loop run.
+  void begin();
+  /// Runs `task` on the loop and waits for it.
+  void on_loop(const std::function<void(io::Loop&)>& task);
+  std::size_t connections();
+  /// Waits until so many connections are open.
+  void wait_for_connections(std::size_t count);
+  /// Begins to stop, and returns at once.
+  void stop(base::Time grace);
+  /// Waits for the loop to end.
+  void join();
+
+ private:
+  DescriptorCheck descriptors_;  // first made, last gone
+  SiteParts parts_;
+  std::unique_ptr<server::Worker> worker_;
+  io::Address address_;
+  std::thread thread_;
+};
+
+}  // namespace wharf::test

@@ -1,0 +1,239 @@
+#include <doctest/doctest.h>
+#include <uv.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "session/site.h"
+#include "unit/session/h1_bench.h"
+#include "wharf/server.hpp"
+
+// How loops and servers end, on threads of their own and on a caller's loop.
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+
+/// The public server with the row "actor", that listens.
+struct Listening {
+  explicit Listening(ServerOptions options = {}) : server(std::make_unique<Server>(quietened(std::move(options)))) {
+    actor_record().clear();
+    REQUIRE_FALSE(server->add(protocol<Actor>("actor")));
+    REQUIRE_FALSE(server->listen("127.0.0.1", 0));
+    const std::string name = server->addresses().front();
+    address = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
+  }
+  static ServerOptions quietened(ServerOptions options) {
+    options.quiet = true;
+    return options;
+  }
+
+  DescriptorCheck descriptors;
+  std::unique_ptr<Server> server;
+  io::Address address;
+};
+
+/// A caller's loop, which after the server must be as if it had never been there.
+struct CallersLoop {
+  CallersLoop() { uv_loop_init(&loop); }
+  void run_until_nothing_is_left() {
+    CHECK(uv_run(&loop, UV_RUN_DEFAULT) == 0);
+    CHECK(uv_loop_close(&loop) == 0);
+  }
+  uv_loop_t loop{};
+};
+
+}  // namespace
+
+TEST_CASE("stop: WebSocket peers get 1001, and the loop ends when they have answered") {
+  SocketSite site;
+  const auto first = site.connect();
+  const auto second = site.connect();
+  WsTalk a(*first, "actor");
+  WsTalk b(*second, "echo");
+  site.stop(base::Time{60'000});
+  for (WsTalk* talk : {&a, &b}) {
+    CHECK(talk->next() == "close 1001 server is stopping");
+    talk->send(close_frame(1001));
+    CHECK(talk->next() == "end");
+  }
+  first->close();
+  second->close();
+  site.join();
+  CHECK(actor_record().lines() == std::vector<std::string>{"closing 1001", "destroyed"});
+}
+
+TEST_CASE("stop: what is left after the grace is cut") {
+  SocketSite site;
+  const auto silent = site.connect();
+  WsTalk talk(*silent, "actor");
+  const auto idle = site.connect();
+  site.wait_for_connections(2);
+  site.stop(base::Time{50});
+  site.join();
+  CHECK(talk.next() == "close 1001 server is stopping");
+  CHECK(talk.next() == "end");
+  CHECK(actor_record().lines() == std::vector<std::string>{"closing 1006", "destroyed"});
+}
+
+TEST_CASE("stop: an answer in progress is finished, and nobody new is let in") {
+  SocketSite site;
+  SocketWire wire(site.address(), 32 * 1024);
+  wire.send(get("/big") + get("/small"));
+  std::string bytes = wire.read(1000);
+  site.stop(base::Time{60'000});
+  wait_until([&site] {
+    try {
+      SocketWire late(site.address());
+      return false;
+    } catch (const std::runtime_error&) {
+      return true;
+    }
+  });
+  bytes += wire.read_all();
+  CHECK_FALSE(wire.was_reset());
+  const auto all = answers(bytes);
+  REQUIRE_FALSE(all.empty());  // how much of the second is in progress depends on the system's buffers
+  CHECK((all[0].body == big_file()));
+  wire.close();
+  site.join();
+}
+
+TEST_CASE("stop: of a loop where nothing ever came") {
+  SocketSite site;
+  site.stop(base::Time{60'000});
+  site.join();
+}
+
+TEST_CASE("stop: a second stop changes nothing") {
+  SocketSite site;
+  const auto wire = site.connect();
+  WsTalk talk(*wire, "echo");
+  site.stop(base::Time{60'000});
+  site.stop(base::Time{0});
+  CHECK(talk.next() == "close 1001 server is stopping");
+  talk.send(close_frame(1001));
+  CHECK(talk.next() == "end");
+  wire->close();
+  site.join();
+}
+
+TEST_CASE("stop: a callback stops the server") {
+  Listening listening;
+  std::atomic<int> stopped{0};
+  stop_deed() = [&] { listening.server->stop([&stopped] { ++stopped; }); };
+  std::thread runner([&] { CHECK_FALSE(listening.server->run()); });
+  {
+    SocketWire wire(listening.address);
+    WsTalk talk(wire, "actor", text("stop"));
+    CHECK(talk.next() == "close 1001 server is stopping");
+    talk.send(close_frame(1001));
+    CHECK(talk.next() == "end");
+  }
+  runner.join();
+  CHECK(stopped == 1);
+}
+
+TEST_CASE("stop: a server that is stopped before it runs ends at once") {
+  Listening listening;
+  listening.server->stop();
+  CHECK_FALSE(listening.server->run());
+}
+
+TEST_CASE("stop: nothing of the server is left in a caller's loop when stop() calls back") {
+  Listening listening;
+  CallersLoop callers;
+  REQUIRE_FALSE(listening.server->start(&callers.loop));
+  int stopped = 0;
+  stop_deed() = [&] {
+    listening.server->stop([&] {
+      ++stopped;
+      CHECK(uv_loop_alive(&callers.loop) == 0);
+    });
+  };
+  std::thread client([&listening] {
+    SocketWire bystander(listening.address);
+    SocketWire wire(listening.address);
+    WsTalk talk(wire, "actor", text("it") + text("stop"));
+    CHECK(talk.next() == "text what is it");
+    CHECK(talk.next() == "close 1001 server is stopping");
+    talk.send(close_frame(1001));
+    CHECK(talk.next() == "end");
+  });
+  callers.run_until_nothing_is_left();
+  client.join();
+  CHECK(stopped == 1);
+  CHECK(actor_record().lines() == std::vector<std::string>{"closing 1001", "destroyed"});
+}
+
+TEST_CASE("stop: a caller's loop that has work of its own goes on with it") {
+  Listening listening;
+  CallersLoop callers;
+  uv_timer_t own{};
+  uv_timer_init(&callers.loop, &own);
+  bool stopped = false;
+  own.data = &stopped;
+  REQUIRE_FALSE(listening.server->start(&callers.loop));
+  listening.server->stop([&] {
+    stopped = true;
+    uv_timer_start(
+        &own,
+        [](uv_timer_t* timer) {
+          CHECK(*static_cast<bool*>(timer->data));
+          uv_close(reinterpret_cast<uv_handle_t*>(timer), nullptr);
+        },
+        1, 0);
+  });
+  callers.run_until_nothing_is_left();
+  CHECK(stopped);
+  CHECK(uv_is_closing(reinterpret_cast<uv_handle_t*>(&own)) != 0);
+}
+
+TEST_CASE("stop: peers that do not answer are cut after the grace, on a caller's loop too") {
+  ServerOptions options;
+  options.limits.stop_grace = std::chrono::milliseconds(50);
+  Listening listening(options);
+  CallersLoop callers;
+  REQUIRE_FALSE(listening.server->start(&callers.loop));
+  stop_deed() = [&] { listening.server->stop(); };
+  std::atomic<bool> ended{false};
+  std::thread client([&] {
+    SocketWire wire(listening.address);
+    WsTalk talk(wire, "actor", text("stop"));
+    CHECK(talk.next() == "close 1001 server is stopping");
+    wait_until([&ended] { return ended.load(); });
+  });
+  callers.run_until_nothing_is_left();
+  ended = true;
+  client.join();
+  CHECK(actor_record().lines() == std::vector<std::string>{"closing 1006", "destroyed"});
+}
+
+TEST_CASE("stop: the server may be destroyed when stop() calls back") {
+  Listening listening;
+  CallersLoop callers;
+  REQUIRE_FALSE(listening.server->start(&callers.loop));
+  listening.server->stop([&] { listening.server.reset(); });
+  callers.run_until_nothing_is_left();
+  CHECK(listening.server == nullptr);
+}
+
+TEST_CASE("stop: a server that was set up and never run leaves nothing behind") {
+  { const Listening listening; }
+  const Listening again;
+}
+
+TEST_CASE("stop: a caller's loop serves with one thread, and must be there") {
+  ServerOptions options;
+  options.threads = 2;
+  Listening listening(options);
+  CallersLoop callers;
+  CHECK(listening.server->start(&callers.loop).message.find("one thread") != std::string::npos);
+  CHECK(listening.server->start(nullptr));
+  callers.run_until_nothing_is_left();
+}

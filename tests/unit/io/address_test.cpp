@@ -1,0 +1,45 @@
+#include "io/address.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using wharf::io::Address;
+using wharf::io::resolve_interface;
+
+TEST_CASE("address: IPv4 and IPv6 addresses, as text with their port") {
+  const auto four = resolve_interface("127.0.0.1", 80);
+  REQUIRE(four);
+  CHECK(four->text() == "127.0.0.1:80");
+  CHECK(four->port() == 80);
+  const auto six = resolve_interface("::1", 65535);
+  REQUIRE(six);
+  CHECK(six->text() == "[::1]:65535");
+  CHECK(six->port() == 65535);
+}
+
+TEST_CASE("address: the name of a network interface, IPv4 before IPv6") {
+  const auto loopback = resolve_interface("lo", 0);
+  REQUIRE(loopback);
+  CHECK(loopback->text() == "127.0.0.1:0");
+}
+
+TEST_CASE("address: a host's name") {
+  const auto local = resolve_interface("localhost", 1);
+  REQUIRE(local);
+  CHECK(local->port() == 1);
+}
+
+TEST_CASE("address: what is none of these is refused with the name and what to do") {
+  const auto wrong = resolve_interface("no such place", 1);
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().find("'no such place'") != std::string::npos);
+  CHECK(wrong.error().find("try 127.0.0.1") != std::string::npos);
+}
+
+TEST_CASE("address: none at all has no text and no port") {
+  Address none;
+  none.set_port(7);
+  CHECK(none.text().empty());
+  CHECK(none.port() == 0);
+}

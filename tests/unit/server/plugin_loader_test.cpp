@@ -1,0 +1,147 @@
+#include "server/plugin_loader.h"
+
+#include <doctest/doctest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace {
+
+using namespace wharf;
+namespace fs = std::filesystem;
+
+std::string plugin_file(const std::string& name) { return WHARF_TEST_PLUGINS "/faulty_" + name + ".so"; }
+
+/// A server that may load plugins, and its log.
+struct Loading {
+  Loading() : server(options()) {}
+  ServerOptions options() {
+    ServerOptions options;
+    options.log = [this](Level level, std::string_view text) {
+      lines.push_back((level == Level::error ? "error: " : "? ") + std::string(text));
+    };
+    return options;
+  }
+  /// Loads one plugin, and returns what is said of it behind its name.
+  std::string reason(const std::string& file) {
+    const std::string message = server.load_plugin(file).message;
+    const std::string start = "plugin '" + file + "' is refused: ";
+    CHECK(message.starts_with(start));
+    CHECK(message.find('\n') == std::string::npos);
+    CHECK(server.protocols().empty());
+    return message.substr(std::min(start.size(), message.size()));
+  }
+
+  std::vector<std::string> lines;
+  Server server;
+};
+
+struct Folder {
+  Folder() {
+    std::string name = fs::temp_directory_path() / "wharf-plugins-XXXXXX";
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string write(const std::string& name, std::string_view text) const {
+    std::ofstream(path / name, std::ios::binary) << text;
+    return path / name;
+  }
+  void link(const std::string& plugin, const std::string& name) const { fs::copy_file(plugin_file(plugin), path / name); }
+  fs::path path;
+};
+
+}  // namespace
+
+TEST_CASE("plugin loader: files that are no plugins") {
+  const Folder folder;
+  Loading loading;
+  CHECK(loading.reason(folder.path / "missing.so") ==
+        "it cannot be loaded: cannot open shared object file: No such file or directory");
+  CHECK(loading.reason(folder.write("notes.so", "these are notes, and long enough to have room for the head of an object file")) ==
+        "it cannot be loaded: invalid ELF header");
+  CHECK(loading.reason(folder.write("empty.so", "")) == "it cannot be loaded: file too short");
+  CHECK(loading.reason(folder.path).starts_with("it cannot be loaded: "));
+  std::string truncated(200, '\0');
+  std::ifstream(plugin_file("first"), std::ios::binary).read(truncated.data(), 200);
+  CHECK(loading.reason(folder.write("truncated.so", truncated)).starts_with("it cannot be loaded: "));
+}
+
+TEST_CASE("plugin loader: plugins with a fault") {
+  Loading loading;
+  CHECK(loading.reason(plugin_file("no_symbol")) ==
+        "it is not a wharf plugin: it exports no symbol wharf_plugin_export (see WHARF_EXPORT)");
+  CHECK(loading.reason(plugin_file("unresolved")) == "it cannot be loaded: undefined symbol: nobody_defines_this");
+  CHECK(loading.reason(plugin_file("other_abi")) ==
+        "it was built for ABI 2, this server has ABI 1; rebuild it against the installed headers");
+  CHECK(loading.reason(plugin_file("too_small")) == "its wharf_plugin_export is too small");
+  CHECK(loading.reason(plugin_file("no_rows")) == "it lists no protocol rows");
+  CHECK(loading.reason(plugin_file("null_row")) == "a protocol row is missing");
+  CHECK(loading.reason(plugin_file("reserved")) == "protocol name 'http' is reserved: HTTP is protocol zero");
+  CHECK(loading.reason(plugin_file("not_token")).starts_with("protocol name 'two words' is not a token"));
+  CHECK(loading.reason(plugin_file("twins")) == "protocol 'twin' is already in the table");
+  CHECK(loading.lines.empty());
+}
+
+TEST_CASE("plugin loader: names that are taken, all or none") {
+  Loading loading;
+  REQUIRE_FALSE(loading.server.load_plugin(plugin_file("first")));
+  CHECK(loading.server.load_plugin(plugin_file("first")).message ==
+        "plugin '" + plugin_file("first") + "' is refused: protocol 'shared-name' is already in the table");
+  CHECK(loading.server.load_plugin(plugin_file("second")).message ==
+        "plugin '" + plugin_file("second") + "' is refused: protocol 'shared-name' is already in the table");
+  CHECK(loading.server.protocols() == std::vector<std::string>{"shared-name"});
+  Loading other_way_round;
+  REQUIRE_FALSE(other_way_round.server.load_plugin(plugin_file("second")));
+  CHECK(other_way_round.server.load_plugin(plugin_file("first")));
+  CHECK(other_way_round.server.protocols() == std::vector<std::string>{"second-name", "shared-name"});
+}
+
+TEST_CASE("plugin loader: a folder: in the order of names, the refused logged, the others loaded") {
+  const Folder folder;
+  folder.link("second", "b.so");
+  folder.link("first", "c.so");
+  folder.link("other_abi", "a.so");
+  folder.write("readme.txt", "not looked at");
+  folder.write("d.so.bak", "not looked at");
+  folder.write("e.so", "not an object");
+  Loading loading;
+  CHECK_FALSE(loading.server.load_plugins(folder.path));
+  CHECK(loading.server.protocols() == std::vector<std::string>{"second-name", "shared-name"});
+  REQUIRE(loading.lines.size() == 3);
+  CHECK(loading.lines[0].starts_with("error: plugin '" + (folder.path / "a.so").string() + "' is refused: it was built for ABI"));
+  CHECK(loading.lines[1] ==
+        "error: plugin '" + (folder.path / "c.so").string() + "' is refused: protocol 'shared-name' is already in the table");
+  CHECK(loading.lines[2].starts_with("error: plugin '" + (folder.path / "e.so").string() + "' is refused: it cannot be loaded: "));
+}
+
+TEST_CASE("plugin loader: folders that can not be read") {
+  const Folder folder;
+  Loading loading;
+  const std::string missing = folder.path / "missing";
+  CHECK(loading.server.load_plugins(missing).message ==
+        "cannot look for plugins in '" + missing + "': No such file or directory; name a folder that can be read");
+  const std::string file = folder.write("file", "");
+  CHECK(loading.server.load_plugins(file).message ==
+        "cannot look for plugins in '" + file + "': Not a directory; name a folder that can be read");
+  CHECK_FALSE(loading.server.load_plugins(folder.path));  // an empty one is no fault
+  CHECK(loading.lines.empty());
+}
+
+TEST_CASE("plugin loader: a name without a slash is a file here, not one of the system's libraries") {
+  Loading loading;
+  CHECK(loading.reason("libc.so.6").starts_with("it cannot be loaded: "));
+  const fs::path before = fs::current_path();
+  fs::current_path(WHARF_TEST_PLUGINS);
+  CHECK_FALSE(loading.server.load_plugin("faulty_first.so"));
+  fs::current_path(before);
+}
+
+TEST_CASE("plugin loader: the result is the plugin's own table") {
+  const auto plugin = server::load_plugin(plugin_file("second"));
+  REQUIRE(plugin);
+  CHECK((*plugin)->row_count == 2);
+  CHECK((*plugin)->rows[0]->name == std::string("second-name"));
+}

@@ -1,0 +1,402 @@
+#include "session/h1.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "unit/session/h1_bench.h"
+#include "unit/session/scripted.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+using Requests = std::vector<std::string>;
+
+std::string no_date(std::string head) {
+  const std::size_t at = head.find("Date: ");
+  if (at != head.npos) head.erase(at, head.find("\r\n", at) + 2 - at);
+  return head;
+}
+
+}  // namespace
+
+TEST_CASE("h1: an answer has status, date, the handler's fields and its length") {
+  H1Bench bench;
+  bench.link.receive(get("/a"));
+  std::string bytes = bench.link.take();
+  CHECK(no_date(bytes) == "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 7\r\n\r\nGET /a\n");
+  CHECK(no_date(bytes).size() == bytes.size() - 37);  // "Date: " with its 29 characters
+  CHECK(bench.link.write_calls() == 1);
+}
+
+TEST_CASE("h1: keep-alive: one request after the other on the same link") {
+  H1Bench bench;
+  for (int i = 0; i < 50; ++i) {
+    bench.link.receive(get("/" + std::to_string(i)));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].body == "GET /" + std::to_string(i) + "\n");
+    CHECK_FALSE(bench.link.closed());
+  }
+}
+
+TEST_CASE("h1: pipelined requests are answered in order and in one write, wherever they are cut") {
+  std::string requests;
+  for (int i = 0; i < 5; ++i) requests += get("/" + std::to_string(i));
+  for (std::size_t cut = 0; cut <= requests.size(); ++cut) {
+    H1Bench bench;
+    bench.link.receive(requests.substr(0, cut));
+    bench.link.receive(requests.substr(cut));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 5);
+    for (int i = 0; i < 5; ++i) CHECK(all[static_cast<std::size_t>(i)].body == "GET /" + std::to_string(i) + "\n");
+    CHECK(bench.link.write_calls() <= 2);
+  }
+}
+
+TEST_CASE("h1: an answer that takes longer holds the requests behind it") {
+  H1Bench bench;
+  session::Exchange* waiting = nullptr;
+  bench.handler.answer = [&waiting](session::Exchange& exchange) { waiting = &exchange; };
+  bench.link.receive(get("/slow") + get("/next"));
+  CHECK(bench.handler.requests == Requests{"GET /slow"});
+  CHECK_FALSE(bench.link.reading());
+  bench.link.receive(get("/third"));
+  bench.advance(1'000'000);  // no deadline holds while the handler works
+  CHECK_FALSE(bench.link.closed());
+  bench.handler.answer = nullptr;
+  waiting->respond(session::text_response(200, "at last"));
+  bench.link.run();
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 3);
+  CHECK(all[0].body == "at last\n");
+  CHECK(all[1].body == "GET /next\n");
+  CHECK(all[2].body == "GET /third\n");
+}
+
+TEST_CASE("h1: HEAD gets the head of the answer and no body, from a text and from a source") {
+  H1Bench bench;
+  bench.link.receive("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n");
+  bench.handler.answer = [](session::Exchange& exchange) { exchange.respond(sourced(std::make_unique<Source>(100'000))); };
+  bench.link.receive("HEAD /b HTTP/1.1\r\nHost: a\r\n\r\n");
+  std::string bytes = bench.link.take();
+  CHECK(take_answer(bytes, "HEAD").has("Content-Length: 8"));
+  CHECK(take_answer(bytes, "HEAD").has("Content-Length: 100000"));
+  CHECK(bytes.empty());
+  CHECK_FALSE(bench.link.closed());
+}
+
+TEST_CASE("h1: HTTP/1.0 closes after the answer unless asked to keep the connection") {
+  H1Bench closes;
+  closes.link.receive("GET / HTTP/1.0\r\n\r\n");
+  const auto last = answers(closes.link.take());
+  REQUIRE(last.size() == 1);
+  CHECK(last[0].has("Connection: close"));
+  CHECK(closes.link.closed());
+  H1Bench stays;
+  stays.link.receive("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  const auto first = answers(stays.link.take());
+  REQUIRE(first.size() == 1);
+  CHECK(first[0].has("Connection: keep-alive"));
+  CHECK_FALSE(stays.link.closed());
+}
+
+TEST_CASE("h1: Connection: close ends the link after the answer, and what follows is not looked at") {
+  H1Bench bench;
+  bench.link.receive("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + get("/b"));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].has("Connection: close"));
+  CHECK(bench.handler.requests == Requests{"GET /a"});
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1: a body is not read, so the link ends after the answer") {
+  for (const char* const field : {"Content-Length: 30", "Transfer-Encoding: chunked"}) {
+    H1Bench bench;
+    bench.link.receive("POST /a HTTP/1.1\r\nHost: a\r\n" + std::string(field) + "\r\n\r\n" + get("/smuggled"));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].has("Connection: close"));
+    CHECK(bench.handler.requests == Requests{"POST /a"});
+    CHECK(bench.link.closed());
+  }
+  H1Bench empty;
+  empty.link.receive("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n" + get("/b"));
+  CHECK(empty.handler.requests == Requests{"POST /a", "GET /b"});
+}
+
+TEST_CASE("h1: a bad head is answered with its status, and the link ends") {
+  H1Bench bench;
+  bench.link.receive(get("/good") + "GET / HTTP/1.1\r\nHost : a\r\n\r\n" + get("/after"));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].status == 200);
+  CHECK(all[1].status == 400);
+  CHECK(all[1].has("Connection: close"));
+  CHECK(bench.handler.requests == Requests{"GET /good"});
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1: field values that would split the answer are left out") {
+  H1Bench bench;
+  bench.handler.answer = [](session::Exchange& exchange) {
+    session::Response response = session::text_response(200, "x");
+    response.fields.emplace_back("X-Bad", "a\r\nSet-Cookie: b");
+    response.fields.emplace_back("X-Good", "c");
+    exchange.respond(std::move(response));
+  };
+  bench.link.receive(get("/"));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].head.find("Set-Cookie") == std::string::npos);
+  CHECK(all[0].has("X-Good: c"));
+}
+
+TEST_CASE("h1: answers of 204 have no length") {
+  H1Bench bench;
+  bench.handler.answer = [](session::Exchange& exchange) {
+    session::Response response;
+    response.status = 204;
+    exchange.respond(std::move(response));
+  };
+  bench.link.receive(get("/") + get("/"));
+  CHECK(bench.link.take().find("Content-Length") == std::string::npos);
+  CHECK(bench.handler.requests.size() == 2);
+}
+
+// ---- Deadlines ----
+
+TEST_CASE("h1: a connection that sends nothing is closed after 10 seconds, without a word") {
+  H1Bench bench;
+  bench.advance(9'999);
+  CHECK_FALSE(bench.link.closed());
+  bench.advance(1);
+  CHECK(bench.link.closed());
+  CHECK(bench.link.take().empty());
+}
+
+TEST_CASE("h1: a head that takes longer than 10 seconds is answered with 408, however busily it drips") {
+  H1Bench bench;
+  const std::string slow = "GET / HTTP/1.1\r\nX-Slow: " + std::string(100, 'x');
+  for (int i = 0; i < 9; ++i) {
+    bench.link.receive(slow.substr(static_cast<std::size_t>(i) * 5, 5));
+    bench.advance(1'000);
+  }
+  bench.advance(999);
+  CHECK_FALSE(bench.link.closed());
+  bench.advance(1);
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].status == 408);
+  CHECK(all[0].has("Connection: close"));
+  CHECK(bench.link.closed());
+  CHECK(bench.handler.requests.empty());
+}
+
+TEST_CASE("h1: between requests a link may rest for 60 seconds") {
+  H1Bench bench;
+  bench.link.receive(get("/a"));
+  bench.link.take();
+  bench.advance(59'999);
+  CHECK_FALSE(bench.link.closed());
+  bench.link.receive(get("/b"));
+  CHECK(answers(bench.link.take()).size() == 1);
+  bench.advance(59'999);
+  CHECK_FALSE(bench.link.closed());
+  bench.advance(1);
+  CHECK(bench.link.closed());
+  CHECK(bench.link.take().empty());
+}
+
+TEST_CASE("h1: the head of a later request has 10 seconds too") {
+  H1Bench bench;
+  bench.link.receive(get("/a"));
+  bench.link.take();
+  bench.advance(30'000);
+  bench.link.receive("GET ");
+  bench.advance(9'999);
+  CHECK_FALSE(bench.link.closed());
+  bench.advance(1);
+  CHECK(answers(bench.link.take()).at(0).status == 408);
+}
+
+TEST_CASE("h1: a peer that still reads its answer is not idle") {
+  H1Bench bench;
+  bench.link.set_window(10);
+  bench.link.receive(get("/a"));
+  bench.advance(60'000);
+  CHECK_FALSE(bench.link.closed());
+  bench.link.set_window(session::MemoryLink::unlimited);
+  bench.link.run();
+  bench.advance(60'000);
+  CHECK(bench.link.closed());
+}
+
+// ---- Output ----
+
+TEST_CASE("h1: a body from a source is pulled as the peer takes it") {
+  H1Bench bench;
+  bench.handler.answer = [](session::Exchange& exchange) { exchange.respond(sourced(std::make_unique<Source>(1'000'000))); };
+  bench.link.set_window(0);
+  bench.link.receive(get("/big") + get("/next"));
+  CHECK(bench.link.out().size() <= bench.limits.high_water + 1000);
+  std::string bytes;
+  bench.handler.answer = nullptr;
+  for (int i = 0; i < 2000 && bench.handler.requests.size() < 2; ++i) {
+    bench.link.set_window(5'000);
+    bench.link.run();
+    CHECK(bench.link.out().size() <= bench.limits.high_water + 1000);
+    bytes += bench.link.take();
+  }
+  bench.link.set_window(session::MemoryLink::unlimited);
+  bench.link.run();
+  bytes += bench.link.take();
+  const auto all = answers(bytes);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].body == std::string(1'000'000, 'b'));
+  CHECK(all[1].body == "GET /next\n");
+}
+
+TEST_CASE("h1: a source that runs short breaks the connection, for the length was promised") {
+  for (const std::size_t available : {std::size_t{0}, std::size_t{150'000}}) {
+    H1Bench bench;
+    bench.handler.answer = [available](session::Exchange& exchange) {
+      exchange.respond(sourced(std::make_unique<Source>(200'000, available)));
+    };
+    bench.link.receive(get("/big"));
+    bench.link.run();
+    CHECK(bench.link.was_aborted());
+    CHECK(bench.link.take().size() < 200'000);
+  }
+}
+
+TEST_CASE("h1: a peer that sends requests and does not read the answers is held, and goes on when it reads") {
+  H1Bench bench;
+  bench.link.set_window(0);
+  std::string requests;
+  for (int i = 0; i < 5'000; ++i) requests += get("/" + std::to_string(i));
+  bench.link.receive(requests);
+  CHECK_FALSE(bench.link.reading());
+  CHECK(bench.link.out().size() <= bench.limits.high_water + 1'000);
+  const std::size_t before = bench.handler.requests.size();
+  CHECK(before < 1'000);
+  bench.advance(3'000);
+  CHECK(bench.handler.requests.size() == before);
+
+  bench.link.set_window(session::MemoryLink::unlimited);
+  bench.link.run();
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 5'000);
+  CHECK(all.back().body == "GET /4999\n");
+  CHECK(bench.link.reading());
+}
+
+// ---- The end ----
+
+TEST_CASE("h1: when the peer ends, requests that it has sent are answered first") {
+  H1Bench bench;
+  bench.link.receive(get("/a") + get("/b"));
+  bench.link.receive_end();
+  CHECK(answers(bench.link.take()).size() == 2);
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1: when the peer ends while an answer is being made, it still gets it") {
+  H1Bench bench;
+  session::Exchange* waiting = nullptr;
+  bench.handler.answer = [&waiting](session::Exchange& exchange) { waiting = &exchange; };
+  bench.link.receive(get("/slow"));
+  bench.link.receive_end();
+  CHECK_FALSE(bench.link.closed());
+  waiting->respond(session::text_response(200, "at last"));
+  bench.link.run();
+  bench.link.run();
+  CHECK(answers(bench.link.take()).size() == 1);
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1: a head cut off by the end is no request") {
+  H1Bench bench;
+  bench.link.receive("GET / HTTP/1.1\r\nHost: a\r\n");
+  bench.link.receive_end();
+  CHECK(bench.handler.requests.empty());
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1: a stop ends a link at rest at once, and one in the middle of an answer after it") {
+  H1Bench idle;
+  idle.link.receive(get("/a"));
+  idle.link.server_stops();
+  CHECK(idle.link.closed());
+
+  H1Bench busy;
+  busy.handler.answer = [](session::Exchange& exchange) { exchange.respond(sourced(std::make_unique<Source>(300'000))); };
+  busy.link.set_window(1'000);
+  busy.link.receive(get("/big") + get("/not-begun"));
+  busy.link.server_stops();
+  CHECK_FALSE(busy.link.closed());
+  busy.link.set_window(session::MemoryLink::unlimited);
+  busy.link.run();
+  const auto all = answers(busy.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].body.size() == 300'000);
+  CHECK(busy.handler.requests == Requests{"GET /big"});
+  CHECK(busy.link.closed());
+}
+
+TEST_CASE("h1: an answer that begins after the stop says that it is the last") {
+  H1Bench bench;
+  session::Exchange* waiting = nullptr;
+  bench.handler.answer = [&waiting](session::Exchange& exchange) { waiting = &exchange; };
+  bench.link.receive(get("/slow"));
+  bench.link.server_stops();
+  waiting->respond(session::text_response(200, "at last"));
+  bench.link.run();
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].has("Connection: close"));
+  CHECK(bench.link.closed());
+}
+
+// ---- Leaving HTTP ----
+
+TEST_CASE("h1: 101 comes first, and the bytes behind the request go to the next session, wherever they are cut") {
+  const std::string request = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: test\r\nConnection: upgrade\r\n\r\n";
+  const std::string all = request + "frames";
+  for (std::size_t cut = 0; cut <= all.size(); ++cut) {
+    Story story;
+    H1Bench bench;
+    bench.handler.answer = [&story](session::Exchange& exchange) {
+      exchange.tunnel("test", {{"X-Key", "value"}});
+      exchange.link().become(std::make_unique<Scripted>(exchange.link(), story, "next"));
+    };
+    bench.link.receive(all.substr(0, cut));
+    bench.link.receive(all.substr(cut));
+    CHECK(bench.link.take() == "HTTP/1.1 101 Switching Protocols\r\nUpgrade: test\r\nConnection: Upgrade\r\nX-Key: value\r\n\r\n");
+    std::string got;
+    for (const std::string& event : story.events)
+      if (event.starts_with("next input ")) got += event.substr(11);
+    CHECK(got == "frames");
+    CHECK(story.events.front() == "next start");
+    bench.advance(1'000'000);  // nothing of HTTP's time is left
+    CHECK_FALSE(bench.link.closed());
+  }
+}
+
+TEST_CASE("h1: an upgrade behind pipelined requests is answered after them") {
+  Story story;
+  H1Bench bench;
+  bench.handler.answer = [&](session::Exchange& exchange) {
+    if (exchange.request().target == "/a") return exchange.respond(session::text_response(200, "a"));
+    exchange.tunnel("test", {});
+    exchange.link().become(std::make_unique<Scripted>(exchange.link(), story, "next"));
+  };
+  bench.link.receive(get("/a") + "GET /ws HTTP/1.1\r\nHost: a\r\n\r\nxyz");
+  std::string bytes = bench.link.take();
+  CHECK(take_answer(bytes).status == 200);
+  CHECK(bytes.starts_with("HTTP/1.1 101 "));
+  CHECK(story.events == Requests{"next start", "next input xyz"});
+}
