@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -48,6 +49,11 @@ const std::map<std::string, wharf::Level> levels{
 int fail(int status, std::string_view text) {
   std::cerr << "wharf-test-server: " << text << '\n';
   return status;
+}
+
+bool is_folder(const char* path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
 }
 
 void add_options(CLI::App& app, Settings& settings) {
@@ -94,7 +100,7 @@ wharf::Error fill_table(wharf::Server& server, const Settings& settings) {
 #undef WHARF_BUILTIN
   for (const std::string& folder : settings.plugin_folders)
     if (wharf::Error error = server.load_plugins(folder)) return error;
-  if (settings.plugin_folders.empty() && std::filesystem::is_directory(WHARF_PLUGIN_FOLDER))
+  if (settings.plugin_folders.empty() && is_folder(WHARF_PLUGIN_FOLDER))
     if (wharf::Error error = server.load_plugins(WHARF_PLUGIN_FOLDER)) return error;
   return server.add(wharf::protocol<Echo>("echo"));
 }
@@ -128,7 +134,7 @@ int serve(const Settings& settings) {
 
   wharf::VirtualHost host;
   if (!settings.resource_path.empty()) host.mounts.push_back({"/", settings.resource_path});
-  else if (std::filesystem::is_directory(WHARF_PAGE_FOLDER)) host.mounts.push_back({"/", WHARF_PAGE_FOLDER});
+  else if (is_folder(WHARF_PAGE_FOLDER)) host.mounts.push_back({"/", WHARF_PAGE_FOLDER});
   host.default_protocol = settings.default_protocol;
   for (const std::string& text : settings.protocol_options)
     if (!take_protocol_option(host, text))

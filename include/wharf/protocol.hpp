@@ -265,10 +265,10 @@ struct Row {
   using Shared = typename SharedOf<T>::type;
 
   static constexpr bool accepts_shared = requires(const Request& r, Shared& s) {
-    { T::accept(r, s) } -> std::convertible_to<int>;
+    { T::accept(r, s) } -> std::same_as<int>;
   };
   static constexpr bool accepts_plain = requires(const Request& r) {
-    { T::accept(r) } -> std::convertible_to<int>;
+    { T::accept(r) } -> std::same_as<int>;
   };
   static_assert(!has_accept<T> || accepts_shared || accepts_plain,
                 "accept has the wrong signature; it is: static int accept(const wharf::Request& request) or (..., Shared& shared)");

@@ -43,9 +43,7 @@ class Log {
   template <class... Parts>
   void write(LogLevel level, const Parts&... parts) {
     if (!enabled(level)) return;
-    const std::string text = concat(parts...);
-    const std::lock_guard lock(mutex_);
-    sink_(level, text);
+    hand_over(level, concat(parts...));
   }
   template <class... Parts>
   void error(const Parts&... parts) {
@@ -65,13 +63,15 @@ class Log {
   }
 
  private:
+  void hand_over(LogLevel level, const std::string& text) noexcept;
+
   LogLevel most_;
   Sink sink_;
   std::mutex mutex_;
 };
 
-/// Bytes from a peer made safe for a log line: printable ASCII and UTF-8 as they are, control characters as \xHH, at most `most`
-/// bytes and then "...".
+/// Bytes from a peer made safe for a log line: well-formed UTF-8 as it is, control characters and everything else as \xHH. From the
+/// first `most` bytes, not cut inside a code point; then "..." where there are more.
 std::string printable(std::string_view bytes, std::size_t most = 120);
 
 }  // namespace wharf::base

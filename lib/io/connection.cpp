@@ -15,7 +15,6 @@
 namespace wharf::io {
 namespace {
 
-constexpr int reads_per_turn = 4;
 constexpr std::size_t pieces_per_write = 64;
 
 /// Writes the pieces in one system call. Negative: the error, as -errno.
@@ -70,9 +69,7 @@ std::string Connection::address() const {
 
 void Connection::on_ready(int status, int events) {
   if (status < 0) {
-    interest_ = 0;  // libuv has stopped watching
-    abort();
-    settle();
+    on_reset();
   } else {
     if ((events & UV_WRITABLE) != 0) settle();
     if ((events & UV_READABLE) != 0 && !closed_) read();
@@ -80,18 +77,22 @@ void Connection::on_ready(int status, int events) {
   proceed_winding_up();
 }
 
-void Connection::read() {
-  for (int count = 0; count < reads_per_turn && !closed_; ++count)
-    if (!read_once()) return;
+/// libuv says no more than that something is wrong, and has stopped watching. What the peer sent before is still there to be read.
+void Connection::on_reset() {
+  interest_ = 0;
+  while (!closed_ && !ending() && !input_held() && read()) {
+  }
+  abort();
+  settle();
 }
 
-/// True when the buffer came back full, so that there may be more.
-bool Connection::read_once() {
+/// One buffer full at most, so that every connection gets its turn. False when there was nothing.
+bool Connection::read() {
   const std::span<char> buffer = loop_.receive_buffer();
   const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), 0);
   if (size > 0) {
     if (!winding_up_) deliver(buffer.first(static_cast<std::size_t>(size)));
-    return static_cast<std::size_t>(size) == buffer.size() && !input_held() && !aborted();
+    return true;
   }
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   peer_ended_ = true;
@@ -116,6 +117,7 @@ void Connection::flush() {
     if (sent < 0) return abort();
     out().consume(static_cast<std::size_t>(sent));
     if (!winding_up_) own_deadline_ = base::never;  // the peer took something
+    else if (!shut_) own_deadline_ = now() + loop_.limits().closing_flush;
     if (static_cast<std::size_t>(sent) != offered) return wrote(false);
   }
   wrote(true);
@@ -196,6 +198,8 @@ void Connection::arm_timer() {
 
 void Connection::on_timer() {
   const base::Time time = now();
+  // A socket counts as writable only when much of its buffer is free: a slow peer may have taken something all the same.
+  if (own_deadline_ <= time && !shut_) flush();
   if (own_deadline_ <= time) {
     if (winding_up_) return close();
     loop_.log().info(address(), ": cut, the peer took nothing for ", loop_.limits().write_stall.count(), " ms with ", out().size(),
@@ -207,7 +211,7 @@ void Connection::on_timer() {
     session_deadline_ = base::never;
     deliver_deadline();
   }
-  if (!winding_up_) arm_timer();
+  arm_timer();
   proceed_winding_up();
 }
 
@@ -217,7 +221,7 @@ void Connection::on_settle() {
 }
 
 void Connection::on_shut_down() {
-  deliver_shut_down();
+  if (!closed_) deliver_shut_down();
   proceed_winding_up();
 }
 
@@ -248,14 +252,14 @@ void Connection::proceed_winding_up() {
 void Connection::close() {
   if (std::exchange(closed_, true)) return;
   loop_.wheel().cancel(*this);
-  uv_poll_stop(&poll_);
-  ::close(socket_);
+  out().clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
     auto* connection = static_cast<Connection*>(handle->data);
     connection->handle_gone_ = true;
     connection->loop_.remove(*connection);
     if (!connection->scheduled_) delete connection;
   });
+  ::close(socket_);  // not before: uv_close() still names it to epoll, and another loop may have the number again by then
 }
 
 }  // namespace wharf::io

@@ -39,8 +39,8 @@ class Connection final : public session::Link, private base::Timer {
   void wind_up() override;
 
   void on_ready(int status, int events);
-  void read();
-  bool read_once();
+  void on_reset();
+  bool read();
   ssize_t send_front(std::size_t& offered);
   void wrote(bool all);
   void update_interest();

@@ -139,7 +139,10 @@ void Loop::on_termination_signal(std::function<void()> signalled) {
   signals_ = std::make_unique<SignalWatch>();
   signals_->signalled = std::move(signalled);
   for (const auto& [handle, number] : {std::pair{&signals_->interrupt, SIGINT}, std::pair{&signals_->terminate, SIGTERM}}) {
-    uv_signal_init(uv_, handle);
+    if (const int status = uv_signal_init(uv_, handle); status != 0) {
+      log_.error("signals are not heeded: ", uv_strerror(status));
+      continue;
+    }
     ++open_handles_;
     handle->data = this;
     uv_unref(reinterpret_cast<uv_handle_t*>(handle));
@@ -167,10 +170,8 @@ void Loop::close_handles() {
   if (std::exchange(handles_closing_, true)) return;
   mailbox_.close();
   wheel_.cancel(stop_grace_);
-  if (signals_) {
-    close_handle(signals_->interrupt);
-    close_handle(signals_->terminate);
-  }
+  for (uv_signal_t* handle : {signals_ ? &signals_->interrupt : nullptr, signals_ ? &signals_->terminate : nullptr})
+    if (handle != nullptr && handle->data != nullptr) close_handle(*handle);
   close_handle(prepare_);
   close_handle(idle_);
   close_handle(timer_);

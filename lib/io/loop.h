@@ -60,6 +60,8 @@ class Loop {
   [[nodiscard]] const LoopLimits& limits() const { return limits_; }
   [[nodiscard]] std::size_t connection_count() const { return connection_count_; }
   [[nodiscard]] bool stopping() const { return stopping_; }
+  /// Whether it is a caller's loop that still has handles of this one in it.
+  [[nodiscard]] bool in_use_by_caller() const { return uv_ != &own_ && open_handles_ != 0; }
 
   // ---- For connections and listeners. ----
   [[nodiscard]] uv_loop_t* uv() { return uv_; }

@@ -74,6 +74,7 @@ class Server::Implementation {
 
   Error prepare(uv_loop_s* foreign);
   Error give_sockets();
+  void start_threads();
   void stop_place(Place& place);
   void place_stopped(Place& place);
   void join();
@@ -87,7 +88,6 @@ class Server::Implementation {
 
   std::mutex mutex_;  // guards what follows: stop() comes from any thread
   std::vector<Place> places_;
-  std::size_t places_running_ = 0;
   bool started_ = false;
   bool foreign_ = false;
   bool stop_asked_ = false;
@@ -99,8 +99,10 @@ class Server::Implementation {
 Error Server::Implementation::add(VirtualHost host) {
   for (const VirtualHost& other : hosts_)
     if (base::equal_ignoring_case(other.name, host.name)) return {"there are two virtual hosts '" + host.name + "'"};
-  for (const Mount& mount : host.mounts)
+  for (Mount& mount : host.mounts) {
     if (std::string fault = server::StaticFiles::check_folder(mount); !fault.empty()) return {std::move(fault)};
+    mount = server::StaticFiles::resolved(std::move(mount));
+  }
   std::vector<std::string> named = host.protocols;
   if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
   for (const auto& [name, options] : host.options) named.push_back(name);
@@ -177,6 +179,10 @@ std::vector<std::string> Server::Implementation::addresses() const {
 Error Server::Implementation::prepare(uv_loop_s* foreign) {
   if (started_) return {"the server runs already, or has run; make another one"};
   if (foreign != nullptr && options_.threads > 1) return {"a server on a caller's loop has one thread"};
+  const Limits& given = options_.limits;
+  if (given.output_high_water == 0 || given.output_low_water > given.output_high_water ||
+      given.output_high_water > given.output_hard_cap)
+    return {"the output limits must be in order: low water, high water (at least 1), hard cap"};
   if (hosts_.empty()) hosts_.emplace_back();
   const std::size_t wanted = options_.limits.connections;
   const std::size_t connections = wanted != 0 ? wanted : connections_by_descriptors(options_.threads);
@@ -190,9 +196,10 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   const std::lock_guard lock(mutex_);
   started_ = true;
   places_ = std::move(places);
-  places_running_ = places_.size();
   foreign_ = foreign != nullptr;
-  return give_sockets();
+  Error error = give_sockets();
+  if (error) places_.clear();
+  return error;
 }
 
 Error Server::Implementation::give_sockets() {
@@ -207,18 +214,26 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
   if (Error error = prepare(nullptr)) return error;
   io::Loop& own = places_.front().worker->loop();
   if (options_.stop_on_signals) own.on_termination_signal([this] { stop({}); });
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto place = places_.begin() + 1; place != places_.end(); ++place)
-      place->thread = std::thread([worker = place->worker.get()] { worker->loop().run(); });
-    if (stop_asked_)
-      for (Place& place : places_) stop_place(place);
+  try {
+    start_threads();
+    if (ready) ready();
+    own.run();
+  } catch (...) {  // of `ready`, or of a thread that could not be made: the others must not go on alone
+    stop({});
+    join();
+    throw;
   }
-  if (ready) ready();
-  own.run();
   join();
   if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
   return {};
+}
+
+void Server::Implementation::start_threads() {
+  const std::lock_guard lock(mutex_);
+  for (auto place = places_.begin() + 1; place != places_.end(); ++place)
+    place->thread = std::thread([worker = place->worker.get()] { worker->loop().run(); });
+  if (stop_asked_)
+    for (Place& place : places_) stop_place(place);
 }
 
 Error Server::Implementation::start(uv_loop_s* loop) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/log.h"
 #include "codec/http_response.h"
 #include "codec/http_target.h"
 
@@ -50,11 +51,20 @@ class FileSource final : public session::BodySource {
   std::uint64_t offset_ = 0;
 };
 
+/// Whether an open file is the one that the path named before it was opened: a folder on the way may have become a link meanwhile.
+/// Without /proc there is no telling.
+bool is_still(int file, const std::string& path) {
+  const std::string link = base::concat("/proc/self/fd/", file);
+  std::string target(path.size() + 1, '\0');
+  const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
+  return size < 0 || std::string_view(target.data(), static_cast<std::size_t>(size)) == path;
+}
+
 std::unique_ptr<FileSource> open_regular_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return nullptr;
   struct stat status {};
-  if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+  if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || !is_still(file, path)) {
     ::close(file);
     return nullptr;
   }
@@ -66,6 +76,11 @@ session::Response not_found() { return session::text_response(404, "There is not
 }  // namespace
 
 StaticFiles::StaticFiles(const Mount& mount) : prefix_(mount.prefix), folder_(real_path(mount.folder)), index_(mount.index) {}
+
+Mount StaticFiles::resolved(Mount mount) {
+  mount.folder = real_path(mount.folder);
+  return mount;
+}
 
 std::string StaticFiles::check_folder(const Mount& mount) {
   if (mount.prefix.empty() || mount.prefix.front() != '/' || mount.prefix.back() != '/')
@@ -106,6 +121,7 @@ session::Response StaticFiles::file_response(std::string_view decoded_path) cons
 
 /// The file's real path, or nothing where it is not below the folder.
 std::string StaticFiles::resolve(const std::string& relative) const {
+  if (folder_.empty()) return {};  // it has gone since it was checked
   std::string path = real_path(folder_ + "/" + relative);
   const std::string inside = folder_ == "/" ? "/" : folder_ + "/";
   return path.starts_with(inside) ? path : std::string();

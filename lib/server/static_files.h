@@ -16,6 +16,9 @@ class StaticFiles {
   /// An empty text, or why the folder can not be served, in one line.
   static std::string check_folder(const Mount& mount);
 
+  /// The same mount with its folder as an absolute path without symbolic links, whatever the working folder is later on.
+  static Mount resolved(Mount mount);
+
   [[nodiscard]] std::string_view prefix() const { return prefix_; }
   /// `path` is below the prefix, still percent-encoded, without query.
   void serve(session::Exchange& exchange, std::string_view path) const;

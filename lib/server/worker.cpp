@@ -1,11 +1,13 @@
 #include "server/worker.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace wharf::server {
 namespace {
 
-/// A loop that never served, in a caller's loop: the caller's next turn closes its handles, and only then it can go.
+/// A loop that never served, in a caller's loop: the caller's next turns close its handles, and only then it can go.
 void abandon(std::unique_ptr<io::Loop> loop) {
   io::Loop* last = loop.release();
   last->stop(base::Time{0}, [last] { delete last; });
@@ -14,13 +16,16 @@ void abandon(std::unique_ptr<io::Loop> loop) {
 }  // namespace
 
 FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
+  // A limit that means "never" must leave room for the sum of it and the clock.
+  static constexpr base::Time longest = std::chrono::hours(24 * 365);
+  const auto bounded = [](std::chrono::milliseconds time) { return std::clamp(base::Time{time}, base::Time{0}, longest); };
   ws.message = limits.message;
-  ws.close_handshake = limits.close_handshake;
+  ws.close_handshake = bounded(limits.close_handshake);
   http.head = {limits.request_line, limits.request_head, limits.request_fields};
-  http.head_time = limits.request_head_time;
-  http.idle = limits.keep_alive_idle;
+  http.head_time = bounded(limits.request_head_time);
+  http.idle = bounded(limits.keep_alive_idle);
   loop.connections = connections;
-  loop.write_stall = limits.write_stall;
+  loop.write_stall = bounded(limits.write_stall);
   loop.output = {limits.output_low_water, limits.output_high_water, limits.output_hard_cap};
 }
 
@@ -30,10 +35,7 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   if (!loop) return base::Failure{Error{loop.error()}};
   std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop)));
   auto router = Router::start(rows, hosts, limits.ws, worker->home_);
-  if (!router) {
-    if (foreign != nullptr) abandon(std::move(worker->loop_));
-    return base::Failure{router.error()};
-  }
+  if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);
   worker->http_.emplace(session::HttpContext{*worker->router_, limits.http, codec::RequestParser(limits.http.head)});
   return worker;
@@ -46,6 +48,13 @@ Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop)
       handles_(loop_->mailbox()),
       home_{loop_->log(), handles_, [this] { return loop_->now(); }} {}
 // clang-format on
+
+/// Sessions end with their loop, while all that they use is still there.
+Worker::~Worker() {
+  handles_.retire();
+  if (loop_->in_use_by_caller()) abandon(std::move(loop_));
+  loop_.reset();
+}
 
 Error Worker::accept_from(io::ListeningSocket socket) {
   auto listener = io::Listener::create(*loop_, std::move(socket),

@@ -32,6 +32,10 @@ class Worker {
   Error accept_from(io::ListeningSocket socket);
   [[nodiscard]] io::Loop& loop() { return *loop_; }
 
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
  private:
   Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop);
 

@@ -11,6 +11,10 @@
 
 namespace wharf::session {
 
+namespace {
+constexpr int requests_per_turn = 16;
+}  // namespace
+
 struct H1::Incoming {
   codec::RequestParser parser;
   std::string bytes;
@@ -38,8 +42,10 @@ void H1::set_deadline(base::Time when) {
 
 std::size_t H1::input(std::span<char> bytes) {
   std::span<char> rest = bytes;
-  while (!rest.empty() && !answering_ && !full_ && !tunnelled_ && !link_.ending())
-    rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
+  for (int requests = 0; !rest.empty() && !answering_ && !waiting_ && !tunnelled_ && !link_.ending(); ++requests) {
+    if (requests == requests_per_turn) wait_for_room();
+    else rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
+  }
   return bytes.size() - rest.size();
 }
 
@@ -176,15 +182,19 @@ void H1::answered() {
   if (!keep_alive_) return link_.finish();
   set_deadline(link_.now() + context_.limits.idle);
   if (!request_) link_.resume_input();  // it was held for an answer that took longer than its handler
-  if (!link_.overfull()) return;
-  full_ = true;
+  if (link_.overfull()) wait_for_room();
+}
+
+/// A peer that asks and asks and does not read the answers, or leaves nobody else a turn: the rest of its requests can wait.
+void H1::wait_for_room() {
+  waiting_ = true;
   link_.hold_input();
   link_.want_room();
 }
 
 void H1::room() {
   if (source_) return continue_body();
-  full_ = false;
+  waiting_ = false;
   link_.resume_input();
 }
 

@@ -55,6 +55,7 @@ class H1 final : public Session, private Exchange {
   void write_head(const Response& response, std::uint64_t size);
   void continue_body();
   void answered();
+  void wait_for_room();
   void set_deadline(base::Time when);
 
   Link& link_;
@@ -65,7 +66,7 @@ class H1 final : public Session, private Exchange {
   std::uint64_t source_left_ = 0;
   base::Time deadline_ = base::never;
   bool answering_ = false;
-  bool full_ = false;  // answers wait that the peer does not read
+  bool waiting_ = false;  // for room, with requests that have arrived already
   bool tunnelled_ = false;
   bool keep_alive_ = true;
   bool without_body_ = false;  // the answer to HEAD

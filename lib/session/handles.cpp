@@ -15,8 +15,8 @@ struct Registry {
 };
 
 Registry& registry() {
-  static Registry the;
-  return the;
+  static Registry* const the = new Registry;  // never destroyed: threads may post until the process ends
+  return *the;
 }
 
 }  // namespace
@@ -27,7 +27,9 @@ Handles::Handles(base::Mailbox& mailbox) : mailbox_(mailbox) {
   registry().loops.emplace(loop_, this);
 }
 
-Handles::~Handles() {
+Handles::~Handles() { retire(); }
+
+void Handles::retire() {
   const std::lock_guard lock(registry().mutex);
   registry().loops.erase(loop_);
 }

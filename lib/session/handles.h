@@ -21,6 +21,9 @@ class Handles {
   Handles(const Handles&) = delete;
   Handles& operator=(const Handles&) = delete;
 
+  /// From here on nothing is posted to this loop.
+  void retire();
+
   std::uint32_t add(Ws& session);
   void remove(std::uint32_t slot);
   [[nodiscard]] wharf_handle handle(std::uint32_t slot) const { return {loop_, slot, slots_[slot].generation}; }

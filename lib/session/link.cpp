@@ -62,7 +62,7 @@ void Link::deliver(std::span<char> bytes) {
   const Turn turn(*this);
   if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
   else if (const std::span<char> rest = feed(bytes); !rest.empty())
-    kept_input_ = std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0});
+    keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
   settle();
 }
 
@@ -108,9 +108,15 @@ std::span<char> Link::feed(std::span<char> bytes) {
 void Link::feed_kept_input() {
   std::unique_ptr<KeptInput> kept = std::move(kept_input_);
   const std::span<char> rest = feed(kept ? std::span<char>(kept->bytes).subspan(kept->used) : std::span<char>());
-  if (rest.empty()) return;
+  if (rest.empty()) return input_wanted_changed();
   kept->used = kept->bytes.size() - rest.size();
-  kept_input_ = std::move(kept);
+  keep(std::move(kept));
+}
+
+/// As long as input is kept, the carrier reads no more: there is never more than one of its buffers.
+void Link::keep(std::unique_ptr<KeptInput> rest) {
+  kept_input_ = std::move(rest);
+  input_wanted_changed();
 }
 
 /// The old session lives until the new one has started, so that the new one may look at what the old one holds.

@@ -94,7 +94,7 @@ class Link {
   void settle();
 
   [[nodiscard]] Session* session() const { return session_.get(); }
-  [[nodiscard]] bool input_held() const { return held_; }
+  [[nodiscard]] bool input_held() const { return held_ || kept_input_ != nullptr; }
   [[nodiscard]] bool finishing() const { return finishing_; }
   [[nodiscard]] bool aborted() const { return aborted_; }
 
@@ -116,6 +116,7 @@ class Link {
 
   std::span<char> feed(std::span<char> bytes);
   void feed_kept_input();
+  void keep(std::unique_ptr<KeptInput> rest);
   void swap_session();
   void give_room();
   void end_session();

@@ -18,9 +18,29 @@ const OpeningRequest& opening(const wharf_request* request) { return *static_cas
 std::string_view view(const char* data, size_t size) { return data != nullptr ? std::string_view(data, size) : std::string_view(); }
 wharf_text text(std::string_view view) { return {view.data(), view.size()}; }
 
-wharf_flow send(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) { return ws(peer).send(kind, view(data, size)); }
-wharf_flow ping(wharf_peer* peer, const char* data, size_t size) { return ws(peer).ping(view(data, size)); }
-void close(wharf_peer* peer, uint16_t code, const char* reason, size_t size) { ws(peer).close(code, view(reason, size)); }
+/// Calls come from C: where memory runs out, the peer is lost instead of an exception let through.
+template <class Call>
+wharf_flow sheltered(wharf_peer* peer, Call&& call) {
+  try {
+    return call(ws(peer));
+  } catch (...) {
+    ws(peer).abort();
+    return WHARF_CLOSED;
+  }
+}
+
+wharf_flow send(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) {
+  return sheltered(peer, [&](Ws& session) { return session.send(kind, view(data, size)); });
+}
+wharf_flow ping(wharf_peer* peer, const char* data, size_t size) {
+  return sheltered(peer, [&](Ws& session) { return session.ping(view(data, size)); });
+}
+void close(wharf_peer* peer, uint16_t code, const char* reason, size_t size) {
+  sheltered(peer, [&](Ws& session) {
+    session.close(code, view(reason, size));
+    return WHARF_GO;
+  });
+}
 void abort(wharf_peer* peer) { ws(peer).abort(); }
 void every(wharf_peer* peer, uint32_t milliseconds) { ws(peer).tick_every(base::Time{milliseconds}); }
 size_t buffered(const wharf_peer* peer) { return ws(peer).buffered(); }

@@ -211,9 +211,13 @@ void Ws::close(std::uint16_t code, std::string_view reason) {
   }
   close_sent_ = true;
   send_close(code, utf8_prefix(reason, codec::max_close_reason));
+  await_close();
+  if (std::exchange(holding_, false)) link_.resume_input();  // the peer's answer must be seen
+}
+
+void Ws::await_close() {
   due_ = link_.now() + protocol_.limits.close_handshake;
   link_.set_deadline(due_);
-  if (std::exchange(holding_, false)) link_.resume_input();  // the peer's answer must be seen
 }
 
 void Ws::shut_down() { close(1001, "server is stopping"); }
@@ -228,7 +232,8 @@ void Ws::tick_every(base::Time period) {
 }
 
 void Ws::deadline() {
-  if (close_sent_) return link_.finish();
+  // The peer's time to answer begins when our close frame is out; until then the carrier sees to it that it reads at all.
+  if (close_sent_) return link_.out().empty() ? link_.finish() : await_close();
   const base::Time now = link_.now();
   const base::Time period{tick_period_};
   due_ = due_ + period > now ? due_ + period : now + period;

@@ -71,6 +71,7 @@ class Ws final : public Session, public wharf_peer {
 
   void send_frame(codec::Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);
+  void await_close();
   wharf_flow flow();
   bool hold_if_overfull();
 

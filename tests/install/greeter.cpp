@@ -1,8 +1,9 @@
 // A plugin as somebody would write it who has nothing but the installed headers.
+#include <wharf/version.h>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <wharf/protocol.hpp>
-#include <wharf/version.h>
 
 struct Greeter {
   struct Shared {
