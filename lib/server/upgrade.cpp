@@ -41,7 +41,10 @@ void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& tabl
   if (protocol->row.accept != nullptr) {
     const int status = protocol->row.accept(protocol->shared, &request);
     if (status != 0) {
-      const int answer = status >= 400 && status <= 599 ? status : 500;
+      const bool refuses = status >= 400 && status <= 599;
+      if (!refuses)
+        protocol->home.log.error(protocol->row.name, ": accept answered ", status, "; it is 0 to accept, or 400 to 599 to refuse");
+      const int answer = refuses ? status : 500;
       return exchange.respond(session::text_response(answer, codec::reason_phrase(answer)));
     }
   }

@@ -15,7 +15,7 @@ struct Registry {
 };
 
 Registry& registry() {
-  static Registry* const the = new Registry;  // never destroyed: threads may post until the process ends
+  static auto* const the = new Registry;  // never destroyed: threads may post until the process ends
   return *the;
 }
 

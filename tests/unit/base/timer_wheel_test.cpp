@@ -139,7 +139,9 @@ TEST_CASE("timer wheel: of two timers of one millisecond, the first may cancel, 
       {"destroy", [](TimerWheel&, std::unique_ptr<Named>& other) { other.reset(); }},
       {"move", [](TimerWheel& wheel, std::unique_ptr<Named>& other) { wheel.set(*other, Time{80}); }},
       {"keep", [](TimerWheel&, std::unique_ptr<Named>&) {}}};
-  for (const auto& [name, deed] : deeds) {
+  for (const auto& entry : deeds) {
+    const auto& name = entry.first;
+    const auto& deed = entry.second;
     CAPTURE(name);
     TimerWheel wheel;
     std::unique_ptr<Named> timers[] = {std::make_unique<Named>(0), std::make_unique<Named>(1)};

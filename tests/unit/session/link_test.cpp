@@ -78,7 +78,9 @@ TEST_CASE("link: a session that takes over may hand on at once, and left-over by
 }
 
 TEST_CASE("link: a session may become another from within every call") {
-  for (const auto& [event, provoke] : provocations) {
+  for (const auto& entry : provocations) {
+    const auto& event = entry.first;
+    const auto& provoke = entry.second;
     CAPTURE(event);
     LinkBench bench;
     bench.story.deeds["first " + event] = [&](session::Link& link) { link.become(bench.session("second")); };
@@ -96,7 +98,9 @@ TEST_CASE("link: a session may become another from within every call") {
 }
 
 TEST_CASE("link: a session may finish from within every call; it is told ended once and then destroyed") {
-  for (const auto& [event, provoke] : provocations) {
+  for (const auto& entry : provocations) {
+    const auto& event = entry.first;
+    const auto& provoke = entry.second;
     CAPTURE(event);
     LinkBench bench;
     bench.story.deeds["first " + event] = [](session::Link& link) {
@@ -122,7 +126,9 @@ TEST_CASE("link: a session may finish from within every call; it is told ended o
 }
 
 TEST_CASE("link: a session may abort from within every call; nothing that was queued leaves") {
-  for (const auto& [event, provoke] : provocations) {
+  for (const auto& entry : provocations) {
+    const auto& event = entry.first;
+    const auto& provoke = entry.second;
     CAPTURE(event);
     LinkBench bench;
     bench.story.deeds["first " + event] = [](session::Link& link) {

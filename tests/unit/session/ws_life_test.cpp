@@ -162,7 +162,9 @@ TEST_CASE("ws life: a callback may abort its own peer") {
 TEST_CASE("ws life: a callback may close or abort another peer, or all of them") {
   const std::vector<std::pair<const char*, Deed>> deeds{{"close", [](wharf_peer* peer) { close(peer, 4002); }}, {"abort", drop}};
   for (const Callback& callback : callbacks()) {
-    for (const auto& [name, deed] : deeds) {
+    for (const auto& entry : deeds) {
+      const auto& name = entry.first;
+      const auto& deed = entry.second;
       CAPTURE(callback.name);
       CAPTURE(name);
       WsBench bench;
