@@ -8,8 +8,18 @@ namespace wharf::base {
 void TimerWheel::set(Timer& timer, Time due) {
   timer.due_ = count(due);
   if (timer.pending() && timer.wake_ <= timer.due_) return;
-  timer.unlink();
+  cancel(timer);
   place(timer);
+}
+
+/// Its level is not known any more, but an empty slot may lose its bit on every level.
+void TimerWheel::cancel(Timer& timer) {
+  timer.unlink();
+  for (int level = 0; level < levels; ++level) {
+    const std::uint64_t slot = (timer.wake_ >> (level * slot_bits)) % slots;
+    Level& here = levels_[static_cast<std::size_t>(level)];
+    if (!here.heads[slot].pending()) here.used &= ~(std::uint64_t{1} << slot);
+  }
 }
 
 void TimerWheel::place(Timer& timer) {

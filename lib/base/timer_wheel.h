@@ -46,7 +46,7 @@ class TimerWheel {
 
   /// Makes the timer expire at `due`, or at the next advance() where that has passed already.
   void set(Timer& timer, Time due);
-  void cancel(Timer& timer) { timer.unlink(); }
+  void cancel(Timer& timer);
 
   /// When advance() should be called next: never after the first deadline, sometimes before it; base::never when nothing is pending.
   [[nodiscard]] Time next() const;
@@ -63,7 +63,7 @@ class TimerWheel {
   static constexpr std::uint64_t none = ~std::uint64_t{0};
 
   struct Level {
-    std::uint64_t used = 0;  // a bit per slot; may stay set when the slot's timers have gone
+    std::uint64_t used = 0;  // a bit per slot; may stay set when the slot's timers were moved away or destroyed
     std::array<Timer, slots> heads;
   };
 
