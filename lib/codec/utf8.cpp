@@ -118,7 +118,7 @@ namespace {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
+bool is_utf8_of_any_kind(std::string_view text) {
   const char* const end = text.data() + text.size();
   const char* const at = skip_ascii(text.data(), end);
   return at == end || is_utf8_from({at, static_cast<std::size_t>(end - at)});

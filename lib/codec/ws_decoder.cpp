@@ -326,7 +326,7 @@ WsEvent WsDecoder::next(std::span<char>& input) {
   if (is_server) {
     MaskKey key;
     std::memcpy(key.data(), payload - key.size(), key.size());
-    apply_mask({payload, whole.length}, key);
+    apply_mask_to_all({payload, whole.length}, key);
   }
   if (is_text && !is_utf8({payload, whole.length})) event = fail(WsError::text_not_utf8);
   return event;

@@ -199,7 +199,7 @@ void Connection::arm_timer() {
 void Connection::on_timer() {
   const base::Time time = now();
   // A socket counts as writable only when much of its buffer is free: a slow peer may have taken something all the same.
-  if (own_deadline_ <= time && !shut_) flush();
+  if (own_deadline_ <= time && !shut_) settle();
   if (own_deadline_ <= time) {
     if (winding_up_) return close();
     loop_.log().info(address(), ": cut, the peer took nothing for ", loop_.limits().write_stall.count(), " ms with ", out().size(),

@@ -253,10 +253,11 @@ void Server::Implementation::stop(std::function<void()> stopped) {
   for (Place& place : places_) stop_place(place);
 }
 
+/// Where the loop never ran, it takes what was posted while its worker is being destroyed.
 void Server::Implementation::stop_place(Place& place) {
-  place.worker->loop().mailbox().post([this, &place] {
-    place.worker->loop().stop(base::Time{options_.limits.stop_grace}, [this, &place] { place_stopped(place); });
-  });
+  io::Loop& loop = place.worker->loop();
+  loop.mailbox().post(
+      [this, &place, &loop] { loop.stop(server::bounded(options_.limits.stop_grace), [this, &place] { place_stopped(place); }); });
 }
 
 /// On the loop's thread, with nothing left in the loop. On a caller's loop this is the end; own loops return from run() next.

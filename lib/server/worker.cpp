@@ -15,10 +15,12 @@ void abandon(std::unique_ptr<io::Loop> loop) {
 
 }  // namespace
 
-FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
-  // A limit that means "never" must leave room for the sum of it and the clock.
+base::Time bounded(std::chrono::milliseconds limit) {
   static constexpr base::Time longest = std::chrono::hours(24 * 365);
-  const auto bounded = [](std::chrono::milliseconds time) { return std::clamp(base::Time{time}, base::Time{0}, longest); };
+  return std::clamp(base::Time{limit}, base::Time{0}, longest);
+}
+
+FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
   ws.message = limits.message;
   ws.close_handshake = bounded(limits.close_handshake);
   http.head = {limits.request_line, limits.request_head, limits.request_fields};

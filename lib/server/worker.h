@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +13,9 @@
 #include "session/protocol.h"
 
 namespace wharf::server {
+
+/// A limit of time that leaves room for the sum of it and the clock, also where it means "never".
+base::Time bounded(std::chrono::milliseconds limit);
 
 /// What the public limits mean to each floor; `connections` is for one loop.
 struct FloorLimits {

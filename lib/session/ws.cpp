@@ -81,24 +81,36 @@ void Ws::tell_closing(std::uint16_t code, std::string_view reason) {
   if (protocol_.row.closing != nullptr) protocol_.row.closing(state(), code, reason.data(), reason.size());
 }
 
+// ---- Frames out ----
+
+/// Inlined where it is called, because once a message it is called.
+void Ws::send_frame(codec::Opcode opcode, std::string_view payload) {
+  char* const room = link_.out().reserve(codec::max_frame_header + payload.size());
+  const std::size_t head = codec::write_frame_header(room, opcode, true, payload.size());
+  if (!payload.empty()) std::memcpy(room + head, payload.data(), payload.size());
+  link_.out().commit(head + payload.size());
+  link_.touch();
+}
+
 // ---- Input ----
 
 std::size_t Ws::input(std::span<char> bytes) {
   std::span<char> rest = bytes;
   while (!holding_ && !link_.ending()) {
     const codec::WsEvent event = decoder_.next(rest);
-    if (event.type == codec::WsEvent::Type::more) return bytes.size();
-    on_event(event);
+    if (event.type == codec::WsEvent::Type::text) on_message(WHARF_TEXT, event.payload);
+    else if (event.type == codec::WsEvent::Type::binary) on_message(WHARF_BINARY, event.payload);
+    else if (event.type == codec::WsEvent::Type::more) return bytes.size();
+    else on_control(event);
   }
   return bytes.size() - rest.size();
 }
 
-void Ws::on_event(const codec::WsEvent& event) {
+/// Everything but messages.
+void Ws::on_control(const codec::WsEvent& event) {
   using Type = codec::WsEvent::Type;
   const std::string_view payload(event.payload.data(), event.payload.size());
   switch (event.type) {
-    case Type::text: return on_message(WHARF_TEXT, event.payload);
-    case Type::binary: return on_message(WHARF_BINARY, event.payload);
     case Type::ping:
       if (close_sent_) return;
       send_frame(codec::Opcode::pong, payload);
@@ -107,7 +119,7 @@ void Ws::on_event(const codec::WsEvent& event) {
     case Type::pong: return on_pong(payload);
     case Type::close: return on_close(event.code, payload);
     case Type::error: return on_error(event.error);
-    case Type::more: return;
+    default: return;
   }
 }
 
@@ -138,14 +150,6 @@ void Ws::end_of_input() { link_.finish(); }
 
 // ---- Output ----
 
-void Ws::send_frame(codec::Opcode opcode, std::string_view payload) {
-  char* const room = link_.out().reserve(codec::max_frame_header + payload.size());
-  const std::size_t head = codec::write_frame_header(room, opcode, true, payload.size());
-  if (!payload.empty()) std::memcpy(room + head, payload.data(), payload.size());
-  link_.out().commit(head + payload.size());
-  link_.touch();
-}
-
 /// A close frame; with code 1005, which means that there is none, an empty one. `reason` fits.
 void Ws::send_close(std::uint16_t code, std::string_view reason) {
   std::string payload;
@@ -172,6 +176,7 @@ wharf_flow Ws::send(wharf_kind kind, std::string_view data) {
 }
 
 wharf_flow Ws::flow() {
+  if (!holding_ && link_.out().size() <= link_.limits().high_water) return WHARF_GO;
   if (!hold_if_overfull()) return WHARF_GO;
   return link_.ending() ? WHARF_CLOSED : WHARF_HOLD;
 }

@@ -60,7 +60,7 @@ class Ws final : public Session, public wharf_peer {
  private:
   Ws(Link& link, Protocol& protocol);
 
-  void on_event(const codec::WsEvent& event);
+  void on_control(const codec::WsEvent& event);
   void on_message(wharf_kind kind, std::span<char> payload);
   void on_close(std::uint16_t code, std::string_view reason);
   void on_error(codec::WsError error);
@@ -69,7 +69,7 @@ class Ws final : public Session, public wharf_peer {
   void destroy_state();
   void give_up_handle();
 
-  void send_frame(codec::Opcode opcode, std::string_view payload);
+  [[gnu::always_inline]] inline void send_frame(codec::Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);
   void await_close();
   wharf_flow flow();

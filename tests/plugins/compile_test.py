@@ -41,6 +41,11 @@ BAD = {
                                   "accept has the wrong signature; it is: static int accept(const wharf::Request& request)"),
     "accept without an answer": ("struct P { static void accept(const Request&) {} void tick() {} };",
                                  "accept has the wrong signature"),
+    "accept that answers yes or no": ("struct P { static bool accept(const Request&) { return true; } void tick() {} };",
+                                      "accept has the wrong signature; it is: static int accept(const wharf::Request& request)"),
+    "accept with shared state that answers yes or no": (
+        "struct P { struct Shared {}; static bool accept(const Request&, Shared&) { return true; } void tick() {} };",
+        "accept has the wrong signature"),
     "no handler": ("struct P { Peer peer; void mesage(Kind, std::string_view) {} };",
                    "a wharf protocol needs a handler: at least one of message, opened, tick or pong"),
     "fragment": ("struct P { void fragment(Kind, std::string_view) {} void tick() {} };",

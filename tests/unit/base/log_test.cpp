@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -67,6 +68,41 @@ TEST_CASE("log: a text is cut where it gets too long, and says so") {
   CHECK(printable("abcd", 3) == "abc...");
   CHECK(printable("\n\n", 1) == "\\x0a...");
   CHECK(printable(std::string(500, 'x')).size() == 123);
+}
+
+TEST_CASE("log: controls of the C1 set and what is not UTF-8 are shown as bytes") {
+  CHECK(printable("a\xC2\x9B"
+                  "31m\xC2\x80\xC2\x9F") == "a\\xc2\\x9b31m\\xc2\\x80\\xc2\\x9f");
+  CHECK(printable("\xC2\xA0\xC3\xBF") == "\xC2\xA0\xC3\xBF");  // the first and last behind them
+  CHECK(printable("a\x85next\x9B\xFF\xFE") == "a\\x85next\\x9b\\xff\\xfe");
+  CHECK(printable("\xC0\xAF \xE0\x80\xAF \xF0\x80\x80\xAF") == "\\xc0\\xaf \\xe0\\x80\\xaf \\xf0\\x80\\x80\\xaf");  // too long
+  CHECK(printable("\xED\xA0\x80 \xF4\x90\x80\x80") == "\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80");  // no code points
+  CHECK(printable("\xE2\x82!") == "\\xe2\\x82!");
+  CHECK(printable("\xF0\x9F\x98") == "\\xf0\\x9f\\x98");
+  const std::string edges = "\xE0\xA0\x80\xED\x9F\xBF\xEF\xBF\xBF\xF0\x90\x80\x80\xF4\x8F\xBF\xBF";
+  CHECK(printable(edges) == edges);
+}
+
+TEST_CASE("log: a text is cut at the end of a code point") {
+  const std::string text =
+      "a\xE2\x82\xAC"
+      "b";
+  CHECK(printable(text, 1) == "a...");
+  for (std::size_t most = 2; most <= 4; ++most) CHECK(printable(text, most) == "a\xE2\x82\xAC...");
+  CHECK(printable(text, 5) == text);
+}
+
+TEST_CASE("log: what a sink throws goes no further, and the next line comes") {
+  std::vector<std::string> lines;
+  Log log(LogLevel::info, [&lines](LogLevel, std::string_view text) {
+    lines.emplace_back(text);
+    if (lines.size() == 1) throw std::runtime_error("the disk is full");
+    if (lines.size() == 2) throw 2;
+  });
+  CHECK_NOTHROW(log.error("first"));
+  CHECK_NOTHROW(log.error("second"));
+  CHECK_NOTHROW(log.error("third"));
+  CHECK(lines == std::vector<std::string>{"first", "second", "third"});
 }
 
 TEST_CASE("log: the sink is called by one thread at a time") {

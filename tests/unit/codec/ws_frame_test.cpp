@@ -102,6 +102,18 @@ TEST_CASE("ws_frame: masking a payload in pieces is masking it whole, beyond 4 G
   }
 }
 
+TEST_CASE("ws_frame: the quick way to mask a whole payload is the long way, and touches nothing else") {
+  for (std::size_t size = 0; size <= 70; ++size) {
+    CAPTURE(size);
+    std::string quick(size + 2, 'x');
+    for (std::size_t i = 0; i < quick.size(); ++i) quick[i] = static_cast<char>(i * 37);
+    std::string slow = quick;
+    apply_mask_to_all(std::span(quick).subspan(1, size), key);
+    apply_mask(std::span(slow).subspan(1, size), key);
+    CHECK(quick == slow);
+  }
+}
+
 TEST_CASE("ws_frame: which close codes may be sent (RFC 6455 section 7.4)") {
   std::vector<unsigned> first_of_each_run;  // and the first after it
   bool before = false;

@@ -1,5 +1,6 @@
 #include "server/static_files.h"
 
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -7,6 +8,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <string>
+#include <utility>
 
 #include "served.h"
 
@@ -71,7 +75,19 @@ class Unprivileged {
   uid_t was_;
 };
 
+/// Done once, after the next path was resolved by the server: a moment at which others may change the folder.
+std::function<void()> after_real_path;
+
 }  // namespace
+
+/// Stands before the system's in this program.
+extern "C" char* realpath(const char* name, char* resolved) noexcept {
+  using RealPath = char* (*)(const char*, char*);
+  static const auto systems = reinterpret_cast<RealPath>(dlsym(RTLD_NEXT, "realpath"));
+  char* const path = systems(name, resolved);
+  if (const std::function<void()> deed = std::exchange(after_real_path, nullptr)) deed();
+  return path;
+}
 
 TEST_CASE("static files: the bytes, the type, the length") {
   const Files files;
@@ -251,6 +267,41 @@ TEST_CASE("static files: the mount itself may be a symbolic link") {
   Served served({host});
   CHECK(served.get("/page.html").body == "page");
   CHECK(served.get("/sub/").body == "sub page");
+}
+
+TEST_CASE("static files: a folder that becomes a link out of it while a file is looked up gives nothing away") {
+  for (const char* which : {"", "sub", "sub/deep"}) {
+    CAPTURE(which);
+    const Files files;
+    Served served({files.host()});
+    const fs::path folder = *which == '\0' ? files.www() : files.www() / which;
+    const fs::path outside = files.root / "outside";
+    write_file(outside / fs::relative(files.www() / "sub" / "deep" / "file.bin", folder), "secret");
+    CHECK(served.get("/sub/deep/file.bin").body == "deep");
+    after_real_path = [&] {
+      fs::rename(folder, files.root / "away");
+      fs::create_directory_symlink(outside, folder);
+    };
+    const Answer answer = served.get("/sub/deep/file.bin");
+    CHECK_FALSE(after_real_path);
+    CHECK(answer.status == 404);
+    CHECK(answer.body.find("secret") == std::string::npos);
+    CHECK(served.get("/sub/deep/file.bin").status == 404);  // and from now on
+  }
+}
+
+TEST_CASE("static files: a folder that has gone serves nothing, not even of the root folder") {
+  const Files files;
+  REQUIRE(fs::exists("/etc/passwd"));
+  const auto check = [](Served& served) {
+    for (const char* target : {"/", "/page.html", "/etc/passwd", "//etc/passwd"}) CHECK(served.get(target).status == 404);
+  };
+  Served before({files.host()});
+  CHECK(before.get("/page.html").status == 200);
+  fs::remove_all(files.www());
+  check(before);
+  Served after({files.host()});
+  check(after);
 }
 
 TEST_CASE("static files: what is not a regular file is not served, and does not block") {

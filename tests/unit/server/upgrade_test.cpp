@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "served.h"
 
 namespace {
@@ -102,6 +106,7 @@ TEST_CASE("upgrade: every refusal says why, and nothing is upgraded") {
     CHECK(answer.field("Sec-WebSocket-Protocol") == "none");
     CHECK(answer.field("Sec-WebSocket-Version") == (refusal.status == 426 ? "13" : "none"));
     CHECK(answer.field("Upgrade") == (refusal.status == 426 ? "websocket" : "none"));
+    if (refusal.status == 426) CHECK(answer.field("Connection") == "Upgrade");
   }
 }
 
@@ -171,8 +176,13 @@ TEST_CASE("upgrade: accept() refuses with its status, and with 500 where that is
   CHECK(status("403") == "403 Forbidden\n");
   CHECK(status("503") == "503 Service Unavailable\n");
   CHECK(status("599").starts_with("599 "));
-  for (const char* wrong : {"1", "-1", "101", "200", "302", "399", "600", "65936"})
+  CHECK(served.home.log_lines.empty());
+  for (const char* wrong : {"1", "-1", "101", "200", "302", "399", "600", "65936"}) {
     CHECK(status(wrong) == "500 Internal Server Error\n");
+    CHECK(std::exchange(served.home.log_lines, {}) ==
+          std::vector<std::string>{
+              base::concat("error: chat: accept answered ", wrong, "; it is 0 to accept, or 400 to 599 to refuse")});
+  }
 }
 
 TEST_CASE("upgrade: what accept() and open() see of the request") {

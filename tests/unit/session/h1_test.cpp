@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -291,6 +292,24 @@ TEST_CASE("h1: a peer that sends requests and does not read the answers is held,
   const auto all = answers(bench.link.take());
   REQUIRE(all.size() == 5'000);
   CHECK(all.back().body == "GET /4999\n");
+  CHECK(bench.link.reading());
+}
+
+TEST_CASE("h1: of the requests that arrive together, 16 are answered in each turn") {
+  H1Bench bench;
+  std::map<std::size_t, int> by_turn;  // each turn ends with a write
+  bench.handler.answer = [&](session::Exchange& exchange) {
+    ++by_turn[bench.link.write_calls()];
+    exchange.respond(session::text_response(200, bench.handler.requests.back()));
+  };
+  std::string requests;
+  for (int i = 0; i < 4'000; ++i) requests += get("/" + std::to_string(i));
+  bench.link.receive(requests);
+  CHECK(by_turn.size() == 250);
+  for (const auto& [turn, count] : by_turn) CHECK(count == 16);
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 4'000);
+  for (std::size_t i = 0; i < all.size(); ++i) REQUIRE(all[i].body == "GET /" + std::to_string(i) + "\n");
   CHECK(bench.link.reading());
 }
 

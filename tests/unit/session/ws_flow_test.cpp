@@ -173,6 +173,30 @@ TEST_CASE("ws flow: a close while holding still sees the peer's answer") {
   CHECK(bench.clients[0].link->closed());
 }
 
+TEST_CASE("ws flow: the peer's time to answer a close begins when it has been sent all that was queued before") {
+  for (const bool answers : {true, false}) {
+    CAPTURE(answers);
+    WsBench bench;
+    fill(bench);
+    WsClient& client = bench.clients[0];
+    close(bench.peer(), 4000, "bye");
+    for (int seconds = 0; seconds < 60; ++seconds) {
+      client.link->set_window(1000);  // it reads, slowly
+      bench.advance(1'000);
+    }
+    CHECK_FALSE(client.link->closed());
+    CHECK(client.link->reading());
+    let_it_read(bench);
+    CHECK(client.read() == Words{"binary 65536 bytes", "close 4000 bye"});
+    bench.advance(4'999);
+    CHECK_FALSE(client.link->closed());
+    if (answers) client.send(close_frame(4000));
+    bench.advance(5'001);
+    CHECK(client.link->closed());
+    CHECK(bench.story.count(answers ? "closing 4000" : "closing 1006") == 1);
+  }
+}
+
 TEST_CASE("ws flow: drained does not come after a close") {
   WsBench bench;
   fill(bench);

@@ -1,0 +1,334 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "io/connection.h"
+#include "unit/session/h1_bench.h"
+#include "unit/session/scripted.h"
+
+// The test's thread is the loop's too, and runs it turn by turn: however busy the machine is, the peer has done its part whenever the
+// server looks.
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// A loop within one of the test's own.
+class Turns {
+ public:
+  explicit Turns(const io::LoopLimits& limits = {}) : limits_(limits) {
+    REQUIRE(uv_loop_init(&callers_) == 0);
+    loop_ = std::move(*io::Loop::create(&callers_, limits_, log_));
+  }
+  ~Turns() {
+    loop_->stop(base::Time{0}, nullptr);
+    uv_run(&callers_, UV_RUN_DEFAULT);
+    loop_.reset();
+    CHECK(uv_loop_close(&callers_) == 0);
+  }
+  Turns(const Turns&) = delete;
+  Turns& operator=(const Turns&) = delete;
+
+  void one() { uv_run(&callers_, UV_RUN_NOWAIT); }
+  io::Loop& loop() { return *loop_; }
+  uv_loop_t* callers() { return &callers_; }
+
+  std::vector<std::string> log_lines;
+
+ private:
+  io::LoopLimits limits_;
+  base::Log log_{base::LogLevel::debug, [this](base::LogLevel, std::string_view text) { log_lines.emplace_back(text); }};
+  uv_loop_t callers_{};
+  std::unique_ptr<io::Loop> loop_;
+};
+
+/// The other end of a connection; it never waits.
+class Peer {
+ public:
+  Peer(Turns& turns, const io::SessionMaker& make_session) {
+    int pair[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    server_ = pair[0];
+    socket_ = pair[1];
+    REQUIRE(io::Connection::adopt(turns.loop(), server_, make_session));
+  }
+  ~Peer() { ::close(socket_); }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  /// What is there, at most so much; "" where the server has ended, nothing where it has not.
+  [[nodiscard]] std::optional<std::string> read(std::size_t most) const {
+    std::string bytes(most, '\0');
+    const ssize_t size = ::recv(socket_, bytes.data(), most, 0);
+    if (size < 0) return std::nullopt;
+    bytes.resize(static_cast<std::size_t>(size));
+    return bytes;
+  }
+  /// Returns how much the system took.
+  [[nodiscard]] std::size_t send(std::string_view bytes) const {
+    return static_cast<std::size_t>(std::max<ssize_t>(0, ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL)));
+  }
+  /// How much of it the server has not read.
+  [[nodiscard]] std::size_t unread() const {
+    int size = 0;
+    REQUIRE(ioctl(server_, FIONREAD, &size) == 0);
+    return static_cast<std::size_t>(size);
+  }
+  [[nodiscard]] int server_socket() const { return server_; }
+
+ private:
+  int server_;  // the connection's
+  int socket_;
+};
+
+io::SessionMaker scripted(Story& story, const std::string& name = "first") {
+  return [&story, name](session::Link& link) { return std::make_unique<Scripted>(link, story, name); };
+}
+
+/// More than one packet of the system, so that the peer has taken something whenever it has read; less than the system's buffer.
+constexpr std::size_t sip = 64 * 1024;
+constexpr milliseconds between_sips{20};
+
+}  // namespace
+
+TEST_CASE("connection: a slow peer gets all of the last output, also when that takes longer than the time for none of it") {
+  io::LoopLimits limits;
+  limits.closing_flush = base::Time{40};
+  Story story;
+  Turns turns(limits);
+  story.deeds["first start"] = [](session::Link& link) {
+    link.out().append(std::string(1'500'000, 'x'));
+    link.finish();
+  };
+  const Peer peer(turns, scripted(story));
+  const auto begin = steady_clock::now();
+  std::size_t got = 0;
+  for (std::optional<std::string> bytes = peer.read(sip); bytes != ""; bytes = peer.read(sip)) {
+    if (bytes) got += bytes->size();
+    std::this_thread::sleep_for(between_sips);
+    turns.one();
+  }
+  CHECK(got == 1'500'000);
+  CHECK(steady_clock::now() - begin > 3 * limits.closing_flush);
+}
+
+TEST_CASE("connection: a peer that stops taking the last output is left after the time for it") {
+  for (const int sips : {0, 6}) {
+    CAPTURE(sips);
+    io::LoopLimits limits;
+    limits.closing_flush = base::Time{40};
+    Story story;
+    Turns turns(limits);
+    story.deeds["first start"] = [](session::Link& link) {
+      link.out().append(std::string(1'500'000, 'x'));
+      link.finish();
+    };
+    const Peer peer(turns, scripted(story));
+    for (int i = 0; i < 300 && turns.loop().connection_count() != 0; ++i) {
+      if (i < sips) CHECK(peer.read(sip));
+      std::this_thread::sleep_for(between_sips);
+      turns.one();
+    }
+    CHECK(turns.loop().connection_count() == 0);
+  }
+}
+
+TEST_CASE("connection: a peer that reads slowly all the time has not stalled; one that stops has") {
+  io::LoopLimits limits;
+  limits.write_stall = base::Time{40};
+  Story story;
+  Turns turns(limits);
+  story.deeds["first start"] = [](session::Link& link) {
+    link.out().append(std::string(3'000'000, 'x'));
+    link.touch();
+  };
+  const Peer peer(turns, scripted(story));
+  turns.one();
+  for (int i = 0; i < 20; ++i) {
+    CHECK(peer.read(sip));
+    std::this_thread::sleep_for(between_sips);
+    turns.one();
+  }
+  CHECK(turns.log_lines.empty());
+  CHECK(story.take() == std::vector<std::string>{"first start"});
+  for (int i = 0; i < 1'000 && story.events.empty(); ++i) {
+    std::this_thread::sleep_for(between_sips);
+    turns.one();
+  }
+  CHECK(story.events == std::vector<std::string>{"first ended", "first destroyed"});
+  REQUIRE(turns.log_lines.size() == 1);
+  CHECK(turns.log_lines[0].find("cut, the peer took nothing for 40 ms") != std::string::npos);
+}
+
+namespace {
+
+/// Between the timers and the rest of a turn: as soon as the server's end is closed, opens a descriptor, which gets the same number,
+/// and stops the server's loop.
+struct StopInTurnOfClose {
+  StopInTurnOfClose(Turns& turns_of, int watched_socket) : turns(turns_of), watched(watched_socket) {
+    uv_prepare_init(turns.callers(), &prepare);
+    prepare.data = this;
+    uv_prepare_start(&prepare, [](uv_prepare_t* handle) { static_cast<StopInTurnOfClose*>(handle->data)->look(); });
+  }
+  ~StopInTurnOfClose() {
+    uv_close(reinterpret_cast<uv_handle_t*>(&prepare), nullptr);
+    turns.one();
+    for (const int socket : others)
+      if (socket >= 0) ::close(socket);
+  }
+  StopInTurnOfClose(const StopInTurnOfClose&) = delete;
+  StopInTurnOfClose& operator=(const StopInTurnOfClose&) = delete;
+
+  void look() {
+    if (others[0] >= 0 || fcntl(watched, F_GETFD) != -1) return;
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, others) == 0);
+    turns.loop().stop(base::Time{0}, nullptr);
+  }
+
+  Turns& turns;
+  int watched;
+  int others[2] = {-1, -1};
+  uv_prepare_t prepare{};
+};
+
+}  // namespace
+
+TEST_CASE("connection: a stop in the turn in which it was closed writes nothing to its descriptor, which is another's by then") {
+  io::LoopLimits limits;
+  limits.closing_flush = base::Time{20};
+  Story story;
+  Turns turns(limits);
+  story.deeds["first start"] = [](session::Link& link) {
+    link.out().append(std::string(1'500'000, 'S'));
+    link.finish();
+  };
+  const Peer peer(turns, scripted(story));
+  const StopInTurnOfClose stop(turns, peer.server_socket());
+  for (int i = 0; i < 10'000 && stop.others[0] < 0; ++i) {
+    std::this_thread::sleep_for(milliseconds(1));
+    turns.one();
+  }
+  REQUIRE(stop.others[0] == peer.server_socket());
+  char byte = 0;
+  CHECK(::recv(stop.others[1], &byte, 1, 0) == -1);
+  CHECK(errno == EAGAIN);
+}
+
+namespace {
+
+/// Answers each byte with 20 KB, and holds its input above high water, as a WebSocket session does.
+class Generous final : public session::Session {
+ public:
+  explicit Generous(session::Link& link) : link_(link) {}
+  std::size_t input(std::span<char> bytes) override {
+    std::size_t here = 0;
+    for (; here < bytes.size() && !holding_; ++here) answer(20'000);
+    used += here;
+    return here;
+  }
+  void answer(std::size_t size) {
+    link_.out().append(std::string(size, 'a'));
+    link_.touch();
+    if (holding_ || !link_.overfull()) return;
+    holding_ = true;
+    link_.hold_input();
+    link_.want_room();
+  }
+  void room() override {
+    if (std::exchange(holding_, false)) link_.resume_input();
+  }
+  void end_of_input() override { link_.finish(); }
+  void shut_down() override { link_.finish(); }
+
+  std::size_t used = 0;
+
+ private:
+  session::Link& link_;
+  bool holding_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("connection: no more than one receive buffer of input is kept, whoever gives the session room") {
+  io::LoopLimits limits;
+  limits.receive_buffer = 4096;
+  Turns turns(limits);
+  Generous* session = nullptr;
+  const Peer peer(turns, [&session](session::Link& link) {
+    auto made = std::make_unique<Generous>(link);
+    session = made.get();
+    return made;
+  });
+  const std::string requests(sip, 'q');
+  std::size_t sent = 0;
+  std::size_t most_kept = 0;
+  for (int i = 0; i < 500; ++i) {
+    sent += peer.send(requests);
+    for (std::optional<std::string> bytes = peer.read(sip); bytes; bytes = peer.read(sip)) REQUIRE_FALSE(bytes->empty());
+    turns.loop().mailbox().post([session] { session->answer(100); });  // somebody else has something for this peer
+    turns.one();
+    most_kept = std::max(most_kept, sent - session->used - peer.unread());
+  }
+  CHECK(most_kept > 0);
+  CHECK(most_kept <= limits.receive_buffer);
+  CHECK(session->used > 500);
+}
+
+TEST_CASE("connection: in each turn, each peer is read from once") {
+  io::LoopLimits limits;
+  limits.receive_buffer = 1000;
+  Story story;
+  Turns turns(limits);
+  const Peer first(turns, scripted(story, "first"));
+  const Peer second(turns, scripted(story, "second"));
+  const std::string bytes(20'000, 'x');
+  REQUIRE(first.send(bytes) == bytes.size());
+  REQUIRE(second.send(bytes) == bytes.size());
+  story.events.clear();
+  for (int i = 0; i < 20; ++i) {
+    turns.one();
+    CHECK(story.count("first input " + bytes.substr(0, 1000)) == 1);
+    CHECK(story.count("second input " + bytes.substr(0, 1000)) == 1);
+    story.events.clear();
+  }
+}
+
+TEST_CASE("connection: thousands of pipelined requests of one peer leave another its turn") {
+  ScriptedHandler handler;
+  session::HttpContext context{handler, {}, codec::RequestParser()};
+  Turns turns;
+  const auto make = [&context](session::Link& link) { return std::make_unique<session::H1>(link, context); };
+  const Peer greedy(turns, make);
+  const Peer modest(turns, make);
+  std::string many;
+  for (int i = 0; i < 3'000; ++i) many += get("/greedy");
+  REQUIRE(greedy.send(many) == many.size());
+  std::size_t before = 0;
+  for (int i = 0; i < 10; ++i) {
+    REQUIRE(modest.send(get("/modest")) == get("/modest").size());
+    turns.one();
+    REQUIRE(modest.read(1000).value_or("nothing").starts_with("HTTP/1.1 200 "));
+    CHECK(handler.requests.size() - before <= 1 + 2 * 16);  // what was kept, and what was read
+    before = handler.requests.size();
+  }
+  CHECK(before > 100);
+}
