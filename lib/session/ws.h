@@ -71,9 +71,11 @@ class Ws final : public Session, public wharf_peer {
 
   [[gnu::always_inline]] inline void send_frame(codec::Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);
+  [[gnu::noinline]] void send_large(codec::Opcode opcode, std::string_view data);
+  [[gnu::noinline]] wharf_flow refuse_to_send();
   void await_close();
   wharf_flow flow();
-  bool hold_if_overfull();
+  [[gnu::noinline]] bool hold_if_overfull();
 
   Link& link_;
   Protocol& protocol_;
