@@ -323,12 +323,13 @@ WsEvent WsDecoder::next(std::span<char>& input) {
   event.type = is_text ? WsEvent::Type::text : WsEvent::Type::binary;
   event.payload = {payload, whole.length};
   input = {payload + whole.length, input.size() - whole.header - whole.length};
+  bool is_ascii = false;
   if (is_server) {
     MaskKey key;
     std::memcpy(key.data(), payload - key.size(), key.size());
-    apply_mask_to_all({payload, whole.length}, key);
+    is_ascii = apply_mask_to_all({payload, whole.length}, key);
   }
-  if (is_text && !is_utf8({payload, whole.length})) event = fail(WsError::text_not_utf8);
+  if (is_text && !is_ascii && !is_utf8({payload, whole.length})) event = fail(WsError::text_not_utf8);
   return event;
 }
 

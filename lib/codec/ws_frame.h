@@ -36,13 +36,18 @@ std::size_t write_masked_frame_header(char* out, Opcode opcode, bool final_fragm
 /// Masks or unmasks in place (RFC 6455 section 5.3). `offset` is the index of the first byte within the frame's payload.
 void apply_mask(std::span<char> payload, MaskKey key, std::uint64_t offset = 0);
 
-/// apply_mask() for the whole payload of a frame, quick for a short one.
-inline void apply_mask_to_all(std::span<char> payload, MaskKey key) {
+/// apply_mask() for the whole payload of a frame, quick for a short one. True where it saw on the way that all bytes have become ASCII,
+/// which saves looking at them again; false says nothing.
+inline bool apply_mask_to_all(std::span<char> payload, MaskKey key) {
   constexpr std::size_t word = sizeof(std::uint64_t);
-  if (payload.size() > 4 * word) return apply_mask(payload, key);
+  if (payload.size() > 4 * word) {
+    apply_mask(payload, key);
+    return false;
+  }
   std::uint32_t half = 0;
   std::memcpy(&half, key.data(), sizeof half);
   const std::uint64_t mask = half * std::uint64_t{0x100000001};
+  std::uint64_t any = 0;
   char* at = payload.data();
   std::size_t left = payload.size();
   for (; left >= word; left -= word, at += word) {
@@ -50,17 +55,23 @@ inline void apply_mask_to_all(std::span<char> payload, MaskKey key) {
     std::memcpy(&bytes, at, word);
     bytes ^= mask;
     std::memcpy(at, &bytes, word);
+    any |= bytes;
   }
-  if ((left & 4) != 0) {
+  if (left >= sizeof half) {
     std::uint32_t bytes = 0;
     std::memcpy(&bytes, at, sizeof bytes);
     bytes ^= half;
     std::memcpy(at, &bytes, sizeof bytes);
-    at += 4;
+    any |= bytes;
+    at += sizeof half;
+    left -= sizeof half;
   }
-  if ((left & 3) > 0) at[0] = static_cast<char>(at[0] ^ key[0]);
-  if ((left & 3) > 1) at[1] = static_cast<char>(at[1] ^ key[1]);
-  if ((left & 3) > 2) at[2] = static_cast<char>(at[2] ^ key[2]);
+  for (std::size_t i = 0; i < left; ++i) {
+    const auto byte = static_cast<unsigned char>(static_cast<unsigned char>(at[i]) ^ key[i]);
+    at[i] = static_cast<char>(byte);
+    any |= byte;
+  }
+  return (any & 0x8080808080808080) == 0;
 }
 
 /// Whether a close frame may carry this code, sent or received (RFC 6455 section 7.4): 1000-1003, 1007-1014, 3000-4999.
