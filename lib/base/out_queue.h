@@ -53,8 +53,12 @@ class OutQueue {
 
   /// Room for at least `size` bytes in one piece at the end of the queue, to be filled and then committed. Valid until the next call.
   char* reserve(std::size_t size) {
-    if (tail_ != nullptr && tail_->capacity - tail_->end >= size) return tail_->bytes() + tail_->end;
+    if (char* const room = reserve_in_last_chunk(size); room != nullptr) return room;
     return reserve_in_new_chunk(size);
+  }
+  /// The same, but nullptr where that takes a new chunk.
+  char* reserve_in_last_chunk(std::size_t size) {
+    return tail_ != nullptr && tail_->capacity - tail_->end >= size ? tail_->bytes() + tail_->end : nullptr;
   }
   /// Adds the first `size` bytes of what reserve() returned.
   void commit(std::size_t size) {

@@ -19,21 +19,9 @@ class Utf8 {
   std::uint8_t state_ = 0;
 };
 
-/// is_utf8() without the short cut.
 [[nodiscard]] bool is_utf8_of_any_kind(std::string_view text);
 
-/// Whether the whole text is valid UTF-8. Short ASCII, which most messages are, is seen to be so without a call.
-[[nodiscard]] inline bool is_utf8(std::string_view text) {
-  constexpr std::size_t word = sizeof(std::uint64_t);
-  if (text.size() < word || text.size() > 4 * word) return is_utf8_of_any_kind(text);
-  const std::size_t last = text.size() - word;
-  const auto load = [&text, last](std::size_t at) {  // words overlap where the text is shorter than four
-    std::uint64_t bytes = 0;
-    std::memcpy(&bytes, text.data() + (at < last ? at : last), word);
-    return bytes;
-  };
-  const std::uint64_t any = load(0) | load(word) | load(2 * word) | load(last);
-  return (any & 0x8080808080808080) == 0 || is_utf8_of_any_kind(text);
-}
+/// Whether the whole text is valid UTF-8.
+[[nodiscard]] inline bool is_utf8(std::string_view text) { return is_utf8_of_any_kind(text); }
 
 }  // namespace wharf::codec

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "codec/short_payload.h"
 #include "codec/utf8.h"
 
 namespace wharf::codec {
@@ -300,43 +301,64 @@ WsError WsDecoder::Assembly::read_close(std::span<char> payload, WsEvent& event)
   return WsError::none;
 }
 
-WsDecoder::WsDecoder(Role role, std::uint64_t message_limit) : limit_(message_limit), role_(role) {}
+WsDecoder::WsDecoder(Role role, std::uint64_t message_limit) : limit_(message_limit), role_(role) { update_short_below(); }
 WsDecoder::~WsDecoder() = default;
 WsDecoder::WsDecoder(WsDecoder&&) noexcept = default;
 WsDecoder& WsDecoder::operator=(WsDecoder&&) noexcept = default;
 
 static_assert(sizeof(WsDecoder) <= 40, "every idle connection has one");
 
-// Nearly every message comes as a frame that is whole at the front of the input: that path is kept straight.
-WsEvent WsDecoder::next(std::span<char>& input) {
-  WsEvent event;
+void WsDecoder::update_short_below() {
+  const bool may = is_idle() && role_ == Role::server;
+  short_below_ = may ? static_cast<std::uint8_t>(std::min<std::uint64_t>(short_payload - 1, limit_) + 1) : 0;
+}
+
+// A short message that is whole at the front of the input is nearly every message: its way has no call, no loop, no second look.
+void WsDecoder::next(std::span<char>& input, WsEvent& event) {
+  constexpr std::size_t header = 2 + sizeof(MaskKey);
+  char* const frame = input.data();
+  const std::size_t size = input.size();
+  if (size < header) return take_whole(input, event);
+  const unsigned kind = byte_at(input, 0) ^ final_bit;
+  const std::size_t length = byte_at(input, 1) ^ mask_bit;
+  if (kind - 1 > 1 || length >= short_below_ || length > size - header) return take_whole(input, event);
+  static_assert(static_cast<unsigned>(Opcode::text) == 1 && static_cast<unsigned>(Opcode::binary) == 2);
+  static_assert(static_cast<unsigned>(WsEvent::Type::text) == 1 && static_cast<unsigned>(WsEvent::Type::binary) == 2);
+  event.type = static_cast<WsEvent::Type>(kind);
+  event.payload = {frame + header, length};
+  input = {frame + header + length, size - header - length};
+  const bool is_ascii = unmask_short(frame + header, frame + 2, length);
+  if (!is_ascii && event.type == WsEvent::Type::text) check_text(event);
+}
+
+[[gnu::noinline]] void WsDecoder::check_text(WsEvent& event) {
+  if (!is_utf8(text_of(event.payload))) fail(WsError::text_not_utf8, event);
+}
+
+// A message that comes as a frame which is whole at the front of the input, of any length.
+[[gnu::noinline]] void WsDecoder::take_whole(std::span<char>& input, WsEvent& event) {
   WholeFrame whole;
   const bool is_server = role_ == Role::server;
-  if (assembly_ == nullptr && !closed_ && error_ == WsError::none)
+  if (is_idle())
     whole = is_server ? find_whole_message<Role::server>(input, limit_) : find_whole_message<Role::client>(input, limit_);
-  if (whole.header == 0) {
-    take_in_pieces(input, event);
-    return event;
-  }
-  char* const payload = input.data() + whole.header;
+  if (whole.header == 0) return take_in_pieces(input, event);
   const bool is_text = byte_at(input, 0) == whole_text;
   event.type = is_text ? WsEvent::Type::text : WsEvent::Type::binary;
-  event.payload = {payload, whole.length};
-  input = {payload + whole.length, input.size() - whole.header - whole.length};
-  bool is_ascii = false;
+  event.payload = input.subspan(whole.header, whole.length);
+  input = input.subspan(whole.header + whole.length);
   if (is_server) {
     MaskKey key;
-    std::memcpy(key.data(), payload - key.size(), key.size());
-    is_ascii = apply_mask_to_all({payload, whole.length}, key);
+    std::memcpy(key.data(), event.payload.data() - key.size(), key.size());
+    apply_mask(event.payload, key);
   }
-  if (is_text && !is_ascii && !is_utf8({payload, whole.length})) event = fail(WsError::text_not_utf8);
-  return event;
+  if (is_text) check_text(event);
 }
 
 // Everything else. A payload that was handed out of the assembly is given up here, at the call after, and the memory with it.
 [[gnu::noinline]] void WsDecoder::take_in_pieces(std::span<char>& input, WsEvent& event) {
+  event = {};
   if (error_ != WsError::none) {
-    event = fail(error_);
+    fail(error_, event);
   } else if (closed_) {
     assembly_.reset();
     input = input.last(0);
@@ -349,12 +371,13 @@ WsEvent WsDecoder::next(std::span<char>& input) {
     assembly_->handed_out = false;
     if (!needs(*assembly_)) {
       assembly_.reset();
-      event = next(input);
-      return;
+      update_short_below();
+      return next(input, event);
     }
     read_frames(*assembly_, input, event);
     if (assembly_ != nullptr && !needs(*assembly_)) assembly_.reset();
   }
+  update_short_below();
 }
 
 bool WsDecoder::needs(const Assembly& assembly) const {
@@ -366,15 +389,16 @@ void WsDecoder::read_frames(Assembly& assembly, std::span<char>& input, WsEvent&
     WsError error = WsError::none;
     if (!assembly.in_frame) error = assembly.begin_frame(input, assembly.expected(role_, limit_));
     if (error == WsError::none && assembly.in_frame) error = assembly.read_payload(input, limit_, event);
-    if (error != WsError::none) event = fail(error);
+    if (error != WsError::none) fail(error, event);
   }
   if (event.type == WsEvent::Type::close) closed_ = true;
 }
 
-[[gnu::noinline]] WsEvent WsDecoder::fail(WsError error) {
+[[gnu::noinline]] void WsDecoder::fail(WsError error, WsEvent& event) {
   error_ = error;
   assembly_.reset();
-  return {WsEvent::Type::error, error, 0, {}};
+  update_short_below();
+  event = {WsEvent::Type::error, error, 0, {}};
 }
 
 std::uint16_t close_code(WsError error) {

@@ -61,21 +61,32 @@ class WsDecoder {
   /// Takes bytes from the front of `input`, which shrinks by what was taken, up to the end of the next event. Returns more only
   /// when all input was taken. After close or error every further call takes nothing and returns the same event type again
   /// (for close: `more`, with the input emptied: what follows a close is discarded, RFC 6455 section 1.4).
-  WsEvent next(std::span<char>& input);
+  WsEvent next(std::span<char>& input) {
+    WsEvent event;
+    next(input, event);
+    return event;
+  }
+  /// The same, into an event that may have been used before: what does not belong to its new type is as it was.
+  void next(std::span<char>& input, WsEvent& event);
 
  private:
   struct Assembly;  // exists only while a frame or message is incomplete, or the last event's payload lies in it
 
+  void take_whole(std::span<char>& input, WsEvent& event);
   void take_in_pieces(std::span<char>& input, WsEvent& event);
   void read_frames(Assembly& assembly, std::span<char>& input, WsEvent& event);
-  WsEvent fail(WsError error);
+  void check_text(WsEvent& event);
+  void fail(WsError error, WsEvent& event);
   [[nodiscard]] bool needs(const Assembly& assembly) const;
+  [[nodiscard]] bool is_idle() const { return assembly_ == nullptr && !closed_ && error_ == WsError::none; }
+  void update_short_below();
 
   std::unique_ptr<Assembly> assembly_;
   std::uint64_t limit_;
   Role role_;
   bool closed_ = false;
   WsError error_ = WsError::none;
+  std::uint8_t short_below_ = 0;  // whole payloads of fewer bytes may take the shortest way now
 };
 
 }  // namespace wharf::codec

@@ -43,7 +43,7 @@ std::uint32_t turned(MaskKey key, std::uint64_t offset) {
 
 }  // namespace
 
-std::size_t write_long_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size) {
+std::size_t write_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size) {
   return write_header(out, opcode, final_fragment ? final_bit : 0, 0, payload_size);
 }
 

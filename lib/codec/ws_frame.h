@@ -19,60 +19,20 @@ using MaskKey = std::array<unsigned char, 4>;
 /// Which end of the conversation this is: a server expects masked frames and sends plain ones, a client the other way round.
 enum class Role : std::uint8_t { server, client };
 
-/// write_frame_header() for a payload of 126 bytes and more.
-std::size_t write_long_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size);
-
 /// Writes the header of an unmasked frame; `out` has room for 10 bytes. Returns the bytes written: 2, 4 or 10.
-inline std::size_t write_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size) {
-  constexpr unsigned final_bit = 0x80;
-  if (payload_size > max_control_payload) return write_long_frame_header(out, opcode, final_fragment, payload_size);
-  out[0] = static_cast<char>((final_fragment ? final_bit : 0) | static_cast<unsigned>(opcode));
+std::size_t write_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size);
+
+inline constexpr std::size_t short_frame_header = 2;
+/// The same for a whole message of at most 125 bytes.
+inline void write_short_frame_header(char* out, Opcode opcode, std::size_t payload_size) {
+  out[0] = static_cast<char>(0x80U | static_cast<unsigned>(opcode));
   out[1] = static_cast<char>(payload_size);
-  return 2;
 }
 /// The same for a masked frame; `out` has room for 14 bytes. Returns 6, 8 or 14. The caller masks the payload with apply_mask.
 std::size_t write_masked_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size, MaskKey key);
 
 /// Masks or unmasks in place (RFC 6455 section 5.3). `offset` is the index of the first byte within the frame's payload.
 void apply_mask(std::span<char> payload, MaskKey key, std::uint64_t offset = 0);
-
-/// apply_mask() for the whole payload of a frame, quick for a short one. True where it saw on the way that all bytes have become ASCII,
-/// which saves looking at them again; false says nothing.
-inline bool apply_mask_to_all(std::span<char> payload, MaskKey key) {
-  constexpr std::size_t word = sizeof(std::uint64_t);
-  if (payload.size() > 4 * word) {
-    apply_mask(payload, key);
-    return false;
-  }
-  std::uint32_t half = 0;
-  std::memcpy(&half, key.data(), sizeof half);
-  const std::uint64_t mask = half * std::uint64_t{0x100000001};
-  std::uint64_t any = 0;
-  char* at = payload.data();
-  std::size_t left = payload.size();
-  for (; left >= word; left -= word, at += word) {
-    std::uint64_t bytes = 0;
-    std::memcpy(&bytes, at, word);
-    bytes ^= mask;
-    std::memcpy(at, &bytes, word);
-    any |= bytes;
-  }
-  if (left >= sizeof half) {
-    std::uint32_t bytes = 0;
-    std::memcpy(&bytes, at, sizeof bytes);
-    bytes ^= half;
-    std::memcpy(at, &bytes, sizeof bytes);
-    any |= bytes;
-    at += sizeof half;
-    left -= sizeof half;
-  }
-  for (std::size_t i = 0; i < left; ++i) {
-    const auto byte = static_cast<unsigned char>(static_cast<unsigned char>(at[i]) ^ key[i]);
-    at[i] = static_cast<char>(byte);
-    any |= byte;
-  }
-  return (any & 0x8080808080808080) == 0;
-}
 
 /// Whether a close frame may carry this code, sent or received (RFC 6455 section 7.4): 1000-1003, 1007-1014, 3000-4999.
 constexpr bool is_sendable_close_code(std::uint16_t code) {

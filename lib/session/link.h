@@ -40,6 +40,9 @@ class Link {
     if (!in_turn_) schedule();
   }
 
+  /// Whether a call from the carrier is on the stack and the link goes on after it, so that what is queued leaves without a touch().
+  [[nodiscard]] bool in_turn() const { return in_turn_ && !finishing_ && !aborted_; }
+
   /// Queues head and body, too large to be worth copying: what the carrier can take at once leaves at once, after all that was queued.
   virtual void write_through(std::string_view head, std::string_view body);
 

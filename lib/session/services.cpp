@@ -9,8 +9,8 @@
 namespace wharf::session {
 namespace {
 
-Ws& ws(wharf_peer* peer) { return *static_cast<Ws*>(peer); }
-const Ws& ws(const wharf_peer* peer) { return *static_cast<const Ws*>(peer); }
+Ws& ws(wharf_peer* peer) { return static_cast<Ws&>(*peer); }
+const Ws& ws(const wharf_peer* peer) { return static_cast<const Ws&>(*peer); }
 const Protocol& protocol(const wharf_scope* scope) { return *static_cast<const Protocol*>(scope); }
 const OpeningRequest& opening(const wharf_request* request) { return *static_cast<const OpeningRequest*>(request); }
 
@@ -29,8 +29,11 @@ wharf_flow sheltered(wharf_peer* peer, Call&& call) {
   }
 }
 
-wharf_flow send(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) {
+[[gnu::noinline]] wharf_flow send_any(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) {
   return sheltered(peer, [&](Ws& session) { return session.send(kind, view(data, size)); });
+}
+wharf_flow send(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) {
+  return ws(peer).send_short(kind, data, size) ? WHARF_GO : send_any(peer, kind, data, size);
 }
 wharf_flow ping(wharf_peer* peer, const char* data, size_t size) {
   return sheltered(peer, [&](Ws& session) { return session.ping(view(data, size)); });

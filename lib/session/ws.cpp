@@ -15,17 +15,6 @@ namespace {
 /// From here up, a payload is handed to the carrier where it lies instead of being copied into the queue.
 constexpr std::size_t write_through_from = 16 * 1024;
 
-/// Most payloads are short; two moves that overlap are quicker for them than a call.
-inline void copy_payload(char* to, std::string_view payload) {
-  constexpr std::size_t block = 16;
-  if (payload.size() >= block && payload.size() <= 2 * block) {
-    std::memcpy(to, payload.data(), block);
-    std::memcpy(to + payload.size() - block, payload.data() + payload.size() - block, block);
-  } else if (!payload.empty()) {
-    std::memcpy(to, payload.data(), payload.size());
-  }
-}
-
 /// At most `most` bytes of `text`, not cut inside a code point; nothing where it is not UTF-8.
 std::string_view utf8_prefix(std::string_view text, std::size_t most) {
   if (!codec::is_utf8(text)) return {};
@@ -77,7 +66,7 @@ void Ws::ended() { destroy_state(); }
 
 void Ws::destroy_state() {
   tell_closing(1006, {});
-  close_sent_ = true;  // nothing can be sent from destroy either
+  end_sending();  // from destroy either
   if (std::exchange(has_state_, false) && protocol_.row.destroy != nullptr) protocol_.row.destroy(state());
   give_up_handle();
 }
@@ -88,17 +77,16 @@ void Ws::give_up_handle() {
 
 void Ws::tell_closing(std::uint16_t code, std::string_view reason) {
   if (std::exchange(told_closing_, true) || !has_state_) return;
-  close_sent_ = true;
+  end_sending();
   if (protocol_.row.closing != nullptr) protocol_.row.closing(state(), code, reason.data(), reason.size());
 }
 
 // ---- Frames out ----
 
-/// Inlined where it is called, because once a message it is called.
 void Ws::send_frame(codec::Opcode opcode, std::string_view payload) {
   char* const room = link_.out().reserve(codec::max_frame_header + payload.size());
   const std::size_t head = codec::write_frame_header(room, opcode, true, payload.size());
-  copy_payload(room + head, payload);
+  if (!payload.empty()) std::memcpy(room + head, payload.data(), payload.size());
   link_.out().commit(head + payload.size());
   link_.touch();
 }
@@ -107,8 +95,9 @@ void Ws::send_frame(codec::Opcode opcode, std::string_view payload) {
 
 std::size_t Ws::input(std::span<char> bytes) {
   std::span<char> rest = bytes;
+  codec::WsEvent event;
   while (!holding_ && !link_.ending()) {
-    const codec::WsEvent event = decoder_.next(rest);
+    decoder_.next(rest, event);
     if (event.type == codec::WsEvent::Type::text) on_message(WHARF_TEXT, event.payload);
     else if (event.type == codec::WsEvent::Type::binary) on_message(WHARF_BINARY, event.payload);
     else if (event.type == codec::WsEvent::Type::more) return bytes.size();
@@ -145,7 +134,7 @@ void Ws::on_pong(std::string_view payload) {
 
 /// The peer's close frame: the answer to ours, or answered with its own code (RFC 6455 section 5.5.1).
 void Ws::on_close(std::uint16_t code, std::string_view reason) {
-  if (!std::exchange(close_sent_, true)) send_close(code, {});
+  if (end_sending()) send_close(code, {});
   tell_closing(code, reason);
   link_.finish();
 }
@@ -153,13 +142,22 @@ void Ws::on_close(std::uint16_t code, std::string_view reason) {
 void Ws::on_error(codec::WsError error) {
   protocol_.home.log.info(link_.address(), " ", protocol_.row.name, ": closed with ", codec::close_code(error), ", ",
                           codec::message(error));
-  if (!std::exchange(close_sent_, true)) send_close(codec::close_code(error), codec::message(error));
+  if (end_sending()) send_close(codec::close_code(error), codec::message(error));
   link_.finish();
 }
 
 void Ws::end_of_input() { link_.finish(); }
 
 // ---- Output ----
+
+/// From here on the row sends nothing. Whether it could until now.
+bool Ws::end_sending() {
+  const bool was_open = !std::exchange(close_sent_, true);
+  update_short_below();
+  return was_open;
+}
+
+void Ws::update_short_below() { short_below_ = close_sent_ || holding_ ? 0 : codec::short_payload; }
 
 /// A close frame; with code 1005, which means that there is none, an empty one. `reason` fits.
 void Ws::send_close(std::uint16_t code, std::string_view reason) {
@@ -211,6 +209,7 @@ bool Ws::hold_if_overfull() {
     return true;
   }
   holding_ = true;
+  update_short_below();
   link_.hold_input();
   link_.want_room();
   return true;
@@ -218,6 +217,7 @@ bool Ws::hold_if_overfull() {
 
 void Ws::room() {
   if (!std::exchange(holding_, false)) return;
+  update_short_below();
   link_.resume_input();
   if (!close_sent_ && protocol_.row.drained != nullptr) protocol_.row.drained(state());
 }
@@ -228,7 +228,7 @@ void Ws::close(std::uint16_t code, std::string_view reason) {
     protocol_.home.log.error(protocol_.row.name, ": asked to close with code ", code, ", which may not be sent; 1011 it is");
     code = 1011;
   }
-  close_sent_ = true;
+  end_sending();
   send_close(code, utf8_prefix(reason, codec::max_close_reason));
   await_close();
   if (std::exchange(holding_, false)) link_.resume_input();  // the peer's answer must be seen

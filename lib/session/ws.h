@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "codec/http_head.h"
+#include "codec/short_payload.h"
 #include "codec/ws_decoder.h"
 #include "session/link.h"
 #include "session/protocol.h"
@@ -45,6 +46,20 @@ class Ws final : public Session, public wharf_peer {
   void ended() override;
 
   // ---- What services.cpp offers to rows. ----
+
+  /// Sends a short message where nothing stands in the way. False: nothing was done, and send() will look closer.
+  bool send_short(wharf_kind kind, const char* data, std::size_t size) {
+    if (size >= short_below_ || data == nullptr || !link_.in_turn()) return false;
+    constexpr std::size_t header = codec::short_frame_header;
+    base::OutQueue& out = link_.out();
+    char* const room = out.reserve_in_last_chunk(header + size);
+    if (room == nullptr || out.size() + header + size > link_.limits().high_water) return false;
+    const bool is_text = kind == WHARF_TEXT;
+    if (!codec::copy_short(room + header, data, size) && is_text) return false;
+    codec::write_short_frame_header(room, is_text ? codec::Opcode::text : codec::Opcode::binary, size);
+    out.commit(header + size);
+    return true;
+  }
   wharf_flow send(wharf_kind kind, std::string_view data);
   wharf_flow ping(std::string_view data);
   void close(std::uint16_t code, std::string_view reason);
@@ -69,13 +84,15 @@ class Ws final : public Session, public wharf_peer {
   void destroy_state();
   void give_up_handle();
 
-  [[gnu::always_inline]] inline void send_frame(codec::Opcode opcode, std::string_view payload);
+  void send_frame(codec::Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);
-  [[gnu::noinline]] void send_large(codec::Opcode opcode, std::string_view data);
-  [[gnu::noinline]] wharf_flow refuse_to_send();
+  void send_large(codec::Opcode opcode, std::string_view data);
+  wharf_flow refuse_to_send();
+  bool end_sending();
+  void update_short_below();
   void await_close();
   wharf_flow flow();
-  [[gnu::noinline]] bool hold_if_overfull();
+  bool hold_if_overfull();
 
   Link& link_;
   Protocol& protocol_;
@@ -87,6 +104,7 @@ class Ws final : public Session, public wharf_peer {
   bool holding_ = false;  // above high water; no input, and `drained` is owed
   bool close_sent_ = false;
   bool told_closing_ = false;
+  std::uint8_t short_below_ = codec::short_payload;  // messages of fewer bytes may take the shortest way now
 };
 
 }  // namespace wharf::session
