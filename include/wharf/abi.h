@@ -26,6 +26,21 @@ extern "C" {
 /* What a WebSocket message is (RFC 6455 section 5.6). Text is valid UTF-8, received and sent. */
 typedef enum wharf_kind { WHARF_TEXT = 1, WHARF_BINARY = 2 } wharf_kind;
 
+/* Where a piece stands in its message. The values are bits: of a whole message it is both the first and the last. */
+typedef enum wharf_part { WHARF_NEXT = 0, WHARF_FIRST = 1, WHARF_LAST = 2, WHARF_WHOLE = 3 } wharf_part;
+
+/* How a row's messages are compressed, where the client offers permessage-deflate (RFC 7692). */
+typedef enum wharf_compression {
+  WHARF_COMPRESSION_DEFAULT = 0, /* what the server was told; WHARF_COMPRESSION_SHARED if nothing */
+  WHARF_COMPRESSION_OFF = 1,     /* the extension is declined */
+  WHARF_COMPRESSION_SHARED = 2,  /* each message by itself: costs an idle peer no memory */
+  WHARF_COMPRESSION_DEDICATED =
+      3 /* each peer keeps what it saw, which makes similar short messages much smaller and costs memory */
+} wharf_compression;
+
+/* For a time in milliseconds: not at all. */
+#define WHARF_NEVER UINT32_MAX
+
 /* What a call that sends found. The message was taken in the first two cases, and not in the third. */
 typedef enum wharf_flow {
   WHARF_GO = 0,   /* go on */
@@ -120,6 +135,17 @@ struct wharf_services {
   wharf_text (*query)(const wharf_request* request);
   wharf_text (*field)(const wharf_request* request, const char* name);
   wharf_text (*address)(const wharf_request* request);
+
+  /* Queues a piece of a message, which becomes a frame (RFC 6455 section 5.4): one WHARF_FIRST, any number of WHARF_NEXT, one WHARF_LAST.
+   * `kind` counts with the first. Text may be cut anywhere, also inside a code point. Pings, pongs and a close may go between; another
+   * message may not: a piece or message out of turn is a fault of the row, which closes the peer with 1011 and is logged. */
+  wharf_flow (*send_part)(wharf_peer* peer, wharf_kind kind, wharf_part part, const char* data, size_t size);
+
+  /* No message is handed out until `resume`: reading stops, and what the peer sends waits with the network, so that it comes to a halt.
+   * Nothing else is read meanwhile either: no ping is answered, no close is seen. Messages that the call's own turn has read already
+   * wait too. A second call does nothing, and neither does `resume` without a pause. */
+  void (*pause)(wharf_peer* peer);
+  void (*resume)(wharf_peer* peer);
 };
 
 /* One row of the protocol table. Set `size` to sizeof(wharf_row) and leave what you do not use at zero.
@@ -170,6 +196,24 @@ typedef struct wharf_row {
 
   /* Destroys the session state. The last call with it. */
   void (*destroy)(void* state);
+
+  /* A piece of a message as it arrived, for rows that do not want to wait for the whole; instead of `message`, not beside it. Not the
+   * frames that the peer cut: a piece may be a part of one. Text comes cut between code points only. The first piece of a message has
+   * WHARF_FIRST, the last WHARF_LAST, and may be empty; a close that comes before the last leaves the message unfinished. */
+  void (*fragment)(void* state, wharf_kind kind, wharf_part part, char* data, size_t size);
+
+  /* Milliseconds without a byte from the peer after which it is sent a ping, and after which it is cut when still nothing came. 0 means the
+   * server's default, 5 minutes and 20 seconds unless it was told otherwise; ping_after WHARF_NEVER: no pings. */
+  uint32_t ping_after;
+  uint32_t pong_timeout;
+
+  /* Compression. 0 means the default in each: the server's; a window of 2^12 bytes (8 to 15); zlib's memory level 5 (1 to 9); zlib's level 6
+   * (1 to 9); messages of 64 bytes and more are compressed. docs/compression.md says what each costs. */
+  uint32_t compression; /* wharf_compression */
+  uint32_t compression_window_bits;
+  uint32_t compression_memory_level;
+  uint32_t compression_level;
+  uint64_t compress_from;
 } wharf_row;
 
 /* What a plugin exports. `abi` and `size` keep their place for ever. */

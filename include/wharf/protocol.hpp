@@ -11,6 +11,7 @@
 /// that receives something; they are found at compile time, and a misspelt signature does not compile:
 ///
 ///     void message(wharf::Kind kind, std::string_view data);    a whole message; `data` is lent during the call
+///     void fragment(wharf::Kind, wharf::Part, std::string_view) instead of message: pieces of a message as they arrive
 ///     void opened(const wharf::Request& request);               right after construction
 ///     void drained();                                           the peer took what had made send() return Flow::hold
 ///     void tick();                                              what Peer::every() asked for
@@ -45,6 +46,26 @@ namespace wharf {
 
 /// What a message is (RFC 6455 section 5.6).
 enum class Kind { text = WHARF_TEXT, binary = WHARF_BINARY };
+
+/// Where a piece stands in its message.
+enum class Part { next = WHARF_NEXT, first = WHARF_FIRST, last = WHARF_LAST, whole = WHARF_WHOLE };
+constexpr bool is_first(Part part) { return (static_cast<int>(part) & WHARF_FIRST) != 0; }
+constexpr bool is_last(Part part) { return (static_cast<int>(part) & WHARF_LAST) != 0; }
+
+/// How a protocol's messages are compressed where the client offers permessage-deflate (RFC 7692). docs/compression.md has the costs.
+struct Compression {
+  enum class Context {
+    standard = WHARF_COMPRESSION_DEFAULT,    ///< what the server was told; shared if nothing
+    off = WHARF_COMPRESSION_OFF,             ///< the extension is declined
+    shared = WHARF_COMPRESSION_SHARED,       ///< each message by itself: costs an idle peer no memory
+    dedicated = WHARF_COMPRESSION_DEDICATED  ///< each peer keeps what it saw: similar messages become much smaller, and cost memory
+  };
+  Context context = Context::standard;
+  unsigned window_bits = 0;         ///< 8 to 15: a window of so many bits' bytes, in both directions; 0: 12
+  unsigned memory_level = 0;        ///< 1 to 9, zlib's; 0: 5
+  unsigned level = 0;               ///< 1 to 9, zlib's; 0: 6
+  std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are; 0: 64
+};
 
 /// What a call that sends found: go on; more is queued than the high-water mark (taken all the same; `drained` follows); or the
 /// conversation is over and nothing was taken.
@@ -159,6 +180,17 @@ class Peer {
   Flow send_text(std::string_view text) const { return send(Kind::text, text); }
   Flow send_binary(std::string_view bytes) const { return send(Kind::binary, bytes); }
 
+  /// Queues a piece of a message as a frame: a first, any number of next, a last; `kind` counts with the first. Text may be cut anywhere.
+  /// A whole message, or a first piece, before the last piece was sent closes the peer with 1011, and the log says so.
+  Flow send_part(Kind kind, Part part, std::string_view data) const {
+    return static_cast<Flow>(
+        peer_->services->send_part(peer_, static_cast<wharf_kind>(kind), static_cast<wharf_part>(part), data.data(), data.size()));
+  }
+
+  /// Stops reading from the peer until resume(): what it sends waits with the network. No ping is answered and no close seen meanwhile.
+  void pause() const { peer_->services->pause(peer_); }
+  void resume() const { peer_->services->resume(peer_); }
+
   /// At most 125 bytes; its pong comes to pong().
   Flow ping(std::string_view data = {}) const { return static_cast<Flow>(peer_->services->ping(peer_, data.data(), data.size())); }
 
@@ -191,12 +223,37 @@ class Peer {
   wharf_peer* peer_;
 };
 
-/// A row of the protocol table, made by protocol<T>().
+/// A row of the protocol table, made by protocol<T>(). Each call returns a row that is changed in that.
 struct Protocol : wharf_row {
-  /// The longest message received, in bytes; default 1 MiB. A longer one closes the peer with 1009.
+  /// The longest message received, in bytes after inflating; default 1 MiB. A longer one closes the peer with 1009.
   [[nodiscard]] constexpr Protocol message_limit(std::uint64_t bytes) const {
     Protocol changed = *this;
     changed.wharf_row::message_limit = bytes;
+    return changed;
+  }
+
+  /// A peer that was silent for `after` is sent a ping, and cut when it is silent for `timeout` more. At most 49 days each; zero means the
+  /// server's default.
+  [[nodiscard]] constexpr Protocol ping(std::chrono::milliseconds after, std::chrono::milliseconds timeout = {}) const {
+    Protocol changed = *this;
+    changed.ping_after = static_cast<std::uint32_t>(after.count());
+    changed.pong_timeout = static_cast<std::uint32_t>(timeout.count());
+    return changed;
+  }
+  /// No pings for silence: a peer that vanished without a word is noticed only when something is sent to it.
+  [[nodiscard]] constexpr Protocol no_ping() const {
+    Protocol changed = *this;
+    changed.ping_after = WHARF_NEVER;
+    return changed;
+  }
+
+  [[nodiscard]] constexpr Protocol compression(const Compression& wish) const {
+    Protocol changed = *this;
+    changed.wharf_row::compression = static_cast<std::uint32_t>(wish.context);
+    changed.compression_window_bits = wish.window_bits;
+    changed.compression_memory_level = wish.memory_level;
+    changed.compression_level = wish.level;
+    changed.wharf_row::compress_from = wish.compress_from;
     return changed;
   }
 };
@@ -242,12 +299,15 @@ template <class T>
 constexpr void check_members() {
   static_assert(std::is_class_v<T> && !std::is_final_v<T>, "a wharf protocol is a class that is not final");
   static_assert(alignof(T) <= alignof(std::max_align_t), "a wharf protocol's class must not be over-aligned");
-  static_assert(has_message<T> || has_opened<T> || has_tick<T> || has_pong<T>,
-                "a wharf protocol needs a handler: at least one of message, opened, tick or pong");
-  static_assert(!has_fragment<T> && !has_request<T>, "fragment() and request() are names reserved for a later version of wharf");
+  static_assert(has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>,
+                "a wharf protocol needs a handler: at least one of message, fragment, opened, tick or pong");
+  static_assert(!has_message<T> || !has_fragment<T>, "a wharf protocol takes whole messages or fragments, not both");
+  static_assert(!has_request<T>, "request() is a name reserved for a later version of wharf");
   // clang-format off
   static_assert(!has_message<T> || requires(T t) { t.message(Kind::text, std::string_view()); },
                 "message has the wrong signature; it is: void message(wharf::Kind kind, std::string_view data)");
+  static_assert(!has_fragment<T> || requires(T t) { t.fragment(Kind::text, Part::whole, std::string_view()); },
+                "fragment has the wrong signature; it is: void fragment(wharf::Kind kind, wharf::Part part, std::string_view data)");
   static_assert(!has_opened<T> || requires(T t, const Request& r) { t.opened(r); },
                 "opened has the wrong signature; it is: void opened(const wharf::Request& request)");
   static_assert(!has_drained<T> || requires(T t) { t.drained(); }, "drained has the wrong signature; it is: void drained()");
@@ -353,6 +413,10 @@ struct Row {
   static void message(void* state, wharf_kind kind, char* data, size_t size) {
     guarded(state, "message()", [&](T& object) { object.message(static_cast<Kind>(kind), std::string_view(data, size)); });
   }
+  static void fragment(void* state, wharf_kind kind, wharf_part part, char* data, size_t size) {
+    guarded(state, "fragment()",
+            [&](T& object) { object.fragment(static_cast<Kind>(kind), static_cast<Part>(part), std::string_view(data, size)); });
+  }
   static void drained(void* state) {
     guarded(state, "drained()", [](T& object) { object.drained(); });
   }
@@ -385,6 +449,7 @@ constexpr Protocol protocol(const char* name) {
   if constexpr (detail::has_accept<T>) row.accept = Row::accept;
   row.open = Row::open;
   if constexpr (detail::has_message<T>) row.message = Row::message;
+  if constexpr (detail::has_fragment<T>) row.fragment = Row::fragment;
   if constexpr (detail::has_drained<T>) row.drained = Row::drained;
   if constexpr (detail::has_tick<T>) row.tick = Row::tick;
   if constexpr (detail::has_pong<T>) row.pong = Row::pong;

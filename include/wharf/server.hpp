@@ -40,6 +40,8 @@ struct Limits {
   std::chrono::milliseconds keep_alive_idle{60'000};
   std::uint64_t message = 1024 * 1024;  ///< for protocols that name no limit of their own
   std::chrono::milliseconds close_handshake{5'000};
+  std::chrono::milliseconds ping_after{300'000};   ///< of silence; for protocols that do not say. Zero: no pings
+  std::chrono::milliseconds pong_timeout{20'000};  ///< of silence after the ping; then the peer is cut
   std::size_t output_low_water = 16 * 1024;
   std::size_t output_high_water = 64 * 1024;
   std::size_t output_hard_cap = 4 * 1024 * 1024;
@@ -77,6 +79,7 @@ struct ServerOptions {
   bool quiet = false;             ///< nothing is logged at all
   Level log_level = Level::warn;  ///< the most talkative level that is logged
   LogSink log;                    ///< default: lines on stderr
+  Compression compression;        ///< for protocols that leave it to the server; standard means shared
   bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(); only with run()
   Limits limits;
 };

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
+
+#include "codec/variants.h"
 
 namespace wharf::codec {
 namespace {
@@ -18,6 +21,7 @@ enum State : std::uint8_t {
   after_f0,    // 90-BF, then two_left: less would be overlong
   after_f4,    // 80-8F, then two_left: more would lie above U+10FFFF
   impossible,  // stays
+  anywhere,    // of a text whose beginning was not seen: a first byte, or any number of 80-BF before it
   state_count
 };
 
@@ -44,6 +48,7 @@ constexpr State follow(State state, unsigned byte) {
     case after_ed: return later_byte(byte, 0x80, 0x9F, one_left);
     case after_f0: return later_byte(byte, 0x90, 0xBF, two_left);
     case after_f4: return later_byte(byte, 0x80, 0x8F, two_left);
+    case anywhere: return byte >= 0x80 && byte <= 0xBF ? anywhere : first_byte(byte);
     default: return impossible;
   }
 }
@@ -89,39 +94,101 @@ inline const char* skip_ascii(const char* at, const char* end) {
   return at;
 }
 
-// Long enough that text without ASCII does not pay for looking for it, short enough that a single letter costs little.
-constexpr std::ptrdiff_t stretch = 16;
+std::uint64_t step(std::uint64_t state, char byte) { return rows[static_cast<unsigned char>(byte)] >> (state & field_mask); }
 
-}  // namespace
+// Long enough that text without ASCII does not pay for looking for it, short enough that ASCII is soon seen again.
+constexpr std::ptrdiff_t stretch = 64;
 
-bool Utf8::feed(std::string_view piece) {
+bool feed_by_table(std::uint8_t& kept_state, std::string_view piece) {
   const char* at = piece.data();
   const char* const end = at + piece.size();
-  std::uint64_t state = state_;
+  std::uint64_t state = kept_state;
   while (at != end) {
     if (state == boundary && (at = skip_ascii(at, end)) == end) break;
     const char* const stop = at + std::min(stretch, end - at);
-    for (; at != stop; ++at) state = rows[static_cast<unsigned char>(*at)] >> (state & field_mask);
+    for (; stop - at >= 4; at += 4) state = step(step(step(step(state, at[0]), at[1]), at[2]), at[3]);
+    for (; at != stop; ++at) state = step(state, *at);
     state &= field_mask;
     if (state == impossible * field_bits) break;
   }
-  state_ = static_cast<std::uint8_t>(state);
+  kept_state = static_cast<std::uint8_t>(state);
   return state != impossible * field_bits;
+}
+
+// The vectors look at each byte together with the three before it. So the first three go by the table, as what they follow is not in
+// the piece; and the last three as well, as what is to follow them is not. In between nothing needs the state.
+template <detail::Utf8Follows follows>
+bool feed_by_vectors(std::uint8_t& kept_state, std::string_view piece) {
+  constexpr std::size_t edge = 3;
+  const char* const end = piece.data() + piece.size();
+  std::uint64_t first = kept_state;
+  for (std::size_t i = 0; i < edge; ++i) first = step(first, piece[i]);
+  std::uint64_t last = anywhere * field_bits;
+  for (std::size_t i = edge; i > 0; --i) last = step(last, piece[piece.size() - i]);
+  const bool is_possible = (first & field_mask) != impossible * field_bits && (last & field_mask) != impossible * field_bits &&
+                           follows(piece.data() + edge, end);
+  if (!is_possible) last = impossible * field_bits;
+  else if ((last & field_mask) == anywhere * field_bits) last = boundary;
+  kept_state = static_cast<std::uint8_t>(last & field_mask);
+  return is_possible;
+}
+
+}  // namespace
+
+std::span<const Utf8Variant> utf8_variants() {
+  static constexpr std::array known = {
+#if defined(__x86_64__) || defined(__i386__)
+    Utf8Variant{"AVX2", feed_by_vectors<detail::follows_avx2>},
+    Utf8Variant{"SSSE3", feed_by_vectors<detail::follows_ssse3>},
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+    Utf8Variant{"NEON", feed_by_vectors<detail::follows_neon>},
+#endif
+    Utf8Variant{"table", feed_by_table},
+  };
+  std::size_t first = 0;
+#if defined(__x86_64__) || defined(__i386__)
+  if (!__builtin_cpu_supports("avx2")) first = __builtin_cpu_supports("ssse3") ? 1 : 2;
+#endif
+  return std::span(known).subspan(first);
 }
 
 namespace {
 
-[[gnu::noinline]] bool is_utf8_from(std::string_view text) {
-  Utf8 check;
-  return check.feed(text) && check.complete();
+bool feed_first_time(std::uint8_t& state, std::string_view piece);
+
+// Finds out at its first call, which may be before main(), what it will be from then on.
+constinit std::atomic<bool (*)(std::uint8_t&, std::string_view)> feed_long = feed_first_time;
+
+bool feed_first_time(std::uint8_t& state, std::string_view piece) {
+  feed_long.store(utf8_variants().front().feed, std::memory_order_relaxed);
+  return utf8_variants().front().feed(state, piece);
+}
+
+// Goes on where `at` says that only ASCII lies before, if anything. The vectors may look at some of that again, so as to have enough.
+bool feed_from(std::uint8_t& state, std::string_view piece, const char* at) {
+  const auto passed = static_cast<std::size_t>(at - piece.data());
+  if (piece.size() < long_text) return feed_by_table(state, piece.substr(passed));
+  return feed_long.load(std::memory_order_relaxed)(state, piece.substr(std::min(passed, piece.size() - long_text)));
+}
+
+// Apart from its caller, so that ASCII needs no frame on the stack.
+[[gnu::noinline]] bool is_utf8_from(std::string_view text, const char* at) {
+  std::uint8_t state = boundary;
+  return feed_from(state, text, at) && state == boundary;
 }
 
 }  // namespace
 
+bool Utf8::feed(std::string_view piece) {
+  const char* const end = piece.data() + piece.size();
+  const char* const at = state_ == boundary ? skip_ascii(piece.data(), end) : piece.data();
+  return at == end ? state_ != impossible * field_bits : feed_from(state_, piece, at);
+}
+
 bool is_utf8_of_any_kind(std::string_view text) {
   const char* const end = text.data() + text.size();
   const char* const at = skip_ascii(text.data(), end);
-  return at == end || is_utf8_from({at, static_cast<std::size_t>(end - at)});
+  return at == end || is_utf8_from(text, at);
 }
 
 }  // namespace wharf::codec

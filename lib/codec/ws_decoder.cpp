@@ -10,41 +10,12 @@
 
 #include "codec/short_payload.h"
 #include "codec/utf8.h"
+#include "codec/ws_header.h"
 
 namespace wharf::codec {
 namespace {
 
-constexpr unsigned final_bit = 0x80;
-constexpr unsigned reserved_bits = 0x70;
-constexpr unsigned opcode_bits = 0x0F;
-constexpr unsigned mask_bit = 0x80;
-constexpr unsigned length_bits = 0x7F;
-constexpr unsigned length_16_bits = 126;
-constexpr unsigned length_64_bits = 127;
 constexpr std::uint16_t no_code = 1005;
-
-struct Frame {
-  std::uint64_t length = 0;
-  MaskKey key{};
-  Opcode opcode = Opcode::continuation;
-  bool is_final = false;
-};
-
-// What a header depends on.
-struct Expected {
-  Role role;
-  Opcode message;      // that of the message under way; continuation when there is none
-  std::uint64_t room;  // what the limit leaves for the frame
-};
-
-struct Header {
-  WsError error = WsError::none;
-  std::size_t size = 0;  // 0 while incomplete
-  Frame frame;
-};
-
-constexpr bool is_control(Opcode opcode) { return static_cast<unsigned>(opcode) >= 0x8; }
-constexpr bool is_reserved(unsigned opcode) { return (opcode & 0x7) > 0x2; }
 
 unsigned byte_at(std::span<const char> bytes, std::size_t index) { return static_cast<unsigned char>(bytes[index]); }
 std::string_view text_of(std::span<const char> bytes) { return {bytes.data(), bytes.size()}; }
@@ -55,105 +26,17 @@ std::span<char> take(std::span<char>& input, std::uint64_t at_most) {
   return taken;
 }
 
-WsError fault_of_first_byte(unsigned byte, Opcode message) {
-  if ((byte & reserved_bits) != 0) return WsError::reserved_bits;
-  if (is_reserved(byte & opcode_bits)) return WsError::reserved_opcode;
-  const auto opcode = static_cast<Opcode>(byte & opcode_bits);
-  if (is_control(opcode)) return (byte & final_bit) != 0 ? WsError::none : WsError::control_fragmented;
-  if (message == Opcode::continuation) return opcode == Opcode::continuation ? WsError::continuation_stray : WsError::none;
-  return opcode == Opcode::continuation ? WsError::none : WsError::continuation_missing;
-}
+// How many bytes the code point takes that begins with `first`.
+constexpr std::size_t code_point_size(unsigned first) { return first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4; }
 
-WsError fault_of_second_byte(unsigned byte, Opcode opcode, Role role) {
-  const bool masked = (byte & mask_bit) != 0;
-  if (role == Role::server && !masked) return WsError::mask_missing;
-  if (role == Role::client && masked) return WsError::mask_unexpected;
-  const unsigned length = byte & length_bits;
-  if (is_control(opcode) && length > max_control_payload) return WsError::control_too_long;
-  return opcode == Opcode::close && length == 1 ? WsError::close_payload : WsError::none;
-}
-
-// What a length can still be, of whose field some bytes may be missing.
-struct LengthRange {
-  std::uint64_t least = 0;
-  std::uint64_t most = 0;
-};
-
-LengthRange read_length(std::span<const char> known, std::size_t width) {
-  LengthRange range;
-  for (std::size_t i = 0; i < width; ++i) {
-    range.least = range.least << 8 | (i < known.size() ? byte_at(known, i) : 0x00U);
-    range.most = range.most << 8 | (i < known.size() ? byte_at(known, i) : 0xFFU);
+// How many bytes at the end of valid text belong to a code point that is not complete.
+std::size_t unfinished_bytes(std::string_view text) {
+  const std::size_t most = std::min<std::size_t>(text.size(), 3);
+  for (std::size_t back = 1; back <= most; ++back) {
+    const unsigned byte = byte_at(text, text.size() - back);
+    if ((byte & 0xC0) != 0x80) return code_point_size(byte) > back ? back : 0;
   }
-  return range;
-}
-
-WsError fault_of_length(LengthRange range, std::uint64_t shortest, std::uint64_t room) {
-  if (range.least > std::numeric_limits<std::int64_t>::max()) return WsError::length_too_large;
-  if (range.most < shortest) return WsError::length_not_minimal;
-  return range.least > room ? WsError::message_too_big : WsError::none;
-}
-
-// Reads as much of a header as `bytes` has of it. The error is found with the first byte that shows it.
-Header read_header(std::span<const char> bytes, const Expected& expected) {
-  Header header;
-  if (bytes.empty()) return header;
-  header.error = fault_of_first_byte(byte_at(bytes, 0), expected.message);
-  if (header.error != WsError::none || bytes.size() < 2) return header;
-  Frame& frame = header.frame;
-  frame.is_final = (byte_at(bytes, 0) & final_bit) != 0;
-  frame.opcode = static_cast<Opcode>(byte_at(bytes, 0) & opcode_bits);
-  header.error = fault_of_second_byte(byte_at(bytes, 1), frame.opcode, expected.role);
-  if (header.error != WsError::none) return header;
-
-  const unsigned length = byte_at(bytes, 1) & length_bits;
-  const std::size_t width = length == length_64_bits ? 8 : length == length_16_bits ? 2 : 0;
-  const std::uint64_t room = is_control(frame.opcode) ? max_control_payload : expected.room;
-  LengthRange range{length, length};
-  if (width != 0) range = read_length(bytes.subspan(2, std::min(width, bytes.size() - 2)), width);
-  const std::uint64_t shortest = width == 8 ? 0x10000 : width == 2 ? length_16_bits : 0;
-  header.error = fault_of_length(range, shortest, room);
-  frame.length = range.least;
-
-  const std::size_t key_size = expected.role == Role::server ? frame.key.size() : 0;
-  if (bytes.size() < 2 + width + key_size) return header;
-  if (key_size != 0) std::memcpy(frame.key.data(), bytes.data() + 2 + width, key_size);
-  header.size = 2 + width + key_size;
-  return header;
-}
-
-struct WholeFrame {
-  std::size_t header = 0;  // 0: there is none
-  std::size_t length = 0;
-};
-
-constexpr unsigned whole_text = final_bit | static_cast<unsigned>(Opcode::text);
-constexpr unsigned whole_binary = final_bit | static_cast<unsigned>(Opcode::binary);
-
-// find_whole_message() for a length of two or eight bytes.
-[[gnu::noinline]] WholeFrame find_long_message(std::span<const char> bytes, std::size_t key_size, std::uint64_t limit) {
-  const bool is_short = (byte_at(bytes, 1) & length_bits) == length_16_bits;
-  const std::size_t width = is_short ? 2 : 8;
-  const std::size_t header = 2 + width + key_size;
-  if (bytes.size() < header) return {};
-  const std::uint64_t length = read_length(bytes.subspan(2, width), width).least;
-  if (length < (is_short ? length_16_bits : 0x10000) || length > limit || bytes.size() - header < length) return {};
-  return {header, static_cast<std::size_t>(length)};
-}
-
-// A frame that is a message and lies whole at the front of `bytes`. Finds none where a header has a fault.
-template <Role role>
-[[gnu::always_inline]] inline WholeFrame find_whole_message(std::span<const char> bytes, std::uint64_t limit) {
-  constexpr unsigned masked = role == Role::server ? mask_bit : 0;
-  constexpr std::size_t key_size = role == Role::server ? sizeof(MaskKey) : 0;
-  constexpr std::size_t header = 2 + key_size;
-  if (bytes.size() < header) return {};
-  const unsigned first = byte_at(bytes, 0);
-  const std::uint64_t length = byte_at(bytes, 1) ^ masked;  // with the mask bit, if that is not as it should be
-  if (first != whole_text && first != whole_binary) return {};
-  if (length >= length_16_bits) return (length & mask_bit) == 0 ? find_long_message(bytes, key_size, limit) : WholeFrame{};
-  if (length > limit || bytes.size() - header < length) return {};
-  return {header, static_cast<std::size_t>(length)};
+  return 0;
 }
 
 // Bytes that grow by doubling, in place where the allocator can. Grown bytes are not set to anything.
@@ -193,7 +76,6 @@ class Buffer {
 }  // namespace
 
 struct WsDecoder::Assembly {
-  [[nodiscard]] Expected expected(Role role, std::uint64_t limit) const { return {role, type, limit - message.size()}; }
   [[nodiscard]] bool is_idle() const { return header_size == 0 && !in_frame && type == Opcode::continuation; }
 
   // The frame under way.
@@ -202,30 +84,38 @@ struct WsDecoder::Assembly {
   std::uint8_t header_size = 0;  // of a header that is not complete
   bool in_frame = false;
   std::uint64_t taken = 0;  // of its payload
-  Frame frame;
+  WsFrame frame;
 
   // The message under way.
   Opcode type = Opcode::continuation;  // none
   Utf8 text;
   Buffer message;
+  std::uint64_t size = 0;              // so far, inflated
+  std::unique_ptr<Inflater> inflater;  // of a compressed one
+  bool in_tail = false;                // all of it was inflated but the bytes that the sender left away
+  std::uint8_t tail_taken = 0;         // of those
+  bool has_more = false;               // more will come out without further input
+  bool has_begun = false;              // a piece of it was handed out
+  std::uint8_t carried = 0;            // bytes of an unfinished code point, to go in front of the next piece
+  std::array<char, 4> carry;
 
   bool handed_out = false;  // the last event's payload lies in here
 
-  WsError begin_frame(std::span<char>& input, const Expected& expecting);
-  WsError read_payload(std::span<char>& input, std::uint64_t limit, WsEvent& event) {
-    return is_control(frame.opcode) ? read_control(input, event) : read_data(input, limit, event);
-  }
-  WsError read_data(std::span<char>& input, std::uint64_t limit, WsEvent& event);
+  WsError begin_frame(std::span<char>& input, const WsExpected& expecting);
   WsError read_control(std::span<char>& input, WsEvent& event);
   WsError read_close(std::span<char> payload, WsEvent& event) const;
-  std::span<char> take_unmasked(std::span<char>& input);
+  std::span<char> take_unmasked(std::span<char>& input, std::uint64_t at_most);
+  Inflater::Status inflate(std::span<char>& input, std::span<char> room, std::size_t& written);
+  Inflater::Status inflate_payload(std::span<char>& input, std::span<char> room, std::size_t& written);
+  Inflater::Status inflate_tail(std::span<char> room, std::size_t& written);
+  void end_message();
 };
 
 // Takes header bytes from `input`; in_frame says whether the header is complete.
-WsError WsDecoder::Assembly::begin_frame(std::span<char>& input, const Expected& expecting) {
-  Header read;
+WsError WsDecoder::Assembly::begin_frame(std::span<char>& input, const WsExpected& expecting) {
+  WsHeader read;
   if (header_size == 0) {
-    read = read_header(input, expecting);
+    read = read_ws_header(input, expecting);
     if (read.size != 0) input = input.subspan(read.size);
   }
   if (read.error != WsError::none) return read.error;
@@ -233,7 +123,7 @@ WsError WsDecoder::Assembly::begin_frame(std::span<char>& input, const Expected&
     const std::size_t before = header_size;
     const std::size_t more = std::min(input.size(), header.size() - before);
     std::copy_n(input.begin(), more, header.begin() + before);
-    read = read_header(std::span(header).first(before + more), expecting);
+    read = read_ws_header(std::span(header).first(before + more), expecting);
     if (read.error != WsError::none) return read.error;
     input = input.subspan(read.size == 0 ? more : read.size - before);
     header_size = static_cast<std::uint8_t>(read.size == 0 ? before + more : 0);
@@ -246,35 +136,57 @@ WsError WsDecoder::Assembly::begin_frame(std::span<char>& input, const Expected&
   return WsError::none;
 }
 
-// What `input` has of the payload, unmasked. Leaves the frame at its end.
-std::span<char> WsDecoder::Assembly::take_unmasked(std::span<char>& input) {
-  const std::span<char> piece = take(input, frame.length - taken);
+// What `input` has of the payload, unmasked, but no more than asked for. Leaves the frame at its end.
+std::span<char> WsDecoder::Assembly::take_unmasked(std::span<char>& input, std::uint64_t at_most) {
+  const std::span<char> piece = take(input, std::min(frame.length - taken, at_most));
   apply_mask(piece, frame.key, taken);
   taken += piece.size();
   in_frame = taken < frame.length;
   return piece;
 }
 
-// The event becomes the message when it is complete.
-WsError WsDecoder::Assembly::read_data(std::span<char>& input, std::uint64_t limit, WsEvent& event) {
-  const std::uint64_t in_the_end = frame.is_final ? message.size() + (frame.length - taken) : limit;
-  const std::span<char> piece = take_unmasked(input);
-  if (type == Opcode::text && !text.feed(text_of(piece))) return WsError::text_not_utf8;
-  const bool is_complete = !in_frame && frame.is_final;
-  if (is_complete && type == Opcode::text && !text.complete()) return WsError::text_not_utf8;
-  const bool in_place = is_complete && message.size() == 0;
-  if (!in_place) message.append(piece, in_the_end);
-  if (!is_complete) return WsError::none;
-  event.type = type == Opcode::text ? WsEvent::Type::text : WsEvent::Type::binary;
-  event.payload = in_place ? piece : message.bytes();
-  handed_out = !in_place;
+// What comes next of a compressed message, into `room`. Leaves the frame when all of it has come out; the last one when what is inflated
+// behind it has as well, which completes the message.
+Inflater::Status WsDecoder::Assembly::inflate(std::span<char>& input, std::span<char> room, std::size_t& written) {
+  const bool was_in_tail = in_tail;
+  const Inflater::Status status = in_tail ? inflate_tail(room, written) : inflate_payload(input, room, written);
+  const bool is_drained = status == Inflater::Status::more;
+  if (is_drained && taken == frame.length) in_frame = in_tail = frame.is_final && !was_in_tail;
+  has_more = !is_drained || in_tail;
+  return status;
+}
+
+Inflater::Status WsDecoder::Assembly::inflate_payload(std::span<char>& input, std::span<char> room, std::size_t& written) {
+  const std::span<char> all = input;
+  const std::span<char> piece = take_unmasked(input, frame.length);
+  std::string_view rest = text_of(piece);
+  const Inflater::Status status = inflater->inflate(rest, room.data(), room.size(), written);
+  if (!rest.empty()) {  // back to how it came: it will come again
+    taken -= rest.size();
+    apply_mask(piece.last(rest.size()), frame.key, taken);
+    input = all.subspan(piece.size() - rest.size());
+  }
+  in_frame = true;
+  return status;
+}
+
+Inflater::Status WsDecoder::Assembly::inflate_tail(std::span<char> room, std::size_t& written) {
+  std::string_view rest = Inflater::tail.substr(tail_taken);
+  const Inflater::Status status = inflater->inflate(rest, room.data(), room.size(), written);
+  tail_taken = static_cast<std::uint8_t>(Inflater::tail.size() - rest.size());
+  return status;
+}
+
+void WsDecoder::Assembly::end_message() {
   type = Opcode::continuation;
-  return WsError::none;
+  size = 0;
+  tail_taken = 0;
+  has_begun = false;
 }
 
 WsError WsDecoder::Assembly::read_control(std::span<char>& input, WsEvent& event) {
   const auto before = static_cast<std::size_t>(taken);
-  std::span<char> payload = take_unmasked(input);
+  std::span<char> payload = take_unmasked(input, frame.length);
   if (before != 0 || in_frame) {
     std::copy(payload.begin(), payload.end(), control.begin() + static_cast<std::ptrdiff_t>(before));
     payload = std::span(control).first(before + payload.size());
@@ -297,9 +209,15 @@ WsError WsDecoder::Assembly::read_close(std::span<char> payload, WsEvent& event)
     Utf8 reason;
     if (!reason.feed(text_of(payload)) || (!in_frame && !reason.complete())) return WsError::close_reason;
   }
-  if (!in_frame) event = {WsEvent::Type::close, WsError::none, code, payload};
+  if (!in_frame) {
+    event.type = WsEvent::Type::close;
+    event.code = code;
+    event.payload = payload;
+  }
   return WsError::none;
 }
+
+// ---- The decoder ----
 
 WsDecoder::WsDecoder(Role role, std::uint64_t message_limit) : limit_(message_limit), role_(role) { update_short_below(); }
 WsDecoder::~WsDecoder() = default;
@@ -307,6 +225,14 @@ WsDecoder::WsDecoder(WsDecoder&&) noexcept = default;
 WsDecoder& WsDecoder::operator=(WsDecoder&&) noexcept = default;
 
 static_assert(sizeof(WsDecoder) <= 40, "every idle connection has one");
+
+void WsDecoder::inflate_with(DeflatePool& pool, int window_bits, DeflateContext context) {
+  pool_ = &pool;
+  window_bits_ = static_cast<std::uint8_t>(window_bits);
+  keeps_context_ = context == DeflateContext::kept;
+}
+
+bool WsDecoder::has_more() const { return assembly_ != nullptr && assembly_->has_more; }
 
 void WsDecoder::update_short_below() {
   const bool may = is_idle() && role_ == Role::server;
@@ -319,12 +245,13 @@ void WsDecoder::next(std::span<char>& input, WsEvent& event) {
   char* const frame = input.data();
   const std::size_t size = input.size();
   if (size < header) return take_whole(input, event);
-  const unsigned kind = byte_at(input, 0) ^ final_bit;
-  const std::size_t length = byte_at(input, 1) ^ mask_bit;
+  const unsigned kind = byte_at(input, 0) ^ ws_final_bit;
+  const std::size_t length = byte_at(input, 1) ^ ws_mask_bit;
   if (kind - 1 > 1 || length >= short_below_ || length > size - header) return take_whole(input, event);
   static_assert(static_cast<unsigned>(Opcode::text) == 1 && static_cast<unsigned>(Opcode::binary) == 2);
   static_assert(static_cast<unsigned>(WsEvent::Type::text) == 1 && static_cast<unsigned>(WsEvent::Type::binary) == 2);
   event.type = static_cast<WsEvent::Type>(kind);
+  event.part = WsPart::whole;
   event.payload = {frame + header, length};
   input = {frame + header + length, size - header - length};
   const bool is_ascii = unmask_short(frame + header, frame + 2, length);
@@ -337,21 +264,19 @@ void WsDecoder::next(std::span<char>& input, WsEvent& event) {
 
 // A message that comes as a frame which is whole at the front of the input, of any length.
 [[gnu::noinline]] void WsDecoder::take_whole(std::span<char>& input, WsEvent& event) {
-  WholeFrame whole;
-  const bool is_server = role_ == Role::server;
-  if (is_idle())
-    whole = is_server ? find_whole_message<Role::server>(input, limit_) : find_whole_message<Role::client>(input, limit_);
+  WsWholeFrame whole;
+  if (is_idle()) whole = find_whole_message(input, role_, limit_);
   if (whole.header == 0) return take_in_pieces(input, event);
-  const bool is_text = byte_at(input, 0) == whole_text;
-  event.type = is_text ? WsEvent::Type::text : WsEvent::Type::binary;
+  event.type = static_cast<WsEvent::Type>(byte_at(input, 0) ^ ws_final_bit);
+  event.part = WsPart::whole;
   event.payload = input.subspan(whole.header, whole.length);
   input = input.subspan(whole.header + whole.length);
-  if (is_server) {
+  if (role_ == Role::server) {
     MaskKey key;
     std::memcpy(key.data(), event.payload.data() - key.size(), key.size());
     apply_mask(event.payload, key);
   }
-  if (is_text) check_text(event);
+  if (event.type == WsEvent::Type::text) check_text(event);
 }
 
 // Everything else. A payload that was handed out of the assembly is given up here, at the call after, and the memory with it.
@@ -366,7 +291,10 @@ void WsDecoder::next(std::span<char>& input, WsEvent& event) {
     if (input.empty()) return;
     Assembly fresh;
     read_frames(fresh, input, event);
-    if (needs(fresh)) assembly_ = std::make_unique<Assembly>(std::move(fresh));
+    if (!needs(fresh)) return update_short_below();
+    const bool in_carry = event.payload.data() == fresh.carry.data();
+    assembly_ = std::make_unique<Assembly>(std::move(fresh));
+    if (in_carry) event.payload = std::span(assembly_->carry).first(event.payload.size());
   } else {
     assembly_->handed_out = false;
     if (!needs(*assembly_)) {
@@ -385,51 +313,108 @@ bool WsDecoder::needs(const Assembly& assembly) const {
 }
 
 void WsDecoder::read_frames(Assembly& assembly, std::span<char>& input, WsEvent& event) {
-  while (event.type == WsEvent::Type::more && !input.empty()) {
+  while (event.type == WsEvent::Type::more && (!input.empty() || assembly.has_more)) {
     WsError error = WsError::none;
-    if (!assembly.in_frame) error = assembly.begin_frame(input, assembly.expected(role_, limit_));
-    if (error == WsError::none && assembly.in_frame) error = assembly.read_payload(input, limit_, event);
+    if (!assembly.in_frame) {
+      constexpr std::uint64_t any = std::numeric_limits<std::uint64_t>::max();
+      const std::uint64_t room = assembly.inflater != nullptr ? any : limit_ - assembly.size;
+      error = assembly.begin_frame(input, {role_, assembly.type, pool_ != nullptr, room});
+      if (error == WsError::none && assembly.in_frame && assembly.frame.is_compressed) begin_inflating(assembly);
+    }
+    if (error == WsError::none && assembly.in_frame) {
+      if (is_control(assembly.frame.opcode)) error = assembly.read_control(input, event);
+      else error = assembly.inflater != nullptr ? read_deflated(assembly, input, event) : read_plain(assembly, input, event);
+    }
     if (error != WsError::none) fail(error, event);
   }
   if (event.type == WsEvent::Type::close) closed_ = true;
+}
+
+WsError WsDecoder::read_plain(Assembly& assembly, std::span<char>& input, WsEvent& event) const {
+  // An unfinished code point is completed by itself, so that what follows it can be handed out where it lies.
+  const bool completes = assembly.carried != 0;
+  const std::size_t missing = completes ? code_point_size(byte_at(assembly.carry, 0)) - assembly.carried : 0;
+  std::span<char> piece = assembly.take_unmasked(input, completes ? missing : assembly.frame.length);
+  assembly.size += piece.size();
+  if (assembly.type == Opcode::text && !assembly.text.feed(text_of(piece))) return WsError::text_not_utf8;
+  if (completes) {
+    std::copy(piece.begin(), piece.end(), assembly.carry.begin() + assembly.carried);
+    piece = std::span(assembly.carry).first(assembly.carried + piece.size());
+    assembly.carried = 0;
+  }
+  return take_piece(assembly, piece, !assembly.in_frame && assembly.frame.is_final, event);
+}
+
+WsError WsDecoder::read_deflated(Assembly& assembly, std::span<char>& input, WsEvent& event) {
+  do {
+    const std::span<char> room = pool_->room();
+    const std::size_t carried = std::exchange(assembly.carried, std::uint8_t{0});
+    std::copy_n(assembly.carry.begin(), carried, room.begin());
+    const std::uint64_t just_too_much = limit_ - assembly.size + 1;
+    const std::span<char> fresh =
+        room.subspan(carried, static_cast<std::size_t>(std::min<std::uint64_t>(room.size() - carried, just_too_much)));
+    std::size_t written = 0;
+    const Inflater::Status status = assembly.inflate(input, fresh, written);
+    if (status == Inflater::Status::invalid) return WsError::not_deflate;
+    assembly.size += written;
+    if (assembly.size > limit_) return WsError::message_too_big;
+    if (assembly.type == Opcode::text && !assembly.text.feed(text_of(fresh.first(written)))) return WsError::text_not_utf8;
+    const bool is_complete = !assembly.in_frame && assembly.frame.is_final;
+    if (is_complete && !assembly.inflater->at_boundary()) return WsError::not_deflate;
+    if (is_complete) end_inflating(assembly);
+    const WsError error = take_piece(assembly, room.first(carried + written), is_complete, event);
+    if (error != WsError::none) return error;
+  } while (assembly.has_more && event.type == WsEvent::Type::more);
+  return WsError::none;
+}
+
+// `piece` comes next in the message under way: it is collected, or handed out.
+WsError WsDecoder::take_piece(Assembly& assembly, std::span<char> piece, bool is_complete, WsEvent& event) const {
+  const bool is_text = assembly.type == Opcode::text;
+  if (is_complete && is_text && !assembly.text.complete()) return WsError::text_not_utf8;
+  if (in_pieces_) {
+    if (is_text && !is_complete) {
+      assembly.carried = static_cast<std::uint8_t>(unfinished_bytes(text_of(piece)));
+      std::memmove(assembly.carry.data(), piece.data() + piece.size() - assembly.carried, assembly.carried);
+      piece = piece.first(piece.size() - assembly.carried);
+    }
+    if (piece.empty() && !is_complete) return WsError::none;
+    const unsigned first = assembly.has_begun ? 0U : static_cast<unsigned>(WsPart::first);
+    event.part = static_cast<WsPart>(first | (is_complete ? static_cast<unsigned>(WsPart::last) : 0U));
+    assembly.has_begun = true;
+    assembly.handed_out = piece.data() == assembly.carry.data();
+  } else {
+    const bool in_place = is_complete && assembly.message.size() == 0;
+    const std::uint64_t rest = assembly.frame.length - assembly.taken;
+    const bool is_known = assembly.frame.is_final && assembly.inflater == nullptr;
+    if (!in_place) assembly.message.append(piece, is_known ? assembly.size + rest : limit_);
+    if (!is_complete) return WsError::none;
+    if (!in_place) piece = assembly.message.bytes();
+    assembly.handed_out = !in_place;
+    event.part = WsPart::whole;
+  }
+  event.type = is_text ? WsEvent::Type::text : WsEvent::Type::binary;
+  event.payload = piece;
+  if (is_complete) assembly.end_message();
+  return WsError::none;
+}
+
+void WsDecoder::begin_inflating(Assembly& assembly) {
+  assembly.inflater = kept_inflater_ != nullptr ? std::move(kept_inflater_) : pool_->take_inflater(window_bits_);
+}
+
+void WsDecoder::end_inflating(Assembly& assembly) {
+  if (keeps_context_) kept_inflater_ = std::move(assembly.inflater);
+  else pool_->give_back(std::move(assembly.inflater), window_bits_);
 }
 
 [[gnu::noinline]] void WsDecoder::fail(WsError error, WsEvent& event) {
   error_ = error;
   assembly_.reset();
   update_short_below();
-  event = {WsEvent::Type::error, error, 0, {}};
-}
-
-std::uint16_t close_code(WsError error) {
-  switch (error) {
-    case WsError::text_not_utf8:
-    case WsError::close_reason: return 1007;
-    case WsError::message_too_big: return 1009;
-    default: return 1002;
-  }
-}
-
-std::string_view message(WsError error) {
-  switch (error) {
-    case WsError::none: return "No fault was found.";
-    case WsError::reserved_bits: return "A frame has a reserved bit set, but no extension was agreed on.";
-    case WsError::reserved_opcode: return "A frame has a reserved opcode.";
-    case WsError::mask_missing: return "A frame from the client is not masked.";
-    case WsError::mask_unexpected: return "A frame from the server is masked.";
-    case WsError::length_not_minimal: return "A frame's length is not written in its shortest form.";
-    case WsError::length_too_large: return "A frame's length has its most significant bit set.";
-    case WsError::control_fragmented: return "A control frame is fragmented.";
-    case WsError::control_too_long: return "A control frame is longer than 125 bytes.";
-    case WsError::continuation_missing: return "A new message began before the fragmented one ended.";
-    case WsError::continuation_stray: return "A continuation frame came where no message was begun.";
-    case WsError::close_payload: return "A close frame has a payload of one byte.";
-    case WsError::close_code: return "A close frame has a code that must not be sent.";
-    case WsError::close_reason: return "The reason in a close frame is not valid UTF-8.";
-    case WsError::text_not_utf8: return "A text message is not valid UTF-8.";
-    case WsError::message_too_big: return "A message is longer than the limit.";
-  }
-  return "No such fault is known.";
+  event = {};
+  event.type = WsEvent::Type::error;
+  event.error = error;
 }
 
 }  // namespace wharf::codec

@@ -1,7 +1,11 @@
 #include "codec/ws_frame.h"
 
+#include <array>
+#include <atomic>
 #include <bit>
 #include <cstring>
+
+#include "codec/variants.h"
 
 namespace wharf::codec {
 namespace {
@@ -41,20 +45,7 @@ std::uint32_t turned(MaskKey key, std::uint64_t offset) {
   return std::endian::native == std::endian::little ? std::rotr(word, bits) : std::rotl(word, bits);
 }
 
-}  // namespace
-
-std::size_t write_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size) {
-  return write_header(out, opcode, final_fragment ? final_bit : 0, 0, payload_size);
-}
-
-std::size_t write_masked_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size, MaskKey key) {
-  const std::size_t size = write_header(out, opcode, final_fragment ? final_bit : 0, mask_bit, payload_size);
-  std::memcpy(out + size, key.data(), key.size());
-  return size + key.size();
-}
-
-void apply_mask(std::span<char> payload, MaskKey key, std::uint64_t offset) {
-  const std::uint32_t mask = turned(key, offset);
+void apply_by_words(std::span<char> payload, std::uint32_t mask) {
   const std::uint64_t twice = mask * std::uint64_t{0x100000001};
   const Wide wide{twice, twice};
   char* at = payload.data();
@@ -74,7 +65,72 @@ void apply_mask(std::span<char> payload, MaskKey key, std::uint64_t offset) {
     mask_word(at, mask);
     at += 4;
   }
-  for (std::size_t i = 0; i < left % 4; ++i) at[i] = static_cast<char>(at[i] ^ key[(offset + i) % key.size()]);
+  const auto bytes = std::bit_cast<std::array<char, sizeof mask>>(mask);
+  for (std::size_t i = 0; i < left % 4; ++i) at[i] = static_cast<char>(at[i] ^ bytes[i]);
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+[[gnu::target("avx2")]] void apply_by_avx2(std::span<char> payload, std::uint32_t mask) {
+  using Wider = std::uint64_t __attribute__((vector_size(32)));
+  const std::uint64_t twice = mask * std::uint64_t{0x100000001};
+  const Wider wider{twice, twice, twice, twice};
+  char* at = payload.data();
+  std::size_t left = payload.size();
+  for (; left >= sizeof wider; left -= sizeof wider, at += sizeof wider) {
+    Wider part;
+    std::memcpy(&part, at, sizeof part);
+    part ^= wider;
+    std::memcpy(at, &part, sizeof part);
+  }
+  __builtin_ia32_vzeroupper();  // which GCC 12 leaves out here; without it some machines are slow in what follows
+  apply_by_words({at, left}, mask);
+}
+#endif
+
+// Payloads of fewer bytes than this are masked before a choice is made.
+constexpr std::size_t long_payload = 128;
+
+void apply_first_time(std::span<char> payload, std::uint32_t mask);
+
+// Finds out at its first call, which may be before main(), what it will be from then on.
+constinit std::atomic<void (*)(std::span<char>, std::uint32_t)> apply_long = apply_first_time;
+
+void apply_first_time(std::span<char> payload, std::uint32_t mask) {
+  const MaskVariant& quickest = mask_variants().front();
+  apply_long.store(quickest.apply, std::memory_order_relaxed);
+  quickest.apply(payload, mask);
+}
+
+}  // namespace
+
+std::size_t write_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size) {
+  return write_header(out, opcode, final_fragment ? final_bit : 0, 0, payload_size);
+}
+
+std::size_t write_masked_frame_header(char* out, Opcode opcode, bool final_fragment, std::uint64_t payload_size, MaskKey key) {
+  const std::size_t size = write_header(out, opcode, final_fragment ? final_bit : 0, mask_bit, payload_size);
+  std::memcpy(out + size, key.data(), key.size());
+  return size + key.size();
+}
+
+std::span<const MaskVariant> mask_variants() {
+  static constexpr std::array known = {
+#if defined(__x86_64__) || defined(__i386__)
+    MaskVariant{"AVX2", apply_by_avx2},
+#endif
+    MaskVariant{"words", apply_by_words},
+  };
+  std::size_t first = 0;
+#if defined(__x86_64__) || defined(__i386__)
+  if (!__builtin_cpu_supports("avx2")) first = 1;
+#endif
+  return std::span(known).subspan(first);
+}
+
+void apply_mask(std::span<char> payload, MaskKey key, std::uint64_t offset) {
+  const std::uint32_t mask = turned(key, offset);
+  if (payload.size() < long_payload) return apply_by_words(payload, mask);
+  apply_long.load(std::memory_order_relaxed)(payload, mask);
 }
 
 }  // namespace wharf::codec

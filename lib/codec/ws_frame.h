@@ -16,6 +16,11 @@ inline constexpr std::size_t max_control_payload = 125;  ///< RFC 6455 section 5
 inline constexpr std::size_t max_close_reason = 123;     ///< what a code of two bytes leaves of it
 using MaskKey = std::array<unsigned char, 4>;
 
+/// Where a piece stands in its message. The values are bits: a whole message is both the first piece and the last.
+enum class WsPart : std::uint8_t { next = 0, first = 1, last = 2, whole = 3 };
+constexpr bool is_first(WsPart part) { return (static_cast<unsigned>(part) & 1) != 0; }
+constexpr bool is_last(WsPart part) { return (static_cast<unsigned>(part) & 2) != 0; }
+
 /// Which end of the conversation this is: a server expects masked frames and sends plain ones, a client the other way round.
 enum class Role : std::uint8_t { server, client };
 

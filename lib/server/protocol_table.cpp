@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/ascii.h"
+#include "base/log.h"
 #include "session/services.h"
 
 namespace wharf::server {
@@ -16,6 +17,50 @@ wharf_row complete(const wharf_row& row) {
   std::memcpy(&whole, &row, std::min(row.size, sizeof whole));
   whole.size = sizeof whole;
   return whole;
+}
+
+struct Range {
+  std::uint32_t least;
+  std::uint32_t most;
+};
+
+/// Zero, which means the default, or within the range.
+Error check_value(const wharf_row& row, const char* field, std::uint32_t value, Range range) {
+  if (value == 0 || (value >= range.least && value <= range.most)) return {};
+  return {base::concat("protocol '", row.name, "': ", field, " is ", value, "; it is ", range.least, " to ", range.most,
+                       ", or 0 for the default")};
+}
+
+Error check_values(const wharf_row& row) {
+  if (row.message != nullptr && row.fragment != nullptr)
+    return {base::concat("protocol '", row.name, "' has both message and fragment; a row takes whole messages or pieces")};
+  if (Error error = check_value(row, "compression", row.compression, {WHARF_COMPRESSION_OFF, WHARF_COMPRESSION_DEDICATED}))
+    return error;
+  if (Error error = check_value(row, "compression_window_bits", row.compression_window_bits, {8, 15})) return error;
+  if (Error error = check_value(row, "compression_memory_level", row.compression_memory_level, {1, 9})) return error;
+  return check_value(row, "compression_level", row.compression_level, {1, 9});
+}
+
+constexpr int or_default(std::uint32_t value, int fallback) { return value != 0 ? static_cast<int>(value) : fallback; }
+
+/// What the row says of compression, and the server where the row says nothing.
+void choose_compression(session::Protocol& protocol, const Compression& server) {
+  const wharf_row& row = protocol.row;
+  auto context = static_cast<Compression::Context>(row.compression);
+  if (context == Compression::Context::standard) context = server.context;
+  if (context == Compression::Context::off) return;
+  codec::DeflateWish wish;
+  using Wanted = codec::DeflateWish::Context;
+  wish.context = context == Compression::Context::dedicated ? Wanted::dedicated : Wanted::shared;
+  wish.window_bits = or_default(row.compression_window_bits, or_default(server.window_bits, wish.window_bits));
+  protocol.deflate_wish = wish;
+  codec::DeflateSettings& settings = protocol.deflate_settings;
+  settings.pool = &protocol.home.deflate;
+  settings.tuning.level = or_default(row.compression_level, or_default(server.level, settings.tuning.level));
+  settings.tuning.memory_level =
+      or_default(row.compression_memory_level, or_default(server.memory_level, settings.tuning.memory_level));
+  if (server.compress_from != 0) settings.from = server.compress_from;
+  if (row.compress_from != 0) settings.from = row.compress_from;
 }
 
 }  // namespace
@@ -39,7 +84,9 @@ Error RowList::check(const wharf_row& row) const {
 
 Error RowList::add(const wharf_row& row) {
   if (Error error = check(row)) return error;
-  rows_.push_back(complete(row));
+  const wharf_row whole = complete(row);
+  if (Error error = check_values(whole)) return error;
+  rows_.push_back(whole);
   return {};
 }
 
@@ -73,6 +120,7 @@ Error ProtocolTable::start_row(const wharf_row& row, const VirtualHost& host, co
   auto protocol = std::make_unique<session::Protocol>(session::service_table(), home);
   protocol->row = row;
   protocol->limits = limits;
+  choose_compression(*protocol, limits.compression);
   if (const auto found = host.options.find(row.name); found != host.options.end()) protocol->options = found->second;
   auto shared = std::make_unique<char[]>(std::max<std::size_t>(row.shared_state_size, 1));
   if (row.start != nullptr && row.start(shared.get(), protocol.get()) != 0)

@@ -186,7 +186,8 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   if (hosts_.empty()) hosts_.emplace_back();
   const std::size_t wanted = options_.limits.connections;
   const std::size_t connections = wanted != 0 ? wanted : connections_by_descriptors(options_.threads);
-  const server::FloorLimits limits(options_.limits, std::max<std::size_t>(1, connections / options_.threads));
+  server::FloorLimits limits(options_.limits, std::max<std::size_t>(1, connections / options_.threads));
+  limits.ws.compression = options_.compression;
   std::vector<Place> places;
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
     auto worker = Worker::create(foreign, limits, rows_, hosts_, log_);

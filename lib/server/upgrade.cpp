@@ -1,9 +1,11 @@
 #include "server/upgrade.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "codec/http_response.h"
 #include "codec/ws_handshake.h"
@@ -26,6 +28,15 @@ std::string no_protocol(const codec::WsOffer& offer, const ProtocolTable& table)
   std::string offered;
   for (const std::string_view name : offer.protocols) offered += (offered.empty() ? "" : ", ") + base::printable(name);
   return "None of the subprotocols offered is known here: " + offered + ". This server has: " + table.names();
+}
+
+/// What is agreed on of permessage-deflate (RFC 7692 section 5); nothing where the client does not offer it, or the row declines.
+std::optional<codec::DeflateAgreement> agree_on_deflate(const codec::RequestHead& head, const session::Protocol& protocol) {
+  if (!protocol.deflate_wish) return std::nullopt;
+  std::vector<std::string_view> offers;
+  for (const codec::Field& field : head.fields)
+    if (base::equal_ignoring_case(field.name, "Sec-WebSocket-Extensions")) offers.push_back(field.value);
+  return offers.empty() ? std::nullopt : codec::accept_deflate(offers, *protocol.deflate_wish);
 }
 
 }  // namespace
@@ -51,8 +62,10 @@ void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& tabl
   std::vector<std::pair<std::string, std::string>> fields{
       {"Sec-WebSocket-Accept", std::string(codec::WsAccept(offer->key).text())}};
   if (!offer->protocols.empty()) fields.emplace_back("Sec-WebSocket-Protocol", protocol->row.name);
+  const auto deflate = agree_on_deflate(head, *protocol);
+  if (deflate) fields.emplace_back("Sec-WebSocket-Extensions", codec::deflate_answer(*deflate));
   exchange.tunnel("websocket", fields);
-  exchange.link().become(session::Ws::open(exchange.link(), *protocol, request));
+  exchange.link().become(session::Ws::open(exchange.link(), *protocol, request, deflate));
 }
 
 }  // namespace wharf::server

@@ -1,12 +1,17 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "codec/deflate_pool.h"
+#include "codec/ws_encoder.h"
+#include "codec/ws_extension.h"
 #include "session/handles.h"
-#include "wharf/abi.h"
+#include "wharf/protocol.hpp"
 
 namespace wharf::session {
 
@@ -15,12 +20,16 @@ struct Home {
   base::Log& log;
   Handles& handles;
   std::function<base::Time()> now;
+  codec::DeflatePool deflate{};
 };
 
 /// WebSocket limits that are not a row's own.
 struct WsLimits {
   std::uint64_t message = 1024 * 1024;  ///< bytes; for rows that name none
   base::Time close_handshake{5'000};    ///< from our close frame to the peer's
+  base::Time ping_after{300'000};       ///< of silence, for rows that do not say; never: no pings
+  base::Time pong_timeout{20'000};      ///< of silence after the ping, for rows that do not say
+  Compression compression;              ///< its context, for rows that do not say
 };
 
 /// One row of the protocol table as it serves one virtual host on one loop, with the shared state that it has there.
@@ -32,8 +41,17 @@ struct Protocol : wharf_scope {
   void* shared = nullptr;
   std::map<std::string, std::string, std::less<>> options;
   WsLimits limits;
+  std::optional<codec::DeflateWish> deflate_wish;  // nothing: permessage-deflate is declined
+  codec::DeflateSettings deflate_settings;
 
   [[nodiscard]] std::uint64_t message_limit() const { return row.message_limit != 0 ? row.message_limit : limits.message; }
+  [[nodiscard]] base::Time ping_after() const {
+    if (row.ping_after == 0) return limits.ping_after;
+    return row.ping_after != WHARF_NEVER ? base::Time{row.ping_after} : base::never;
+  }
+  [[nodiscard]] base::Time pong_timeout() const {
+    return row.pong_timeout != 0 ? base::Time{row.pong_timeout} : limits.pong_timeout;
+  }
 };
 
 }  // namespace wharf::session

@@ -35,6 +35,9 @@ wharf_flow sheltered(wharf_peer* peer, Call&& call) {
 wharf_flow send(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) {
   return ws(peer).send_short(kind, data, size) ? WHARF_GO : send_any(peer, kind, data, size);
 }
+wharf_flow send_part(wharf_peer* peer, wharf_kind kind, wharf_part part, const char* data, size_t size) {
+  return sheltered(peer, [&](Ws& session) { return session.send_part(kind, part, view(data, size)); });
+}
 wharf_flow ping(wharf_peer* peer, const char* data, size_t size) {
   return sheltered(peer, [&](Ws& session) { return session.ping(view(data, size)); });
 }
@@ -45,6 +48,8 @@ void close(wharf_peer* peer, uint16_t code, const char* reason, size_t size) {
   });
 }
 void abort(wharf_peer* peer) { ws(peer).abort(); }
+void pause(wharf_peer* peer) { ws(peer).pause(); }
+void resume(wharf_peer* peer) { ws(peer).resume(); }
 void every(wharf_peer* peer, uint32_t milliseconds) { ws(peer).tick_every(base::Time{milliseconds}); }
 size_t buffered(const wharf_peer* peer) { return ws(peer).buffered(); }
 wharf_handle handle(wharf_peer* peer) { return ws(peer).handle(); }
@@ -91,6 +96,9 @@ const wharf_services& service_table() {
       .query = query,
       .field = field,
       .address = address,
+      .send_part = send_part,
+      .pause = pause,
+      .resume = resume,
   };
   return table;
 }

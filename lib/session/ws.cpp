@@ -39,12 +39,14 @@ OpeningRequest::OpeningRequest(const codec::RequestHead& request_head, const Lin
 
 // ---- Life ----
 
-std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningRequest& request) {
+std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningRequest& request,
+                                  const std::optional<codec::DeflateAgreement>& deflate) {
   const wharf_row& row = protocol.row;
   const std::size_t size = state_offset + row.state_size;
   void* memory = ::operator new(size);
   std::memset(memory, 0, size);
   std::unique_ptr<Ws> session(::new (memory) Ws(link, protocol));
+  if (deflate) session->deflate_as(*deflate);
   session->has_state_ = row.open == nullptr || row.open(session->state(), protocol.shared, session.get(), &request) == 0;
   if (!session->has_state_) {
     session->give_up_handle();  // what is posted must not find a state that was never there
@@ -54,7 +56,24 @@ std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningR
 }
 
 Ws::Ws(Link& link, Protocol& protocol)
-    : wharf_peer{&service_table()}, link_(link), protocol_(protocol), decoder_(codec::Role::server, protocol.message_limit()) {}
+    : wharf_peer{&service_table()},
+      link_(link),
+      protocol_(protocol),
+      decoder_(codec::Role::server, protocol.message_limit()),
+      quiet_since_(link.now()) {
+  if (protocol.row.fragment != nullptr) decoder_.hand_out_pieces();
+  set_timer();
+}
+
+void Ws::deflate_as(const codec::DeflateAgreement& agreement) {
+  const auto context = [](bool no_takeover) {
+    return no_takeover ? codec::DeflateContext::forgotten : codec::DeflateContext::kept;
+  };
+  decoder_.inflate_with(protocol_.home.deflate, agreement.client_max_window_bits, context(agreement.client_no_context_takeover));
+  encoder_.deflate_with(protocol_.deflate_settings, agreement.server_max_window_bits,
+                        context(agreement.server_no_context_takeover));
+  update_short_below();
+}
 
 Ws::~Ws() { destroy_state(); }
 
@@ -83,23 +102,29 @@ void Ws::tell_closing(std::uint16_t code, std::string_view reason) {
 
 // ---- Frames out ----
 
-void Ws::send_frame(codec::Opcode opcode, std::string_view payload) {
-  char* const room = link_.out().reserve(codec::max_frame_header + payload.size());
-  const std::size_t head = codec::write_frame_header(room, opcode, true, payload.size());
-  if (!payload.empty()) std::memcpy(room + head, payload.data(), payload.size());
-  link_.out().commit(head + payload.size());
+void Ws::send_frame(const codec::WsOutFrame& frame) {
+  if (frame.payload.size() >= write_through_from) {
+    char head[codec::max_frame_header];
+    link_.write_through({head, frame.write_header(head)}, frame.payload);
+  } else {
+    char* const room = link_.out().reserve(codec::max_frame_header + frame.payload.size());
+    const std::size_t head = frame.write_header(room);
+    if (!frame.payload.empty()) std::memcpy(room + head, frame.payload.data(), frame.payload.size());
+    link_.out().commit(head + frame.payload.size());
+  }
   link_.touch();
 }
 
 // ---- Input ----
 
 std::size_t Ws::input(std::span<char> bytes) {
+  quiet_since_ = link_.now();
+  pinged_ = false;
   std::span<char> rest = bytes;
   codec::WsEvent event;
-  while (!holding_ && !link_.ending()) {
+  while (halted_ == 0 && !link_.ending()) {
     decoder_.next(rest, event);
-    if (event.type == codec::WsEvent::Type::text) on_message(WHARF_TEXT, event.payload);
-    else if (event.type == codec::WsEvent::Type::binary) on_message(WHARF_BINARY, event.payload);
+    if (event.type == codec::WsEvent::Type::text || event.type == codec::WsEvent::Type::binary) on_message(event);
     else if (event.type == codec::WsEvent::Type::more) return bytes.size();
     else on_control(event);
   }
@@ -113,7 +138,7 @@ void Ws::on_control(const codec::WsEvent& event) {
   switch (event.type) {
     case Type::ping:
       if (close_sent_) return;
-      send_frame(codec::Opcode::pong, payload);
+      send_frame({codec::Opcode::pong, true, false, payload});
       hold_if_overfull();
       return;
     case Type::pong: return on_pong(payload);
@@ -123,9 +148,19 @@ void Ws::on_control(const codec::WsEvent& event) {
   }
 }
 
-void Ws::on_message(wharf_kind kind, std::span<char> payload) {
-  if (close_sent_ || protocol_.row.message == nullptr) return;
-  protocol_.row.message(state(), kind, payload.data(), payload.size());
+void Ws::on_message(const codec::WsEvent& event) {
+  static_assert(static_cast<int>(codec::WsEvent::Type::text) == WHARF_TEXT);
+  static_assert(static_cast<int>(codec::WsEvent::Type::binary) == WHARF_BINARY);
+  if (close_sent_) return;
+  if (protocol_.row.message == nullptr) return on_fragment(event);
+  protocol_.row.message(state(), static_cast<wharf_kind>(event.type), event.payload.data(), event.payload.size());
+}
+
+void Ws::on_fragment(const codec::WsEvent& event) {
+  static_assert(static_cast<int>(codec::WsPart::first) == WHARF_FIRST && static_cast<int>(codec::WsPart::last) == WHARF_LAST);
+  if (protocol_.row.fragment == nullptr) return;
+  protocol_.row.fragment(state(), static_cast<wharf_kind>(event.type), static_cast<wharf_part>(event.part), event.payload.data(),
+                         event.payload.size());
 }
 
 void Ws::on_pong(std::string_view payload) {
@@ -157,69 +192,98 @@ bool Ws::end_sending() {
   return was_open;
 }
 
-void Ws::update_short_below() { short_below_ = close_sent_ || holding_ ? 0 : codec::short_payload; }
+void Ws::update_short_below() {
+  std::uint64_t below = codec::short_payload;
+  if (encoder_.settings() != nullptr) below = std::min(below, encoder_.settings()->from);
+  if (close_sent_ || (halted_ & overfull) != 0 || encoder_.in_message()) below = 0;
+  short_below_ = static_cast<std::uint8_t>(below);
+}
 
 /// A close frame; with code 1005, which means that there is none, an empty one. `reason` fits.
 void Ws::send_close(std::uint16_t code, std::string_view reason) {
   std::string payload;
   if (code != 1005) payload.append({static_cast<char>(code >> 8), static_cast<char>(code & 0xFF)}).append(reason);
-  send_frame(codec::Opcode::close, payload);
+  send_frame({codec::Opcode::close, true, false, payload});
 }
 
-wharf_flow Ws::send(wharf_kind kind, std::string_view data) {
+wharf_flow Ws::send(wharf_kind kind, std::string_view data) { return send_part(kind, WHARF_WHOLE, data); }
+
+wharf_flow Ws::send_part(wharf_kind kind, wharf_part part, std::string_view data) {
   if (close_sent_ || link_.ending()) return WHARF_CLOSED;
-  if (kind == WHARF_TEXT && !codec::is_utf8(data)) return refuse_to_send();
-  const codec::Opcode opcode = kind == WHARF_TEXT ? codec::Opcode::text : codec::Opcode::binary;
-  if (data.size() < write_through_from) send_frame(opcode, data);
-  else send_large(opcode, data);
+  constexpr unsigned known_parts = WHARF_WHOLE;
+  codec::WsOutFrame frame;
+  const codec::WsEncoder::Fault fault =
+      encoder_.encode(kind == WHARF_TEXT ? codec::Opcode::text : codec::Opcode::binary,
+                      static_cast<codec::WsPart>(static_cast<unsigned>(part) & known_parts), data, frame);
+  if (fault != codec::WsEncoder::Fault::none) return refuse_to_send(fault);
+  send_frame(frame);
+  if (part != WHARF_WHOLE) update_short_below();
   return flow();
 }
 
-void Ws::send_large(codec::Opcode opcode, std::string_view data) {
-  char head[codec::max_frame_header];
-  link_.write_through({head, codec::write_frame_header(head, opcode, true, data.size())}, data);
-  link_.touch();
-}
-
-wharf_flow Ws::refuse_to_send() {
-  protocol_.home.log.error(protocol_.row.name, ": asked to send text that is not UTF-8; closed with 1011");
+wharf_flow Ws::refuse_to_send(codec::WsEncoder::Fault fault) {
+  const bool is_text = fault == codec::WsEncoder::Fault::text_not_utf8;
+  protocol_.home.log.error(protocol_.row.name, is_text ? ": asked to send text that is not UTF-8; closed with 1011"
+                                               : encoder_.in_message()
+                                                   ? ": asked to begin a message before the last piece of another; closed with 1011"
+                                                   : ": asked to send a piece of a message that was not begun; closed with 1011");
   close(1011, "");
   return WHARF_CLOSED;
 }
 
 wharf_flow Ws::flow() {
-  if (!holding_ && link_.out().size() <= link_.limits().high_water) return WHARF_GO;
+  if ((halted_ & overfull) == 0 && link_.out().size() <= link_.limits().high_water) return WHARF_GO;
   if (!hold_if_overfull()) return WHARF_GO;
   return link_.ending() ? WHARF_CLOSED : WHARF_HOLD;
 }
 
 wharf_flow Ws::ping(std::string_view data) {
   if (close_sent_ || link_.ending()) return WHARF_CLOSED;
-  send_frame(codec::Opcode::ping, data.substr(0, codec::max_control_payload));
+  send_frame({codec::Opcode::ping, true, false, data.substr(0, codec::max_control_payload)});
   return flow();
 }
 
 /// Above high water the peer's messages wait until it has taken what it was sent; above the hard cap it is cut.
 bool Ws::hold_if_overfull() {
-  if (holding_ ? link_.out().size() <= link_.limits().hard_cap : !link_.overfull()) return holding_;
+  const bool holding = (halted_ & overfull) != 0;
+  if (holding ? link_.out().size() <= link_.limits().hard_cap : !link_.overfull()) return holding;
   if (link_.out().size() > link_.limits().hard_cap) {
     protocol_.home.log.warn(link_.address(), " ", protocol_.row.name, ": cut, ", link_.out().size(),
                             " bytes are queued and the peer does not read; the cap is ", link_.limits().hard_cap);
     link_.abort();
     return true;
   }
-  holding_ = true;
-  update_short_below();
-  link_.hold_input();
+  halt(overfull);
   link_.want_room();
   return true;
 }
 
-void Ws::room() {
-  if (!std::exchange(holding_, false)) return;
+void Ws::halt(Halt why) {
+  halted_ |= why;
   update_short_below();
+  link_.hold_input();
+}
+
+void Ws::go_on(unsigned reasons) {
+  if ((halted_ & reasons) == 0) return;
+  halted_ = static_cast<std::uint8_t>(halted_ & ~reasons);
+  update_short_below();
+  if (halted_ != 0) return;
+  quiet_since_ = link_.now();  // while nothing was read nothing could be heard
   link_.resume_input();
-  if (!close_sent_ && protocol_.row.drained != nullptr) protocol_.row.drained(state());
+  if (decoder_.has_more()) link_.want_room();
+}
+
+void Ws::pause() {
+  if (!close_sent_ && !link_.ending()) halt(paused);
+}
+
+void Ws::room() {
+  if ((halted_ & overfull) != 0) {
+    go_on(overfull);
+    if (!close_sent_ && protocol_.row.drained != nullptr) protocol_.row.drained(state());
+  }
+  if (decoder_.has_more()) input({});
 }
 
 void Ws::close(std::uint16_t code, std::string_view reason) {
@@ -231,12 +295,12 @@ void Ws::close(std::uint16_t code, std::string_view reason) {
   end_sending();
   send_close(code, utf8_prefix(reason, codec::max_close_reason));
   await_close();
-  if (std::exchange(holding_, false)) link_.resume_input();  // the peer's answer must be seen
+  go_on(overfull | paused);  // the peer's answer must be seen
 }
 
 void Ws::await_close() {
   due_ = link_.now() + protocol_.limits.close_handshake;
-  link_.set_deadline(due_);
+  set_timer();
 }
 
 void Ws::shut_down() { close(1001, "server is stopping"); }
@@ -247,17 +311,44 @@ void Ws::tick_every(base::Time period) {
   if (close_sent_) return;
   tick_period_ = static_cast<std::uint32_t>(period.count());
   due_ = tick_period_ == 0 ? base::never : link_.now() + period;
-  link_.set_deadline(due_);
+  set_timer();
+}
+
+/// Bytes that arrive only say when: the timer looks, and is set again.
+void Ws::set_timer() {
+  const base::Time patience = pinged_ ? protocol_.pong_timeout() : protocol_.ping_after();
+  const bool listens = !close_sent_ && patience != base::never;
+  link_.set_deadline(listens ? std::min(due_, quiet_since_ + patience) : due_);
 }
 
 void Ws::deadline() {
   // The peer's time to answer begins when our close frame is out; until then the carrier sees to it that it reads at all.
   if (close_sent_) return link_.out().empty() ? link_.finish() : await_close();
   const base::Time now = link_.now();
-  const base::Time period{tick_period_};
-  due_ = due_ + period > now ? due_ + period : now + period;
-  link_.set_deadline(due_);
-  if (protocol_.row.tick != nullptr) protocol_.row.tick(state());
+  check_alive(now);
+  const bool ticks = due_ <= now && !link_.ending();
+  if (ticks) {
+    const base::Time period{tick_period_};
+    due_ = due_ + period > now ? due_ + period : now + period;
+  }
+  set_timer();
+  if (ticks && protocol_.row.tick != nullptr) protocol_.row.tick(state());
+}
+
+/// A silent peer is asked whether it is there, and cut when it does not say a word.
+void Ws::check_alive(base::Time now) {
+  const base::Time patience = pinged_ ? protocol_.pong_timeout() : protocol_.ping_after();
+  if (patience == base::never || now - quiet_since_ < patience) return;
+  const bool could_be_heard = halted_ == 0;
+  quiet_since_ = now;
+  if (!could_be_heard) return;
+  if (!std::exchange(pinged_, true)) {
+    encoder_.forget();
+    send_frame({codec::Opcode::ping, true, false, {}});
+    return;
+  }
+  protocol_.home.log.info(link_.address(), " ", protocol_.row.name, ": cut, nothing came from the peer, no pong either");
+  link_.abort();
 }
 
 wharf_handle Ws::handle() {

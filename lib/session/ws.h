@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,8 @@
 #include "codec/http_head.h"
 #include "codec/short_payload.h"
 #include "codec/ws_decoder.h"
+#include "codec/ws_encoder.h"
+#include "codec/ws_extension.h"
 #include "session/link.h"
 #include "session/protocol.h"
 #include "session/session.h"
@@ -33,7 +36,9 @@ class Ws final : public Session, public wharf_peer {
  public:
   /// Opens the row's conversation: its `open` runs within this call, so the answer to the handshake must be queued already. Where
   /// `open` refuses, the session closes the peer with 1011 and serves nothing.
-  static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const OpeningRequest& request);
+  /// `deflate` is what was agreed on of permessage-deflate, if it was.
+  static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const OpeningRequest& request,
+                                       const std::optional<codec::DeflateAgreement>& deflate = std::nullopt);
   ~Ws() override;
   Ws(const Ws&) = delete;
   Ws& operator=(const Ws&) = delete;
@@ -61,9 +66,12 @@ class Ws final : public Session, public wharf_peer {
     return true;
   }
   wharf_flow send(wharf_kind kind, std::string_view data);
+  wharf_flow send_part(wharf_kind kind, wharf_part part, std::string_view data);
   wharf_flow ping(std::string_view data);
   void close(std::uint16_t code, std::string_view reason);
   void abort() { link_.abort(); }
+  void pause();
+  void resume() { go_on(paused); }
   void tick_every(base::Time period);
   [[nodiscard]] std::size_t buffered() const { return link_.out().size(); }
   wharf_handle handle();
@@ -75,8 +83,10 @@ class Ws final : public Session, public wharf_peer {
  private:
   Ws(Link& link, Protocol& protocol);
 
+  void deflate_as(const codec::DeflateAgreement& agreement);
   void on_control(const codec::WsEvent& event);
-  void on_message(wharf_kind kind, std::span<char> payload);
+  void on_message(const codec::WsEvent& event);
+  void on_fragment(const codec::WsEvent& event);
   void on_close(std::uint16_t code, std::string_view reason);
   void on_error(codec::WsError error);
   void on_pong(std::string_view payload);
@@ -84,26 +94,33 @@ class Ws final : public Session, public wharf_peer {
   void destroy_state();
   void give_up_handle();
 
-  void send_frame(codec::Opcode opcode, std::string_view payload);
   void send_close(std::uint16_t code, std::string_view reason);
-  void send_large(codec::Opcode opcode, std::string_view data);
-  wharf_flow refuse_to_send();
+  void send_frame(const codec::WsOutFrame& frame);
+  wharf_flow refuse_to_send(codec::WsEncoder::Fault fault);
   bool end_sending();
   void update_short_below();
   void await_close();
+  void set_timer();
+  void check_alive(base::Time now);
   wharf_flow flow();
   bool hold_if_overfull();
+  enum Halt : std::uint8_t { overfull = 1, paused = 2 };  // overfull: above high water, and `drained` is owed
+  void halt(Halt why);
+  void go_on(unsigned reasons);
 
   Link& link_;
   Protocol& protocol_;
   codec::WsDecoder decoder_;
+  codec::WsEncoder encoder_;
   base::Time due_ = base::never;  // the next tick, or after our close frame the end of the peer's time to answer
+  base::Time quiet_since_;        // when the peer was last heard, or since then sent a ping
   std::uint32_t tick_period_ = 0;
   std::uint32_t handle_slot_ = Handles::no_slot;
   bool has_state_ = false;
-  bool holding_ = false;  // above high water; no input, and `drained` is owed
+  std::uint8_t halted_ = 0;  // reasons for which no input is taken
   bool close_sent_ = false;
   bool told_closing_ = false;
+  bool pinged_ = false;                              // because the peer was silent
   std::uint8_t short_below_ = codec::short_payload;  // messages of fewer bytes may take the shortest way now
 };
 

@@ -31,6 +31,7 @@ std::string name_of(WsError error) {
     case WsError::close_reason: return "close_reason";
     case WsError::text_not_utf8: return "text_not_utf8";
     case WsError::message_too_big: return "message_too_big";
+    case WsError::not_deflate: return "not_deflate";
   }
   return "unknown";
 }

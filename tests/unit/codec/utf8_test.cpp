@@ -2,16 +2,23 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "codec/variants.h"
+
 namespace {
 
 using wharf::codec::is_utf8;
+using wharf::codec::long_text;
 using wharf::codec::Utf8;
+using wharf::codec::utf8_variants;
+using wharf::codec::Utf8Variant;
 
 std::string encoded(std::uint32_t code_point) {
   const auto later = [](std::uint32_t bits) { return static_cast<char>(0x80 | (bits & 0x3F)); };
@@ -41,6 +48,65 @@ struct Refused {
   std::string text;
   std::size_t at;
 };
+
+struct Verdict {
+  std::size_t refused_at = never;
+  bool is_complete = false;
+
+  static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+  bool operator==(const Verdict&) const = default;
+};
+
+/// What RFC 3629 section 4 says, byte by byte.
+Verdict judge(std::string_view text) {
+  unsigned least = 0x80;
+  unsigned most = 0xBF;
+  unsigned due = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const unsigned byte = static_cast<unsigned char>(text[i]);
+    if (due > 0) {
+      if (byte < least || byte > most) return {i, false};
+      --due;
+      least = 0x80;
+      most = 0xBF;
+    } else if (byte >= 0x80) {
+      if (byte < 0xC2 || byte > 0xF4) return {i, false};
+      due = byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
+      least = byte == 0xE0 ? 0xA0 : byte == 0xF0 ? 0x90 : 0x80;
+      most = byte == 0xED ? 0x9F : byte == 0xF4 ? 0x8F : 0xBF;
+    }
+  }
+  return {Verdict::never, due == 0};
+}
+
+/// The variant where the piece is long enough for it.
+bool feed(const Utf8Variant& variant, std::uint8_t& state, std::string_view piece) {
+  return (piece.size() < long_text ? utf8_variants().back() : variant).feed(state, piece);
+}
+
+/// Whether the variant says what it should, of a text in two pieces.
+bool agrees(const Utf8Variant& variant, std::string_view text, std::size_t cut, const Verdict& verdict) {
+  std::uint8_t state = 0;
+  const bool first = feed(variant, state, text.substr(0, cut));
+  const bool second = feed(variant, state, text.substr(cut));
+  return first == (verdict.refused_at >= cut) && second == (verdict.refused_at == Verdict::never) &&
+         (state == 0) == verdict.is_complete;
+}
+
+std::string ascii(std::size_t size) { return std::string(size, 'a'); }
+
+std::string of_many_bytes(std::size_t size) {
+  std::string text;
+  while (text.size() + 9 <= size) text += "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x91\x8B";
+  if (text.size() + 4 <= size) text += "\xF4\x8F\xBF\xBF";
+  if (text.size() + 3 <= size) text += "\xED\x9F\xBF";
+  if (text.size() + 2 <= size) text += "\xDF\xBF";
+  return text += ascii(size - text.size());
+}
+
+// The bytes at which what UTF-8 allows changes.
+constexpr std::array<unsigned char, 24> edges = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
+                                                 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
 
 }  // namespace
 
@@ -163,3 +229,118 @@ TEST_CASE("utf8: a cut at any place changes nothing") {
   CHECK_FALSE(refused_at(mixed));
   CHECK(refused_at(bad) == bad.size() - 2);
 }
+
+TEST_CASE("utf8: every variant judges all pairs of bytes, whatever follows, as RFC 3629 says") {
+  constexpr std::size_t at = 17;
+  std::string text = ascii(60);
+  for (const Utf8Variant& variant : utf8_variants()) {
+    CAPTURE(variant.name);
+    std::size_t wrong = 0;
+    for (unsigned pair = 0; pair < 65536; ++pair) {
+      text[at] = static_cast<char>(pair >> 8);
+      text[at + 1] = static_cast<char>(pair & 0xFF);
+      for (const char third : {'\x00', '\x7F', '\x80', '\x8F', '\x90', '\xBF', '\xC2', '\xFF'}) {
+        text[at + 2] = third;
+        const std::string_view odd = std::string_view(text).substr(at, 4);
+        std::uint8_t state = 0;
+        if (variant.feed(state, text) != (judge(odd).refused_at == Verdict::never)) ++wrong;
+      }
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("utf8: every variant judges four bytes of every kind as RFC 3629 says, wherever they stand") {
+  constexpr std::size_t places = 71;
+  constexpr std::size_t size = 75;
+  std::vector<std::string> texts;  // of ASCII and of more by turns, for each place
+  for (std::size_t place = 0; place < places; ++place)
+    for (const auto fill : {ascii, of_many_bytes}) texts.push_back(fill(place) + "1234" + fill(size - place - 4));
+  for (const Utf8Variant& variant : utf8_variants()) {
+    CAPTURE(variant.name);
+    std::size_t wrong = 0;
+    for (std::size_t kind = 0; kind < edges.size() * edges.size() * edges.size() * edges.size(); ++kind) {
+      std::string& text = texts[kind % texts.size()];
+      const std::size_t place = kind % texts.size() / 2;
+      std::size_t left = kind;
+      for (std::size_t i = 0; i < 4; ++i, left /= edges.size()) text[place + i] = static_cast<char>(edges[left % edges.size()]);
+      std::uint8_t state = 0;
+      // What stands before is complete, and what stands after begins with a first byte.
+      const bool is_valid = judge(std::string_view(text).substr(place, 5)).refused_at == Verdict::never;
+      if (variant.feed(state, text) != is_valid || (state == 0) != is_valid) ++wrong;
+    }
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("utf8: every variant says the same of a text cut anywhere, with something odd at every place") {
+  const std::vector<std::string> odds = {
+      "a",
+      "\xC3\xA9",
+      "\xE0\xA0\x80",
+      "\xED\x9F\xBF",
+      "\xF0\x90\x80\x80",
+      "\xF4\x8F\xBF\xBF",
+      "\x80",
+      "\xC0",
+      "\xC1\xBF",
+      "\xC3",
+      "\xC3\xC3\xA9",
+      "\xC3\xA9\x80",
+      "\xE0\x9F\xBF",
+      "\xE2",
+      "\xE2\x82",
+      "\xE2\x82\xAC\x80",
+      "\xED\xA0\x80",
+      "\xF0",
+      "\xF0\x8F\xBF\xBF",
+      "\xF0\x9F\x91",
+      "\xF0\x9F\x91\x8B\x80",
+      "\xF4\x90\x80\x80",
+      "\xF5",
+      "\xFF",
+  };
+  for (const std::string& odd : odds) {
+    std::size_t wrong = 0;
+    for (std::size_t place = 0; place <= 70; ++place) {
+      for (const auto fill : {ascii, of_many_bytes}) {
+        const std::string text = fill(place) + odd + fill(70 - place);
+        const Verdict verdict = judge(text);
+        for (const Utf8Variant& variant : utf8_variants())
+          for (std::size_t cut = 0; cut <= text.size(); ++cut) wrong += !agrees(variant, text, cut, verdict);
+      }
+    }
+    CAPTURE(odd);
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("utf8: every variant sees the end of a long text, whatever its size") {
+  const std::string text = of_many_bytes(400);
+  for (const Utf8Variant& variant : utf8_variants()) {
+    CAPTURE(variant.name);
+    for (std::size_t from = 0; from < 40; ++from) {
+      for (std::size_t size = long_text; from + size <= text.size(); ++size) {
+        const std::string_view part = std::string_view(text).substr(from, size);
+        const Verdict verdict = judge(part);
+        std::uint8_t state = 0;
+        const bool is_possible = variant.feed(state, part);
+        if (is_possible != (verdict.refused_at == Verdict::never) || (state == 0) != verdict.is_complete)
+          FAIL_CHECK(from << " " << size);
+      }
+    }
+  }
+}
+
+TEST_CASE("utf8: a text that is refused stays refused in every variant") {
+  for (const Utf8Variant& variant : utf8_variants()) {
+    CAPTURE(variant.name);
+    std::uint8_t state = 0;
+    CHECK_FALSE(variant.feed(state, ascii(50) + "\xFF" + ascii(50)));
+    CHECK_FALSE(variant.feed(state, ascii(50)));
+    CHECK_FALSE(variant.feed(state, of_many_bytes(100)));
+    CHECK(state != 0);
+  }
+}
+
+TEST_CASE("utf8: the last variant is the one that every machine has") { CHECK(utf8_variants().back().name == "table"); }

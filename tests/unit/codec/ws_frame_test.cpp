@@ -3,9 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "codec/variants.h"
 
 namespace {
 
@@ -92,6 +95,22 @@ TEST_CASE("ws_frame: masking is right for every size, offset and alignment, and 
   std::string large = counted(100'003);
   apply_mask(large, key, 2);
   CHECK(large == masked_slowly(counted(100'003), 2));
+}
+
+TEST_CASE("ws_frame: every way of masking does so at every size and alignment, and touches nothing else") {
+  const auto mask = std::bit_cast<std::uint32_t>(key);
+  for (const MaskVariant& variant : mask_variants()) {
+    CAPTURE(variant.name);
+    for (std::size_t size = 0; size <= 200; ++size) {
+      const std::string plain = counted(size);
+      const std::string masked = masked_slowly(plain, 0);
+      for (const unsigned shift : {0U, 1U, 2U, 3U, 8U, 15U, 31U}) {
+        std::string room = std::string(shift, '<') + plain + ">>>>>>>>";
+        variant.apply(std::span(room).subspan(shift, size), mask);
+        if (room != std::string(shift, '<') + masked + ">>>>>>>>") FAIL_CHECK(size << " " << shift);
+      }
+    }
+  }
 }
 
 TEST_CASE("ws_frame: masking a payload in pieces is masking it whole, beyond 4 GiB too") {

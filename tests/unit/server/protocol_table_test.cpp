@@ -91,7 +91,8 @@ TEST_CASE("row list: a row without a name, and one with the empty name") {
 
 TEST_CASE("row list: a row that is shorter than ABI 1.0 is refused") {
   RowList rows;
-  for (const std::size_t size : {std::size_t{0}, std::size_t{8}, sizeof(wharf_row) - 1}) {
+  constexpr std::size_t first_version = offsetof(wharf_row, destroy) + sizeof(wharf_row::destroy);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{8}, first_version - 1}) {
     wharf_row row = plain_row("short");
     row.size = size;
     CHECK(refusal(rows, row) == "a protocol row says it has " + std::to_string(size) + " bytes; set size to sizeof(wharf_row)");
@@ -257,4 +258,79 @@ TEST_CASE("protocol table: the message limit is the row's, or else the server's"
   const std::string_view names[] = {"own", "none"};
   CHECK((*table)->select(std::span(names).first(1))->message_limit() == 10);
   CHECK((*table)->select(std::span(names).last(1))->message_limit() == 99);
+}
+
+TEST_CASE("row list: a row of ABI 1.0 is taken, with the defaults for what it does not know") {
+  RowList rows;
+  wharf_row row = plain_row("old");
+  row.size = offsetof(wharf_row, destroy) + sizeof row.destroy;
+  row.ping_after = 1;  // lies beyond what the size says
+  row.compression = 99;
+  REQUIRE(refusal(rows, row).empty());
+  CHECK(rows.rows().front().ping_after == 0);
+  CHECK(rows.rows().front().compression == WHARF_COMPRESSION_DEFAULT);
+}
+
+TEST_CASE("row list: a value out of its range is refused with the range") {
+  struct Wrong {
+    std::uint32_t wharf_row::*field;
+    std::uint32_t value;
+    std::string_view says;
+  };
+  const Wrong wrongs[] = {
+      {&wharf_row::compression, 4, "compression is 4; it is 1 to 3, or 0 for the default"},
+      {&wharf_row::compression_window_bits, 7, "compression_window_bits is 7; it is 8 to 15, or 0 for the default"},
+      {&wharf_row::compression_window_bits, 16, "compression_window_bits is 16; it is 8 to 15, or 0 for the default"},
+      {&wharf_row::compression_memory_level, 10, "compression_memory_level is 10; it is 1 to 9, or 0 for the default"},
+      {&wharf_row::compression_level, 10, "compression_level is 10; it is 1 to 9, or 0 for the default"},
+  };
+  RowList rows;
+  for (const Wrong& wrong : wrongs) {
+    wharf_row row = plain_row("odd");
+    row.*wrong.field = wrong.value;
+    CHECK(refusal(rows, row) == "protocol 'odd': " + std::string(wrong.says));
+  }
+  wharf_row both = plain_row("both");
+  both.message = [](void*, wharf_kind, char*, size_t) {};
+  both.fragment = [](void*, wharf_kind, wharf_part, char*, size_t) {};
+  CHECK(refusal(rows, both) == "protocol 'both' has both message and fragment; a row takes whole messages or pieces");
+  CHECK(rows.rows().empty());
+}
+
+TEST_CASE("protocol table: compression is the row's, or else the server's, or else shared") {
+  RowList rows;
+  wharf_row own = plain_row("own");
+  own.compression = WHARF_COMPRESSION_DEDICATED;
+  own.compression_window_bits = 9;
+  own.compression_memory_level = 2;
+  own.compression_level = 3;
+  own.compress_from = 7;
+  wharf_row off = plain_row("off");
+  off.compression = WHARF_COMPRESSION_OFF;
+  REQUIRE_FALSE(rows.add(own));
+  REQUIRE_FALSE(rows.add(off));
+  REQUIRE_FALSE(rows.add(plain_row("plain")));
+  TestHome home;
+  session::WsLimits limits;
+  using Context = codec::DeflateWish::Context;
+  const auto protocol = [](ProtocolTable& table, std::string_view name) { return table.select(std::span(&name, 1)); };
+
+  const auto table = ProtocolTable::start(rows, {}, limits, home.home);
+  REQUIRE(table);
+  const session::Protocol& chosen = *protocol(**table, "own");
+  REQUIRE(chosen.deflate_wish);
+  CHECK(chosen.deflate_wish->context == Context::dedicated);
+  CHECK(chosen.deflate_wish->window_bits == 9);
+  CHECK(chosen.deflate_settings.tuning == codec::DeflateTuning{3, 2});
+  CHECK(chosen.deflate_settings.from == 7);
+  CHECK_FALSE(protocol(**table, "off")->deflate_wish);
+  REQUIRE(protocol(**table, "plain")->deflate_wish);
+  CHECK(protocol(**table, "plain")->deflate_wish->context == Context::shared);
+  CHECK(protocol(**table, "plain")->deflate_wish->window_bits == 12);
+
+  limits.compression = {Compression::Context::off, 0, 0, 0, 0};
+  const auto without = ProtocolTable::start(rows, {}, limits, home.home);
+  REQUIRE(without);
+  CHECK(protocol(**without, "own")->deflate_wish);
+  CHECK_FALSE(protocol(**without, "plain")->deflate_wish);
 }
