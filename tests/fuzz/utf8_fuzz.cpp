@@ -5,13 +5,18 @@
 #include <cstdlib>
 #include <string_view>
 
-// Input: one byte that says where to cut, then text. The checker says what a plain decoder says, whole and cut, and says it with
-// the first byte that makes the text impossible.
+#include "codec/variants.h"
+
+// Input: one byte that says where to cut, then text. The checker, in each of its variants, says what a plain decoder says, whole and cut,
+// and says it with the first byte that makes the text impossible.
 
 namespace {
 
 using wharf::codec::is_utf8;
+using wharf::codec::long_text;
 using wharf::codec::Utf8;
+using wharf::codec::utf8_variants;
+using wharf::codec::Utf8Variant;
 
 void require(bool holds, const char* what) {
   if (holds) return;
@@ -59,6 +64,22 @@ bool can_become_valid(std::string_view rest) {
   return false;
 }
 
+/// The variant says of the text, whole and in pieces, what the table says.
+void compare(const Utf8Variant& variant, std::string_view text, std::size_t step) {
+  const Utf8Variant& table = utf8_variants().back();
+  for (const std::size_t size : {text.size(), step, step + long_text}) {
+    std::uint8_t state = 0;
+    std::uint8_t expected = 0;
+    for (std::size_t at = 0; at < text.size(); at += size) {
+      const std::string_view piece = text.substr(at, size);
+      const bool possible = table.feed(expected, piece);
+      const Utf8Variant& fit = piece.size() < long_text ? table : variant;
+      require(fit.feed(state, piece) == possible, "every variant refuses the same piece");
+      require(state == expected, "every variant ends in the same state");
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -73,6 +94,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(whole.complete() == (valid == text.size()), "complete at the end of a code point only");
 
   const std::size_t step = 1 + data[0];
+  for (const Utf8Variant& variant : utf8_variants()) compare(variant, text, step);
+
   Utf8 cut;
   bool good = true;
   for (std::size_t at = 0; at < text.size(); at += step) {

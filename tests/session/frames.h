@@ -42,6 +42,9 @@ struct Received {
 
 class FrameReader {
  public:
+  /// For what the server is allowed to do beyond plain frames.
+  codec::WsDecoder& decoder() { return decoder_; }
+
   /// What is complete by now.
   std::vector<Received> read_whole(std::string bytes) {
     std::vector<Received> all;

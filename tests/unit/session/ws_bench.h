@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -129,8 +130,9 @@ struct WsBench {
     head.target = "/chat?room=1";
     auto link = std::make_unique<session::MemoryLink>(pool, limits, now);
     const session::OpeningRequest request(head, *link);
-    link->open(session::Ws::open(*link, protocol, request));
+    link->open(session::Ws::open(*link, protocol, request, deflate));
     clients.push_back({std::move(link), {}});
+    if (deflate) clients.back().reader.decoder().inflate_with(client_pool, deflate->server_max_window_bits, server_context());
     return clients.back();
   }
   wharf_peer* peer() { return story.peers.back(); }
@@ -160,7 +162,13 @@ struct WsBench {
   session::Home home{log, handles, [this] { return now; }};
   session::Protocol protocol{session::service_table(), home};
   RowStory story;
+  codec::DeflatePool client_pool;
+  std::optional<codec::DeflateAgreement> deflate;  ///< what the next connections agree on
   std::vector<WsClient> clients;
+
+  [[nodiscard]] codec::DeflateContext server_context() const {
+    return deflate->server_no_context_takeover ? codec::DeflateContext::forgotten : codec::DeflateContext::kept;
+  }
 };
 
 // The services, for short.
@@ -169,6 +177,9 @@ inline wharf_flow send_text(wharf_peer* peer, std::string_view text) {
 }
 inline wharf_flow send_binary(wharf_peer* peer, std::string_view bytes) {
   return peer->services->send(peer, WHARF_BINARY, bytes.data(), bytes.size());
+}
+inline wharf_flow send_part(wharf_peer* peer, wharf_kind kind, wharf_part part, std::string_view data) {
+  return peer->services->send_part(peer, kind, part, data.data(), data.size());
 }
 inline void close(wharf_peer* peer, unsigned code, std::string_view reason = {}) {
   peer->services->close(peer, static_cast<std::uint16_t>(code), reason.data(), reason.size());
