@@ -39,12 +39,17 @@ struct Settings {
   unsigned threads = 1;
   std::size_t connections = 0;
   std::string default_protocol;
+  std::string compression = "shared";
   std::vector<std::string> protocol_options;
   bool list_protocols = false;
 };
 
 const std::map<std::string, wharf::Level> levels{
     {"error", wharf::Level::error}, {"warn", wharf::Level::warn}, {"info", wharf::Level::info}, {"debug", wharf::Level::debug}};
+
+const std::map<std::string, wharf::Compression::Context> compressions{{"off", wharf::Compression::Context::off},
+                                                                      {"shared", wharf::Compression::Context::shared},
+                                                                      {"dedicated", wharf::Compression::Context::dedicated}};
 
 int fail(int status, std::string_view text) {
   std::cerr << "wharf-test-server: " << text << '\n';
@@ -76,6 +81,11 @@ void add_options(CLI::App& app, Settings& settings) {
   app.add_option("--connections", settings.connections, "Most connections at once; 0: what the descriptor limit allows")
       ->capture_default_str();
   app.add_option("--default-protocol", settings.default_protocol, "Protocol for clients that offer none");
+  app.add_option(
+         "--compression", settings.compression,
+         "permessage-deflate of protocols that leave it to the server: off, shared (no memory between messages) or dedicated")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"off", "shared", "dedicated"}));
   app.add_option("--protocol-option", settings.protocol_options,
                  "Option of a protocol, as PROTOCOL.NAME=VALUE, like dumb-increment-protocol.period=20; may be given several times")
       ->allow_extra_args(false);
@@ -88,6 +98,7 @@ wharf::ServerOptions server_options(const Settings& settings) {
   options.quiet = settings.debug == "quiet";
   if (!options.quiet) options.log_level = levels.at(settings.debug);
   options.stop_on_signals = true;
+  options.compression.context = compressions.at(settings.compression);
   options.limits.connections = settings.connections;
   return options;
 }

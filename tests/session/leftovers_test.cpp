@@ -60,15 +60,33 @@ namespace {
 
 using codec::Opcode;
 
-/// From no byte at all to a close frame: a handshake, a message, one and a half fragments with a ping between, the close.
-std::string whole_story() {
-  return upgrade_request("echo") + text("hello") + frame(Opcode::text, "first half", Fin::more) + frame(Opcode::ping, "ping") +
-         frame(Opcode::continuation, "the rest").substr(0, 9);
+struct Story {
+  std::string handshake;
+  std::string frames;
+};
+
+/// A handshake, a message, one and a half fragments with a ping between.
+Story plain_story() {
+  return {upgrade_request("echo"), text("hello") + frame(Opcode::text, "first half", Fin::more) + frame(Opcode::ping, "ping") +
+                                       frame(Opcode::continuation, "the rest").substr(0, 9)};
 }
 
-void drop_a_thousand(SocketSite& site) {
-  const std::string story = whole_story();
-  const std::size_t handshake = upgrade_request("echo").size();
+/// The same with messages that are compressed, and contexts that are kept.
+Story deflated_story() {
+  std::string handshake = upgrade_request("echo");
+  handshake.insert(handshake.size() - 2, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
+  const std::string hello("\xCA\x48\xCD\xC9\xC9\x07\x00", 7);  // RFC 7692 section 7.2.3.2
+  std::string frames = frame(Opcode::text, hello) + frame(Opcode::text, hello.substr(0, 3), Fin::more) +
+                       frame(Opcode::ping, "ping") + frame(Opcode::continuation, hello.substr(3)).substr(0, 9);
+  frames[0] = static_cast<char>(frames[0] | 0x40);
+  const std::size_t second = frame(Opcode::text, hello).size();
+  frames[second] = static_cast<char>(frames[second] | 0x40);
+  return {handshake, frames};
+}
+
+void drop_a_thousand(SocketSite& site, const Story& told) {
+  const std::string story = told.handshake + told.frames;
+  const std::size_t handshake = told.handshake.size();
   for (std::size_t i = 0; i < 1000; ++i) {
     SocketWire wire(site.address());
     const std::size_t size = i * story.size() / 999;
@@ -101,18 +119,29 @@ Left left_on(SocketSite& site) {
 
 }  // namespace
 
-TEST_CASE("leftovers: 1,000 connections dropped at every stage of the handshake leave no descriptor, timer or byte behind") {
+void check_nothing_is_left(const Story& story, Compression::Context compression) {
   const DescriptorCheck descriptors;
-  SocketSite site;
-  drop_a_thousand(site);  // pools and tables have their size now
+  server::FloorLimits limits = floor_limits();
+  limits.ws.compression.context = compression;
+  SocketSite site(limits);
+  drop_a_thousand(site, story);  // pools and tables have their size now
   const std::size_t open_before = open_descriptors();
   const Left first = left_on(site);
   CHECK_FALSE(first.timers);
-  drop_a_thousand(site);
+  drop_a_thousand(site, story);
   const Left second = left_on(site);
   CHECK_FALSE(second.timers);
   CHECK(second.bytes == first.bytes);
   CHECK(open_descriptors() == open_before);
+}
+
+TEST_CASE("leftovers: 1,000 connections dropped at every stage of the handshake leave no descriptor, timer or byte behind") {
+  check_nothing_is_left(plain_story(), Compression::Context::shared);
+}
+
+TEST_CASE("leftovers: 1,000 connections with compressed messages leave nothing behind either") {
+  check_nothing_is_left(deflated_story(), Compression::Context::shared);
+  check_nothing_is_left(deflated_story(), Compression::Context::dedicated);
 }
 
 }  // namespace wharf::test
