@@ -71,7 +71,7 @@ const wharf_row* RowList::find(std::string_view name) const {
 }
 
 Error RowList::check(const wharf_row& row) const {
-  constexpr std::size_t least = offsetof(wharf_row, destroy) + sizeof row.destroy;  // the row of ABI 1.0
+  constexpr std::size_t least = offsetof(wharf_row, destroy) + sizeof row.destroy;  // all behind it may be left out
   if (row.size < least) return {"a protocol row says it has " + std::to_string(row.size) + " bytes; set size to sizeof(wharf_row)"};
   if (row.name == nullptr) return {"a protocol row has no name"};
   const std::string_view name = row.name;

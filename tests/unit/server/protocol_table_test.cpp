@@ -89,10 +89,10 @@ TEST_CASE("row list: a row without a name, and one with the empty name") {
   CHECK(rows.find("x") == nullptr);
 }
 
-TEST_CASE("row list: a row that is shorter than ABI 1.0 is refused") {
+TEST_CASE("row list: a row that ends before destroy is refused") {
   RowList rows;
-  constexpr std::size_t first_version = offsetof(wharf_row, destroy) + sizeof(wharf_row::destroy);
-  for (const std::size_t size : {std::size_t{0}, std::size_t{8}, first_version - 1}) {
+  constexpr std::size_t least = offsetof(wharf_row, destroy) + sizeof(wharf_row::destroy);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{8}, least - 1}) {
     wharf_row row = plain_row("short");
     row.size = size;
     CHECK(refusal(rows, row) == "a protocol row says it has " + std::to_string(size) + " bytes; set size to sizeof(wharf_row)");
@@ -260,7 +260,7 @@ TEST_CASE("protocol table: the message limit is the row's, or else the server's"
   CHECK((*table)->select(std::span(names).last(1))->message_limit() == 99);
 }
 
-TEST_CASE("row list: a row of ABI 1.0 is taken, with the defaults for what it does not know") {
+TEST_CASE("row list: a row that ends with destroy is taken, with the defaults for what it does not have") {
   RowList rows;
   wharf_row row = plain_row("old");
   row.size = offsetof(wharf_row, destroy) + sizeof row.destroy;
