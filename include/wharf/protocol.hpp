@@ -64,7 +64,7 @@ struct Compression {
   unsigned window_bits = 0;         ///< 8 to 15: a window of so many bits' bytes, in both directions; 0: 12
   unsigned memory_level = 0;        ///< 1 to 9, zlib's; 0: 5
   unsigned level = 0;               ///< 1 to 9, zlib's; 0: 6
-  std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are; 0: 64
+  std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are; 0: 192, or 64 where dedicated
 };
 
 /// What a call that sends found: go on; more is queued than the high-water mark (taken all the same; `drained` follows); or the

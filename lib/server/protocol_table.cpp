@@ -43,6 +43,10 @@ Error check_values(const wharf_row& row) {
 
 constexpr int or_default(std::uint32_t value, int fallback) { return value != 0 ? static_cast<int>(value) : fallback; }
 
+/// Bytes from which a message becomes so much smaller that it is worth it: docs/compression.md has the measurement.
+constexpr std::uint64_t compress_from_shared = 192;
+constexpr std::uint64_t compress_from_dedicated = 64;
+
 /// What the row says of compression, and the server where the row says nothing.
 void choose_compression(session::Protocol& protocol, const Compression& server) {
   const wharf_row& row = protocol.row;
@@ -59,6 +63,7 @@ void choose_compression(session::Protocol& protocol, const Compression& server) 
   settings.tuning.level = or_default(row.compression_level, or_default(server.level, settings.tuning.level));
   settings.tuning.memory_level =
       or_default(row.compression_memory_level, or_default(server.memory_level, settings.tuning.memory_level));
+  settings.from = wish.context == Wanted::dedicated ? compress_from_dedicated : compress_from_shared;
   if (server.compress_from != 0) settings.from = server.compress_from;
   if (row.compress_from != 0) settings.from = row.compress_from;
 }

@@ -327,6 +327,12 @@ TEST_CASE("protocol table: compression is the row's, or else the server's, or el
   REQUIRE(protocol(**table, "plain")->deflate_wish);
   CHECK(protocol(**table, "plain")->deflate_wish->context == Context::shared);
   CHECK(protocol(**table, "plain")->deflate_wish->window_bits == 12);
+  CHECK(protocol(**table, "plain")->deflate_settings.from == 192);
+
+  limits.compression.context = Compression::Context::dedicated;
+  const auto other = ProtocolTable::start(rows, {}, limits, home.home);
+  REQUIRE(other);
+  CHECK(protocol(**other, "plain")->deflate_settings.from == 64);
 
   limits.compression = {Compression::Context::off, 0, 0, 0, 0};
   const auto without = ProtocolTable::start(rows, {}, limits, home.home);
