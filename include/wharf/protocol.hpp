@@ -157,7 +157,7 @@ class Handle {
       }
     };
     if (services_->post(handle_, run, boxed.get()) == 0) return false;
-    boxed.release();
+    static_cast<void>(boxed.release());
     return true;
   }
 

@@ -47,7 +47,7 @@ std::span<char> DeflatePool::room() {
 }
 
 std::string& DeflatePool::packed() {
-  if (packed_.capacity() > 2 * room_size) packed_ = {};
+  if (packed_.capacity() > 2 * room_size) std::string().swap(packed_);  // an assignment would keep it
   packed_.clear();
   return packed_;
 }

@@ -42,6 +42,8 @@ class WsEncoder {
 
   WsEncoder() = default;
   ~WsEncoder();
+  WsEncoder(const WsEncoder&) = delete;
+  WsEncoder& operator=(const WsEncoder&) = delete;
   WsEncoder(WsEncoder&&) noexcept = default;
   WsEncoder& operator=(WsEncoder&&) noexcept = default;
 

@@ -18,14 +18,6 @@ constexpr bool is_base64_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || base::is_digit(c) || c == '+' || c == '/';
 }
 
-// Base64 of 16 bytes: 22 characters, of the last of which only two bits count, and "==".
-bool is_key(std::string_view key) {
-  if (key.size() != 24 || !key.ends_with("==")) return false;
-  const std::string_view digits = key.substr(0, 22);
-  return std::all_of(digits.begin(), digits.end(), is_base64_char) &&
-         std::string_view("AQgw").find(digits.back()) != std::string_view::npos;
-}
-
 bool has_duplicates(std::vector<std::string_view> names) {
   if (names.size() < 2) return false;
   std::sort(names.begin(), names.end());
@@ -33,6 +25,14 @@ bool has_duplicates(std::vector<std::string_view> names) {
 }
 
 }  // namespace
+
+// 22 characters, of the last of which only two bits count, and "==".
+bool is_handshake_key(std::string_view key) {
+  if (key.size() != 24 || !key.ends_with("==")) return false;
+  const std::string_view digits = key.substr(0, 22);
+  return std::all_of(digits.begin(), digits.end(), is_base64_char) &&
+         std::string_view("AQgw").find(digits.back()) != std::string_view::npos;
+}
 
 bool wants_websocket(const RequestHead& head) { return head.has_token("Upgrade", "websocket"); }
 
@@ -50,7 +50,7 @@ base::Result<WsOffer, WsRefusal> check_handshake(const RequestHead& head) {
   WsOffer offer;
   offer.key = head.field("Sec-WebSocket-Key");
   if (head.count("Sec-WebSocket-Key") != 1) return refuse("A WebSocket handshake must have exactly one Sec-WebSocket-Key.");
-  if (!is_key(offer.key)) return refuse("Sec-WebSocket-Key must be the base64 form of 16 bytes.");
+  if (!is_handshake_key(offer.key)) return refuse("Sec-WebSocket-Key must be the base64 form of 16 bytes.");
 
   for (const Field& field : head.fields)
     if (base::equal_ignoring_case(field.name, "Sec-WebSocket-Protocol"))

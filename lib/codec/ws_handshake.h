@@ -24,6 +24,9 @@ struct WsRefusal {
 /// Whether the request asks to leave HTTP for WebSocket at all: an Upgrade list that has `websocket`. Only then check_handshake.
 bool wants_websocket(const RequestHead& head);
 
+/// Whether it is a Sec-WebSocket-Key: the base64 form of 16 bytes.
+bool is_handshake_key(std::string_view key);
+
 /// Every check of RFC 6455 section 4.2.1 on a parsed head: method GET, HTTP/1.1, `Connection` has upgrade, version exactly 13
 /// (else 426), exactly one key of 22 base64 characters and "==", subprotocols that are tokens without duplicates, no body.
 base::Result<WsOffer, WsRefusal> check_handshake(const RequestHead& head);

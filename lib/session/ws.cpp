@@ -136,8 +136,7 @@ void Ws::on_control(const codec::WsEvent& event) {
   using Type = codec::WsEvent::Type;
   const std::string_view payload(event.payload.data(), event.payload.size());
   switch (event.type) {
-    case Type::ping:
-      if (close_sent_) return;
+    case Type::ping:  // also after our close frame: only the peer's ends the answers (RFC 6455 section 5.5.2)
       send_frame({codec::Opcode::pong, true, false, payload});
       hold_if_overfull();
       return;

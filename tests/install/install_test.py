@@ -83,13 +83,14 @@ class Install(unittest.IsolatedAsyncioTestCase):
     def test_the_library_shows_its_public_names_alone(self):
         names = installed.run(["nm", "-DC", "--defined-only", str(INSTALLED.only("libwharf.so"))])
         shown = {line.split(" ", 2)[2] for line in names.splitlines() if line.split(" ", 2)[1] in "TDBR"}
-        self.assertTrue(any(name.startswith("wharf::Server::run(") for name in shown))
-        ours = re.compile(r"wharf::(Server|testing::(Harness|Client))::")
+        for name in ("wharf::Server::run(", "wharf::websocket::Stream::next("):
+            self.assertTrue(any(each.startswith(name) for each in shown), name)
+        ours = re.compile(r"wharf::(Server::|testing::(Harness|Client)::|websocket::(Stream::)?(~?Stream|[a-z_0-9]+)[=(\[])")
         self.assertEqual([name for name in sorted(shown) if not ours.match(name)], [])
 
     def test_what_is_installed(self):
         headers = {file.name for file in INSTALLED.only("abi.h").parent.iterdir()}
-        self.assertEqual(headers, {"abi.h", "protocol.hpp", "server.hpp", "testing.hpp", "version.h"})
+        self.assertEqual(headers, {"abi.h", "protocol.hpp", "server.hpp", "testing.hpp", "version.h", "websocket.hpp"})
         for name in ("libwharf.a", "index.html"):
             INSTALLED.only(name)
         folder = pathlib.Path(str(INSTALLED.root) + INSTALLED.variable("plugindir").removeprefix(str(INSTALLED.root)))

@@ -1,7 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
+#include <stdexcept>
+#include <utility>
 
+#include "codec/deflate_pool.h"
+#include "codec/utf8.h"
 #include "codec/ws_decoder.h"
 #include "wire/wire_case.h"
 
@@ -36,11 +42,14 @@ std::string name_of(WsError error) {
   return "unknown";
 }
 
-/// As quoted(), but bytes that are all the same are counted.
+/// As quoted(), but bytes that are one to four over and over are counted.
 std::string notation(std::span<const char> bytes) {
   const std::string_view text(bytes.data(), bytes.size());
-  if (text.size() <= 16 || text.find_first_not_of(text.front()) != std::string_view::npos) return quoted(text);
-  return "repeat " + std::to_string(text.size()) + " " + quoted(text.substr(0, 1));
+  if (text.size() <= 16) return quoted(text);
+  for (std::size_t period = 1; period <= 4; ++period)
+    if (text.size() % period == 0 && text.substr(period) == text.substr(0, text.size() - period))
+      return "repeat " + std::to_string(text.size() / period) + " " + quoted(text.substr(0, period));
+  return quoted(text);
 }
 
 std::string line_of(const WsEvent& event) {
@@ -56,17 +65,29 @@ std::string line_of(const WsEvent& event) {
   return "unknown";
 }
 
-/// Each piece lies in memory of its own that is no longer than it, so that a sanitizer sees a read beyond it or after it went away.
+enum class HandOut : std::uint8_t { messages, pieces };
+
+/// Each piece of input lies in memory of its own that is no longer than it, so that a sanitizer sees a read beyond it or after it went
+/// away. Between two calls the pool's room is somebody else's. Messages that are handed out in pieces are put together again for the log.
 class Run {
  public:
-  Run(Role role, std::uint64_t limit) : decoder_(role, limit) {}
+  Run(Role role, const WireCase& given, HandOut hand_out)
+      : decoder_(role, number(given, "limit", 1024 * 1024)), hands_out_(hand_out), deflates_(given.settings.contains("deflate")) {
+    if (hand_out == HandOut::pieces) decoder_.hand_out_pieces();
+    if (!deflates_) return;
+    const std::string& deflate = given.settings.at("deflate");
+    const std::string context = deflate.substr(deflate.find(' ') + 1);
+    if (context != "kept" && context != "forgotten") throw std::runtime_error(given.where + ": deflate takes BITS kept|forgotten");
+    decoder_.inflate_with(pool_, std::stoi(deflate), context == "kept" ? DeflateContext::kept : DeflateContext::forgotten);
+  }
 
-  void feed(std::string_view piece) {
-    const auto copy = std::make_unique<char[]>(piece.size());
-    piece.copy(copy.get(), piece.size());
-    std::span<char> input(copy.get(), piece.size());
+  void feed(std::string_view bytes) {
+    const auto copy = std::make_unique<char[]>(bytes.size());
+    bytes.copy(copy.get(), bytes.size());
+    std::span<char> input(copy.get(), bytes.size());
     for (;;) {
       const std::size_t before = input.size();
+      const bool promises_more = decoder_.has_more() || !input.empty();
       const WsEvent event = decoder_.next(input);
       if (failed_) {
         CHECK(event.type == WsEvent::Type::error);
@@ -75,30 +96,65 @@ class Run {
       }
       if (event.type == WsEvent::Type::more) {
         CHECK(input.empty());
+        CHECK_FALSE(decoder_.has_more());
         return;
       }
-      log_.push_back(line_of(event));
+      CHECK(promises_more);
+      take(event);
       failed_ = event.type == WsEvent::Type::error;
+      std::fill(event.payload.begin(), event.payload.end(), '?');
+      if (deflates_) std::fill(pool_.room().begin(), pool_.room().end(), '?');
     }
   }
   [[nodiscard]] const std::vector<std::string>& log() const { return log_; }
 
  private:
+  static std::uint64_t number(const WireCase& given, const std::string& name, std::uint64_t otherwise) {
+    const auto found = given.settings.find(name);
+    return found == given.settings.end() ? otherwise : std::stoull(found->second);
+  }
+
+  void take(const WsEvent& event) {
+    const bool is_message = event.type == WsEvent::Type::text || event.type == WsEvent::Type::binary;
+    if (!is_message) return log_.push_back(line_of(event));
+    if (hands_out_ == HandOut::messages) CHECK(event.part == WsPart::whole);
+    CHECK(is_first(event.part) == !message_.has_value());
+    if (!message_) message_.emplace(event.type, "");
+    CHECK(event.type == message_->first);
+    const std::string_view piece(event.payload.data(), event.payload.size());
+    if (event.type == WsEvent::Type::text) CHECK(is_utf8(piece));
+    const bool is_complete = is_last(event.part);
+    CHECK((is_complete || !piece.empty()));
+    message_->second += piece;
+    if (!is_complete) return;
+    WsEvent whole = event;
+    whole.payload = message_->second;
+    log_.push_back(line_of(whole));
+    message_.reset();
+  }
+
+  DeflatePool pool_;
   WsDecoder decoder_;
+  HandOut hands_out_;
+  bool deflates_;
   std::vector<std::string> log_;
+  std::optional<std::pair<WsEvent::Type, std::string>> message_;  // under way
   bool failed_ = false;
 };
 
 void run_file(Role role, const std::string& name) {
   const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/" + name);
-  CHECK(cases.size() > 100);
-  for (const WireCase& wire_case : cases) {
-    check_at_every_split(wire_case, [role](const WireCase& given, const std::vector<std::string_view>& pieces) {
-      const auto limit = given.settings.find("limit");
-      Run run(role, limit == given.settings.end() ? 1024 * 1024 : std::stoull(limit->second));
-      for (const std::string_view piece : pieces) run.feed(piece);
-      return run.log();
-    });
+  CHECK(cases.size() > 30);
+  for (const HandOut hand_out : {HandOut::messages, HandOut::pieces}) {
+    const std::string handed_out = hand_out == HandOut::messages ? "messages" : "pieces";
+    INFO("handed out in " << handed_out);
+    for (const WireCase& wire_case : cases) {
+      check_at_every_split(wire_case, [role, hand_out](const WireCase& given, const std::vector<std::string_view>& pieces) {
+        Run run(role, given, hand_out);
+        for (const std::string_view piece : pieces) run.feed(piece);
+        return run.log();
+      });
+    }
   }
 }
 
@@ -107,3 +163,11 @@ void run_file(Role role, const std::string& name) {
 TEST_CASE("frames of a client on the wire, whole and cut at every place") { run_file(Role::server, "websocket_server.wire"); }
 
 TEST_CASE("frames of a server on the wire, whole and cut at every place") { run_file(Role::client, "websocket_client.wire"); }
+
+TEST_CASE("compressed frames of a client on the wire, whole and cut at every place") {
+  run_file(Role::server, "websocket_deflate_server.wire");
+}
+
+TEST_CASE("compressed frames of a server on the wire, whole and cut at every place") {
+  run_file(Role::client, "websocket_deflate_client.wire");
+}

@@ -1,7 +1,6 @@
 #include "codec/ws_decoder.h"
 
 #include <doctest/doctest.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <optional>
@@ -10,16 +9,7 @@
 #include <utility>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WHARF_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define WHARF_SANITIZED 1
-#endif
-#endif
-#ifdef WHARF_SANITIZED
-extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
-#endif
+#include "unit/codec/heap.h"
 
 namespace {
 
@@ -28,21 +18,6 @@ using Type = WsEvent::Type;
 
 constexpr std::uint64_t mebibyte = 1024 * 1024;
 constexpr MaskKey key{0x37, 0xFA, 0x21, 0x3D};
-
-/// Bytes that the program has from the heap.
-std::size_t allocated() {
-#ifdef WHARF_SANITIZED
-  return __sanitizer_get_current_allocated_bytes();
-#elif defined(__GLIBC__)
-  const auto info = mallinfo2();
-  return info.uordblks + info.hblkhd;
-#else
-  return 0;
-#endif
-}
-
-/// How much more that is than it was.
-std::size_t grown_from(std::size_t before) { return std::max(allocated(), before) - before; }
 
 std::string frame(Opcode opcode, std::string payload, std::string_view flags = "final") {
   std::string header(max_frame_header, '\0');
@@ -302,10 +277,10 @@ TEST_CASE("ws_decoder: a decoder can be moved in the middle of a message") {
 
 TEST_CASE("ws_decoder: every error has a close code and a sentence of its own") {
   std::vector<std::string_view> sentences;
-  for (int i = 1; i <= static_cast<int>(WsError::message_too_big); ++i) {
+  for (int i = 1; i <= static_cast<int>(WsError::not_deflate); ++i) {
     const auto error = static_cast<WsError>(i);
-    const bool is_about_text = error == WsError::text_not_utf8 || error == WsError::close_reason;
-    CHECK(close_code(error) == (is_about_text ? 1007 : error == WsError::message_too_big ? 1009 : 1002));
+    const bool is_about_data = error == WsError::text_not_utf8 || error == WsError::close_reason || error == WsError::not_deflate;
+    CHECK(close_code(error) == (is_about_data ? 1007 : error == WsError::message_too_big ? 1009 : 1002));
     CHECK(message(error).ends_with('.'));
     sentences.push_back(message(error));
   }

@@ -205,12 +205,14 @@ TEST_CASE("ws: the row closes: after what it sent before, and the row hears the 
   check_closed(bench, {}, {"open", "closing 4000", "destroy"});
 }
 
-TEST_CASE("ws: after the close frame, messages, pings and pongs of the peer are dropped") {
+TEST_CASE("ws: after our close frame, messages and pongs of the peer are dropped, and its pings answered (5.5.2)") {
   WsBench bench;
   bench.connect();
   close(bench.peer(), 1000);
   bench.clients[0].send(text("a") + ping("b") + pong("c") + binary("d"));
-  CHECK(bench.clients[0].read() == Words{"close 1000"});
+  CHECK(bench.clients[0].link->take() == std::string("\x88\x02\x03\xE8\x8A\x01"
+                                                     "b",
+                                                     7));
   CHECK(bench.story.take() == Words{"open"});
   bench.clients[0].send(close_frame(1000));
   check_closed(bench, {}, {"closing 1000", "destroy"});

@@ -1,0 +1,90 @@
+#include "codec/websocket_parts.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/ascii.h"
+
+namespace wharf::websocket::parts {
+namespace {
+
+constexpr unsigned standard_window_bits = 12;
+constexpr unsigned standard_memory_level = 5;
+constexpr unsigned standard_level = 6;
+constexpr std::uint64_t compress_from_shared = 192;
+constexpr std::uint64_t compress_from_dedicated = 64;
+
+unsigned number_or(unsigned number, unsigned standard) { return number != 0 ? number : standard; }
+
+// CR, LF, NUL and the others that a field's value may not have (RFC 9110 section 5.5).
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t') || byte == 0x7F;
+}
+
+bool is_reserved(std::string_view name) {
+  constexpr std::string_view prefix = "Sec-WebSocket-";
+  constexpr std::string_view reserved[] = {"Host", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding"};
+  return base::equal_ignoring_case(name.substr(0, prefix.size()), prefix) ||
+         std::any_of(std::begin(reserved), std::end(reserved), [name](auto each) { return base::equal_ignoring_case(name, each); });
+}
+
+}  // namespace
+
+bool are_protocols(std::vector<std::string_view> names) {
+  std::sort(names.begin(), names.end());
+  return std::all_of(names.begin(), names.end(), base::is_token) && std::adjacent_find(names.begin(), names.end()) == names.end();
+}
+
+bool are_protocols(const std::vector<std::string>& names) {
+  return are_protocols(std::vector<std::string_view>(names.begin(), names.end()));
+}
+
+std::vector<std::string_view> split_list(std::string_view value) {
+  std::vector<std::string_view> items;
+  base::for_each_list_item(value, [&items](std::string_view item) { items.push_back(item); });
+  return items;
+}
+
+bool has_item(std::string_view list, std::string_view item) {
+  const auto items = split_list(list);
+  return std::any_of(items.begin(), items.end(), [item](auto each) { return base::equal_ignoring_case(each, item); });
+}
+
+Error check_fields(const Fields& fields) {
+  for (const auto& [name, value] : fields) {
+    if (!base::is_token(name) || std::any_of(value.begin(), value.end(), is_control)) return Error::bad_field;
+    if (is_reserved(name)) return Error::reserved_field;
+  }
+  return Error::none;
+}
+
+Error check_numbers(const Compression& wish) {
+  const unsigned bits = number_or(wish.window_bits, standard_window_bits);
+  return bits >= 8 && bits <= 15 && wish.memory_level <= 9 && wish.level <= 9 ? Error::none : Error::bad_compression;
+}
+
+std::optional<codec::DeflateWish> deflate_wish(const Compression& wish) {
+  using Context = codec::DeflateWish::Context;
+  if (wish.context == Compression::Context::off) return std::nullopt;
+  const bool is_dedicated = wish.context == Compression::Context::dedicated;
+  return codec::DeflateWish{is_dedicated ? Context::dedicated : Context::shared,
+                            static_cast<int>(number_or(wish.window_bits, standard_window_bits))};
+}
+
+Agreement agreement_of(const codec::DeflateAgreement& agreed, const Compression& wish) {
+  Agreement agreement;
+  agreement.compressed = true;
+  agreement.server_keeps_context = !agreed.server_no_context_takeover;
+  agreement.client_keeps_context = !agreed.client_no_context_takeover;
+  agreement.server_window_bits = static_cast<unsigned>(agreed.server_max_window_bits);
+  agreement.client_window_bits = static_cast<unsigned>(agreed.client_max_window_bits);
+  agreement.memory_level = number_or(wish.memory_level, standard_memory_level);
+  agreement.level = number_or(wish.level, standard_level);
+  const bool is_dedicated = wish.context == Compression::Context::dedicated;
+  const std::uint64_t standard_compress_from = is_dedicated ? compress_from_dedicated : compress_from_shared;
+  agreement.compress_from = wish.compress_from != 0 ? wish.compress_from : standard_compress_from;
+  return agreement;
+}
+
+}  // namespace wharf::websocket::parts
