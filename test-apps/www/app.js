@@ -1,6 +1,5 @@
 'use strict';
 
-const byId = (id) => document.getElementById(id);
 const plural = (count, word) => `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -33,9 +32,10 @@ function painter(draw) {
 
 // The part that all cards share: state, papers, and the line at the foot about the last close.
 class Card {
-  constructor(id, protocol, { received, opened = () => {}, lost = () => {} }) {
+  // `target` makes the card's own URL of the server's.
+  constructor(id, protocol, { received, opened = () => {}, lost = () => {}, target = (url) => url }) {
     this.id = id;
-    this.hooks = { opened, lost };
+    this.hooks = { opened, lost, target };
     this.root = byId(id);
     this.paint = painter(() => this.drawCounts());
     this.berth = new Berth(protocol, {
@@ -50,6 +50,10 @@ class Card {
 
   part(name) {
     return byId(`${this.id}-${name}`);
+  }
+
+  moor(url) {
+    this.berth.moor(this.hooks.target(url));
   }
 
   changed() {
@@ -281,40 +285,6 @@ class Pinger {
   }
 }
 
-// Takes what people type ("localhost:7681", an http link) and gives a WebSocket URL, or throws with a text for the reader.
-function webSocketUrl(text) {
-  const typed = text.trim();
-  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(typed) ? typed : `ws://${typed}`;
-  let url;
-  try {
-    url = new URL(full.replace(/^http/i, 'ws'));
-  } catch {
-    throw new Error('Not an address. Write it like ws://127.0.0.1:7681/');
-  }
-  if (url.protocol !== 'ws:' && url.protocol !== 'wss:') throw new Error('The address has to start with ws:// or wss://');
-  if (location.protocol === 'https:' && url.protocol === 'ws:') throw new Error('A page over https can only use wss:// addresses');
-  url.hash = '';
-  return url;
-}
-
-// Storage may be switched off, and for some browsers a file has none.
-const memory = {
-  key: 'wharf-address',
-  read() {
-    try { return localStorage.getItem(this.key); } catch { return null; }
-  },
-  write(text) {
-    try { localStorage.setItem(this.key, text); } catch { /* remembered next time, or not */ }
-  },
-};
-
-const fromFile = location.protocol === 'file:';
-
-function firstAddress() {
-  if (fromFile) return memory.read() || 'ws://127.0.0.1:7681/';
-  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/`;
-}
-
 function moorAll() {
   const field = byId('address');
   try {
@@ -324,7 +294,7 @@ function moorAll() {
     byId('port').textContent = url.port || (url.protocol === 'wss:' ? '443' : '80');
     byId('address-error').textContent = '';
     field.removeAttribute('aria-invalid');
-    for (const card of cards) card.berth.moor(url.href);
+    for (const card of cards) card.moor(url.href);
   } catch (error) {
     byId('address-error').textContent = error.message;
     field.setAttribute('aria-invalid', 'true');
@@ -345,7 +315,7 @@ function hurry() {
 }
 
 const cards = [];
-cards.push(counterCard(), reverseCard(), new Pinger().card);
+cards.push(counterCard(), reverseCard(), new Pinger().card, new Easel().card, fraggleCard());
 byId('address').value = firstAddress();
 byId('harbour').addEventListener('submit', (event) => {
   event.preventDefault();

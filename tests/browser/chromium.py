@@ -136,6 +136,7 @@ class Page:
         self.session = session
         self.target = target
         self.complaints = []
+        self.phone = False
 
     def call(self, method, **params):
         return self.browser.call(method, self.session, **params)
@@ -189,6 +190,26 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
+    async def drag(self, element, places):
+        """Draws with the mouse, or with a finger where the page is a phone's: places are parts of the element's width and height."""
+        box = await self.evaluate(f"""(() => {{
+            const element = document.getElementById({json.dumps(element)});
+            element.scrollIntoView({{block: 'center', behavior: 'instant'}});
+            const {{x, y, width, height}} = element.getBoundingClientRect();
+            return [x, y, width, height];
+        }})()""")
+        await self.call("Page.bringToFront")
+        points = [(box[0] + x * box[2], box[1] + y * box[3]) for x, y in places]
+        if self.phone:
+            for index, (x, y) in enumerate(points):
+                await self.call("Input.dispatchTouchEvent", type="touchMove" if index else "touchStart", touchPoints=[{"x": x, "y": y}])
+            await self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+            return
+        for index, (x, y) in enumerate(points):
+            await self.call("Input.dispatchMouseEvent", type="mouseMoved" if index else "mousePressed", x=x, y=y, button="left", buttons=1,
+                            clickCount=1)
+        await self.call("Input.dispatchMouseEvent", type="mouseReleased", x=points[-1][0], y=points[-1][1], button="left", clickCount=1)
+
     async def type(self, element, text):
         """Replaces what the field holds, then presses Enter."""
         await self.click(element)
@@ -199,6 +220,7 @@ class Page:
                             text="\r" if kind == "keyDown" else "")
 
     async def size(self, width, height, phone=False):
+        self.phone = phone
         await self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
                         deviceScaleFactor=2 if phone else 1, mobile=phone)
         await self.call("Emulation.setTouchEmulationEnabled", enabled=phone)

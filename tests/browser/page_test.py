@@ -22,8 +22,11 @@ except ImportError as error:
 
 GREETING = "Hello, wörld! 👋"
 LIMIT = 20          # s for anything that should happen soon
-PAGE_BYTES = 40_000
-CARDS = {"counter": "dumb-increment-protocol", "reverse": "reverse-echo", "echo": "echo"}
+PAGE_BYTES = 64_000  # of all pages and their scripts together
+CARDS = {"counter": "dumb-increment-protocol", "reverse": "reverse-echo", "echo": "echo", "canvas": "lws-mirror-protocol",
+         "fraggle": "fraggle-protocol"}
+BLANK, PIXELS = "new Board(document.getElementById('canvas-board').cloneNode()).canvas.toDataURL()", """
+    document.getElementById('canvas-board').toDataURL()"""
 
 
 class Report:
@@ -142,6 +145,124 @@ async def check_echo(report, page):
                  await page.text("echo-summary"))
 
 
+async def check_fraggle(report, page):
+    found = await page.wait("Number(document.getElementById('fraggle-value').textContent) >= 5", LIMIT)
+    report.check("fraggle: sums are right", found, await page.text("fraggle-value"))
+    report.equal("fraggle: and none is wrong", await page.text("fraggle-wrong"), "0")
+
+
+async def draw(report, name, page, pages, places):
+    """Draws on one page; all boards then show the same. What is drawn last comes last, so its end tells that all is there."""
+    await page.drag("canvas-board", places)
+    x, y = places[-1]
+    end = f"""(() => {{
+        const board = document.getElementById('canvas-board');
+        const copy = new OffscreenCanvas(1, 1).getContext('2d');
+        copy.drawImage(board, -{x} * board.width, -{y} * board.height);
+        return copy.getImageData(0, 0, 1, 1).data[3] > 0;
+    }})()"""
+    drawn = [await each.wait(end, LIMIT) for each in pages]
+    shown = [await each.evaluate(PIXELS) for each in pages]
+    report.check(name, all(drawn) and len(set(shown)) == 1, f"drawn: {drawn}, {len(set(shown))} different boards")
+    return shown[0]
+
+
+async def check_canvas(report, browser, server, page):
+    other = await browser.open(f"http://127.0.0.1:{server.port}/?mirror=the%20pier")
+    await other.size(390, 844, phone=True)
+    await other.wait(all_open(), LIMIT)
+    report.equal("canvas: the room is taken from the page's address",
+                 await other.evaluate("document.getElementById('canvas-room').value"), "the pier")
+    blank = await page.evaluate(BLANK)
+    await draw(report, "canvas: what is drawn shows on the own board", page, [page], [(0.1, 0.2), (0.5, 0.8), (0.7, 0.1)])
+    report.check("canvas: another room does not see it", await other.evaluate(PIXELS) == blank)
+
+    await page.type("canvas-room", "the pier")
+    await page.wait(all_open(), LIMIT)
+    report.check("canvas: a room is entered with a clean board", await page.evaluate(PIXELS) == blank)
+    await page.evaluate("document.getElementById('canvas-colour').value = '#17704c'")
+    both = [page, other]
+    await draw(report, "canvas: two pages show the same, drawn with a mouse", page, both, [(0.1, 0.1), (0.9, 0.9), (0.9, 0.1)])
+    shown = await draw(report, "canvas: and drawn with a finger", other, both, [(0.1, 0.9), (0.5, 0.5), (0.95, 0.5)])
+    await other.click("canvas-clear")
+    report.check("canvas: a view is cleared", await other.evaluate(PIXELS) == blank)
+    report.check("canvas: the other's is not", await page.evaluate(PIXELS) == shown)
+    report.equal("canvas: no errors in the console", other.complaints, [])
+    await other.close()
+    await page.call("Page.bringToFront")
+
+
+async def check_commands(report, page):
+    """Commands as they come over the wire."""
+    drawn = await page.evaluate("""(() => {
+        const board = new Board(document.getElementById('canvas-board').cloneNode());
+        const blank = board.canvas.toDataURL();
+        const marks = (text) => {
+            board.clear();
+            board.obey(text);
+            return board.canvas.toDataURL() !== blank;
+        };
+        const good = ['c #ff0000 50 50 10;', 'd #ff0000 1 1 50 50;', 'c #FF0000 5 5 1; nonsense; ', ' x;;d #0000ff 0 0 9 9', 'c #ff0000 5.5 5 1e1;'];
+        const bad = ['', ';', 'c', 'c #ff0000', 'c red 5 5 5;', 'c #ff0000 5 5;', 'c #ff0000 5 5 -5;', 'd #ff0000 1 1 5;', 'e #ff0000 5 5 5;',
+            'c #ff0000 a b c;', 'c #ff0000 5 5 Infinity;', 'c #ff00000 5 5 5;', 'c,#ff0000,5,5,5;', 'c #ff0000 5 5 5 5;'];
+        return [good.filter((text) => !marks(text)), bad.filter(marks)];
+    })()""")
+    report.equal("canvas: commands draw, and what is none does not", drawn, [[], []])
+
+
+async def log_of(page, count):
+    """The last entries of the chat, without the time."""
+    return await page.evaluate(f"""[...document.querySelectorAll('#chat-log li')].slice(-{count}).map((entry) =>
+        entry.querySelector('b') ? entry.querySelector('b').textContent + ': ' + entry.querySelector('span').textContent
+                                 : entry.textContent)""")
+
+
+async def check_chat(report, browser, server, folder):
+    url = f"http://127.0.0.1:{server.port}/"
+    one = await browser.open(url)
+    await one.go(url + await one.evaluate("document.querySelector('nav a').getAttribute('href')"))
+    await one.wait("document.getElementById('chat-state').textContent === 'open'", LIMIT)
+    two = await browser.open(url + "chat.html")
+    await two.wait("document.getElementById('chat-state').textContent === 'open'", LIMIT)
+    await one.size(1280, 800)
+    await two.size(390, 844, phone=True)
+
+    await one.type("chat-name", "Zoë")
+    report.check("chat: joined", await one.wait("!document.getElementById('chat-form').hidden", LIMIT), await one.text("chat-error"))
+    await two.type("chat-name", "Zoë")
+    await two.wait("document.getElementById('chat-error').textContent !== ''", LIMIT)
+    report.equal("chat: a name that is taken", await two.text("chat-error"), "Somebody else has that name")
+    await two.type("chat-name", "max")
+    report.check("chat: the other joined", await one.wait("document.querySelectorAll('#chat-people li').length === 2", LIMIT))
+
+    await one.type("chat-text", "<b>hello</b> & welcome")
+    said = "document.getElementById('chat-log').textContent.includes(%s)"
+    for page in (one, two):
+        await page.wait(said % "'welcome'", LIMIT)
+        report.equal("chat: all read it, as text", (await log_of(page, 1))[0], "Zoë: <b>hello</b> & welcome")
+    await two.evaluate("document.getElementById('chat-to').value = 'Zoë'")
+    await two.type("chat-text", "psst")
+    await one.wait(said % "'psst'", LIMIT)
+    report.equal("chat: a private message", await log_of(one, 1), ["max, privately: psst"])
+    await two.wait(said % "'psst'", LIMIT)
+    report.equal("chat: and its own copy", await log_of(two, 1), ["to Zoë: psst"])
+    await two.type("chat-name", "Max")
+    await one.wait(said % "'is now'", LIMIT)
+    report.equal("chat: another name", await log_of(one, 1), ["max is now Max"])
+    await check_labels(report, one)
+    for name, page, width, scheme in (("chat", one, 1280, "light"), ("chat-dark", one, 1280, "dark"), ("chat-phone", two, 390, "light")):
+        await page.call("Page.bringToFront")
+        await page.scheme(scheme)
+        await page.screenshot(folder / f"{name}.png")
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        report.check(f"{name}: nothing sticks out sideways at {width} px", wide <= width, f"{wide} px wide")
+    await two.close()
+    await one.wait(said % "'Max left'", LIMIT)
+    report.equal("chat: one leaves", await log_of(one, 1), ["Max left"])
+    report.equal("chat: no errors in the console", one.complaints + two.complaints, [])
+    await one.close()
+
+
 async def check_close(report, page):
     others = [card for card in CARDS if card != "counter"]
     await page.click("counter-close")
@@ -183,7 +304,7 @@ async def check_restart(report, page, server):
 
 
 async def check_labels(report, page):
-    unnamed = await page.evaluate("""[...document.querySelectorAll('button, input')].filter((control) =>
+    unnamed = await page.evaluate("""[...document.querySelectorAll('button, input, select')].filter((control) =>
         !(control.textContent.trim() || control.labels?.length || control.ariaLabel)).map((control) => control.id)""")
     report.equal("every control has a name", unnamed, [])
 
@@ -203,7 +324,7 @@ async def pictures(report, page, folder):
         await page.evaluate("scrollTo(0, 0)")
         await asyncio.sleep(0.6)
         await page.screenshot(folder / f"{name}.png")
-        if name.startswith("phone"):
+        if name.startswith(("phone", "desktop")):
             await page.screenshot(folder / f"{name}-whole.png", whole=True)
         wide = await page.evaluate("document.documentElement.scrollWidth")
         report.check(f"{name}: nothing sticks out sideways at {width} px", wide <= width, f"{wide} px wide")
@@ -221,6 +342,9 @@ async def check_served(report, browser, server, folder):
     await check_reset(report, page)
     await check_reverse(report, page, "served")
     await check_echo(report, page)
+    await check_fraggle(report, page)
+    await check_commands(report, page)
+    await check_canvas(report, browser, server, page)
     await check_close(report, page)
     await check_labels(report, page)
     await pictures(report, page, folder)
@@ -264,6 +388,7 @@ async def run(arguments, report):
         await server.start()
         async with chromium.Chromium(chromium.find()) as browser:
             await check_served(report, browser, server, folder)
+            await check_chat(report, browser, server, folder)
             await check_file(report, browser, server, arguments.www)
         report.equal("the server exits with 0", await server.stop(), 0)
     except Exception as error:

@@ -20,7 +20,7 @@ try:
 except ImportError:
     server.missing_peer("python3-websockets")
 
-ROWS = {"reverse-echo", "dumb-increment-protocol"}
+ROWS = {"chat-protocol", "dumb-increment-protocol", "fraggle-protocol", "lws-mirror-protocol", "reverse-echo"}
 
 
 def run(*arguments, **options):

@@ -1,0 +1,27 @@
+#pragma once
+#include <charconv>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "wharf/protocol.hpp"
+
+namespace plugins {
+
+struct Range {
+  unsigned least;
+  unsigned most;
+};
+
+/// The value of an option that takes a number. What is no number, or out of range, keeps the server from starting and says why.
+inline unsigned number_option(const wharf::Scope& scope, const char* name, unsigned otherwise, Range range) {
+  const auto text = scope.option(name);
+  if (!text) return otherwise;
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error == std::errc() && end == text->data() + text->size() && number >= range.least && number <= range.most) return number;
+  throw std::invalid_argument("option " + std::string(name) + " is '" + std::string(*text) + "'; it takes a number, " +
+                              std::to_string(range.least) + " to " + std::to_string(range.most));
+}
+
+}  // namespace plugins

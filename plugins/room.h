@@ -1,0 +1,259 @@
+#pragma once
+/// A room: what is said in it reaches every member, in the same order for all, on whatever loops of the process they are.
+///
+/// A room belongs to no thread. It has a seat for each member, where the messages for that member wait; the member is called on its own
+/// loop to take them, and is touched by no other.
+///
+/// While a member does not keep up, whoever says something is paused until all keep up again. So what waits at a seat stays near
+/// Room::pause_above, and one message of each member. A member that takes nothing for Room::patience is cut.
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "wharf/protocol.hpp"
+
+namespace plugins {
+
+/// Safe from any thread.
+class Room {
+ public:
+  using Text = std::shared_ptr<const std::string>;
+  using Call = std::function<void()>;
+
+  static constexpr std::size_t pause_above = 64 * 1024;  ///< bytes at a seat
+  static constexpr std::chrono::seconds patience{3};
+
+  class Seat {
+   public:
+    /// `call` makes the member come soon, on its own loop.
+    explicit Seat(Call call) : call_(std::move(call)) {}
+
+   private:
+    friend class Room;
+    Call call_;
+    std::deque<Text> waiting_;
+    std::size_t bytes_ = 0;
+    bool called_ = false;    // and has not come yet
+    bool stuck_ = false;     // the member takes nothing for now
+    bool behind_ = false;    // keeps those who speak from speaking
+    bool paused_ = false;    // waits until nobody is behind
+    bool overrun_ = false;   // more than a seat may hold
+    bool given_up_ = false;  // will never take anything again
+  };
+  using Place = std::list<Seat>::iterator;
+
+  /// A member for whom more bytes than `most_waiting` wait is to be cut: for what is said by those who can not be paused.
+  explicit Room(std::size_t most_waiting) : most_waiting_(most_waiting) {}
+
+  Place enter(Call call) {
+    const std::lock_guard lock(mutex_);
+    return seats_.emplace(seats_.end(), std::move(call));
+  }
+  void leave(Place seat) {
+    const std::lock_guard lock(mutex_);
+    empty(*seat);
+    seats_.erase(seat);
+  }
+
+  void say(const Text& text) {
+    const std::lock_guard lock(mutex_);
+    for (Seat& seat : seats_) put(seat, text);
+  }
+  void say_to(Place seat, const Text& text) {
+    const std::lock_guard lock(mutex_);
+    put(*seat, text);
+  }
+
+  /// Whether the member that said something must wait. If so it is called when may_go_on() is worth asking.
+  bool must_wait(Place seat) {
+    const std::lock_guard lock(mutex_);
+    return seat->paused_ = behind_ != 0;
+  }
+  /// Once true for each must_wait().
+  bool may_go_on(Place seat) {
+    const std::lock_guard lock(mutex_);
+    return behind_ == 0 && std::exchange(seat->paused_, false);
+  }
+
+  /// The member has come; what is said from here on calls it again. False: more waits than a seat may hold.
+  bool answer(Place seat) {
+    const std::lock_guard lock(mutex_);
+    seat->called_ = false;
+    return !seat->overrun_;
+  }
+  /// The oldest message, or nullptr.
+  Text next(Place seat) {
+    const std::lock_guard lock(mutex_);
+    if (seat->waiting_.empty()) return nullptr;
+    Text text = std::move(seat->waiting_.front());
+    seat->waiting_.pop_front();
+    seat->bytes_ -= weight(text);
+    update(*seat);
+    return text;
+  }
+  void stuck(Place seat) {
+    const std::lock_guard lock(mutex_);
+    seat->stuck_ = true;
+    update(*seat);
+  }
+  void unstuck(Place seat) {
+    const std::lock_guard lock(mutex_);
+    seat->stuck_ = false;
+    update(*seat);
+  }
+  /// The member's conversation is over although it is still there: nothing is kept for it any more.
+  void give_up(Place seat) {
+    const std::lock_guard lock(mutex_);
+    empty(*seat);
+  }
+
+ private:
+  /// An empty message costs something too.
+  static std::size_t weight(const Text& text) { return text->size() + 64; }
+
+  void put(Seat& seat, const Text& text) {
+    if (seat.given_up_) return;
+    seat.waiting_.push_back(text);
+    seat.bytes_ += weight(text);
+    if (seat.bytes_ > most_waiting_) {
+      empty(seat);
+      seat.overrun_ = true;
+    }
+    update(seat);
+    call(seat);
+  }
+  void empty(Seat& seat) {
+    seat.waiting_.clear();
+    seat.bytes_ = 0;
+    seat.stuck_ = false;
+    seat.given_up_ = true;
+    update(seat);
+  }
+  void update(Seat& seat) {
+    const bool behind = seat.stuck_ || seat.bytes_ > pause_above;
+    if (behind == std::exchange(seat.behind_, behind)) return;
+    behind_ += behind ? 1 : -1;
+    if (behind_ != 0) return;
+    for (Seat& other : seats_)
+      if (other.paused_) call(other);
+  }
+  static void call(Seat& seat) {
+    if (!std::exchange(seat.called_, true)) seat.call_();
+  }
+
+  std::mutex mutex_;
+  std::list<Seat> seats_;
+  int behind_ = 0;  // seats
+  const std::size_t most_waiting_;
+};
+
+/// What a protocol's class inherits to be a member of one room at a time: struct Mirror : plugins::Member<Mirror> {...}
+template <class Derived>
+class Member {
+ public:
+  explicit Member(wharf::Peer its_peer) : peer(its_peer) {}
+  ~Member() { leave(); }
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  void drained() {
+    if (!std::exchange(stuck_, false)) return;
+    peer.every(std::chrono::milliseconds(0));
+    if (room_ == nullptr) return;
+    take_messages();
+    if (!stuck_) room_->unstuck(seat_);
+  }
+
+  /// Only while the peer takes no more: has it taken anything since? A socket counts as writable only when much of its buffer is free,
+  /// but after each tick it is tried.
+  void tick() {
+    const std::size_t left = peer.buffered();
+    const std::chrono::milliseconds now = peer.scope().now();
+    if (left < left_) taken_at_ = now;
+    else if (now - taken_at_ >= Room::patience) return cut("that took nothing for 3 s");
+    left_ = left;
+  }
+
+  wharf::Peer peer;
+
+ protected:
+  void enter(std::shared_ptr<Room> room) {
+    room_ = std::move(room);
+    seat_ = room_->enter([handle = peer.handle<Derived>()] { handle.post([](Derived& member) { member.Member::come(); }); });
+  }
+  void leave() {
+    if (room_ == nullptr) return;
+    room_->leave(seat_);
+    room_ = nullptr;
+  }
+  /// After this member said something: no more of it for now, where somebody does not keep up.
+  void let_others_keep_up() {
+    if (room_->must_wait(seat_)) peer.pause();
+  }
+
+  [[nodiscard]] bool is_in() const { return room_ != nullptr; }
+  [[nodiscard]] Room& room() const { return *room_; }
+  [[nodiscard]] Room::Place seat() const { return seat_; }
+
+ private:
+  void come() {
+    if (room_ == nullptr) return;
+    if (!room_->answer(seat_)) return cut("for whom too much waits");
+    take_messages();
+    if (room_->may_go_on(seat_)) peer.resume();
+  }
+
+  void take_messages() {
+    while (!stuck_) {
+      const Room::Text text = room_->next(seat_);
+      if (text == nullptr) return;
+      const wharf::Flow flow = peer.send_text(*text);
+      if (flow == wharf::Flow::closed) return room_->give_up(seat_);
+      if (flow == wharf::Flow::hold) wait_for_peer();
+    }
+  }
+
+  void wait_for_peer() {
+    stuck_ = true;
+    room_->stuck(seat_);
+    taken_at_ = peer.scope().now();
+    left_ = peer.buffered();
+    peer.every(std::chrono::milliseconds(250));
+  }
+
+  void cut(std::string_view why) {
+    peer.log(wharf::Level::info,
+             "cut, a member " + std::string(why) + ", " + std::to_string(peer.buffered()) + " bytes are queued");
+    if (room_ != nullptr) room_->give_up(seat_);
+    peer.abort();
+  }
+
+  std::shared_ptr<Room> room_;
+  Room::Place seat_;
+  bool stuck_ = false;  // the peer takes no more for now
+  std::chrono::milliseconds taken_at_{};
+  std::size_t left_ = 0;  // bytes that the peer had not taken when last looked at
+};
+
+/// What all loops of the process share, one T for each value of the option `group`.
+template <class T>
+std::shared_ptr<T> in_group_of(const wharf::Scope& scope) {
+  static std::mutex mutex;
+  static auto& groups = *new std::map<std::string, std::weak_ptr<T>>;
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<T>& known = groups[std::string(scope.option("group").value_or(""))];
+  std::shared_ptr<T> shared = known.lock();
+  if (shared == nullptr) known = shared = std::make_shared<T>();
+  return shared;
+}
+
+}  // namespace plugins
