@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""Has a real page send messages of many sizes over `echo`, with every --compression, and compares each byte that comes back there.
+
+Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 where the environment says CI=true)."""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import tempfile
+
+try:
+    import chromium
+except ImportError as error:
+    chromium = None
+    missing = f"the Python module {error.name} is missing (Debian: python3-websockets)"
+
+LIMIT = 30  # s for anything that should happen soon
+SIZES = (0, 1, 125, 126, 127, 65535, 65536, 1024 * 1024)
+WINDOWS = "server_max_window_bits=12; client_max_window_bits=12"
+AGREED = {"off": "",
+          "shared": f"permessage-deflate; server_no_context_takeover; client_no_context_takeover; {WINDOWS}",
+          "dedicated": f"permessage-deflate; {WINDOWS}"}
+
+# Sends each message when the one before has come back. Twice, so that contexts that are kept have something to build on. The answer is
+# the extensions that were agreed on, how many messages came back, how many bytes, and what is wrong with any.
+SCRIPT = """
+(async (url, sizes) => {
+  const bytesOf = (size, noisy) => {
+    const bytes = new Uint8Array(size);
+    let state = 1;
+    for (let i = 0; i < size; i++) {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      bytes[i] = !noisy && i > 600 && state % 100 < 97 ? bytes[i - 17 - (i >>> 11) % 577] : state >>> 24;
+    }
+    return bytes;
+  };
+  const textOf = (size) => 'aé€👋'.repeat(size / 10) + 'x'.repeat(size % 10);
+  const coder = new TextEncoder();
+  const same = (a, b) => a.length === b.length && a.every((byte, i) => byte === b[i]);
+  const socket = new WebSocket(url, 'echo');
+  socket.binaryType = 'arraybuffer';
+  await new Promise((resolve, reject) => { socket.onopen = resolve; socket.onclose = () => reject(new Error('no connection')); });
+  const report = {extensions: socket.extensions, echoed: 0, bytes: 0, wrong: []};
+  const echo = (message) => new Promise((resolve, reject) => {
+    socket.onmessage = (event) => resolve(event.data);
+    socket.onclose = (event) => reject(new Error(`closed with ${event.code} ${event.reason} on a message of ${message.length}`));
+    socket.send(message);
+  });
+  for (let round = 0; round < 2; round++) {
+    for (const size of sizes) {
+      for (const message of [bytesOf(size, false), bytesOf(size, true), textOf(size)]) {
+        const back = await echo(message);
+        const isText = typeof message === 'string';
+        const [sent, received] = isText ? [message, back].map((text) => coder.encode(text)) : [message, new Uint8Array(back)];
+        report.echoed++;
+        report.bytes += received.length;
+        if (isText !== (typeof back === 'string') || sent.length !== size || !same(sent, received))
+          report.wrong.push(`${isText ? 'text' : 'binary'} of ${size}: ${received.length} bytes came back`);
+      }
+    }
+  }
+  const closed = new Promise((resolve) => { socket.onclose = (event) => resolve([event.code, event.wasClean]); });
+  socket.close(1000);
+  report.closed = await closed;
+  return report;
+})"""
+
+
+class Report:
+    def __init__(self):
+        self.failed = 0
+
+    def equal(self, name, found, wanted):
+        self.failed += found != wanted
+        print(f"ok   {name}" if found == wanted else f"FAIL {name}: found {found!r}, wanted {wanted!r}", flush=True)
+
+
+async def start(arguments, mode, log):
+    """The server's process and its address."""
+    command = [arguments.server, "-p", "0", "-r", arguments.www, "-d", "info", "--compression", mode]
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log)
+    line = (await asyncio.wait_for(process.stdout.readline(), LIMIT)).decode()
+    found = re.match(r"listening on http://(127\.0\.0\.1:\d+)/", line)
+    if not found:
+        raise RuntimeError(f"the server printed {line!r} where its ready line should be")
+    return process, found[1]
+
+
+async def stop(process):
+    """The exit status, or None when it had to be killed."""
+    if process.returncode is None:
+        process.terminate()
+    try:
+        return await asyncio.wait_for(process.wait(), 10)
+    except asyncio.TimeoutError:
+        process.kill()
+        await process.wait()
+        return None
+
+
+async def check(report, browser, arguments, mode, log):
+    process, address = await start(arguments, mode, log)
+    try:
+        page = await browser.open(f"http://{address}/")
+        result = await page.evaluate(f"{SCRIPT}({json.dumps(f'ws://{address}/')}, {json.dumps(SIZES)})")
+        await page.close()
+        report.equal(f"{mode}: what was agreed on", result["extensions"], AGREED[mode])
+        report.equal(f"{mode}: every message came back", (result["echoed"], result["bytes"]), (6 * len(SIZES), 6 * sum(SIZES)))
+        report.equal(f"{mode}: byte for byte", result["wrong"], [])
+        report.equal(f"{mode}: closed cleanly", result["closed"], [1000, True])
+    finally:
+        report.equal(f"{mode}: the server exits with 0", await stop(process), 0)
+
+
+async def run(arguments, report):
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        try:
+            async with chromium.Chromium(chromium.find()) as browser:
+                for mode in AGREED:
+                    await check(report, browser, arguments, mode, log)
+        except Exception as error:
+            report.equal("the test ran to its end", f"{type(error).__name__}: {error}", "")
+        if report.failed:
+            log.seek(0)
+            print(f"the server's log:\n{log.read()[-2000:]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", required=True, help="the test server's binary")
+    parser.add_argument("--www", required=True, help="the folder of the page")
+    arguments = parser.parse_args()
+    lacking = missing if chromium is None else None if chromium.find() else "Chromium is missing (Debian: chromium)"
+    if lacking:
+        print(f"{'FAIL' if os.environ.get('CI') == 'true' else 'skip'} {lacking}")
+        return 1 if os.environ.get("CI") == "true" else 77
+    report = Report()
+    asyncio.run(run(arguments, report))
+    print(f"{report.failed} failed" if report.failed else "all passed")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
