@@ -94,8 +94,11 @@ TEST_CASE("ws pieces: sent in pieces, a message arrives as one; frames follow th
 }
 
 TEST_CASE("ws pieces: out of turn, the peer is closed with 1011 and the log says why") {
-  using Deed = void (*)(wharf_peer*);
-  const std::pair<Deed, const char*> wrongs[] = {
+  struct Wrong {
+    void (*deed)(wharf_peer*);
+    const char* reason;
+  };
+  const Wrong wrongs[] = {
       {[](wharf_peer* peer) { send_part(peer, WHARF_TEXT, WHARF_NEXT, "x"); }, "a piece of a message that was not begun"},
       {[](wharf_peer* peer) { send_part(peer, WHARF_TEXT, WHARF_LAST, "x"); }, "a piece of a message that was not begun"},
       {[](wharf_peer* peer) { send_part(peer, WHARF_TEXT, WHARF_FIRST, "x"), send_part(peer, WHARF_TEXT, WHARF_FIRST, "x"); },
@@ -105,22 +108,22 @@ TEST_CASE("ws pieces: out of turn, the peer is closed with 1011 and the log says
       {[](wharf_peer* peer) { send_part(peer, WHARF_TEXT, WHARF_FIRST, "\xC3"), send_part(peer, WHARF_TEXT, WHARF_LAST, ""); },
        "text that is not UTF-8"},
   };
-  for (const auto& [deed, reason] : wrongs) {
+  for (const Wrong& wrong : wrongs) {
     for (const bool in_turn : {false, true}) {
-      CAPTURE(reason);
+      CAPTURE(wrong.reason);
       WsBench bench;
       bench.connect();
       if (in_turn) {
-        bench.story.on_message = deed;
+        bench.story.on_message = wrong.deed;
         bench.clients[0].send(text("go"));
       } else {
-        deed(bench.peer());
+        wrong.deed(bench.peer());
         bench.run();
       }
       const Words words = bench.clients[0].read();
       REQUIRE_FALSE(words.empty());
       CHECK(words.back() == "close 1011");
-      CHECK(bench.logged(reason));
+      CHECK(bench.logged(wrong.reason));
     }
   }
 }
