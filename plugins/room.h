@@ -5,8 +5,10 @@
 /// loop to take them, and is touched by no other.
 ///
 /// While a member does not keep up, whoever says something is paused until all keep up again. So what waits at a seat stays near
-/// Room::pause_above, and one message of each member. A member that takes nothing for Room::patience is cut.
+/// Room::pause_above, and one message of each member. A member that takes nothing for Room::patience is cut. One that takes something, but
+/// too slowly to catch up within Room::longest_wait, keeps nobody waiting any longer, and is cut when Room::most_for_the_slow wait for it.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -29,8 +31,10 @@ class Room {
   using Text = std::shared_ptr<const std::string>;
   using Call = std::function<void()>;
 
-  static constexpr std::size_t pause_above = 64 * 1024;  ///< bytes at a seat
+  static constexpr std::size_t pause_above = 64 * 1024;              ///< bytes at a seat
+  static constexpr std::size_t most_for_the_slow = 4 * 1024 * 1024;  ///< bytes at the seat of one that keeps nobody waiting
   static constexpr std::chrono::seconds patience{3};
+  static constexpr std::chrono::seconds longest_wait{10};
 
   class Seat {
    public:
@@ -44,6 +48,7 @@ class Room {
     std::size_t bytes_ = 0;
     bool called_ = false;    // and has not come yet
     bool stuck_ = false;     // the member takes nothing for now
+    bool slow_ = false;      // has been behind for too long, and not caught up since
     bool behind_ = false;    // keeps those who speak from speaking
     bool paused_ = false;    // waits until nobody is behind
     bool overrun_ = false;   // more than a seat may hold
@@ -110,6 +115,12 @@ class Room {
     seat->stuck_ = false;
     update(*seat);
   }
+  /// The member has been stuck for as long as others have to wait.
+  void slow(Place seat) {
+    const std::lock_guard lock(mutex_);
+    seat->slow_ = true;
+    update(*seat);
+  }
   /// The member's conversation is over although it is still there: nothing is kept for it any more.
   void give_up(Place seat) {
     const std::lock_guard lock(mutex_);
@@ -124,7 +135,7 @@ class Room {
     if (seat.given_up_) return;
     seat.waiting_.push_back(text);
     seat.bytes_ += weight(text);
-    if (seat.bytes_ > most_waiting_) {
+    if (seat.bytes_ > (seat.slow_ ? std::min(most_for_the_slow, most_waiting_) : most_waiting_)) {
       empty(seat);
       seat.overrun_ = true;
     }
@@ -139,7 +150,8 @@ class Room {
     update(seat);
   }
   void update(Seat& seat) {
-    const bool behind = seat.stuck_ || seat.bytes_ > pause_above;
+    if (!seat.stuck_ && seat.bytes_ == 0) seat.slow_ = false;
+    const bool behind = !seat.slow_ && (seat.stuck_ || seat.bytes_ > pause_above);
     if (behind == std::exchange(seat.behind_, behind)) return;
     behind_ += behind ? 1 : -1;
     if (behind_ != 0) return;
@@ -147,7 +159,9 @@ class Room {
       if (other.paused_) call(other);
   }
   static void call(Seat& seat) {
-    if (!std::exchange(seat.called_, true)) seat.call_();
+    if (seat.called_) return;
+    seat.call_();
+    seat.called_ = true;
   }
 
   std::mutex mutex_;
@@ -181,6 +195,7 @@ class Member {
     if (left < left_) taken_at_ = now;
     else if (now - taken_at_ >= Room::patience) return cut("that took nothing for 3 s");
     left_ = left;
+    if (room_ != nullptr && now - stuck_at_ >= Room::longest_wait) room_->slow(seat_);
   }
 
   wharf::Peer peer;
@@ -225,7 +240,7 @@ class Member {
   void wait_for_peer() {
     stuck_ = true;
     room_->stuck(seat_);
-    taken_at_ = peer.scope().now();
+    taken_at_ = stuck_at_ = peer.scope().now();
     left_ = peer.buffered();
     peer.every(std::chrono::milliseconds(250));
   }
@@ -239,7 +254,8 @@ class Member {
 
   std::shared_ptr<Room> room_;
   Room::Place seat_;
-  bool stuck_ = false;  // the peer takes no more for now
+  bool stuck_ = false;                    // the peer takes no more for now
+  std::chrono::milliseconds stuck_at_{};  // since when
   std::chrono::milliseconds taken_at_{};
   std::size_t left_ = 0;  // bytes that the peer had not taken when last looked at
 };

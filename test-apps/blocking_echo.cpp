@@ -74,5 +74,6 @@ int main(int count, char** arguments) {
   if (bind(listener, bound, size) != 0 || listen(listener, 16) != 0) return std::perror("blocking-echo"), 1;
   getsockname(listener, bound, &size);
   std::printf("listening on http://127.0.0.1:%d/\n", ntohs(address.sin_port)), std::fflush(stdout);
-  for (int client = 0; (client = accept(listener, nullptr, nullptr)) >= 0;) std::thread(serve, client).detach();
+  for (int client = 0;; sleep(client < 0 ? 1U : 0U))  // a second where no descriptor is left, say: somebody will go
+    if ((client = accept(listener, nullptr, nullptr)) >= 0) std::thread(serve, client).detach();
 }

@@ -251,6 +251,7 @@ int main(int count, char** arguments) {
   for (;;) {
     const int socket = accept(listener, nullptr, nullptr);
     if (socket >= 0) std::thread(serve, socket).detach();
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) sleep(1);  // somebody will go
     else if (errno != EINTR && errno != ECONNABORTED) return std::perror("socket-chat"), 1;
   }
 }

@@ -41,7 +41,7 @@ struct Limits {
   std::uint64_t message = 1024 * 1024;  ///< for protocols that name no limit of their own
   std::chrono::milliseconds close_handshake{5'000};
   std::chrono::milliseconds ping_after{300'000};   ///< of silence; for protocols that do not say. Zero: no pings
-  std::chrono::milliseconds pong_timeout{20'000};  ///< of silence after the ping; then the peer is cut
+  std::chrono::milliseconds pong_timeout{20'000};  ///< of silence after the ping; then the peer is cut. Zero: never
   std::size_t output_low_water = 16 * 1024;
   std::size_t output_high_water = 64 * 1024;
   std::size_t output_hard_cap = 4 * 1024 * 1024;

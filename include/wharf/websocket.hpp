@@ -170,7 +170,7 @@ struct Event {
 /// What a stream may still send.
 enum class Validity : std::uint8_t {
   valid,         ///< everything
-  control_only,  ///< a close was sent or received, or the peer broke the protocol: no new message; control frames up to our close
+  control_only,  ///< a close was sent or received, or the peer broke the protocol: no new message; control frames
   invalid,       ///< nothing: a close was sent, and one received or the protocol broken. The server closes the connection first now
 };
 

@@ -25,20 +25,23 @@ struct Range {
 };
 
 /// Zero, which means the default, or within the range.
-Error check_value(const wharf_row& row, const char* field, std::uint32_t value, Range range) {
+Error check_value(std::string_view whose, std::string_view field, std::uint32_t value, Range range) {
   if (value == 0 || (value >= range.least && value <= range.most)) return {};
-  return {base::concat("protocol '", row.name, "': ", field, " is ", value, "; it is ", range.least, " to ", range.most,
-                       ", or 0 for the default")};
+  return {base::concat(whose, ": ", field, " is ", value, "; it is ", range.least, " to ", range.most, ", or 0 for the default")};
 }
 
+constexpr Range contexts{WHARF_COMPRESSION_OFF, WHARF_COMPRESSION_DEDICATED};
+constexpr Range windows{8, 15};
+constexpr Range levels{1, 9};
+
 Error check_values(const wharf_row& row) {
+  const std::string whose = base::concat("protocol '", row.name, "'");
   if (row.message != nullptr && row.fragment != nullptr)
-    return {base::concat("protocol '", row.name, "' has both message and fragment; a row takes whole messages or pieces")};
-  if (Error error = check_value(row, "compression", row.compression, {WHARF_COMPRESSION_OFF, WHARF_COMPRESSION_DEDICATED}))
-    return error;
-  if (Error error = check_value(row, "compression_window_bits", row.compression_window_bits, {8, 15})) return error;
-  if (Error error = check_value(row, "compression_memory_level", row.compression_memory_level, {1, 9})) return error;
-  return check_value(row, "compression_level", row.compression_level, {1, 9});
+    return {whose + " has both message and fragment; a row takes whole messages or pieces"};
+  if (Error error = check_value(whose, "compression", row.compression, contexts)) return error;
+  if (Error error = check_value(whose, "compression_window_bits", row.compression_window_bits, windows)) return error;
+  if (Error error = check_value(whose, "compression_memory_level", row.compression_memory_level, levels)) return error;
+  return check_value(whose, "compression_level", row.compression_level, levels);
 }
 
 constexpr int or_default(std::uint32_t value, int fallback) { return value != 0 ? static_cast<int>(value) : fallback; }
@@ -69,6 +72,14 @@ void choose_compression(session::Protocol& protocol, const Compression& server) 
 }
 
 }  // namespace
+
+Error check_compression(const Compression& server) {
+  const std::string_view whose = "ServerOptions::compression";
+  if (Error error = check_value(whose, "context", static_cast<std::uint32_t>(server.context), contexts)) return error;
+  if (Error error = check_value(whose, "window_bits", server.window_bits, windows)) return error;
+  if (Error error = check_value(whose, "memory_level", server.memory_level, levels)) return error;
+  return check_value(whose, "level", server.level, levels);
+}
 
 const wharf_row* RowList::find(std::string_view name) const {
   const auto found = std::find_if(rows_.begin(), rows_.end(), [name](const wharf_row& row) { return name == row.name; });

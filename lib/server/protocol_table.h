@@ -12,6 +12,9 @@
 
 namespace wharf::server {
 
+/// Whether a server can be told to compress so.
+Error check_compression(const Compression& server);
+
 /// All rows of a server, in the order in which they were added.
 class RowList {
  public:

@@ -183,6 +183,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   if (given.output_high_water == 0 || given.output_low_water > given.output_high_water ||
       given.output_high_water > given.output_hard_cap)
     return {"the output limits must be in order: low water, high water (at least 1), hard cap"};
+  if (Error error = server::check_compression(options_.compression)) return error;
   if (hosts_.empty()) hosts_.emplace_back();
   const std::size_t wanted = options_.limits.connections;
   const std::size_t connections = wanted != 0 ? wanted : connections_by_descriptors(options_.threads);

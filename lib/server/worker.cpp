@@ -24,7 +24,7 @@ FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
   ws.message = limits.message;
   ws.close_handshake = bounded(limits.close_handshake);
   ws.ping_after = limits.ping_after > std::chrono::milliseconds(0) ? bounded(limits.ping_after) : base::never;
-  ws.pong_timeout = bounded(limits.pong_timeout);
+  ws.pong_timeout = limits.pong_timeout > std::chrono::milliseconds(0) ? bounded(limits.pong_timeout) : base::never;
   http.head = {limits.request_line, limits.request_head, limits.request_fields};
   http.head_time = bounded(limits.request_head_time);
   http.idle = bounded(limits.keep_alive_idle);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <new>
 #include <utility>
 
@@ -118,8 +119,22 @@ void Ws::send_frame(const codec::WsOutFrame& frame) {
 // ---- Input ----
 
 std::size_t Ws::input(std::span<char> bytes) {
+  if (!bytes.empty()) heard();
+  try {
+    return take(bytes);
+  } catch (const std::exception& error) {  // there is no memory for what the peer sends: it is lost, and nobody else
+    protocol_.home.log.error(link_.address(), " ", protocol_.row.name, ": cut, ", error.what());
+    link_.abort();
+    return bytes.size();
+  }
+}
+
+void Ws::heard() {
   quiet_since_ = link_.now();
-  pinged_ = false;
+  if (std::exchange(pinged_, false)) set_timer();
+}
+
+std::size_t Ws::take(std::span<char> bytes) {
   std::span<char> rest = bytes;
   codec::WsEvent event;
   while (halted_ == 0 && !link_.ending()) {
@@ -137,6 +152,7 @@ void Ws::on_control(const codec::WsEvent& event) {
   const std::string_view payload(event.payload.data(), event.payload.size());
   switch (event.type) {
     case Type::ping:  // also after our close frame: only the peer's ends the answers (RFC 6455 section 5.5.2)
+      if (late_to_close_) return;
       send_frame({codec::Opcode::pong, true, false, payload});
       hold_if_overfull();
       return;
@@ -322,7 +338,11 @@ void Ws::set_timer() {
 
 void Ws::deadline() {
   // The peer's time to answer begins when our close frame is out; until then the carrier sees to it that it reads at all.
-  if (close_sent_) return link_.out().empty() ? link_.finish() : await_close();
+  if (close_sent_) {
+    if (link_.out().empty()) return link_.finish();
+    late_to_close_ = true;
+    return await_close();
+  }
   const base::Time now = link_.now();
   check_alive(now);
   const bool ticks = due_ <= now && !link_.ending();
@@ -338,9 +358,10 @@ void Ws::deadline() {
 void Ws::check_alive(base::Time now) {
   const base::Time patience = pinged_ ? protocol_.pong_timeout() : protocol_.ping_after();
   if (patience == base::never || now - quiet_since_ < patience) return;
-  const bool could_be_heard = halted_ == 0;
+  // What is queued in front of the ping keeps the peer from seeing it; whether it takes anything at all is for the carrier to see.
+  const bool could_answer = halted_ == 0 && (!pinged_ || link_.out().empty());
   quiet_since_ = now;
-  if (!could_be_heard) return;
+  if (!could_answer) return;
   if (!std::exchange(pinged_, true)) {
     encoder_.forget();
     send_frame({codec::Opcode::ping, true, false, {}});

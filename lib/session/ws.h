@@ -84,6 +84,8 @@ class Ws final : public Session, public wharf_peer {
   Ws(Link& link, Protocol& protocol);
 
   void deflate_as(const codec::DeflateAgreement& agreement);
+  std::size_t take(std::span<char> bytes);
+  void heard();
   void on_control(const codec::WsEvent& event);
   void on_message(const codec::WsEvent& event);
   void on_fragment(const codec::WsEvent& event);
@@ -121,6 +123,7 @@ class Ws final : public Session, public wharf_peer {
   bool close_sent_ = false;
   bool told_closing_ = false;
   bool pinged_ = false;                              // because the peer was silent
+  bool late_to_close_ = false;                       // the peer had its time to take our close frame once, and did not
   std::uint8_t short_below_ = codec::short_payload;  // messages of fewer bytes may take the shortest way now
 };
 

@@ -180,9 +180,9 @@ TEST_CASE("chat: option most") {
   CHECK(answer(harness, three, "join three") == Texts{"error the room is full"});
   two.drop();
   CHECK(answer(harness, three, "join three").front() == "welcome three");
-  for (const auto& [name, value] : {std::pair{"most", "0"}, {"most", "x"}, {"history", "1001"}, {"history", "-1"}}) {
-    CAPTURE(name);
-    CHECK_THROWS_AS(Harness(row(), {{name, value}}), std::runtime_error);
+  for (const auto& wrong : {std::pair{"most", "0"}, {"most", "x"}, {"history", "1001"}, {"history", "-1"}}) {
+    CAPTURE(wrong.first);
+    CHECK_THROWS_AS(Harness(row(), {{wrong.first, wrong.second}}), std::runtime_error);
   }
 }
 

@@ -226,18 +226,42 @@ TEST_CASE("mirror: one that takes nothing for 3 s is cut, and the others go on")
   CHECK(room.harness.log()[0].find("info: lws-mirror-protocol: cut, a member that took nothing for 3 s") == 0);
 }
 
-TEST_CASE("mirror: one that takes a little every now and then is not cut") {
+TEST_CASE("mirror: one that takes a little every now and then is not cut, and is waited for 10 s, not for ever") {
   Halted room;
   for (int i = 0; i < 10; ++i) {
+    CHECK(room.speaker.held() == (i < 4));
     room.harness.advance(2500ms);
+    settle(room.harness);
     CHECK_FALSE(room.slow.closed());
-    CHECK(room.speaker.held());
     room.slow.read_at_most(10);
   }
+  say(room.harness, room.speaker, "go");
+  CHECK_FALSE(room.speaker.held());
   room.slow.read_everything();
   settle(room.harness);
-  CHECK_FALSE(room.speaker.held());
-  CHECK(received(room.slow).size() == room.said);
+  CHECK(received(room.slow).size() == room.said + 1);
+}
+
+TEST_CASE("mirror: one that does not catch up is cut when too much waits for it, and one that did is waited for again") {
+  Halted room;
+  for (int i = 0; i < 5; ++i) {
+    room.harness.advance(2500ms);
+    room.slow.read_at_most(10);
+  }
+  settle(room.harness);
+  REQUIRE_FALSE(room.speaker.held());
+  SUBCASE("it does not") {
+    for (int i = 0; i < 500 && !room.slow.closed(); ++i) say(room.harness, room.speaker, std::string(10'000, 'm'));
+    CHECK(room.slow.closed() == Close{1006, ""});
+    CHECK_FALSE(room.speaker.held());
+  }
+  SUBCASE("it does") {
+    room.slow.read_everything();
+    settle(room.harness);
+    room.slow.read_at_most(0);
+    for (int i = 0; i < 20; ++i) say(room.harness, room.speaker, std::string(10'000, 'm'));
+    CHECK(room.speaker.held());
+  }
 }
 
 TEST_CASE("mirror: several slow readers at once") {

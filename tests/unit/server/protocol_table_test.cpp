@@ -340,3 +340,17 @@ TEST_CASE("protocol table: compression is the row's, or else the server's, or el
   CHECK(protocol(**without, "own")->deflate_wish);
   CHECK_FALSE(protocol(**without, "plain")->deflate_wish);
 }
+
+TEST_CASE("compression of a server: a number out of its range is refused with the range") {
+  using Context = Compression::Context;
+  CHECK_FALSE(check_compression({}));
+  CHECK_FALSE(check_compression({Context::dedicated, 15, 9, 9, 1}));
+  CHECK(check_compression({Context::shared, 3, 0, 0, 0}).message ==
+        "ServerOptions::compression: window_bits is 3; it is 8 to 15, or 0 for the default");
+  CHECK(check_compression({Context::shared, 0, 10, 0, 0}).message ==
+        "ServerOptions::compression: memory_level is 10; it is 1 to 9, or 0 for the default");
+  CHECK(check_compression({Context::shared, 0, 0, 10, 0}).message ==
+        "ServerOptions::compression: level is 10; it is 1 to 9, or 0 for the default");
+  CHECK(check_compression({static_cast<Context>(7), 0, 0, 0, 0}).message ==
+        "ServerOptions::compression: context is 7; it is 1 to 3, or 0 for the default");
+}

@@ -143,3 +143,60 @@ TEST_CASE("ws silence: after our close frame its deadline counts, and no ping fo
   bench.advance(5000);
   CHECK(bench.clients[0].link->closed());
 }
+
+TEST_CASE("ws silence: a pong brings the next ping after its time, also where the wait for a pong is longer") {
+  wharf_row row = scripted_row();
+  row.ping_after = 1000;
+  row.pong_timeout = 60'000;
+  WsBench bench(row);
+  bench.connect();
+  for (int i = 0; i < 3; ++i) {
+    bench.advance(999);
+    CHECK(bench.clients[0].read().empty());
+    bench.advance(1);
+    CHECK(bench.clients[0].read() == Words{"ping "});
+    bench.clients[0].send(pong());
+  }
+}
+
+TEST_CASE("ws silence: a peer that has not yet taken what is queued before the ping is not cut for its silence") {
+  WsBench bench(pinging_row());
+  bench.connect();
+  bench.clients[0].link->set_window(0);
+  send_binary(bench.peer(), std::string(50'000, 'x'));
+  for (int i = 0; i < 20; ++i) {
+    bench.clients[0].link->set_window(1000);
+    bench.advance(timeout);
+  }
+  CHECK_FALSE(bench.clients[0].link->closed());
+  bench.clients[0].link->set_window(session::MemoryLink::unlimited);
+  bench.run();
+  CHECK(bench.clients[0].read() == Words{"binary 50000 bytes", "ping "});
+  bench.advance(timeout);
+  CHECK(bench.clients[0].link->was_aborted());
+}
+
+TEST_CASE("ws silence: where the wait for a pong has no end the peer is pinged once and not cut") {
+  WsBench bench;
+  bench.protocol.limits.ping_after = base::Time{70};
+  bench.protocol.limits.pong_timeout = base::never;
+  bench.connect();
+  bench.advance(70);
+  bench.advance(1'000'000'000);
+  CHECK(bench.clients[0].read() == Words{"ping "});
+  CHECK_FALSE(bench.clients[0].link->closed());
+}
+
+TEST_CASE("ws silence: pings do not keep a peer that was closed and reads slowly for ever") {
+  WsBench bench;
+  bench.connect();
+  bench.clients[0].link->set_window(0);
+  close(bench.peer(), 1000);
+  int rounds = 0;
+  for (; rounds < 1000 && !bench.clients[0].link->closed(); ++rounds) {
+    bench.clients[0].send(ping(std::string(100, 'p')) + ping(std::string(100, 'p')));
+    bench.clients[0].link->set_window(150);
+    bench.advance(1000);
+  }
+  CHECK(rounds < 30);
+}
