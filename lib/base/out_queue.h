@@ -31,6 +31,8 @@ class ChunkPool {
   /// A chunk of the standard capacity, or of `at_least` where that is more. Throws std::bad_alloc.
   Chunk* take(std::size_t at_least);
   void give_back(Chunk* chunk);
+  /// Whether take() has a standard chunk without allocating one.
+  [[nodiscard]] bool has_any() const { return free_ != nullptr; }
 
  private:
   Chunk* free_ = nullptr;
@@ -53,12 +55,13 @@ class OutQueue {
 
   /// Room for at least `size` bytes in one piece at the end of the queue, to be filled and then committed. Valid until the next call.
   char* reserve(std::size_t size) {
-    if (char* const room = reserve_in_last_chunk(size); room != nullptr) return room;
+    if (tail_ != nullptr && tail_->capacity - tail_->end >= size) return tail_->bytes() + tail_->end;
     return reserve_in_new_chunk(size);
   }
-  /// The same, but nullptr where that takes a new chunk.
-  char* reserve_in_last_chunk(std::size_t size) {
-    return tail_ != nullptr && tail_->capacity - tail_->end >= size ? tail_->bytes() + tail_->end : nullptr;
+  /// The same for at most ChunkPool::standard_capacity, but nullptr where that would allocate memory.
+  char* reserve_without_allocating(std::size_t size) {
+    if (tail_ != nullptr && tail_->capacity - tail_->end >= size) return tail_->bytes() + tail_->end;
+    return pool_->has_any() ? reserve_in_new_chunk(size) : nullptr;
   }
   /// Adds the first `size` bytes of what reserve() returned.
   void commit(std::size_t size) {

@@ -240,6 +240,10 @@ void WsDecoder::next(std::span<char>& input, WsEvent& event) {
   constexpr std::size_t header = 2 + sizeof(MaskKey);
   char* const frame = input.data();
   const std::size_t size = input.size();
+  if (size == 0 && short_below_ != 0) {
+    event.type = WsEvent::Type::more;
+    return;
+  }
   if (size < header) return take_whole(input, event);
   const unsigned kind = byte_at(input, 0) ^ ws_final_bit;
   const std::size_t length = byte_at(input, 1) ^ ws_mask_bit;

@@ -57,7 +57,7 @@ class Ws final : public Session, public wharf_peer {
     if (size >= short_below_ || data == nullptr || !link_.in_turn()) return false;
     constexpr std::size_t header = codec::short_frame_header;
     base::OutQueue& out = link_.out();
-    char* const room = out.reserve_in_last_chunk(header + size);
+    char* const room = out.reserve_without_allocating(header + size);
     if (room == nullptr || out.size() + header + size > link_.limits().high_water) return false;
     const bool is_text = kind == WHARF_TEXT;
     if (!codec::copy_short(room + header, data, size) && is_text) return false;
