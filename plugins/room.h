@@ -184,7 +184,9 @@ class Member {
     peer.every(std::chrono::milliseconds(0));
     if (room_ == nullptr) return;
     take_messages();
-    if (!stuck_) room_->unstuck(seat_);
+    if (stuck_) return;
+    stuck_at_ = std::chrono::milliseconds::max();
+    room_->unstuck(seat_);
   }
 
   /// Only while the peer takes no more: has it taken anything since? A socket counts as writable only when much of its buffer is free,
@@ -240,7 +242,8 @@ class Member {
   void wait_for_peer() {
     stuck_ = true;
     room_->stuck(seat_);
-    taken_at_ = stuck_at_ = peer.scope().now();
+    taken_at_ = peer.scope().now();
+    stuck_at_ = std::min(stuck_at_, taken_at_);  // what was taken meanwhile was not all: the others still wait
     left_ = peer.buffered();
     peer.every(std::chrono::milliseconds(250));
   }
@@ -254,8 +257,8 @@ class Member {
 
   std::shared_ptr<Room> room_;
   Room::Place seat_;
-  bool stuck_ = false;                    // the peer takes no more for now
-  std::chrono::milliseconds stuck_at_{};  // since when
+  bool stuck_ = false;                                                     // the peer takes no more for now
+  std::chrono::milliseconds stuck_at_ = std::chrono::milliseconds::max();  // since when it has not caught up
   std::chrono::milliseconds taken_at_{};
   std::size_t left_ = 0;  // bytes that the peer had not taken when last looked at
 };

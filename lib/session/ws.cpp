@@ -122,10 +122,23 @@ std::size_t Ws::input(std::span<char> bytes) {
   if (!bytes.empty()) heard();
   try {
     return take(bytes);
-  } catch (const std::exception& error) {  // there is no memory for what the peer sends: it is lost, and nobody else
-    protocol_.home.log.error(link_.address(), " ", protocol_.row.name, ": cut, ", error.what());
+  } catch (...) {  // there is no memory for what the peer sends: it is lost, and nobody else
     link_.abort();
+    log_lost_input();
     return bytes.size();
+  }
+}
+
+/// Within a handler. There may be no memory for the line either.
+void Ws::log_lost_input() noexcept {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    try {
+      protocol_.home.log.error(link_.address(), " ", protocol_.row.name, ": cut, ", error.what());
+    } catch (...) {
+    }
+  } catch (...) {
   }
 }
 

@@ -86,6 +86,7 @@ class Ws final : public Session, public wharf_peer {
   void deflate_as(const codec::DeflateAgreement& agreement);
   std::size_t take(std::span<char> bytes);
   void heard();
+  void log_lost_input() noexcept;
   void on_control(const codec::WsEvent& event);
   void on_message(const codec::WsEvent& event);
   void on_fragment(const codec::WsEvent& event);

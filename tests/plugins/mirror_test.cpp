@@ -242,6 +242,24 @@ TEST_CASE("mirror: one that takes a little every now and then is not cut, and is
   CHECK(received(room.slow).size() == room.said + 1);
 }
 
+TEST_CASE("mirror: one that drains now and then without ever catching up is waited for 10 s all the same") {
+  Halted room;
+  std::vector<Client> talkers;
+  for (int i = 0; i < 15; ++i) {
+    talkers.push_back(room.harness.connect());
+    say(room.harness, talkers.back(), std::string(100'000, 't'));
+  }
+  for (int i = 0; i < 6; ++i) {
+    CHECK(room.speaker.held() == (i < 5));
+    room.slow.read_at_most(100'000);  // drained, and at once more is sent than it takes
+    settle(room.harness);
+    room.harness.advance(2s);
+    settle(room.harness);
+  }
+  CHECK_FALSE(room.slow.closed());
+  CHECK_FALSE(room.speaker.held());
+}
+
 TEST_CASE("mirror: one that does not catch up is cut when too much waits for it, and one that did is waited for again") {
   Halted room;
   for (int i = 0; i < 5; ++i) {

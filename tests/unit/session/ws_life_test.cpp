@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -344,4 +345,21 @@ TEST_CASE("ws services: from C, an empty text may come as a null pointer") {
   bench.services.close(bench.peer(), 1000, nullptr, 0);
   bench.run();
   CHECK(bench.clients[0].read() == Words{"text ", "ping ", "close 1000"});
+}
+
+TEST_CASE("ws life: where memory runs out for what a peer sends, that peer is cut and no other") {
+  WsBench bench;
+  bench.connect();
+  bench.connect();
+  wharf_peer* const unlucky = bench.story.peers[0];
+  bench.story.on_message = [unlucky](wharf_peer* peer) {  // as from the decoder, which is called in the same place
+    if (peer == unlucky) throw std::bad_alloc();
+  };
+  bench.story.take();
+  bench.clients[0].send(text("x") + text("y"));
+  CHECK(bench.clients[0].link->was_aborted());
+  CHECK(bench.story.take() == Words{"text x", "closing 1006", "destroy"});
+  CHECK(bench.logged("cut, std::bad_alloc"));
+  bench.clients[1].send(text("z"));
+  CHECK(bench.story.take() == Words{"text z"});
 }
