@@ -1,6 +1,7 @@
 #include "codec/http_answer.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/ascii.h"
 
@@ -73,6 +74,21 @@ AnswerRead read_field(std::string_view line, AnswerHead& head) {
   return {};
 }
 
+bool has_no_body(int status, std::string_view request_method) {
+  if (status < 200 || status == 204 || status == 304 || request_method == "HEAD") return true;
+  return status < 300 && request_method == "CONNECT";
+}
+
+AnswerFraming misframed(std::string_view reason) { return {AnswerBody::malformed, 0, reason}; }
+
+AnswerFraming framing_by_length(std::string_view value) {
+  AnswerFraming framing{AnswerBody::length, 0, {}};
+  const char* const end = value.data() + value.size();
+  const auto [stop, error] = std::from_chars(value.data(), end, framing.content_length);
+  if (error == std::errc::result_out_of_range) return misframed("Content-Length is larger than any length.");
+  return error == std::errc() && stop == end ? framing : misframed("Content-Length is not a decimal number.");
+}
+
 }  // namespace
 
 std::vector<std::string_view> AnswerHead::values(std::string_view name) const {
@@ -102,6 +118,40 @@ AnswerRead read_answer_head(std::string_view bytes, const AnswerLimits& limits, 
   if (read.state == AnswerState::more && bytes.size() >= limits.head)
     return {AnswerState::too_large, "The head of the answer is larger than the limit."};
   return read;
+}
+
+AnswerFraming answer_framing(const AnswerHead& head, std::string_view request_method) {
+  if (has_no_body(head.status, request_method)) return {};
+  const Field* length = nullptr;
+  const Field* coding = nullptr;
+  for (const Field& field : head.fields) {
+    if (base::equal_ignoring_case(field.name, "content-length")) {
+      if (length != nullptr) return misframed("The answer has more than one Content-Length.");
+      length = &field;
+    } else if (base::equal_ignoring_case(field.name, "transfer-encoding")) {
+      if (coding != nullptr) return misframed("The answer has more than one Transfer-Encoding.");
+      coding = &field;
+    }
+  }
+  if (coding == nullptr)
+    return length == nullptr ? AnswerFraming{AnswerBody::until_close, 0, {}} : framing_by_length(length->value);
+  if (length != nullptr) return misframed("The answer has both Content-Length and Transfer-Encoding.");
+  if (head.version == HttpVersion::http10) return misframed("HTTP/1.0 has no Transfer-Encoding.");
+  if (!base::equal_ignoring_case(coding->value, "chunked")) return misframed("The transfer coding is not chunked alone.");
+  return {AnswerBody::chunked, 0, {}};
+}
+
+bool keep_alive(const AnswerHead& head) {
+  bool keeps = head.version == HttpVersion::http11;
+  bool closes = false;
+  for (const Field& field : head.fields) {
+    if (!base::equal_ignoring_case(field.name, "connection")) continue;
+    base::for_each_list_item(field.value, [&keeps, &closes](std::string_view option) {
+      if (base::equal_ignoring_case(option, "close")) closes = true;
+      if (base::equal_ignoring_case(option, "keep-alive")) keeps = true;
+    });
+  }
+  return keeps && !closes;
 }
 
 }  // namespace wharf::codec

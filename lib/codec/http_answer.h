@@ -38,4 +38,23 @@ struct AnswerRead {
 /// malformed, found with the byte that shows it where that stands in the status line or is a control character, else at the line's end.
 AnswerRead read_answer_head(std::string_view bytes, const AnswerLimits& limits, AnswerHead& head);
 
+/// How the end of a response's body is known.
+enum class AnswerBody : std::uint8_t { none, length, chunked, until_close, malformed };
+
+struct AnswerFraming {
+  AnswerBody body = AnswerBody::none;
+  std::uint64_t content_length = 0;  ///< bytes; only with AnswerBody::length
+  std::string_view reason;           ///< of malformed: one sentence, static storage
+};
+
+/// RFC 9112 section 6.3, for the answer to a request of that method. None, whatever the fields say: to HEAD, 1xx, 204, 304 and
+/// 2xx to CONNECT; behind a 101 and a 2xx to CONNECT follows what the connection has become. Malformed, where the RFC lets a
+/// client guess or go on with care: Content-Length more than once (also as a list), not a decimal number of 64 bits, or beside
+/// Transfer-Encoding; a Transfer-Encoding that is not `chunked` alone, or comes with HTTP/1.0. A connection that brought a
+/// malformed answer is of no more use.
+AnswerFraming answer_framing(const AnswerHead& head, std::string_view request_method);
+
+/// What version and Connection say (RFC 9112 section 9.3). A body until_close ends the connection all the same.
+bool keep_alive(const AnswerHead& head);
+
 }  // namespace wharf::codec

@@ -42,7 +42,8 @@ struct RequestHead {
   [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const;
 };
 
-/// Why a head was refused: the status to answer with (400, 414, 431, 501 or 505) and one sentence for a person.
+/// Why a head, or a chunked body, was refused: the status to answer with (400, 413, 414, 431, 501 or 505) and one sentence for a
+/// person.
 struct HeadError {
   int status = 0;
   std::string_view reason;  ///< static storage

@@ -1,56 +1,13 @@
 #include "codec/http_response.h"
 
+#include <array>
+#include <charconv>
 #include <utility>
 
 #include "base/ascii.h"
 
 namespace wharf::codec {
 namespace {
-
-struct MediaType {
-  std::string_view extension;
-  std::string_view type;
-};
-
-constexpr MediaType media_types[] = {
-    {"html", "text/html; charset=utf-8"},
-    {"htm", "text/html; charset=utf-8"},
-    {"css", "text/css; charset=utf-8"},
-    {"js", "text/javascript; charset=utf-8"},
-    {"mjs", "text/javascript; charset=utf-8"},
-    {"txt", "text/plain; charset=utf-8"},
-    {"md", "text/markdown; charset=utf-8"},
-    {"csv", "text/csv; charset=utf-8"},
-    {"vtt", "text/vtt; charset=utf-8"},
-    {"ics", "text/calendar; charset=utf-8"},
-    {"xml", "application/xml"},
-    {"json", "application/json"},
-    {"map", "application/json"},
-    {"webmanifest", "application/manifest+json"},
-    {"xhtml", "application/xhtml+xml"},
-    {"wasm", "application/wasm"},
-    {"pdf", "application/pdf"},
-    {"zip", "application/zip"},
-    {"gz", "application/gzip"},
-    {"svg", "image/svg+xml"},
-    {"png", "image/png"},
-    {"jpg", "image/jpeg"},
-    {"jpeg", "image/jpeg"},
-    {"gif", "image/gif"},
-    {"webp", "image/webp"},
-    {"avif", "image/avif"},
-    {"bmp", "image/bmp"},
-    {"ico", "image/vnd.microsoft.icon"},
-    {"woff", "font/woff"},
-    {"woff2", "font/woff2"},
-    {"ttf", "font/ttf"},
-    {"otf", "font/otf"},
-    {"mp3", "audio/mpeg"},
-    {"ogg", "audio/ogg"},
-    {"wav", "audio/wav"},
-    {"mp4", "video/mp4"},
-    {"webm", "video/webm"},
-};
 
 struct Phrase {
   int status;
@@ -115,23 +72,16 @@ std::string_view reason_phrase(int status) {
   return "Unknown";
 }
 
-std::string_view media_type(std::string_view file_name) {
-  const std::size_t slash = file_name.rfind('/');
-  if (slash != std::string_view::npos) file_name.remove_prefix(slash + 1);
-  const std::size_t dot = file_name.rfind('.');
-  if (dot != std::string_view::npos) {
-    const std::string_view extension = file_name.substr(dot + 1);
-    for (const MediaType& each : media_types)
-      if (base::equal_ignoring_case(each.extension, extension)) return each.type;
-  }
-  return "application/octet-stream";
-}
-
 /// A status that is no three-digit number would spoil the line: it becomes 500.
-ResponseHead::ResponseHead(int status) {
+ResponseHead::ResponseHead(int status, std::string memory) : text_(std::move(memory)) {
   if (status < 100 || status > 999) status = 500;
-  text_.reserve(256);
-  ((((text_ += "HTTP/1.1 ") += std::to_string(status)) += ' ') += reason_phrase(status)) += "\r\n";
+  if (text_.capacity() < 256) text_.reserve(256);
+  if (status == 200) {
+    text_ = "HTTP/1.1 200 OK\r\n";
+    return;
+  }
+  text_ = "HTTP/1.1 ";
+  (((text_ += std::to_string(status)) += ' ') += reason_phrase(status)) += "\r\n";
 }
 
 bool ResponseHead::field(std::string_view name, std::string_view value) {
@@ -140,7 +90,11 @@ bool ResponseHead::field(std::string_view name, std::string_view value) {
   return true;
 }
 
-bool ResponseHead::field(std::string_view name, std::uint64_t value) { return field(name, std::to_string(value)); }
+bool ResponseHead::field(std::string_view name, std::uint64_t value) {
+  std::array<char, 20> digits{};
+  const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  return field(name, std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+}
 
 std::string ResponseHead::finish() && {
   text_ += "\r\n";

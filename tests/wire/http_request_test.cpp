@@ -78,6 +78,6 @@ std::vector<std::string> run_request(const WireCase& wire_case, const std::vecto
 
 TEST_CASE("request heads on the wire, whole and cut at every place") {
   const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/http_request.wire");
-  CHECK(cases.size() >= 60);
+  CHECK(cases.size() >= 300);
   for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run_request);
 }

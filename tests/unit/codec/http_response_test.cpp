@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-using wharf::codec::media_type;
 using wharf::codec::reason_phrase;
 using wharf::codec::ResponseHead;
 
@@ -56,20 +55,4 @@ TEST_CASE("reason phrases are those of the RFCs") {
   CHECK(reason_phrase(501) == "Not Implemented");
   CHECK(reason_phrase(505) == "HTTP Version Not Supported");
   CHECK(reason_phrase(418) == "Unknown");
-}
-
-TEST_CASE("media types go by the last extension, ignoring case") {
-  CHECK(media_type("index.html") == "text/html; charset=utf-8");
-  CHECK(media_type("a/b.c/INDEX.HTML") == "text/html; charset=utf-8");
-  CHECK(media_type("app.min.js") == "text/javascript; charset=utf-8");
-  CHECK(media_type("style.css") == "text/css; charset=utf-8");
-  CHECK(media_type("data.json") == "application/json");
-  CHECK(media_type("logo.svg") == "image/svg+xml");
-  CHECK(media_type("favicon.ico") == "image/vnd.microsoft.icon");
-  CHECK(media_type("code.wasm") == "application/wasm");
-  CHECK(media_type("page.tar.gz") == "application/gzip");
-  for (const std::string_view name : {"", "html", "a.", "a.unknown", "a.html/b", "a.htmlx", "page.html.bak"}) {
-    CAPTURE(name);
-    CHECK(media_type(name) == "application/octet-stream");
-  }
 }
