@@ -58,6 +58,8 @@ typedef struct wharf_text {
 } wharf_text;
 
 typedef struct wharf_services wharf_services;
+typedef struct wharf_http_services wharf_http_services;
+typedef struct wharf_http_row wharf_http_row;
 
 /* One open conversation. Lent from `open` to the end of `closing`; not valid on other threads (see wharf_handle). */
 typedef struct wharf_peer {
@@ -146,6 +148,9 @@ struct wharf_services {
    * wait too. A second call does nothing, and neither does `resume` without a pause. */
   void (*pause)(wharf_peer* peer);
   void (*resume)(wharf_peer* peer);
+
+  /* What is about HTTP: abi_http.h. */
+  const wharf_http_services* http;
 };
 
 /* One row of the protocol table. Set `size` to sizeof(wharf_row) and leave what you do not use at zero.
@@ -215,6 +220,13 @@ typedef struct wharf_row {
   uint32_t compression_memory_level;
   uint32_t compression_level;
   uint64_t compress_from;
+
+  /* The requests that the row answers (abi_http.h), at mounts that name it; NULL: none. A row with neither `message` nor `fragment` nor `open`
+   * can not be chosen by WebSocket clients. */
+  const wharf_http_row* http;
+  /* The longest body of such a request, in bytes; a longer one is refused with 413. 0: 1 MiB where bodies are whole, no limit where
+   * wharf_http_row::body takes pieces. */
+  uint64_t body_limit;
 } wharf_row;
 
 /* What a plugin exports. `abi` and `size` keep their place for ever. */
@@ -249,4 +261,7 @@ typedef struct wharf_plugin {
 #ifdef __cplusplus
 }
 #endif
+
+#include "wharf/abi_http.h" /* IWYU pragma: export */
+
 #endif

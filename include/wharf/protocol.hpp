@@ -41,16 +41,10 @@
 #include <utility>
 
 #include "wharf/abi.h"
+#include "wharf/http.hpp"     // IWYU pragma: export
+#include "wharf/request.hpp"  // IWYU pragma: export
 
 namespace wharf {
-
-/// What a message is (RFC 6455 section 5.6).
-enum class Kind { text = WHARF_TEXT, binary = WHARF_BINARY };
-
-/// Where a piece stands in its message.
-enum class Part { next = WHARF_NEXT, first = WHARF_FIRST, last = WHARF_LAST, whole = WHARF_WHOLE };
-constexpr bool is_first(Part part) { return (static_cast<int>(part) & WHARF_FIRST) != 0; }
-constexpr bool is_last(Part part) { return (static_cast<int>(part) & WHARF_LAST) != 0; }
 
 /// How a protocol's messages are compressed where the client offers permessage-deflate (RFC 7692). docs/compression.md has the costs.
 struct Compression {
@@ -66,75 +60,6 @@ struct Compression {
   unsigned level = 0;               ///< 1 to 9, zlib's; 0: 6
   std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are; 0: 192, or 64 where dedicated
 };
-
-/// What a call that sends found: go on; more is queued than the high-water mark (taken all the same; `drained` follows); or the
-/// conversation is over and nothing was taken.
-enum class Flow { go = WHARF_GO, hold = WHARF_HOLD, closed = WHARF_CLOSED };
-
-enum class Level { error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, debug = WHARF_DEBUG };
-
-/// Where a protocol serves: one row on one virtual host and one loop. A small value, valid as long as the shared state or a peer lives.
-class Scope {
- public:
-  explicit Scope(wharf_scope* scope) : scope_(scope) {}
-
-  /// The value that the virtual host gives to an option of this protocol.
-  [[nodiscard]] std::optional<std::string_view> option(const char* name) const {
-    const char* value = scope_->services->option(scope_, name);
-    return value != nullptr ? std::optional<std::string_view>(value) : std::nullopt;
-  }
-  /// One line in the server's log.
-  void log(Level level, std::string_view text) const {
-    scope_->services->log(scope_, static_cast<wharf_level>(level), text.data(), text.size());
-  }
-  /// The loop's monotonic clock, which tests drive.
-  [[nodiscard]] std::chrono::milliseconds now() const {
-    return std::chrono::milliseconds(static_cast<std::int64_t>(scope_->services->now(scope_)));
-  }
-
- private:
-  wharf_scope* scope_;
-};
-
-/// The request that asks for a conversation. Valid, with every view taken from it, during the call that it is handed to.
-class Request {
- public:
-  explicit Request(const wharf_request* request) : request_(request) {}
-
-  /// Not percent-decoded.
-  [[nodiscard]] std::string_view path() const { return view(request_->services->path(request_)); }
-  /// Without '?', not percent-decoded.
-  [[nodiscard]] std::string_view query() const { return view(request_->services->query(request_)); }
-  /// The first field of that name, ignoring case.
-  [[nodiscard]] std::optional<std::string_view> field(const char* name) const {
-    const wharf_text text = request_->services->field(request_, name);
-    return text.data != nullptr ? std::optional<std::string_view>(view(text)) : std::nullopt;
-  }
-  /// The other end, like 127.0.0.1:4711.
-  [[nodiscard]] std::string_view address() const { return view(request_->services->address(request_)); }
-
- private:
-  static std::string_view view(wharf_text text) { return {text.data, text.size}; }
-
-  const wharf_request* request_;
-};
-
-namespace detail {
-/// One line at error level about the exception that is being handled.
-inline void log_exception(wharf_scope* scope, const char* where) noexcept {
-  try {
-    std::string text = std::string("an exception left ") + where;
-    try {
-      throw;
-    } catch (const std::exception& error) {
-      text += std::string(": ") + error.what();
-    } catch (...) {
-    }
-    Scope(scope).log(Level::error, text);
-  } catch (...) {
-  }
-}
-}  // namespace detail
 
 /// A peer's name that any thread may hold, also after the peer is gone. T is the class of its protocol.
 template <class T>
@@ -247,6 +172,13 @@ struct Protocol : wharf_row {
     return changed;
   }
 
+  /// The longest body of a request, in bytes; a longer one is refused with 413. Default: 1 MiB, or none for a Responder with body().
+  [[nodiscard]] constexpr Protocol body_limit(std::uint64_t bytes) const {
+    Protocol changed = *this;
+    changed.wharf_row::body_limit = bytes;
+    return changed;
+  }
+
   [[nodiscard]] constexpr Protocol compression(const Compression& wish) const {
     Protocol changed = *this;
     changed.wharf_row::compression = static_cast<std::uint32_t>(wish.context);
@@ -294,15 +226,23 @@ struct SharedOf<T> {
   using type = typename T::Shared;
 };
 
+/// WebSocket clients can have a conversation with it.
+template <class T>
+inline constexpr bool converses = has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>;
+/// It answers HTTP requests.
+template <class T>
+inline constexpr bool responds = has_request<T> || HasResponder<T>;
+
 /// Every member that T has under a known name must be callable as that name is called.
 template <class T>
 constexpr void check_members() {
   static_assert(std::is_class_v<T> && !std::is_final_v<T>, "a wharf protocol is a class that is not final");
   static_assert(alignof(T) <= alignof(std::max_align_t), "a wharf protocol's class must not be over-aligned");
-  static_assert(has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>,
-                "a wharf protocol needs a handler: at least one of message, fragment, opened, tick or pong");
+  static_assert(converses<T> || responds<T>,
+                "a wharf protocol needs a handler: at least one of message, fragment, opened, tick, pong or request");
   static_assert(!has_message<T> || !has_fragment<T>, "a wharf protocol takes whole messages or fragments, not both");
-  static_assert(!has_request<T>, "request() is a name reserved for a later version of wharf");
+  static_assert(!has_request<T> || !HasResponder<T>,
+                "a wharf protocol answers requests by request() or by a Responder, not by both");
   // clang-format off
   static_assert(!has_message<T> || requires(T t) { t.message(Kind::text, std::string_view()); },
                 "message has the wrong signature; it is: void message(wharf::Kind kind, std::string_view data)");
@@ -316,7 +256,11 @@ constexpr void check_members() {
                 "pong has the wrong signature; it is: void pong(std::string_view data)");
   static_assert(!has_closing<T> || requires(T t) { t.closing(std::uint16_t{}, std::string_view()); },
                 "closing has the wrong signature; it is: void closing(std::uint16_t code, std::string_view reason)");
+  using Shared = typename SharedOf<T>::type;
+  static_assert(!has_request<T> || requires(Exchange e) { T::request(e); } || requires(Exchange e, Shared& s) { T::request(e, s); },
+                "request has the wrong signature; it is: static void request(wharf::Exchange exchange) or (..., Shared& shared)");
   // clang-format on
+  if constexpr (HasResponder<T>) check_responder<typename T::Responder, Shared>();
 }
 
 /// The C callbacks of a row, made from T's members.
@@ -432,6 +376,31 @@ struct Row {
   static void destroy(void* state) { self(state).~T(); }
 };
 
+/// What WebSocket clients meet.
+template <class T>
+constexpr void add_conversation(wharf_row& row) {
+  using Row = detail::Row<T>;
+  row.state_size = sizeof(typename Row::State);
+  if constexpr (has_accept<T>) row.accept = Row::accept;
+  row.open = Row::open;
+  if constexpr (has_message<T>) row.message = Row::message;
+  if constexpr (has_fragment<T>) row.fragment = Row::fragment;
+  if constexpr (has_drained<T>) row.drained = Row::drained;
+  if constexpr (has_tick<T>) row.tick = Row::tick;
+  if constexpr (has_pong<T>) row.pong = Row::pong;
+  if constexpr (has_closing<T>) row.closing = Row::closing;
+  row.destroy = Row::destroy;
+}
+
+/// Either a class with a Responder, or one with a static request().
+template <class T>
+struct HttpRowOf : FunctionRow<T, typename SharedOf<T>::type> {};
+template <HasResponder T>
+struct HttpRowOf<T> : ResponderRow<T, typename SharedOf<T>::type> {};
+
+template <class T>
+inline constexpr wharf_http_row http_row = HttpRowOf<T>::make();
+
 }  // namespace detail
 
 /// The row for class T under a subprotocol name: a token, with static storage.
@@ -443,18 +412,10 @@ constexpr Protocol protocol(const char* name) {
   row.size = sizeof(wharf_row);
   row.name = name;
   row.shared_state_size = sizeof(typename Row::SharedState);
-  row.state_size = sizeof(typename Row::State);
   row.start = Row::start;
   row.stop = Row::stop;
-  if constexpr (detail::has_accept<T>) row.accept = Row::accept;
-  row.open = Row::open;
-  if constexpr (detail::has_message<T>) row.message = Row::message;
-  if constexpr (detail::has_fragment<T>) row.fragment = Row::fragment;
-  if constexpr (detail::has_drained<T>) row.drained = Row::drained;
-  if constexpr (detail::has_tick<T>) row.tick = Row::tick;
-  if constexpr (detail::has_pong<T>) row.pong = Row::pong;
-  if constexpr (detail::has_closing<T>) row.closing = Row::closing;
-  row.destroy = Row::destroy;
+  if constexpr (detail::responds<T>) row.http = &detail::http_row<T>;
+  if constexpr (detail::converses<T>) detail::add_conversation<T>(row);
   return row;
 }
 

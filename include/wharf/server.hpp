@@ -14,11 +14,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "wharf/abi.h"
+#include "wharf/mounts.hpp"  // IWYU pragma: export
 #include "wharf/protocol.hpp"
 
 struct uv_loop_s;
@@ -38,7 +42,17 @@ struct Limits {
   std::size_t request_fields = 100;
   std::chrono::milliseconds request_head_time{10'000};
   std::chrono::milliseconds keep_alive_idle{60'000};
-  std::uint64_t message = 1024 * 1024;  ///< for protocols that name no limit of their own
+  std::size_t chunk_extension = 1024;        ///< of one chunk
+  std::size_t chunk_extensions = 16 * 1024;  ///< of all chunks of a body
+  std::size_t trailer = 8 * 1024;
+  std::size_t trailer_fields = 32;
+  std::chrono::milliseconds body_idle{20'000};    ///< without a byte of a body
+  std::chrono::milliseconds body_grace{20'000};   ///< then a body must have come at body_rate on the whole
+  std::uint64_t body_rate = 500;                  ///< bytes a second
+  std::uint64_t dropped_body = 64 * 1024;         ///< of a body that nobody wants, read so that the connection can go on
+  std::chrono::milliseconds answer_time{30'000};  ///< from the end of a request to the begin of its answer
+  std::chrono::milliseconds pipe_idle{600'000};   ///< without a byte either way on a connection that left HTTP. Zero: no limit
+  std::uint64_t message = 1024 * 1024;            ///< for protocols that name no limit of their own
   std::chrono::milliseconds close_handshake{5'000};
   std::chrono::milliseconds ping_after{300'000};   ///< of silence; for protocols that do not say. Zero: no pings
   std::chrono::milliseconds pong_timeout{20'000};  ///< of silence after the ping; then the peer is cut. Zero: never
@@ -46,6 +60,7 @@ struct Limits {
   std::size_t output_high_water = 64 * 1024;
   std::size_t output_hard_cap = 4 * 1024 * 1024;
   std::chrono::milliseconds write_stall{30'000};
+  std::size_t write_progress = 1024;  ///< what a peer must take within write_stall
   std::chrono::milliseconds stop_grace{4'000};
   std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve of 32 descriptors and 16 per thread
   int backlog = 511;
@@ -54,11 +69,56 @@ struct Limits {
 /// Options of one protocol on one virtual host, by name.
 using Options = std::map<std::string, std::string, std::less<>>;
 
-/// Files below a URL prefix.
+/// Requests that a row of the protocol table answers: its request(), or its Responder.
+struct Requests {
+  std::string protocol;
+};
+
+/// Another place: 301 or 302, which let clients turn a POST into a GET, or 307 or 308, which do not.
+struct Redirect {
+  std::string location;  ///< where it ends in '/', what follows the prefix is appended. The query goes along
+  int status = 308;
+};
+
+/// Another HTTP/1.1 server, which is asked in the client's place (RFC 9110 section 3.7). WebSockets and other upgrades are passed through.
+struct Proxy {
+  std::string to;                                 ///< http://host:port/base/ or unix:/path/of/socket or unix:/path/of/socket:/base/
+  std::chrono::milliseconds connect_time{5'000};  ///< to reach it; then 504
+  std::chrono::milliseconds answer_time{60'000};  ///< from the end of the request to the begin of its answer; then 504
+  std::size_t idle_connections = 16;              ///< kept for later requests, by each loop
+};
+
+/// Always the same answer.
+struct Fixed {
+  int status = 200;
+  std::string media_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+/// Users who may come in, by basic authentication (RFC 7617). Without TLS, passwords travel in the clear.
+struct PasswordAccess {
+  std::string file;  ///< of htpasswd, with bcrypt or SHA-512 hashes: `htpasswd -B`. Read again when it changes
+  std::string realm = "wharf";
+};
+
+/// Fields that tell browsers to be careful: nosniff, no framing, no referrer to others, own content only.
+enum class SecurityFields : std::uint8_t { off, on };
+
+/// A URL prefix and what serves it. The longest prefix that fits the percent-decoded path wins.
 struct Mount {
-  std::string prefix = "/";  ///< starts and ends with '/'
-  std::string folder;
-  std::string index = "index.html";  ///< what a path that ends in '/' serves
+  std::string prefix = "/";  ///< starts and ends with '/'; the same path without the last '/' belongs to it
+  std::variant<Files, Requests, Redirect, Proxy, Fixed> serves;
+  std::vector<std::pair<std::string, std::string>> fields{};  ///< added to every answer
+  SecurityFields security = SecurityFields::off;
+  std::optional<PasswordAccess> access{};  ///< nothing: everybody may come in
+};
+
+enum class LogFormat : std::uint8_t { combined, json };
+
+/// A line for each request, when its answer is complete.
+struct AccessLogFile {
+  std::string file;  ///< appended to, and opened again by Server::reopen_logs(); "-": standard output; empty: none is written
+  LogFormat format = LogFormat::combined;
 };
 
 /// A name with its own mounts, protocol table and options.
@@ -69,6 +129,9 @@ struct VirtualHost {
   std::string default_protocol;            ///< the row for clients that offer no subprotocol; empty: they are refused, unless the
                                            ///< table has a row with the empty name
   std::map<std::string, Options> options;  ///< by subprotocol name
+  std::vector<std::string> origins;        ///< pages that may open WebSockets: origins like https://example.com, or `same-origin`;
+      ///< others are refused with 403. Empty: all may. Clients that are no browser send none, and may
+  AccessLogFile access_log;
 };
 
 /// Receives each log line, by one thread at a time.
@@ -80,8 +143,9 @@ struct ServerOptions {
   Level log_level = Level::warn;  ///< the most talkative level that is logged
   LogSink log;                    ///< default: lines on stderr
   Compression compression;        ///< for protocols that leave it to the server; standard means shared
-  bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(); only with run()
+  bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), and SIGHUP reopen_logs(); only with run()
   Limits limits;
+  FileLimits files;
 };
 
 class WHARF_VISIBLE Server {
@@ -112,6 +176,8 @@ class WHARF_VISIBLE Server {
   /// protocol is not in the table, or the name is taken.
   Error add(VirtualHost host);
 
+  /// Binds a unix socket of that path. A socket file that nobody listens on is replaced; it is removed when the server stops.
+  Error listen_unix(const std::string& path);
   /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo, or a host name. Port 0 takes a free one.
   Error listen(const std::string& interface, std::uint16_t port);
   /// What listen() bound, like 127.0.0.1:7681 or [::1]:7681, in the order of the calls.
@@ -128,6 +194,9 @@ class WHARF_VISIBLE Server {
   /// are finished, what is left after Limits::stop_grace is cut. With start(), `stopped` is called on the loop's thread when nothing of
   /// the server is left in the loop; with run(), right before run() returns.
   void stop(std::function<void()> stopped = {});
+
+  /// From any thread: opens the access logs again under their names, after something else has renamed them.
+  void reopen_logs();
 
  private:
   class Implementation;

@@ -2,16 +2,26 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/out_queue.h"
 #include "codec/http_head.h"
 #include "session/link.h"
 
 namespace wharf::session {
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+/// A place in an open file.
+struct FilePart {
+  int file;
+  std::uint64_t offset;
+};
 
 /// A response body that is pulled as the peer takes it.
 class BodySource {
@@ -21,31 +31,111 @@ class BodySource {
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   /// Appends the next part, at most `most` bytes. 0 before size() bytes were given means that the rest can not be had.
   virtual std::size_t read(base::OutQueue& out, std::size_t most) = 0;
+
+  /// Where the next bytes stand in a file, for carriers that can send it without copying, and how many of them stand there in one piece.
+  [[nodiscard]] virtual std::optional<FilePart> file_part(std::uint64_t& /*size*/) { return std::nullopt; }
+  /// So many bytes of file_part() have been sent.
+  virtual void skip(std::uint64_t /*size*/) {}
 };
 
-/// What a handler answers: `body`, or `source` where that is set.
+/// What a handler answers in one go. The body is `source` where that is set, else `content`, else `body`.
 struct Response {
   int status = 200;
-  std::vector<std::pair<std::string, std::string>> fields;  ///< without Date, Content-Length and Connection
+  Fields fields;  ///< without Date, Content-Length and Connection
   std::string body;
   std::unique_ptr<BodySource> source;
+  std::string_view prepared;  ///< more field lines, each with its CRLF; trusted, lent during respond()
+  std::string_view content;   ///< lent during respond()
 };
 
 /// A short text/plain answer, one line.
 Response text_response(int status, std::string_view line);
 
-/// One request and its answer, whatever carries it.
+/// How an exchange ended, for what wrote it down.
+struct ExchangeEnd {
+  int status = 0;                ///< 0: nothing was answered
+  std::uint64_t body_bytes = 0;  ///< handed to the link, without framing
+  bool complete = false;         ///< the answer was handed over whole
+};
+
+/// Hears of the end of an exchange.
+class ExchangeObserver {
+ public:
+  virtual ~ExchangeObserver() = default;
+  /// Once, last, on a fresh stack or within respond().
+  virtual void ended(const ExchangeEnd& end) = 0;
+};
+
+/// What answers one exchange after handle() has returned, or while its body comes in. Called by the exchange on a fresh stack each time, never
+/// from within a call to the exchange; destroyed after ended().
+class Responder {
+ public:
+  virtual ~Responder() = default;
+  /// A part of the request's body, not empty, lent during the call. After read_body().
+  virtual void body(std::string_view /*piece*/) {}
+  /// The body is complete, also where there was none. Once, after read_body().
+  virtual void body_end() {}
+  /// The peer took what had made write() return hold.
+  virtual void drained() {}
+  /// What tick_every() asked for.
+  virtual void tick() {}
+  /// The exchange is over: the answer is complete, or the connection is gone, or a deadline has passed. The last call.
+  virtual void ended(const ExchangeEnd& /*end*/) {}
+};
+
+/// What write() found; the values of wharf_flow.
+enum class Flow : std::uint8_t { go, hold, closed };
+
+/// One request and its answer, whatever carries it. Valid until Responder::ended(), or where there is no responder until the answer is complete.
+/// None of the calls below calls the responder back.
 class Exchange {
  public:
-  /// Valid during Handler::handle().
+  /// Valid as long as the exchange.
   [[nodiscard]] virtual const codec::RequestHead& request() const = 0;
   [[nodiscard]] virtual Link& link() = 0;
 
-  /// Answers. Exactly one of respond() and tunnel() is called, once.
+  /// During handle(), at most once.
+  virtual void set_responder(std::unique_ptr<Responder> responder) = 0;
+  virtual void observe(std::unique_ptr<ExchangeObserver> observer) = 0;
+  /// What observe() was given, or nullptr.
+  [[nodiscard]] virtual ExchangeObserver* observer() const = 0;
+
+  /// Field lines, each with its CRLF, for whatever answer comes but 101. Trusted; lent as long as the exchange. A later call replaces them.
+  virtual void add_lines(std::string_view prepared) = 0;
+
+  /// After handle() has returned without an answer: the responder goes, without ended(), and handle() is called again, on a fresh stack.
+  virtual void handle_again() = 0;
+
+  /// Asks for the request's body, which comes to the responder; tells a client that waits for that to go on (RFC 9110 section 10.1.1). A body
+  /// that nobody asked for is read and dropped after the answer where it is short, and ends the connection where it is not.
+  virtual void read_body() = 0;
+  /// Whether nothing of the body is still to come, also where it was not asked for.
+  [[nodiscard]] virtual bool body_complete() const = 0;
+  /// No body() until resume_body().
+  virtual void pause_body() = 0;
+  virtual void resume_body() = 0;
+
+  /// Answers at once. Of respond(), begin() and tunnel() exactly one is called, once; later calls do nothing.
   virtual void respond(Response response) = 0;
 
+  /// Answers in pieces: so many bytes in all where `length` is set, else in chunks, or until the connection closes with HTTP/1.0. Of `response`
+  /// only status and fields count.
+  virtual Flow begin(Response response, std::optional<std::uint64_t> length) = 0;
+  /// More than the length that was promised is a fault that cuts the connection.
+  virtual Flow write(std::string_view piece) = 0;
+  /// The answer is complete. Before the promised length it is a fault too.
+  virtual void end() = 0;
+  /// Cuts the answer off so that the client notices.
+  virtual void abort() = 0;
+  [[nodiscard]] virtual bool answered() const = 0;  ///< respond(), begin() or tunnel() was called
+
+  /// The answer must have begun by then; else it is 503. Replaces the default limit. base::never: no limit.
+  virtual void answer_within(base::Time time) = 0;
+  /// Calls the responder's tick() every so often; zero ends it.
+  virtual void tick_every(base::Time period) = 0;
+
   /// Answers that the connection leaves HTTP for `protocol` (RFC 9110 section 7.8). Then link().become() takes the next session.
-  virtual void tunnel(std::string_view protocol, const std::vector<std::pair<std::string, std::string>>& fields) = 0;
+  virtual void tunnel(std::string_view protocol, const Fields& fields) = 0;
 
  protected:
   ~Exchange() = default;
@@ -55,6 +145,8 @@ class Exchange {
 class Handler {
  public:
   virtual void handle(Exchange& exchange) = 0;
+  /// What came was no request: it was answered with `status`, and the connection ends.
+  virtual void refused(const Link& /*link*/, int /*status*/) {}
 
  protected:
   ~Handler() = default;

@@ -1,13 +1,10 @@
 #include "session/h1.h"
 
 #include <algorithm>
-#include <ctime>
-#include <string_view>
+#include <limits>
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http_date.h"
-#include "codec/http_response.h"
 
 namespace wharf::session {
 
@@ -15,36 +12,36 @@ namespace {
 constexpr int requests_per_turn = 16;
 }  // namespace
 
-struct H1::Incoming {
+/// Bytes that a head's views point into.
+struct H1::Received {
   codec::RequestParser parser;
   std::string bytes;
+  codec::RequestHead head;
 };
 
-Response text_response(int status, std::string_view line) {
-  Response response;
-  response.status = status;
-  response.fields.emplace_back("Content-Type", "text/plain; charset=utf-8");
-  response.body.append(line).append("\n");
-  return response;
+H1::H1(Link& link, HttpContext& context) : link_(link), context_(context) {}
+
+/// Another session has taken over, or the link goes without having ended.
+H1::~H1() {
+  if (open_) tell_over();
 }
 
-H1::H1(Link& link, HttpContext& context) : link_(link), context_(context) {}
-H1::~H1() = default;
-
-// ---- Requests ----
+// ---- Heads ----
 
 void H1::start() { set_deadline(link_.now() + context_.limits.head_time); }
 
-void H1::set_deadline(base::Time when) {
-  deadline_ = when;
-  link_.set_deadline(when);
-}
-
 std::size_t H1::input(std::span<char> bytes) {
   std::span<char> rest = bytes;
-  for (int requests = 0; !rest.empty() && !answering_ && !waiting_ && !tunnelled_ && !link_.ending(); ++requests) {
-    if (requests == requests_per_turn) wait_for_room();
-    else rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
+  for (int requests = 0; !rest.empty() && !tunnelled_ && !link_.ending();) {
+    if (intake_ == Intake::dropping || (open_ && intake_ == Intake::reading && !paused_)) {
+      rest = take_body(rest);
+    } else if (open_ || waiting_) {
+      break;
+    } else if (requests++ == requests_per_turn) {
+      wait_for_room();
+    } else {
+      rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
+    }
   }
   return bytes.size() - rest.size();
 }
@@ -60,7 +57,8 @@ std::size_t H1::take_head(std::span<char> bytes) {
     }
     case codec::RequestParser::State::failed: refuse(parser.error()); break;
     case codec::RequestParser::State::more:
-      incoming_ = std::make_unique<Incoming>(Incoming{codec::RequestParser(context_.limits.head), {bytes.data(), bytes.size()}});
+      incoming_ = std::make_unique<Received>(
+          Received{codec::RequestParser(context_.limits.head), {bytes.data(), bytes.size()}, codec::RequestHead{}});
       incoming_->parser.parse(incoming_->bytes);
       set_deadline(std::min(deadline_, link_.now() + context_.limits.head_time));
   }
@@ -73,9 +71,10 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
   incoming_->bytes.append(bytes.data(), std::min(bytes.size(), room));
   switch (incoming_->parser.parse(incoming_->bytes)) {
     case codec::RequestParser::State::done: {
-      const std::unique_ptr<Incoming> whole = std::move(incoming_);
-      handle(whole->parser.head());
-      return whole->parser.size() - before;
+      kept_ = std::move(incoming_);
+      const std::size_t used = kept_->parser.size() - before;
+      handle(kept_->parser.head());
+      return used;
     }
     case codec::RequestParser::State::failed: refuse(incoming_->parser.error()); break;
     case codec::RequestParser::State::more: break;
@@ -84,118 +83,332 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
 }
 
 void H1::handle(const codec::RequestHead& head) {
-  answering_ = true;
+  open_ = true;
   request_ = &head;
+  answer_ = Answer::none;
+  end_ = {};
   without_body_ = head.method == "HEAD";
-  explicit_keep_alive_ = head.version == codec::HttpVersion::http10;
-  const bool body_follows =
-      head.body == codec::BodyFraming::chunked || (head.body == codec::BodyFraming::length && head.content_length > 0);
-  keep_alive_ = head.keep_alive && !body_follows && !shutting_down_;  // a body is not read, so nothing behind it can be
-  set_deadline(base::never);
+  keep_alive_ = head.keep_alive && !shutting_down_;
+  paused_ = drain_owed_ = again_ = false;
+  lines_ = {};
+  body_.begin(head, context_.limits.chunk);
+  intake_ = body_.done() ? Intake::complete : Intake::waiting;
+  body_received_ = 0;
+  answer_time_ = context_.limits.answer_time;
+  const std::string_view expectation = body_.done() ? std::string_view() : head.field("Expect");
+  awaits_continue_ = expectation.data() != nullptr && head.version == codec::HttpVersion::http11;
+  if (awaits_continue_ && !base::equal_ignoring_case(expectation, "100-continue")) {
+    ++calls_;
+    respond(text_response(417, "The one expectation that is known here is 100-continue."));
+    --calls_;
+    return over();
+  }
+  dispatch();
+}
+
+/// The handler's turn, the first or another.
+void H1::dispatch() {
+  ++calls_;
   context_.handler.handle(*this);
-  request_ = nullptr;
-  if (answering_) link_.hold_input();
+  --calls_;
+  if (tunnelled_) return;
+  if (answer_ == Answer::complete) return over();
+  if (answer_ == Answer::from_source && !responder_) request_ = nullptr;
+  else keep_request();
+  if (intake_ != Intake::reading) await_answer();
+  if (intake_ == Intake::complete) call_responder([](Responder& responder) { responder.body_end(); });
+  if (!open_) return;
+  set_deadline(body_due());
+  update_input();
+}
+
+void H1::handle_again() {
+  if (!open_ || answered()) return;
+  again_ = true;
+  link_.want_room();
+  link_.touch();
+}
+
+/// The head's bytes belong to the carrier, which needs them for what comes next.
+void H1::keep_request() {
+  if (kept_) return;
+  const codec::RequestParser& parser = context_.scratch;
+  kept_ = std::make_unique<Received>();
+  const char* const from = request_->method.data();
+  const char* end = from + request_->method.size();
+  const auto reach = [&end](std::string_view view) { end = std::max(end, view.data() + view.size()); };
+  reach(request_->target);
+  for (const codec::Field& field : request_->fields) {
+    reach(field.name);
+    reach(field.value);
+  }
+  kept_->bytes.assign(from, end);
+  kept_->head = parser.head();
+  const auto move = [from, to = kept_->bytes.data()](std::string_view& view) {
+    if (view.data() != nullptr) view = {to + (view.data() - from), view.size()};
+  };
+  move(kept_->head.method);
+  move(kept_->head.target);
+  move(kept_->head.host);
+  for (codec::Field& field : kept_->head.fields) {
+    move(field.name);
+    move(field.value);
+  }
+  request_ = &kept_->head;
 }
 
 void H1::refuse(const codec::HeadError& error) {
-  keep_alive_ = false;
-  answering_ = true;
-  without_body_ = false;
-  set_deadline(base::never);
+  open_ = true;
+  request_ = nullptr;
+  lines_ = {};
+  answer_ = Answer::none;
+  end_ = {};
+  keep_alive_ = without_body_ = false;
+  intake_ = Intake::complete;
+  ++calls_;
+  context_.handler.refused(link_, error.status);
   respond(text_response(error.status, error.reason));
+  --calls_;
+  over();
 }
 
-void H1::end_of_input() {
-  if (!answering_) return link_.finish();
+// ---- Bodies ----
+
+void H1::read_body() {
+  if (intake_ != Intake::waiting) return;
+  intake_ = Intake::reading;
+  body_since_ = body_heard_ = link_.now();
+  if (std::exchange(awaits_continue_, false)) {
+    link_.out().append("HTTP/1.1 100 Continue\r\n\r\n");
+    link_.touch();
+  }
+}
+
+void H1::pause_body() {
+  paused_ = true;
+  update_input();
+  set_deadline(body_due());
+}
+
+void H1::resume_body() {
+  if (!std::exchange(paused_, false)) return;
+  body_since_ = body_heard_ = link_.now();
+  body_received_ = 0;
+  update_input();
+  set_deadline(body_due());
+}
+
+std::span<char> H1::take_body(std::span<char> bytes) {
+  std::string_view rest(bytes.data(), bytes.size());
+  body_heard_ = link_.now();
+  awaits_continue_ = false;
+  for (bool more = true; more && !link_.ending() && !paused_;) {
+    std::string_view piece;
+    switch (body_.next(rest, piece)) {
+      case RequestBody::State::piece: take_piece(piece); break;
+      case RequestBody::State::done:
+        body_came();
+        more = false;
+        break;
+      case RequestBody::State::failed:
+        body_failed(body_.error());
+        more = false;
+        break;
+      case RequestBody::State::more: more = false;
+    }
+    if (body_.done() && more) {
+      body_came();
+      more = false;
+    }
+  }
+  if (intake_ == Intake::reading || intake_ == Intake::dropping) set_deadline(body_due());
+  return bytes.last(rest.size());
+}
+
+void H1::take_piece(std::string_view piece) {
+  body_received_ += piece.size();
+  if (intake_ == Intake::dropping) {
+    if (body_received_ > context_.limits.dropped_body) link_.finish();
+    return;
+  }
+  call_responder([piece](Responder& responder) { responder.body(piece); });
+}
+
+/// The last of the body is here.
+void H1::body_came() {
+  const bool dropped = intake_ == Intake::dropping;
+  intake_ = Intake::complete;
+  if (dropped) return finish_or_go_on();
+  await_answer();
+  call_responder([](Responder& responder) { responder.body_end(); });
+  if (open_) update_input();
+}
+
+/// A fault of the body, or too slow: what comes behind it can not be told apart any more.
+void H1::body_failed(const codec::HeadError& error) {
   keep_alive_ = false;
-}
-
-void H1::deadline() {
-  if (incoming_) refuse({408, "The request's head took too long."});
-  else if (!link_.out().empty()) set_deadline(link_.now() + context_.limits.idle);  // it is still reading the last answer
-  else link_.finish();
-}
-
-void H1::shut_down() {
-  shutting_down_ = true;
-  keep_alive_ = false;
-  if (!answering_) link_.finish();
-}
-
-// ---- Answers ----
-
-void H1::write_head(const Response& response, std::uint64_t size) {
-  codec::ResponseHead head(response.status);
-  head.field("Date", codec::HttpDate(std::time(nullptr)).text());
-  bool offers_upgrade = false;
-  for (const auto& [name, value] : response.fields) {
-    head.field(name, value);
-    offers_upgrade = offers_upgrade || base::equal_ignoring_case(name, "Upgrade");
+  intake_ = Intake::complete;
+  if (!open_) return link_.finish();
+  if (answer_ != Answer::none) {
+    abort();
+    return;
   }
-  if (response.status >= 200 && response.status != 204) head.field("Content-Length", size);
-  if (offers_upgrade) head.field("Connection", "Upgrade");  // RFC 9110 section 7.8
-  if (!keep_alive_) head.field("Connection", "close");
-  else if (explicit_keep_alive_) head.field("Connection", "keep-alive");
-  link_.out().append(std::move(head).finish());
+  ++calls_;
+  respond(text_response(error.status, error.reason));
+  --calls_;
+  over();
 }
 
-void H1::respond(Response response) {
-  write_head(response, response.source ? response.source->size() : response.body.size());
-  if (!without_body_ && response.source) {
-    source_ = std::move(response.source);
-    source_left_ = source_->size();
-    return continue_body();
-  }
-  if (!without_body_) link_.out().append(response.body);
-  link_.touch();
-  answered();
+/// On a fresh stack; what the responder did to the exchange is seen to afterwards.
+template <class Call>
+void H1::call_responder(Call&& call) {
+  if (!responder_) return;
+  ++calls_;
+  call(*responder_);
+  --calls_;
+  if (tunnelled_) return;
+  if (open_ && answer_ == Answer::complete) over();
 }
 
-/// Fills the queue up to the high-water mark and waits for room.
-void H1::continue_body() {
-  const std::size_t high_water = link_.limits().high_water;
-  while (source_left_ > 0 && link_.out().size() < high_water) {
-    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(source_left_, high_water - link_.out().size()));
-    const std::size_t size = source_->read(link_.out(), most);
-    if (size == 0) return link_.abort();  // the length is promised; only a broken connection tells that it was not kept
-    source_left_ -= size;
-  }
-  link_.touch();
-  if (source_left_ > 0) return link_.want_room();
+/// The end of an exchange, on a fresh stack.
+void H1::over() {
+  tell_over();
+  request_ = nullptr;
+  kept_.reset();
+  if (tunnelled_ || link_.ending()) return;
+  if (intake_ == Intake::complete) return finish_or_go_on();
+  if (!keep_alive_ || body_.left() > context_.limits.dropped_body) return link_.finish();
+  intake_ = Intake::dropping;
+  paused_ = false;
+  body_received_ = 0;
+  body_since_ = body_heard_ = link_.now();
+  set_deadline(body_due());
+  update_input();
+}
+
+/// To those who have to do with it.
+void H1::tell_over() {
+  open_ = false;
+  answer_due_ = tick_due_ = base::never;
+  const std::unique_ptr<Responder> responder = std::move(responder_);
+  const std::unique_ptr<ExchangeObserver> observer = std::move(observer_);
   source_.reset();
-  answered();
+  ++calls_;
+  if (responder) responder->ended(end_);
+  if (observer) observer->ended(end_);
+  --calls_;
 }
 
-void H1::tunnel(std::string_view protocol, const std::vector<std::pair<std::string, std::string>>& fields) {
-  codec::ResponseHead head(101);
-  head.field("Upgrade", protocol);
-  head.field("Connection", "Upgrade");
-  for (const auto& [name, value] : fields) head.field(name, value);
-  link_.out().append(std::move(head).finish());
-  link_.touch();
-  answering_ = false;
-  tunnelled_ = true;
-}
-
-void H1::answered() {
-  answering_ = false;
+void H1::finish_or_go_on() {
   if (!keep_alive_) return link_.finish();
   set_deadline(link_.now() + context_.limits.idle);
-  if (!request_) link_.resume_input();  // it was held for an answer that took longer than its handler
   if (link_.overfull()) wait_for_room();
+  else update_input();
 }
 
 /// A peer that asks and asks and does not read the answers, or leaves nobody else a turn: the rest of its requests can wait.
 void H1::wait_for_room() {
   waiting_ = true;
-  link_.hold_input();
+  update_input();
   link_.want_room();
 }
 
+/// Input is taken where somebody has a use for it.
+void H1::update_input() {
+  const bool takes_body = intake_ == Intake::dropping || (open_ && intake_ == Intake::reading && !paused_);
+  if (takes_body || (!open_ && !waiting_)) link_.resume_input();
+  else link_.hold_input();
+}
+
+void H1::end_of_input() {
+  if (!open_) return link_.finish();
+  keep_alive_ = false;
+  if (intake_ != Intake::complete) body_failed({400, "The request's body ended early."});
+}
+
 void H1::room() {
-  if (source_) return continue_body();
+  if (source_) {
+    ++calls_;
+    continue_source();
+    --calls_;
+  }
+  if (open_ && answer_ == Answer::complete) return over();
+  if (source_) return;
+  if (open_ && std::exchange(again_, false)) {
+    responder_.reset();
+    return dispatch();
+  }
+  if (std::exchange(drain_owed_, false)) return call_responder([](Responder& responder) { responder.drained(); });
   waiting_ = false;
-  link_.resume_input();
+  update_input();
+}
+
+void H1::shut_down() {
+  shutting_down_ = true;
+  keep_alive_ = false;
+  if (!open_) link_.finish();
+}
+
+void H1::ended() {
+  if (open_) tell_over();
+}
+
+// ---- Time ----
+
+void H1::set_deadline(base::Time when) {
+  deadline_ = when;
+  arm();
+}
+
+void H1::arm() { link_.set_deadline(std::min({deadline_, answer_due_, tick_due_})); }
+
+base::Time H1::body_due() const {
+  if (intake_ == Intake::complete || intake_ == Intake::waiting || paused_) return base::never;
+  const HttpLimits& limits = context_.limits;
+  constexpr std::uint64_t a_year = std::uint64_t{365} * 24 * 3'600'000;
+  const std::uint64_t earned = std::min(body_received_, a_year) * 1000 / std::max<std::uint64_t>(limits.body_rate, 1);
+  return std::min(body_heard_ + limits.body_idle, body_since_ + limits.body_grace + base::Time{static_cast<std::int64_t>(earned)});
+}
+
+void H1::deadline() {
+  const base::Time now = link_.now();
+  if (open_ && tick_due_ <= now) {
+    tick_due_ = now + tick_period_;
+    call_responder([](Responder& responder) { responder.tick(); });
+  }
+  if (open_ && answer_ == Answer::none && answer_due_ <= now) {
+    ++calls_;
+    respond(text_response(503, "The answer took too long."));
+    --calls_;
+    over();
+  }
+  if (link_.ending() || tunnelled_) return;
+  if (deadline_ <= now) stage_late();
+  else arm();
+}
+
+void H1::stage_late() {
+  if (open_ || intake_ == Intake::dropping) body_failed({408, "The request's body took too long."});
+  else if (incoming_) refuse({408, "The request's head took too long."});
+  else if (!link_.out().empty()) set_deadline(link_.now() + context_.limits.idle);  // it is still reading the last answer
+  else link_.finish();
+}
+
+void H1::answer_within(base::Time time) {
+  answer_time_ = time;
+  if (open_ && intake_ != Intake::reading) await_answer();
+}
+
+/// The request is all here, as far as anybody wants it.
+void H1::await_answer() {
+  answer_due_ = answer_time_ == base::never || answer_ != Answer::none ? base::never : link_.now() + answer_time_;
+  arm();
+}
+
+void H1::tick_every(base::Time period) {
+  tick_period_ = period;
+  tick_due_ = period > base::Time{0} ? link_.now() + period : base::never;
+  arm();
 }
 
 }  // namespace wharf::session

@@ -1,12 +1,19 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <ctime>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "codec/http_chunked.h"
 #include "codec/http_head.h"
 #include "session/exchange.h"
+#include "session/h1_body.h"
 #include "session/link.h"
 #include "session/session.h"
 
@@ -14,15 +21,33 @@ namespace wharf::session {
 
 struct HttpLimits {
   codec::HeadLimits head;
-  base::Time head_time{10'000};  ///< from the first byte of a request, or from the connection's begin, to the end of its head
-  base::Time idle{60'000};       ///< from an answer to the first byte of the next request
+  codec::ChunkLimits chunk;
+  base::Time head_time{10'000};    ///< from the first byte of a request, or from the connection's begin, to the end of its head
+  base::Time idle{60'000};         ///< from an answer to the first byte of the next request
+  base::Time body_idle{20'000};    ///< without a byte of a body that is being read
+  base::Time body_grace{20'000};   ///< then a body must have come as fast as body_rate on the whole
+  std::uint64_t body_rate = 500;   ///< bytes a second
+  base::Time answer_time{30'000};  ///< from the end of a request to the begin of its answer
+  std::uint64_t dropped_body = 64 * 1024;  ///< bytes of a body that nobody wants, read for the sake of the connection
 };
 
 /// What the HTTP/1 sessions of one loop share. Outlives them.
 struct HttpContext {
+  HttpContext(Handler& all, const HttpLimits& limits_of_all, base::Log& log_of_all)
+      : handler(all), limits(limits_of_all), log(log_of_all), scratch(limits.head) {}
+
+  /// The Date field line of now (RFC 9110 section 6.6.1).
+  std::string_view date_line();
+
   Handler& handler;
   HttpLimits limits;
+  base::Log& log;
   codec::RequestParser scratch;  // for heads that arrive in one piece
+  std::string head_memory;       // for heads of answers
+
+ private:
+  std::time_t date_ = -1;
+  std::string date_line_;
 };
 
 /// HTTP/1.1 and 1.0 on a link, server's side (RFC 9112): requests one after the other, each answered before the next is looked at.
@@ -39,38 +64,112 @@ class H1 final : public Session, private Exchange {
   void room() override;
   void deadline() override;
   void shut_down() override;
+  void ended() override;
 
  private:
-  struct Incoming;  // a head of which a part has arrived
+  struct Received;  // a request whose bytes are kept
 
+  /// What is done with the body of the present request.
+  enum class Intake : std::uint8_t {
+    complete,  // all of it has come, or there is none
+    waiting,   // nobody has asked for it yet
+    reading,   // by the responder
+    dropping   // by nobody; the answer is complete
+  };
+  enum class Answer : std::uint8_t { none, in_pieces, from_source, complete };
+  /// How the body of the answer is delimited.
+  enum class Delimiting : std::uint8_t { length, chunks, close };
+
+  // Exchange
   [[nodiscard]] const codec::RequestHead& request() const override { return *request_; }
   [[nodiscard]] Link& link() override { return link_; }
+  void set_responder(std::unique_ptr<Responder> responder) override { responder_ = std::move(responder); }
+  void observe(std::unique_ptr<ExchangeObserver> observer) override { observer_ = std::move(observer); }
+  [[nodiscard]] ExchangeObserver* observer() const override { return observer_.get(); }
+  void add_lines(std::string_view prepared) override { lines_ = prepared; }
+  void handle_again() override;
+  void read_body() override;
+  [[nodiscard]] bool body_complete() const override { return intake_ == Intake::complete || body_.done(); }
+  void pause_body() override;
+  void resume_body() override;
   void respond(Response response) override;
-  void tunnel(std::string_view protocol, const std::vector<std::pair<std::string, std::string>>& fields) override;
+  Flow begin(Response response, std::optional<std::uint64_t> length) override;
+  Flow write(std::string_view piece) override;
+  void end() override;
+  void abort() override;
+  [[nodiscard]] bool answered() const override { return answer_ != Answer::none; }
+  void answer_within(base::Time time) override;
+  void tick_every(base::Time period) override;
+  void tunnel(std::string_view protocol, const Fields& fields) override;
 
+  // Requests
   std::size_t take_head(std::span<char> bytes);
   std::size_t take_more_head(std::span<char> bytes);
   void handle(const codec::RequestHead& head);
+  void dispatch();
+  void keep_request();
   void refuse(const codec::HeadError& error);
-  void write_head(const Response& response, std::uint64_t size);
-  void continue_body();
-  void answered();
+  std::span<char> take_body(std::span<char> bytes);
+  void take_piece(std::string_view piece);
+  void body_came();
+  void body_failed(const codec::HeadError& error);
+  template <class Call>
+  void call_responder(Call&& call);
+  void over();
+  void tell_over();
+  void finish_or_go_on();
   void wait_for_room();
+  void update_input();
+
+  // Time
   void set_deadline(base::Time when);
+  void arm();
+  [[nodiscard]] base::Time body_due() const;
+  void stage_late();
+  void await_answer();
+
+  // Answers
+  void write_head(const Response& response, std::optional<std::uint64_t> length, Delimiting delimiting);
+  void forgo_body();
+  [[nodiscard]] bool has_body(int status) const;
+  void continue_source();
+  bool send_file_part();
+  void answer_complete();
+  void fault(std::string_view what);
 
   Link& link_;
   HttpContext& context_;
-  std::unique_ptr<Incoming> incoming_;
+  std::unique_ptr<Received> incoming_;  // a head of which a part has arrived
+  std::unique_ptr<Received> kept_;      // the present request, where its own bytes are gone
+  const codec::RequestHead* request_ = nullptr;
+  std::string_view lines_;  // for the head of the answer
+  std::unique_ptr<Responder> responder_;
+  std::unique_ptr<ExchangeObserver> observer_;
+  RequestBody body_;
   std::unique_ptr<BodySource> source_;
-  const codec::RequestHead* request_ = nullptr;  // while its handler runs
-  std::uint64_t source_left_ = 0;
-  base::Time deadline_ = base::never;
-  bool answering_ = false;
+  std::uint64_t answer_left_ = 0;  // of a length that was promised
+  ExchangeEnd end_;
+  std::uint64_t body_received_ = 0;
+  base::Time body_since_{0};
+  base::Time body_heard_{0};
+  base::Time deadline_ = base::never;  // of the stage: head, body, idle
+  base::Time answer_due_ = base::never;
+  base::Time answer_time_{0};
+  base::Time tick_due_ = base::never;
+  base::Time tick_period_{0};
+  int calls_ = 0;  // into the handler or the responder, on the stack
+  Intake intake_ = Intake::complete;
+  Answer answer_ = Answer::none;
+  Delimiting delimiting_ = Delimiting::length;
+  bool open_ = false;     // an exchange is going on
   bool waiting_ = false;  // for room, with requests that have arrived already
+  bool paused_ = false;   // the responder wants no more of the body for now
   bool tunnelled_ = false;
   bool keep_alive_ = true;
-  bool without_body_ = false;  // the answer to HEAD
-  bool explicit_keep_alive_ = false;
+  bool without_body_ = false;     // the answer to HEAD
+  bool awaits_continue_ = false;  // the client sends no body before it is told to
+  bool again_ = false;            // handle_again() was called
+  bool drain_owed_ = false;       // write() returned hold
   bool shutting_down_ = false;
 };
 

@@ -2,8 +2,7 @@
 
 #include <map>
 #include <mutex>
-
-#include "session/ws.h"
+#include <utility>
 
 namespace wharf::session {
 namespace {
@@ -34,36 +33,37 @@ void Handles::retire() {
   registry().loops.erase(loop_);
 }
 
-std::uint32_t Handles::add(Ws& session) {
+std::uint32_t Handles::add(void* thing, void* state) {
   if (first_free_ == no_slot) {
     slots_.push_back({});
     first_free_ = static_cast<std::uint32_t>(slots_.size() - 1);
   }
   const std::uint32_t slot = first_free_;
   first_free_ = slots_[slot].next_free;
-  slots_[slot].session = &session;
+  slots_[slot].thing = thing;
+  slots_[slot].state = state;
   return slot;
 }
 
 void Handles::remove(std::uint32_t slot) {
-  slots_[slot].session = nullptr;
+  slots_[slot].thing = slots_[slot].state = nullptr;
   ++slots_[slot].generation;
   slots_[slot].next_free = first_free_;
   first_free_ = slot;
 }
 
-bool Handles::post(wharf_handle handle, wharf_task task, void* argument) {
+bool Handles::post(wharf_handle handle, Task task) {
   const std::lock_guard lock(registry().mutex);
   const auto found = registry().loops.find(handle.loop);
   if (found == registry().loops.end()) return false;
   Handles* handles = found->second;
-  return handles->mailbox_.post([handles, handle, task, argument] { handles->run(handle, task, argument); });
+  return handles->mailbox_.post([handles, handle, task = std::move(task)] { handles->run(handle, task); });
 }
 
-void Handles::run(wharf_handle handle, wharf_task task, void* argument) {
+void Handles::run(wharf_handle handle, const Task& task) {
   const bool known = handle.slot < slots_.size() && slots_[handle.slot].generation == handle.generation;
-  if (Ws* session = known ? slots_[handle.slot].session : nullptr) task(session, session->state(), argument);
-  else task(nullptr, nullptr, argument);
+  if (known) task(slots_[handle.slot].thing, slots_[handle.slot].state);
+  else task(nullptr, nullptr);
 }
 
 }  // namespace wharf::session

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "base/mailbox.h"
@@ -7,13 +8,14 @@
 
 namespace wharf::session {
 
-class Ws;
-
-/// Names for the peers of one loop that stay valid when the peer does not: a slot and the generation of its present user. post() finds
-/// the loop by a number in a registry of the process, so that a handle may outlive even the server.
+/// Names for the conversations and exchanges of one loop that stay valid when these do not: a slot and the generation of its present user.
+/// post() finds the loop by a number in a registry of the process, so that a handle may outlive even the server.
 class Handles {
  public:
   static constexpr std::uint32_t no_slot = 0xFFFF'FFFF;
+
+  /// With what add() was given, or with nullptr twice where that is gone.
+  using Task = std::function<void(void* thing, void* state)>;
 
   /// `mailbox` is that of the loop, and outlives this.
   explicit Handles(base::Mailbox& mailbox);
@@ -24,26 +26,45 @@ class Handles {
   /// From here on nothing is posted to this loop.
   void retire();
 
-  std::uint32_t add(Ws& session);
+  /// A slot for a thing whose kind whoever posts knows from where the handle came.
+  std::uint32_t add(void* thing, void* state);
   void remove(std::uint32_t slot);
   [[nodiscard]] wharf_handle handle(std::uint32_t slot) const { return {loop_, slot, slots_[slot].generation}; }
 
   /// From any thread; see wharf_services::post.
-  static bool post(wharf_handle handle, wharf_task task, void* argument);
+  static bool post(wharf_handle handle, Task task);
 
  private:
   struct Slot {
-    Ws* session = nullptr;
+    void* thing = nullptr;
+    void* state = nullptr;
     std::uint32_t generation = 1;
     std::uint32_t next_free = no_slot;
   };
 
-  void run(wharf_handle handle, wharf_task task, void* argument);
+  void run(wharf_handle handle, const Task& task);
 
   base::Mailbox& mailbox_;
   std::uint64_t loop_;
   std::vector<Slot> slots_;
   std::uint32_t first_free_ = no_slot;
+};
+
+/// One thing's place in a loop's Handles: taken when it is first asked for.
+class HandleSlot {
+ public:
+  wharf_handle take(Handles& handles, void* thing, void* state) {
+    if (slot_ == Handles::no_slot) slot_ = handles.add(thing, state);
+    return handles.handle(slot_);
+  }
+  void give_up(Handles& handles) {
+    if (slot_ == Handles::no_slot) return;
+    handles.remove(slot_);
+    slot_ = Handles::no_slot;
+  }
+
+ private:
+  std::uint32_t slot_ = Handles::no_slot;
 };
 
 }  // namespace wharf::session

@@ -24,6 +24,20 @@ void Link::write_through(std::string_view head, std::string_view body) {
   out_.append(body);
 }
 
+void Link::cork() {
+  if (!output_ending_) corked_ = true;
+}
+
+void Link::uncork() {
+  if (std::exchange(corked_, false)) touch();
+}
+
+void Link::end_output() {
+  output_ending_ = true;
+  corked_ = false;
+  touch();
+}
+
 void Link::become(std::unique_ptr<Session> next) {
   next_ = std::move(next);
   touch();
@@ -55,6 +69,7 @@ void Link::abort() {
 
 void Link::begin(std::unique_ptr<Session> first) {
   next_ = std::move(first);
+  if (!next_) abort();
   settle();
 }
 
@@ -88,8 +103,9 @@ void Link::settle() {
     const Turn turn(*this);
     if (next_ || (kept_input_ && !held_)) feed_kept_input();
     if (input_ended_ && !kept_input_ && session_ && !ending() && !std::exchange(told_input_ended_, true)) session_->end_of_input();
-    if (!aborted_ && !out_.empty()) flush();
+    if (!aborted_ && !out_.empty() && !held_back()) flush();
     give_room();
+    if (output_ending_ && out_.empty() && !ending() && !std::exchange(output_ended_, true)) output_ended();
   }
   if (ending()) end_session();
   else if (next_) schedule();  // asked for by end_of_input() or room()
@@ -122,16 +138,18 @@ void Link::keep(std::unique_ptr<KeptInput> rest) {
 /// The old session lives until the new one has started, so that the new one may look at what the old one holds.
 void Link::swap_session() {
   const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
+  corked_ = false;
   told_input_ended_ = false;
   session_->start();
 }
 
 void Link::give_room() {
-  if (!wants_room_ || out_.size() > limits_->low_water || !session_ || ending()) return;
+  if (!wants_room_ || blocked() || out_.size() > limits_->low_water || !session_ || ending()) return;
   wants_room_ = false;
   session_->room();
-  if (!aborted_ && !out_.empty()) flush();
-  const bool wants_more_room = wants_room_ && out_.size() <= limits_->low_water;
+  if (!aborted_ && !out_.empty() && !held_back()) flush();
+  // What is left of a flush leaves when the carrier takes more, and not before: nothing comes of asking it again and again.
+  const bool wants_more_room = wants_room_ && !blocked() && (out_.empty() || held_back());
   if (wants_more_room || (kept_input_ && !held_)) schedule();
 }
 

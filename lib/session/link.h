@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,21 @@ class Link {
   /// Writes now what the carrier takes now, instead of at the end of the turn.
   virtual void flush() = 0;
 
+  /// Sends at most `size` bytes of an open file from `offset` on without copying them, past the queue, which must be empty. Returns how many
+  /// left: 0 where the carrier takes none now, and room() comes after want_room() when it does. Nothing where this carrier can not: then
+  /// the file is to be read and queued.
+  virtual std::optional<std::size_t> send_file(int /*file*/, std::uint64_t /*offset*/, std::size_t /*size*/) {
+    return std::nullopt;
+  }
+
+  /// Between the two, what is queued stays queued, so that it leaves in as few writes as can be: up to the high-water mark, and up to the
+  /// low-water mark where room is wanted. flush() and write_through() write all the same. A cork goes with its session.
+  void cork();
+  void uncork();
+
+  /// The end of this side's output, after everything queued has left; input goes on. Nothing may be queued from here on.
+  void end_output();
+
   /// The next session; it takes over on a fresh stack, with every byte that this one has not used.
   void become(std::unique_ptr<Session> next);
 
@@ -85,7 +101,7 @@ class Link {
 
   // ---- What a carrier calls, each on a fresh stack. ----
 
-  /// The first session.
+  /// The first session; nullptr: nobody wants the link any more, and it is cut.
   void begin(std::unique_ptr<Session> first);
   /// Bytes arrived.
   void deliver(std::span<char> bytes);
@@ -100,8 +116,17 @@ class Link {
   [[nodiscard]] bool input_held() const { return held_ || kept_input_ != nullptr; }
   [[nodiscard]] bool finishing() const { return finishing_; }
   [[nodiscard]] bool aborted() const { return aborted_; }
+  /// Corked, and so little is queued that it waits.
+  [[nodiscard]] bool held_back() const {
+    return corked_ && !ending() && out_.size() <= (wants_room_ ? limits_->low_water : limits_->high_water);
+  }
 
   // ---- What a carrier provides. ----
+
+  /// Whether the carrier refused file bytes and waits until it takes some again, with an empty queue. There is no room then.
+  [[nodiscard]] virtual bool blocked() const { return false; }
+  /// Everything has left after end_output(): the peer is told. Called once.
+  virtual void output_ended() = 0;
 
   /// Calls settle() on a fresh stack before the loop blocks.
   virtual void schedule() = 0;
@@ -137,6 +162,9 @@ class Link {
   bool input_ended_ = false;
   bool told_input_ended_ = false;
   bool wound_up_ = false;
+  bool corked_ = false;
+  bool output_ending_ = false;
+  bool output_ended_ = false;
 };
 
 }  // namespace wharf::session

@@ -32,7 +32,7 @@ void MemoryLink::run() {
     deadline_ = base::never;
     deliver_deadline();
   }
-  if (!out().empty()) settle();
+  if (!out().empty() && !held_back()) settle();
   do {
     if (std::exchange(scheduled_, false)) settle();
     if (!waiting_.empty() && reading()) {

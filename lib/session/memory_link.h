@@ -36,7 +36,8 @@ class MemoryLink final : public Link {
 
   /// What the peer has been sent and not looked at yet.
   std::string take() { return std::exchange(written_, {}); }
-  [[nodiscard]] bool closed() const { return closed_; }  ///< by finish(), with all output delivered, or by abort()
+  [[nodiscard]] bool closed() const { return closed_; }               ///< by finish(), with all output delivered, or by abort()
+  [[nodiscard]] bool output_is_over() const { return output_over_; }  ///< end_output(), with all output delivered
   [[nodiscard]] bool was_aborted() const { return aborted(); }
   [[nodiscard]] bool reading() const { return !input_held() && !ending(); }
   [[nodiscard]] bool scheduled() const { return scheduled_; }  ///< run() has something to do
@@ -52,6 +53,7 @@ class MemoryLink final : public Link {
   void schedule() override { scheduled_ = true; }
   void input_wanted_changed() override {}
   void wind_up() override {}
+  void output_ended() override { output_over_ = true; }
   void after();
 
   const base::Time& now_;
@@ -63,6 +65,7 @@ class MemoryLink final : public Link {
   bool scheduled_ = false;
   bool peer_ended_ = false;
   bool closed_ = false;
+  bool output_over_ = false;
 };
 
 }  // namespace wharf::session

@@ -11,6 +11,7 @@
 #include "codec/ws_encoder.h"
 #include "codec/ws_extension.h"
 #include "session/handles.h"
+#include "session/statistics.h"
 #include "wharf/protocol.hpp"
 
 namespace wharf::session {
@@ -21,6 +22,8 @@ struct Home {
   Handles& handles;
   std::function<base::Time()> now;
   codec::DeflatePool deflate{};
+  Statistics* statistics = nullptr;  ///< of the server
+  LoopCounts* counts = nullptr;      ///< of this loop, one of the statistics' loops
 };
 
 /// WebSocket limits that are not a row's own.
@@ -29,6 +32,7 @@ struct WsLimits {
   base::Time close_handshake{5'000};    ///< from our close frame to the peer's
   base::Time ping_after{300'000};       ///< of silence, for rows that do not say; never: no pings
   base::Time pong_timeout{20'000};      ///< of silence after the ping, for rows that do not say
+  base::Time pipe_idle{600'000};        ///< without a byte in either direction on a connection that left HTTP; never: no limit
   Compression compression;              ///< its context, for rows that do not say
 };
 
@@ -37,10 +41,13 @@ struct Protocol : wharf_scope {
   Protocol(const wharf_services& table, Home& home_of_loop) : wharf_scope{&table}, home(home_of_loop) {}
 
   Home& home;
-  wharf_row row{};  // complete: a row of an older header has been extended with zeros
+  wharf_row row{};        // complete: a row of an older header has been extended with zeros
+  wharf_http_row http{};  // the same, of its `http`, where it has one
   void* shared = nullptr;
   std::map<std::string, std::string, std::less<>> options;
   WsLimits limits;
+  RowCounts* counts = &own_counts;                 ///< of the row on this loop
+  RowCounts own_counts;                            ///< where the server keeps no statistics
   std::optional<codec::DeflateWish> deflate_wish;  // nothing: permessage-deflate is declined
   codec::DeflateSettings deflate_settings;
 

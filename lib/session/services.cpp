@@ -12,7 +12,7 @@ namespace {
 Ws& ws(wharf_peer* peer) { return static_cast<Ws&>(*peer); }
 const Ws& ws(const wharf_peer* peer) { return static_cast<const Ws&>(*peer); }
 const Protocol& protocol(const wharf_scope* scope) { return *static_cast<const Protocol*>(scope); }
-const OpeningRequest& opening(const wharf_request* request) { return *static_cast<const OpeningRequest*>(request); }
+const RequestView& view(const wharf_request* request) { return *static_cast<const RequestView*>(request); }
 
 /// From C: nothing at all may come as a null pointer.
 std::string_view view(const char* data, size_t size) { return data != nullptr ? std::string_view(data, size) : std::string_view(); }
@@ -53,7 +53,10 @@ void resume(wharf_peer* peer) { ws(peer).resume(); }
 void every(wharf_peer* peer, uint32_t milliseconds) { ws(peer).tick_every(base::Time{milliseconds}); }
 size_t buffered(const wharf_peer* peer) { return ws(peer).buffered(); }
 wharf_handle handle(wharf_peer* peer) { return ws(peer).handle(); }
-int post(wharf_handle handle, wharf_task task, void* argument) { return Handles::post(handle, task, argument) ? 1 : 0; }
+int post(wharf_handle handle, wharf_task task, void* argument) {
+  const auto run = [task, argument](void* peer, void* state) { task(static_cast<wharf_peer*>(peer), state, argument); };
+  return Handles::post(handle, run) ? 1 : 0;
+}
 wharf_scope* scope(const wharf_peer* peer) { return &ws(peer).protocol(); }
 
 const char* option(const wharf_scope* scope, const char* name) {
@@ -70,15 +73,15 @@ void log(const wharf_scope* scope, wharf_level level, const char* data, size_t s
 
 uint64_t now(const wharf_scope* scope) { return static_cast<uint64_t>(protocol(scope).home.now().count()); }
 
-wharf_text path(const wharf_request* request) { return text(opening(request).path); }
-wharf_text query(const wharf_request* request) { return text(opening(request).query); }
-wharf_text field(const wharf_request* request, const char* name) { return text(opening(request).head.field(name)); }
-wharf_text address(const wharf_request* request) { return text(opening(request).address); }
+wharf_text path(const wharf_request* request) { return text(view(request).path()); }
+wharf_text query(const wharf_request* request) { return text(view(request).query()); }
+wharf_text field(const wharf_request* request, const char* name) { return text(view(request).head().field(name)); }
+wharf_text address(const wharf_request* request) { return text(view(request).address()); }
 
 }  // namespace
 
 const wharf_services& service_table() {
-  static constexpr wharf_services table{
+  static const wharf_services table{
       .size = sizeof(wharf_services),
       .send = send,
       .ping = ping,
@@ -99,6 +102,7 @@ const wharf_services& service_table() {
       .send_part = send_part,
       .pause = pause,
       .resume = resume,
+      .http = &http_service_table(),
   };
   return table;
 }

@@ -6,7 +6,6 @@
 #include <new>
 #include <utility>
 
-#include "codec/http_target.h"
 #include "codec/utf8.h"
 #include "session/services.h"
 
@@ -30,17 +29,9 @@ constexpr std::size_t state_offset =
 
 }  // namespace
 
-OpeningRequest::OpeningRequest(const codec::RequestHead& request_head, const Link& link)
-    : wharf_request{&service_table()}, head(request_head), address(link.address()) {
-  if (const auto target = codec::split_target(head.target)) {
-    path = target->path;
-    query = target->query;
-  }
-}
-
 // ---- Life ----
 
-std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningRequest& request,
+std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const RequestView& request,
                                   const std::optional<codec::DeflateAgreement>& deflate) {
   const wharf_row& row = protocol.row;
   const std::size_t size = state_offset + row.state_size;
@@ -49,7 +40,10 @@ std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const OpeningR
   std::unique_ptr<Ws> session(::new (memory) Ws(link, protocol));
   if (deflate) session->deflate_as(*deflate);
   session->has_state_ = row.open == nullptr || row.open(session->state(), protocol.shared, session.get(), &request) == 0;
-  if (!session->has_state_) {
+  if (session->has_state_) {
+    add(protocol.counts->opened);
+    add(protocol.counts->open);
+  } else {
     session->give_up_handle();  // what is posted must not find a state that was never there
     session->close(1011, "");
   }
@@ -87,13 +81,14 @@ void Ws::ended() { destroy_state(); }
 void Ws::destroy_state() {
   tell_closing(1006, {});
   end_sending();  // from destroy either
-  if (std::exchange(has_state_, false) && protocol_.row.destroy != nullptr) protocol_.row.destroy(state());
+  if (std::exchange(has_state_, false)) {
+    add(protocol_.counts->open, std::uint64_t{0} - 1);
+    if (protocol_.row.destroy != nullptr) protocol_.row.destroy(state());
+  }
   give_up_handle();
 }
 
-void Ws::give_up_handle() {
-  if (handle_slot_ != Handles::no_slot) protocol_.home.handles.remove(std::exchange(handle_slot_, Handles::no_slot));
-}
+void Ws::give_up_handle() { handle_.give_up(protocol_.home.handles); }
 
 void Ws::tell_closing(std::uint16_t code, std::string_view reason) {
   if (std::exchange(told_closing_, true) || !has_state_) return;
@@ -384,9 +379,6 @@ void Ws::check_alive(base::Time now) {
   link_.abort();
 }
 
-wharf_handle Ws::handle() {
-  if (handle_slot_ == Handles::no_slot) handle_slot_ = protocol_.home.handles.add(*this);
-  return protocol_.home.handles.handle(handle_slot_);
-}
+wharf_handle Ws::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_peer*>(this), state()); }
 
 }  // namespace wharf::session

@@ -15,20 +15,11 @@
 #include "codec/ws_extension.h"
 #include "session/link.h"
 #include "session/protocol.h"
+#include "session/request_view.h"
 #include "session/session.h"
 #include "wharf/abi.h"
 
 namespace wharf::session {
-
-/// The request as rows see it; lives during accept and open.
-struct OpeningRequest : wharf_request {
-  OpeningRequest(const codec::RequestHead& head, const Link& link);
-
-  const codec::RequestHead& head;
-  std::string_view path;
-  std::string_view query;
-  std::string address;
-};
 
 /// A WebSocket conversation, server's side (RFC 6455), after the opening handshake. It is what a row's author holds as wharf_peer.
 /// The author's state follows the object in the same allocation.
@@ -37,7 +28,7 @@ class Ws final : public Session, public wharf_peer {
   /// Opens the row's conversation: its `open` runs within this call, so the answer to the handshake must be queued already. Where
   /// `open` refuses, the session closes the peer with 1011 and serves nothing.
   /// `deflate` is what was agreed on of permessage-deflate, if it was.
-  static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const OpeningRequest& request,
+  static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const RequestView& request,
                                        const std::optional<codec::DeflateAgreement>& deflate = std::nullopt);
   ~Ws() override;
   Ws(const Ws&) = delete;
@@ -118,7 +109,7 @@ class Ws final : public Session, public wharf_peer {
   base::Time due_ = base::never;  // the next tick, or after our close frame the end of the peer's time to answer
   base::Time quiet_since_;        // when the peer was last heard, or since then sent a ping
   std::uint32_t tick_period_ = 0;
-  std::uint32_t handle_slot_ = Handles::no_slot;
+  HandleSlot handle_;
   bool has_state_ = false;
   std::uint8_t halted_ = 0;  // reasons for which no input is taken
   bool close_sent_ = false;

@@ -55,7 +55,7 @@ inline session::Response sourced(std::unique_ptr<session::BodySource> source) {
 /// An HTTP/1 session in memory.
 struct H1Bench {
   explicit H1Bench(const session::HttpLimits& http = {}, const session::OutputLimits& output = {})
-      : limits(output), context{handler, http, codec::RequestParser(http.head)} {
+      : limits(output), context(handler, http, log) {
     link.open(std::make_unique<session::H1>(link, context));
   }
 
@@ -67,6 +67,8 @@ struct H1Bench {
   base::ChunkPool pool;
   session::OutputLimits limits;
   base::Time now{1'000'000};
+  std::vector<std::string> log_lines;
+  base::Log log{base::LogLevel::debug, [this](base::LogLevel, std::string_view text) { log_lines.emplace_back(text); }};
   ScriptedHandler handler;
   session::HttpContext context;
   session::MemoryLink link{pool, limits, now};

@@ -1,0 +1,200 @@
+/* The part of abi.h that is about HTTP: requests that a row answers, and the byte pipes that a connection can become. abi.h includes it.
+ *
+ * A row answers the requests of the mounts that name it. For each request, `request` is called; the answer may be given within that call,
+ * or at any time later, in one go or in pieces. The rules of abi.h hold here too.
+ */
+#ifndef WHARF_ABI_HTTP_H
+#define WHARF_ABI_HTTP_H
+
+#ifndef WHARF_ABI_H
+#error "include wharf/abi.h"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One request and its answer. Lent from `request` to the end of `closing`; not valid on other threads (see wharf_handle). */
+typedef struct wharf_exchange {
+  const wharf_services* services;
+} wharf_exchange;
+
+/* A connection that left HTTP for another protocol (RFC 9110 section 7.8): bytes in both directions. Lent from `open` to the end of `closing`. */
+typedef struct wharf_pipe {
+  const wharf_services* services;
+} wharf_pipe;
+
+/* For a length in bytes: not known beforehand. */
+#define WHARF_UNKNOWN_LENGTH UINT64_MAX
+
+/* Like wharf_task: run on the loop of the exchange or the pipe with its state; with NULLs when it is gone. */
+typedef void (*wharf_exchange_task)(wharf_exchange* exchange, void* state, void* argument);
+typedef void (*wharf_pipe_task)(wharf_pipe* pipe, void* state, void* argument);
+
+/* What speaks on a pipe. Set `size` to sizeof(wharf_raw). The state is the server's to allocate, zeroed, and aligned for every standard type. */
+typedef struct wharf_raw {
+  size_t size;
+  size_t state_size;
+  /* Constructs the state, right after the answer 101 was queued. Returns 0; anything else cuts the connection, and `destroy` is not called. */
+  int (*open)(void* state, wharf_pipe* pipe, void* argument);
+  /* Bytes arrived, never none, lent during the call; also those that came together with the request. */
+  void (*data)(void* state, const char* data, size_t size);
+  /* The peer sends no more. Output still reaches it. NULL: the pipe is closed then. */
+  void (*ended)(void* state);
+  /* The peer took what had made a call return WHARF_HOLD. */
+  void (*drained)(void* state);
+  /* What pipe_every asked for. */
+  void (*tick)(void* state);
+  /* The pipe is over, by whichever side: once, right before `destroy`. */
+  void (*closing)(void* state);
+  void (*destroy)(void* state);
+} wharf_raw;
+
+/* A field of a request, or of a part of one. */
+typedef struct wharf_field {
+  wharf_text name;
+  wharf_text value;
+} wharf_field;
+
+/* What a row and its protocol are doing on all loops of the server: for pages that show it. */
+typedef struct wharf_row_statistics {
+  size_t size; /* set it to sizeof(wharf_row_statistics) before the call */
+  wharf_text name;
+  uint64_t open;      /* conversations that are open now */
+  uint64_t opened;    /* since the start */
+  uint64_t exchanges; /* requests answered since the start */
+} wharf_row_statistics;
+
+typedef struct wharf_server_statistics {
+  size_t size;          /* set it to sizeof(wharf_server_statistics) before the call */
+  uint64_t connections; /* open now, of whatever kind */
+  uint64_t accepted;    /* since the start */
+  uint64_t exchanges;   /* requests answered since the start */
+  uint64_t uptime;      /* milliseconds */
+  uint64_t rows;        /* how many rows there are */
+} wharf_server_statistics;
+
+/* What the server does for rows that speak HTTP. Check `size` before you use a field that your header marks as newer than ABI 1.0. */
+struct wharf_http_services {
+  size_t size;
+
+  /* ---- Requests: also those that ask for a WebSocket. Texts are lent as long as the request. ---- */
+
+  wharf_text (*method)(const wharf_request* request);
+  /* As sent. */
+  wharf_text (*target)(const wharf_request* request);
+  /* The path, percent-decoded once; NULL where it can not be. The bytes are the client's: check before you use them as a file's name. */
+  wharf_text (*decoded_path)(const wharf_request* request);
+  /* What follows the mount's prefix in decoded_path, with a '/' before it. */
+  wharf_text (*path_below_mount)(const wharf_request* request);
+  /* Field number `index`, from 0, in the order sent; both texts NULL behind the last. */
+  wharf_field (*field_at)(const wharf_request* request, size_t index);
+  /* Facts of the TLS connection by name: "version", "cipher", "server_name", "client_subject". NULL where there is none, or no TLS. */
+  wharf_text (*tls)(const wharf_request* request, const char* fact);
+  /* The user that the mount's access control has let in, or NULL. */
+  wharf_text (*user)(const wharf_request* request);
+
+  /* ---- Exchanges ---- */
+
+  /* Lent during the callback; ask again in the next. */
+  const wharf_request* (*request)(const wharf_exchange* exchange);
+  wharf_scope* (*scope)(const wharf_exchange* exchange);
+  /* The whole body, for rows without `body`; lent as long as the exchange. Empty where there was none. */
+  wharf_text (*body)(const wharf_exchange* exchange);
+
+  /* Adds a field to the answer, before it begins. 0, or anything else where the name is no token, the value has CR, LF or NUL, the answer
+   * has begun, or the field is one that the server writes: Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding. */
+  int (*add_field)(wharf_exchange* exchange, const char* name, size_t name_size, const char* value, size_t value_size);
+
+  /* Answers in one go. The body is copied. Once for each exchange, or respond_file, or begin, or upgrade; a second answer is logged and does
+   * nothing. WHARF_CLOSED where the connection is gone or the exchange was answered. Status 200 to 599. */
+  wharf_flow (*respond)(wharf_exchange* exchange, int status, const char* data, size_t size);
+
+  /* Answers with a file: its length, its media type unless a Content-Type was added, and nothing else of what a mount of files does. `path` is
+   * opened as it is. 0, or anything else where it can not be opened or is no regular file: then nothing was answered. */
+  int (*respond_file)(wharf_exchange* exchange, int status, const char* path);
+
+  /* Begins an answer in pieces, of `length` bytes in all or WHARF_UNKNOWN_LENGTH. Then `write` any number of times, then `end`. More or
+   * fewer bytes than promised cut the connection, and the log says so. */
+  wharf_flow (*begin)(wharf_exchange* exchange, int status, uint64_t length);
+  /* The piece is copied. WHARF_HOLD: more is queued than the high-water mark; `drained` follows. At the hard cap the connection is cut. */
+  wharf_flow (*write)(wharf_exchange* exchange, const char* data, size_t size);
+  void (*end)(wharf_exchange* exchange);
+  /* Cuts the connection, so that the client knows that the answer is not whole. */
+  void (*abort)(wharf_exchange* exchange);
+  /* Answers 500 where no answer has begun, else cuts the connection. */
+  void (*fail)(wharf_exchange* exchange);
+
+  /* No `body` until body_resume: the client comes to a halt. */
+  void (*body_pause)(wharf_exchange* exchange);
+  void (*body_resume)(wharf_exchange* exchange);
+
+  /* The answer must begin within so many milliseconds from now, instead of the server's limit; WHARF_NEVER: at any time. */
+  void (*answer_within)(wharf_exchange* exchange, uint32_t milliseconds);
+  /* Calls the row's `tick` every so many milliseconds; 0 ends it. */
+  void (*every)(wharf_exchange* exchange, uint32_t milliseconds);
+  /* Bytes queued that the operating system has not taken yet. */
+  size_t (*buffered)(const wharf_exchange* exchange);
+
+  /* A name for this exchange that other threads may hold, and that knows when it is over. */
+  wharf_handle (*handle)(wharf_exchange* exchange);
+  /* From any thread; as wharf_services::post. */
+  int (*post)(wharf_handle handle, wharf_exchange_task task, void* argument);
+
+  /* Answers 101 for `token`, which the request must have in its Upgrade field, with Connection: upgrade, over HTTP/1.1, and with no body left
+   * to come. The pipe's `open` is called before this returns. 0, or anything else where the request does not ask for that: then nothing
+   * was answered. Fields added before go into the answer. */
+  int (*upgrade)(wharf_exchange* exchange, const char* token, const wharf_raw* raw, void* argument);
+
+  /* ---- Pipes ---- */
+
+  /* Queues bytes; as `write` above. What a turn of the loop writes leaves in one system call. */
+  wharf_flow (*pipe_write)(wharf_pipe* pipe, const char* data, size_t size);
+  /* Between the two, what is written waits, up to the high-water mark, also beyond the turn of the loop. */
+  void (*pipe_cork)(wharf_pipe* pipe);
+  void (*pipe_uncork)(wharf_pipe* pipe);
+  /* No more output: the peer reads the end after what was written. Input goes on. */
+  void (*pipe_end)(wharf_pipe* pipe);
+  /* Closes after everything written has left. `closing` follows. */
+  void (*pipe_close)(wharf_pipe* pipe);
+  void (*pipe_abort)(wharf_pipe* pipe);
+  void (*pipe_pause)(wharf_pipe* pipe);
+  void (*pipe_resume)(wharf_pipe* pipe);
+  void (*pipe_every)(wharf_pipe* pipe, uint32_t milliseconds);
+  size_t (*pipe_buffered)(const wharf_pipe* pipe);
+  wharf_text (*pipe_address)(const wharf_pipe* pipe);
+  wharf_scope* (*pipe_scope)(const wharf_pipe* pipe);
+  wharf_handle (*pipe_handle)(wharf_pipe* pipe);
+  int (*pipe_post)(wharf_handle handle, wharf_pipe_task task, void* argument);
+
+  /* ---- The server, as it is now ---- */
+
+  void (*server_statistics)(const wharf_scope* scope, wharf_server_statistics* statistics);
+  /* Row number `index`, from 0. Returns 0, or anything else behind the last. */
+  int (*row_statistics)(const wharf_scope* scope, size_t index, wharf_row_statistics* statistics);
+};
+
+/* What a row does with requests. Set `size` to sizeof(wharf_http_row). The state belongs to one exchange; it is the server's to allocate, zeroed,
+ * and the row's to construct. */
+typedef struct wharf_http_row {
+  size_t size;
+  size_t state_size;
+  /* A request. Without `body`, when its body has come whole; with it, when its head has come. Constructs the state. Returns 0; anything else
+   * answers 500, and neither `closing` nor `destroy` is called. */
+  int (*request)(void* state, void* shared, wharf_exchange* exchange);
+  /* A piece of the request's body, lent during the call. */
+  void (*body)(void* state, const char* data, size_t size);
+  /* The body is complete, also where there was none. Not called where it broke off: then `closing` comes. */
+  void (*body_end)(void* state);
+  /* The peer took what had made a call return WHARF_HOLD. */
+  void (*drained)(void* state);
+  void (*tick)(void* state);
+  /* The exchange is over: once, right before `destroy`. `complete` is 1 where the whole answer was handed to the connection. */
+  void (*closing)(void* state, int complete);
+  void (*destroy)(void* state);
+} wharf_http_row;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,254 @@
+#pragma once
+/// Answer HTTP requests. A class of protocol.hpp answers the requests of the mounts that name its row, when it has
+///
+///     static void request(wharf::Exchange exchange);                   called when the request has come, with its body
+///     static void request(wharf::Exchange exchange, Shared& shared);   the same, with the shared state
+///
+///     struct Hello {
+///       static void request(wharf::Exchange exchange) { exchange.respond(200, "text/plain; charset=utf-8", "Hello!\n"); }
+///     };
+///     WHARF_EXPORT(wharf::protocol<Hello>("hello"))
+///
+/// or a nested class of which one object is made for each request, from {Exchange, Shared&}, from {Exchange}, or from {}:
+///
+///     struct Responder {
+///       wharf::Exchange exchange;
+///       void request();                          the request has come; with body() below, only its head
+///       void body(std::string_view piece);       a piece of the request's body, lent during the call
+///       void body_end();                         the body is complete, also where there was none
+///       void drained();                          the client took what had made write() return Flow::hold
+///       void tick();                             what Exchange::every() asked for
+///       void closing(bool complete);             the exchange is over; destruction follows
+///     };
+///
+/// request() is the one that must be there; a misspelt signature does not compile. The answer may be given within a call, or at any time later: it
+/// must begin within the server's Limits::answer_time, or else the client gets 503. Callbacks run on the loop's thread, never inside one
+/// another, and must not block. An exception that leaves one is logged, and answered with 500, or by cutting an answer that had begun.
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "wharf/request.hpp"
+
+namespace wharf {
+
+template <class T>
+class ExchangeHandle;
+class Pipe;
+
+/// One request and its answer: a small value, valid until closing() of its Responder, or without one until the answer is complete or the
+/// connection gone. Where that may be later, keep an ExchangeHandle. For the loop's thread only.
+class Exchange {
+ public:
+  explicit Exchange(wharf_exchange* exchange) : exchange_(exchange) {}
+
+  /// Valid, with every view taken from it, until the present callback returns.
+  [[nodiscard]] Request request() const { return Request(http().request(exchange_)); }
+  [[nodiscard]] std::string_view method() const { return request().method(); }
+  /// Not percent-decoded.
+  [[nodiscard]] std::string_view path() const { return request().path(); }
+  /// Without '?', not decoded: see parse_parameters() of form.hpp.
+  [[nodiscard]] std::string_view query() const { return request().query(); }
+  /// The first field of that name, ignoring case.
+  [[nodiscard]] std::optional<std::string_view> field(const char* name) const { return request().field(name); }
+  /// The whole body, at most Protocol::body_limit() bytes, by default 1 MiB. Empty for a Responder with body().
+  [[nodiscard]] std::string_view body() const {
+    const wharf_text text = http().body(exchange_);
+    return {text.data, text.size};
+  }
+
+  /// Adds a field to the answer; before it begins. False where it is none: a name that is no token, a value with CR, LF or NUL, or one of those
+  /// that the server writes (Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding).
+  bool add_field(std::string_view name, std::string_view value) const {  // NOLINT(modernize-use-nodiscard)
+    return http().add_field(exchange_, name.data(), name.size(), value.data(), value.size()) == 0;
+  }
+
+  /// Answers in one go, with a status from 200 to 599. The body is copied. A second answer is logged and dropped.
+  Flow respond(int status, std::string_view media_type, std::string_view body) const {
+    if (!media_type.empty()) add_field("Content-Type", media_type);
+    return static_cast<Flow>(http().respond(exchange_, status, body.data(), body.size()));
+  }
+  /// Answers without a body.
+  Flow respond(int status) const { return respond(status, {}, {}); }
+  /// 303 after a form, 301, 302, 307 or 308 for what has moved.
+  Flow redirect(int status, std::string_view location) const {
+    add_field("Location", location);
+    return respond(status);
+  }
+  /// Answers with a file, with the media type of its name unless a Content-Type was added. False where it can not be opened or is no regular
+  /// file: then nothing was answered. No ranges and no conditions; a mount of files has them.
+  [[nodiscard]] bool respond_file(int status, const char* path) const { return http().respond_file(exchange_, status, path) == 0; }
+
+  /// Begins an answer in pieces; then write() any number of times, then end(). With a length, exactly so many bytes; without one, in chunks, or
+  /// until the connection closes with HTTP/1.0.
+  Flow begin(int status, std::string_view media_type, std::optional<std::uint64_t> length = {}) const {
+    if (!media_type.empty()) add_field("Content-Type", media_type);
+    return static_cast<Flow>(http().begin(exchange_, status, length.value_or(WHARF_UNKNOWN_LENGTH)));
+  }
+  /// The piece is copied. Flow::hold: taken, but wait for drained(); what is never waited for is cut at Limits::output_hard_cap.
+  Flow write(std::string_view piece) const { return static_cast<Flow>(http().write(exchange_, piece.data(), piece.size())); }
+  void end() const { http().end(exchange_); }
+  /// Cuts the connection, so that the client knows that the answer is not whole.
+  void abort() const { http().abort(exchange_); }
+
+  /// No body() until resume_body(): the client comes to a halt.
+  void pause_body() const { http().body_pause(exchange_); }
+  void resume_body() const { http().body_resume(exchange_); }
+
+  /// The answer must begin within so long from now, instead of the server's limit. At most 49 days.
+  void answer_within(std::chrono::milliseconds time) const { http().answer_within(exchange_, milliseconds(time)); }
+  /// Calls the Responder's tick() every so often; zero ends it. At most 49 days.
+  void every(std::chrono::milliseconds period) const { http().every(exchange_, milliseconds(period)); }
+  /// Bytes queued that the operating system has not taken yet.
+  [[nodiscard]] std::size_t buffered() const { return http().buffered(exchange_); }
+
+  /// For an answer that comes later, from any thread. T: the Responder, or void.
+  template <class T = void>
+  [[nodiscard]] ExchangeHandle<T> handle() const;
+
+  /// Leaves HTTP for another protocol (RFC 9110 section 7.8), one that the request names in its Upgrade field: answers 101, makes a T from {Pipe,
+  /// arguments...}, and hands it every byte from then on. False where the request does not ask for it (by Upgrade, Connection and HTTP/1.1) or
+  /// has a body that has not come yet: then nothing was answered.
+  ///
+  /// T has data(std::string_view), and may have ended(), drained(), tick() and closing().
+  template <class T, class... Arguments>
+  [[nodiscard]] bool upgrade(const char* token, Arguments&&... arguments) const;
+
+  [[nodiscard]] Scope scope() const { return Scope(http().scope(exchange_)); }
+  void log(Level level, std::string_view text) const { scope().log(level, text); }
+
+ private:
+  [[nodiscard]] const wharf_http_services& http() const { return *exchange_->services->http; }
+  static std::uint32_t milliseconds(std::chrono::milliseconds time) {
+    return static_cast<std::uint32_t>(time.count() > 0 ? time.count() : 0);
+  }
+
+  wharf_exchange* exchange_;
+};
+
+/// An exchange's name that any thread may hold, also after the exchange is over.
+template <class T = void>
+class ExchangeHandle {
+ public:
+  ExchangeHandle(wharf_handle handle, const wharf_services* services) : handle_(handle), services_(services) {}
+
+  /// From any thread: runs `task(Exchange)`, or with a Responder `task(T&)`, on the exchange's loop, unless it is over by then. False when the loop
+  /// itself is gone.
+  template <class Task>
+  bool post(Task task) const {
+    auto boxed = std::make_unique<Task>(std::move(task));
+    const wharf_exchange_task run = [](wharf_exchange* exchange, void* state, void* argument) {
+      const std::unique_ptr<Task> owner(static_cast<Task*>(argument));
+      if (exchange == nullptr) return;
+      try {
+        if constexpr (std::is_void_v<T>) (*owner)(Exchange(exchange));
+        else (*owner)(*static_cast<T*>(state));
+      } catch (...) {
+        detail::log_exception(exchange->services->http->scope(exchange), "a posted task");
+        exchange->services->http->fail(exchange);
+      }
+    };
+    if (services_->http->post(handle_, run, boxed.get()) == 0) return false;
+    static_cast<void>(boxed.release());
+    return true;
+  }
+
+ private:
+  wharf_handle handle_;
+  const wharf_services* services_;
+};
+
+template <class T>
+ExchangeHandle<T> Exchange::handle() const {
+  return {http().handle(exchange_), exchange_->services};
+}
+
+/// Server-sent events (HTML Living Standard, section 9.2): an answer that goes on, one event at a time. Write a comment now and then, so that a
+/// client that is gone is noticed.
+class EventStream {
+ public:
+  /// Begins the answer.
+  explicit EventStream(Exchange exchange) : exchange_(exchange) {
+    exchange_.add_field("Cache-Control", "no-store");
+    exchange_.begin(200, "text/event-stream");
+  }
+
+  /// One event. `data` may have several lines; `event` and `id` are one line each, and cut at a line's end.
+  Flow send(std::string_view data, std::string_view event = {}, std::string_view id = {}) const {
+    std::string text;
+    if (!event.empty()) ((text += "event: ") += first_line(event)) += '\n';
+    if (!id.empty()) ((text += "id: ") += first_line(id)) += '\n';
+    for (;;) {
+      const std::size_t end = data.find_first_of("\r\n");
+      ((text += "data: ") += data.substr(0, end)) += '\n';
+      if (end == std::string_view::npos) break;
+      data.remove_prefix(end + (data.substr(end, 2) == "\r\n" ? 2 : 1));
+    }
+    return exchange_.write(text += '\n');
+  }
+  /// A line that clients ignore.
+  Flow comment(std::string_view text = {}) const { return exchange_.write(std::string(": ").append(first_line(text)) += "\n\n"); }
+  /// How long a client waits before it connects again.
+  Flow retry_after(std::chrono::milliseconds time) const {
+    return exchange_.write("retry: " + std::to_string(time.count()) + "\n\n");
+  }
+  void end() const { exchange_.end(); }
+
+ private:
+  static std::string_view first_line(std::string_view text) {
+    return text.substr(0, text.find_first_of(std::string_view("\r\n\0", 3)));
+  }
+
+  Exchange exchange_;
+};
+
+/// A connection that left HTTP: bytes in both directions. Keep it as a member of the class that Exchange::upgrade() made: it is valid exactly as
+/// long as that object. For the loop's thread only.
+class Pipe {
+ public:
+  explicit Pipe(wharf_pipe* pipe) : pipe_(pipe) {}
+
+  /// Queues bytes. What a turn of the loop writes leaves in one system call. Flow::hold: taken, but nothing more is read from the peer until it took
+  /// what is queued; then comes drained().
+  Flow write(std::string_view bytes) const { return static_cast<Flow>(http().pipe_write(pipe_, bytes.data(), bytes.size())); }
+  /// Between the two, what is written waits, up to the high-water mark, also beyond the turn of the loop.
+  void cork() const { http().pipe_cork(pipe_); }
+  void uncork() const { http().pipe_uncork(pipe_); }
+  /// No more output; input goes on.
+  void end() const { http().pipe_end(pipe_); }
+  /// Closes after everything written has left.
+  void close() const { http().pipe_close(pipe_); }
+  void abort() const { http().pipe_abort(pipe_); }
+  void pause() const { http().pipe_pause(pipe_); }
+  void resume() const { http().pipe_resume(pipe_); }
+  void every(std::chrono::milliseconds period) const {
+    http().pipe_every(pipe_, static_cast<std::uint32_t>(period.count() > 0 ? period.count() : 0));
+  }
+  [[nodiscard]] std::size_t buffered() const { return http().pipe_buffered(pipe_); }
+  /// The other end, like 127.0.0.1:4711.
+  [[nodiscard]] std::string_view address() const {
+    const wharf_text text = http().pipe_address(pipe_);
+    return {text.data, text.size};
+  }
+  [[nodiscard]] Scope scope() const { return Scope(http().pipe_scope(pipe_)); }
+  void log(Level level, std::string_view text) const { scope().log(level, text); }
+
+ private:
+  [[nodiscard]] const wharf_http_services& http() const { return *pipe_->services->http; }
+
+  wharf_pipe* pipe_;
+};
+
+}  // namespace wharf
+
+#include "wharf/http_row.hpp"  // IWYU pragma: export

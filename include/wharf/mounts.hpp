@@ -1,0 +1,55 @@
+#pragma once
+/// What a mount of files serves, and how much of it is kept at hand.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace wharf {
+
+/// What a path that ends in '/' gets where its folder has no index.
+enum class Listing : std::uint8_t {
+  off,  ///< 404
+  on    ///< a page that names the files and folders in it, without those whose name begins with a dot
+};
+
+/// Whether name.br, name.zst or name.gz is sent for name, with Content-Encoding, to clients that take it. Such a file counts as long as it
+/// was changed in the same second as name or later.
+enum class Precompressed : std::uint8_t { off, on };
+
+/// Whether files of compressible types are compressed with gzip for clients that take it, and the result is kept in memory.
+enum class OnTheFly : std::uint8_t { off, on };
+
+/// The files of a folder, below a URL prefix. Nothing outside the folder is served, also not by symbolic links, and nothing whose name in
+/// the URL begins with a dot. The folder is opened once: when another takes its place under the same name, the old one is served on.
+struct Files {
+  std::string folder;
+  std::vector<std::string> index{"index.html"};  ///< what a path that ends in '/' serves: the first that exists
+  /// Media types by extension, in lower case and without the dot; they go before those that are known anyway.
+  std::map<std::string, std::string, std::less<>> types{};
+  std::string cache_control{};  ///< the value of Cache-Control; empty: no such field
+  Listing listing = Listing::off;
+  Precompressed ready_made = Precompressed::on;
+  OnTheFly compression = OnTheFly::on;
+  std::size_t compress_from = 1024;           ///< bytes of a file that is worth compressing
+  std::size_t compress_to = 8 * 1024 * 1024;  ///< bytes of a file that is not too long for it
+  std::size_t listed = 10'000;                ///< names in a folder that a listing looks at; the others are not shown
+};
+
+/// What the file mounts of one loop keep at hand, all together.
+struct FileLimits {
+  std::size_t cached_bytes = 16 * 1024 * 1024;  ///< of memory, for short files and compressed ones
+  std::size_t cached_files = 4096;              ///< paths
+  std::size_t short_file = 64 * 1024;           ///< bytes of a file that is kept in memory; of longer ones the descriptor is kept
+  std::size_t open_files = 64;                  ///< descriptors kept open without an answer that needs them
+  std::size_t jobs = 8;                         ///< files being compressed and folders being listed on other threads
+  std::chrono::milliseconds unused{60'000};     ///< what nobody asked for in so long a time goes
+  /// A file that was changed so short a time ago is read anew in each turn of the loop: another change might not show in its times.
+  std::chrono::milliseconds settling{2'000};
+};
+
+}  // namespace wharf

@@ -1,0 +1,156 @@
+#pragma once
+/// What all handlers of Wharf share: kinds, flow, levels, the scope that a row serves in, and the request that begins everything.
+/// protocol.hpp and http.hpp include it.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wharf/abi.h"
+
+namespace wharf {
+
+/// What a message is (RFC 6455 section 5.6).
+enum class Kind { text = WHARF_TEXT, binary = WHARF_BINARY };
+
+/// Where a piece stands in its message.
+enum class Part { next = WHARF_NEXT, first = WHARF_FIRST, last = WHARF_LAST, whole = WHARF_WHOLE };
+constexpr bool is_first(Part part) { return (static_cast<int>(part) & WHARF_FIRST) != 0; }
+constexpr bool is_last(Part part) { return (static_cast<int>(part) & WHARF_LAST) != 0; }
+
+/// What a call that sends found: go on; more is queued than the high-water mark (taken all the same; `drained` follows); or the
+/// conversation is over and nothing was taken.
+enum class Flow { go = WHARF_GO, hold = WHARF_HOLD, closed = WHARF_CLOSED };
+
+enum class Level { error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, debug = WHARF_DEBUG };
+
+/// What the server is doing on all its loops, for pages that show it. What the loops count meanwhile may be in some numbers and not in others.
+struct ServerStatistics {
+  std::uint64_t connections;  ///< open now, of whatever kind
+  std::uint64_t accepted;     ///< connections since the start
+  std::uint64_t exchanges;    ///< requests answered since the start
+  std::chrono::milliseconds uptime;
+  std::size_t rows;  ///< of the protocol table
+};
+
+/// What one row is doing, on all virtual hosts and loops.
+struct RowStatistics {
+  std::string_view name;    ///< valid as long as the server
+  std::uint64_t open;       ///< conversations, now
+  std::uint64_t opened;     ///< conversations since the start
+  std::uint64_t exchanges;  ///< requests answered since the start
+};
+
+/// Where a protocol serves: one row on one virtual host and one loop. A small value, valid as long as the shared state or a peer lives.
+class Scope {
+ public:
+  explicit Scope(wharf_scope* scope) : scope_(scope) {}
+
+  /// The value that the virtual host gives to an option of this protocol.
+  [[nodiscard]] std::optional<std::string_view> option(const char* name) const {
+    const char* value = scope_->services->option(scope_, name);
+    return value != nullptr ? std::optional<std::string_view>(value) : std::nullopt;
+  }
+  /// One line in the server's log.
+  void log(Level level, std::string_view text) const {
+    scope_->services->log(scope_, static_cast<wharf_level>(level), text.data(), text.size());
+  }
+  /// The loop's monotonic clock, which tests drive.
+  [[nodiscard]] std::chrono::milliseconds now() const {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(scope_->services->now(scope_)));
+  }
+
+  [[nodiscard]] ServerStatistics server_statistics() const {
+    wharf_server_statistics counts{};
+    counts.size = sizeof counts;
+    scope_->services->http->server_statistics(scope_, &counts);
+    return {counts.connections, counts.accepted, counts.exchanges,
+            std::chrono::milliseconds(static_cast<std::int64_t>(counts.uptime)), static_cast<std::size_t>(counts.rows)};
+  }
+  /// Row number `index` of the protocol table, from 0; nothing behind the last.
+  [[nodiscard]] std::optional<RowStatistics> row_statistics(std::size_t index) const {
+    wharf_row_statistics counts{};
+    counts.size = sizeof counts;
+    if (scope_->services->http->row_statistics(scope_, index, &counts) != 0) return std::nullopt;
+    return RowStatistics{{counts.name.data, counts.name.size}, counts.open, counts.opened, counts.exchanges};
+  }
+
+ private:
+  wharf_scope* scope_;
+};
+
+/// A field of a request. The name is in the sender's case.
+struct Field {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// A request: one that asks for a conversation, or one to be answered. Valid, with every view taken from it, during the call that it is
+/// handed to.
+class Request {
+ public:
+  explicit Request(const wharf_request* request) : request_(request) {}
+
+  /// Not percent-decoded.
+  [[nodiscard]] std::string_view path() const { return view(request_->services->path(request_)); }
+  /// Without '?', not percent-decoded.
+  [[nodiscard]] std::string_view query() const { return view(request_->services->query(request_)); }
+  /// The first field of that name, ignoring case.
+  [[nodiscard]] std::optional<std::string_view> field(const char* name) const {
+    return known(request_->services->field(request_, name));
+  }
+  /// The other end, like 127.0.0.1:4711.
+  [[nodiscard]] std::string_view address() const { return view(request_->services->address(request_)); }
+
+  [[nodiscard]] std::string_view method() const { return view(request_->services->http->method(request_)); }
+  /// As sent: path and query, or an absolute URL.
+  [[nodiscard]] std::string_view target() const { return view(request_->services->http->target(request_)); }
+  /// The path, percent-decoded once; nothing where an escape is broken. Its bytes are the client's: check them before you name a file so.
+  [[nodiscard]] std::optional<std::string_view> decoded_path() const {
+    return known(request_->services->http->decoded_path(request_));
+  }
+  /// What of the decoded path follows the mount's prefix, with a '/' before it.
+  [[nodiscard]] std::string_view path_below_mount() const { return view(request_->services->http->path_below_mount(request_)); }
+  /// Field number `index`, from 0, in the order sent; nothing behind the last.
+  [[nodiscard]] std::optional<Field> field_at(std::size_t index) const {
+    const wharf_field field = request_->services->http->field_at(request_, index);
+    return field.name.data != nullptr ? std::optional<Field>({view(field.name), view(field.value)}) : std::nullopt;
+  }
+  /// A fact of the TLS connection: "version", "cipher", "server_name", "client_subject". Nothing without TLS.
+  [[nodiscard]] std::optional<std::string_view> tls(const char* fact) const {
+    return known(request_->services->http->tls(request_, fact));
+  }
+  /// The user that the mount's access control has let in.
+  [[nodiscard]] std::optional<std::string_view> user() const { return known(request_->services->http->user(request_)); }
+
+ private:
+  static std::string_view view(wharf_text text) { return {text.data, text.size}; }
+  static std::optional<std::string_view> known(wharf_text text) {
+    return text.data != nullptr ? std::optional<std::string_view>(view(text)) : std::nullopt;
+  }
+
+  const wharf_request* request_;
+};
+
+namespace detail {
+/// One line at error level about the exception that is being handled.
+inline void log_exception(wharf_scope* scope, const char* where) noexcept {
+  try {
+    std::string text = std::string("an exception left ") + where;
+    try {
+      throw;
+    } catch (const std::exception& error) {
+      text += std::string(": ") + error.what();
+    } catch (...) {
+    }
+    Scope(scope).log(Level::error, text);
+  } catch (...) {
+  }
+}
+}  // namespace detail
+
+}  // namespace wharf

@@ -1,0 +1,47 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "codec/http_head.h"
+#include "session/link.h"
+#include "wharf/abi.h"
+
+namespace wharf::session {
+
+/// Where a request was mounted, and who sent it.
+struct RequestPlace {
+  std::string_view mount_prefix = "/";  ///< of the decoded path, with a slash at its end
+  std::string_view user;                ///< null data: nobody was asked
+};
+
+/// A request as rows see it. Lives as long as the head and the link. What costs something is found out when it is asked for.
+class RequestView : public wharf_request {
+ public:
+  RequestView(const codec::RequestHead& head, const Link& link, const RequestPlace& place = {});
+
+  [[nodiscard]] const codec::RequestHead& head() const { return *head_; }
+  [[nodiscard]] std::string_view path() const { return path_; }
+  [[nodiscard]] std::string_view query() const { return query_; }
+  [[nodiscard]] std::string_view address() const;
+  /// Null data where the path can not be decoded.
+  [[nodiscard]] std::string_view decoded_path() const;
+  [[nodiscard]] std::string_view path_below_mount() const;
+  [[nodiscard]] std::string_view user() const { return user_; }
+
+  /// The head has moved.
+  void rebase(const codec::RequestHead& head);
+
+ private:
+  const codec::RequestHead* head_;
+  const Link* link_;
+  std::string_view path_;
+  std::string_view query_;
+  std::string_view mount_prefix_;
+  std::string_view user_;
+  mutable std::optional<std::string> address_;
+  mutable std::optional<std::string> decoded_path_;
+  mutable bool decoded_ = false;
+};
+
+}  // namespace wharf::session

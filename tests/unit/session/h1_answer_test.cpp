@@ -1,0 +1,275 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "session/h1.h"
+#include "unit/session/h1_bench.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+using Story = std::vector<std::string>;
+
+struct Later final : session::Responder {
+  Later(session::Exchange& of, Story& into) : exchange(of), story(into) {}
+  void drained() override { story.emplace_back("drained"); }
+  void tick() override {
+    story.emplace_back("tick");
+    if (on_tick) on_tick(exchange);
+  }
+  void ended(const session::ExchangeEnd& end) override {
+    story.push_back("ended " + std::to_string(end.status) + " " + std::to_string(end.body_bytes) +
+                    (end.complete ? " complete" : " cut"));
+  }
+
+  session::Exchange& exchange;
+  Story& story;
+  std::function<void(session::Exchange&)> on_tick;
+};
+
+struct AnswerBench : H1Bench {
+  explicit AnswerBench(const session::HttpLimits& http = {}, const session::OutputLimits& output = {}) : H1Bench(http, output) {
+    handler.answer = [this](session::Exchange& exchange) {
+      auto made = std::make_unique<Later>(exchange, story);
+      later = made.get();
+      exchange.set_responder(std::move(made));
+      if (at_once) at_once(exchange);
+    };
+  }
+  ~AnswerBench() {  // while what the responder writes into is there
+    link.abort();
+    link.run();
+  }
+  AnswerBench(const AnswerBench&) = delete;
+  AnswerBench& operator=(const AnswerBench&) = delete;
+
+  session::Exchange& exchange() { return later->exchange; }
+
+  Story story;
+  Later* later = nullptr;
+  std::function<void(session::Exchange&)> at_once;
+};
+
+session::Response plain(int status = 200) {
+  session::Response response;
+  response.status = status;
+  return response;
+}
+
+/// The answer without its date.
+std::string taken(H1Bench& bench) {
+  std::string text = bench.link.take();
+  const std::size_t at = text.find("Date: ");
+  if (at != text.npos) text.erase(at, text.find("\r\n", at) + 2 - at);
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("h1 answers: in chunks where the length is not known (RFC 9112 section 7.1)") {
+  AnswerBench bench;
+  bench.link.receive(get("/a") + get("/b"));
+  CHECK(bench.exchange().begin(plain(), std::nullopt) == session::Flow::go);
+  CHECK(bench.exchange().write("hello") == session::Flow::go);
+  CHECK(bench.exchange().write("") == session::Flow::go);
+  CHECK(bench.exchange().write(std::string(26, 'x')) == session::Flow::go);
+  bench.exchange().end();
+  bench.link.run();
+  CHECK(taken(bench).starts_with(
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1a\r\nxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n0\r\n\r\n"));
+  CHECK(bench.story == Story{"ended 200 31 complete"});
+  CHECK(bench.handler.requests == Story{"GET /a", "GET /b"});
+}
+
+TEST_CASE("h1 answers: until the connection closes for HTTP/1.0, also where it asked to be kept") {
+  AnswerBench bench;
+  bench.link.receive("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  bench.exchange().begin(plain(), std::nullopt);
+  bench.exchange().write("hello");
+  bench.exchange().end();
+  bench.link.run();
+  CHECK(taken(bench) == "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello");
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1 answers: of a length that was promised") {
+  AnswerBench bench;
+  bench.link.receive(get("/a"));
+  bench.exchange().begin(plain(201), 5);
+  bench.exchange().write("he");
+  bench.exchange().write("llo");
+  bench.exchange().end();
+  bench.link.run();
+  CHECK(taken(bench) == "HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK(bench.story == Story{"ended 201 5 complete"});
+}
+
+TEST_CASE("h1 answers: more or less than was promised cuts the connection and is logged") {
+  for (const std::string_view piece : {"hell", "hello!"}) {
+    AnswerBench bench;
+    bench.link.receive(get("/a"));
+    bench.exchange().begin(plain(), 5);
+    bench.exchange().write(piece);
+    if (bench.story.empty()) bench.exchange().end();
+    bench.link.run();
+    CHECK(bench.link.was_aborted());
+    REQUIRE(bench.log_lines.size() == 1);
+    CHECK(bench.log_lines[0].find("the length it was begun with") != std::string::npos);
+    CHECK(bench.story.size() == 1);
+    CHECK(bench.story[0].ends_with(" cut"));
+  }
+}
+
+TEST_CASE("h1 answers: HEAD, 204 and 304 have no body, whatever is written") {
+  for (const auto& [method, status] : std::vector<std::pair<std::string, int>>{{"HEAD", 200}, {"GET", 204}, {"GET", 304}}) {
+    AnswerBench bench;
+    bench.link.receive(method + " /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    bench.exchange().begin(plain(status), std::nullopt);
+    bench.exchange().write("hello");
+    bench.exchange().end();
+    bench.link.run();
+    const std::string answer = taken(bench);
+    CHECK(answer.ends_with("\r\n\r\n"));
+    CHECK(answer.find("hello") == answer.npos);
+    CHECK((answer.find("chunked") != answer.npos) == (method == "HEAD"));
+    CHECK_FALSE(bench.link.closed());
+  }
+}
+
+TEST_CASE("h1 answers: a slow client holds a writer, drained follows, and the hard cap cuts") {
+  AnswerBench bench({}, {1000, 4000, 20'000});
+  bench.link.set_window(0);
+  bench.link.receive(get("/a"));
+  bench.exchange().begin(plain(), std::nullopt);
+  CHECK(bench.exchange().write(std::string(3000, 'x')) == session::Flow::go);
+  CHECK(bench.exchange().write(std::string(3000, 'x')) == session::Flow::hold);
+  bench.link.run();
+  CHECK(bench.story.empty());
+  bench.link.set_window(session::MemoryLink::unlimited);
+  bench.link.run();
+  CHECK(bench.story == Story{"drained"});
+  bench.link.set_window(0);
+  session::Flow flow = session::Flow::go;
+  for (int i = 0; i < 30 && flow != session::Flow::closed; ++i) flow = bench.exchange().write(std::string(1000, 'x'));
+  CHECK(flow == session::Flow::closed);
+  bench.link.run();
+  CHECK(bench.link.was_aborted());
+  CHECK(bench.log_lines.size() == 1);
+}
+
+TEST_CASE("h1 answers: none in time is 503, and the responder goes") {
+  AnswerBench bench;
+  bench.link.receive(get("/a"));
+  bench.advance(29'999);
+  CHECK(bench.link.take().empty());
+  bench.advance(1);
+  CHECK(answers(bench.link.take())[0].status == 503);
+  CHECK(bench.story == Story{"ended 503 26 complete"});
+  bench.link.receive(get("/b"));  // the connection goes on
+  CHECK(bench.handler.requests.size() == 2);
+
+  AnswerBench patient;
+  patient.at_once = [](session::Exchange& exchange) { exchange.answer_within(base::never); };
+  patient.link.receive(get("/a"));
+  patient.advance(1'000'000);
+  CHECK(patient.story.empty());
+
+  AnswerBench begun;  // an answer that has begun may take its time
+  begun.link.receive(get("/a"));
+  begun.exchange().begin(plain(), std::nullopt);
+  begun.advance(1'000'000);
+  CHECK(begun.story.empty());
+}
+
+TEST_CASE("h1 answers: ticks come until the exchange is over, and may answer") {
+  AnswerBench bench;
+  bench.at_once = [](session::Exchange& exchange) { exchange.tick_every(base::Time{100}); };
+  bench.link.receive(get("/a"));
+  bench.advance(100);
+  bench.advance(100);
+  CHECK(bench.story == Story{"tick", "tick"});
+  bench.later->on_tick = [](session::Exchange& exchange) { exchange.respond(session::text_response(200, "done")); };
+  bench.advance(100);
+  CHECK(bench.story == Story{"tick", "tick", "tick", "ended 200 5 complete"});
+  bench.advance(1'000);
+  CHECK(bench.story.size() == 4);
+}
+
+TEST_CASE("h1 answers: the peer is gone before: ended, once, not complete") {
+  AnswerBench bench;
+  bench.link.receive(get("/a"));
+  bench.link.abort();
+  bench.link.run();
+  CHECK(bench.story == Story{"ended 0 0 cut"});
+}
+
+TEST_CASE("h1 answers: the server stops: what is under way is finished, and the connection closed") {
+  AnswerBench bench;
+  bench.link.receive(get("/a"));
+  bench.link.server_stops();
+  CHECK_FALSE(bench.link.closed());
+  bench.exchange().respond(session::text_response(200, "bye"));
+  bench.link.run();
+  CHECK(answers(bench.link.take())[0].has("Connection: close"));
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1 answers: a second one does nothing") {
+  AnswerBench bench;
+  bench.at_once = [](session::Exchange& exchange) {
+    exchange.respond(session::text_response(200, "one"));
+    exchange.respond(session::text_response(200, "two"));
+    CHECK(exchange.begin({}, std::nullopt) == session::Flow::closed);
+    exchange.tunnel("x", {});
+  };
+  bench.link.receive(get("/a"));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].body == "one\n");
+}
+
+TEST_CASE("h1 answers: a handler can be asked again, on a fresh stack, with the same request") {
+  H1Bench bench;
+  session::Exchange* waiting = nullptr;
+  Story seen;
+  bench.handler.answer = [&](session::Exchange& exchange) {
+    seen.emplace_back(exchange.request().field("X"));
+    if (waiting == nullptr) waiting = &exchange;
+    else exchange.respond(session::text_response(200, "again"));
+  };
+  bench.link.receive("GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n");
+  waiting->handle_again();
+  CHECK(seen == Story{"y"});
+  bench.link.run();
+  CHECK(seen == Story{"y", "y"});
+  CHECK(answers(bench.link.take())[0].body == "again\n");
+}
+
+TEST_CASE("h1 answers: a request is still there, whole, when its bytes have gone") {
+  AnswerBench bench;
+  bench.link.receive("GET http://a/x?y HTTP/1.1\r\nHost: a\r\nEmpty:\r\nLast: z\r\n\r\n");
+  const codec::RequestHead& head = bench.exchange().request();
+  bench.link.receive(std::string(2000, '#'));
+  CHECK(head.method == "GET");
+  CHECK(head.target == "http://a/x?y");
+  CHECK(head.host == "a");
+  CHECK(head.field("Empty").empty());
+  CHECK(head.field("Last") == "z");
+}
+
+TEST_CASE("h1 answers: fields that frame the answer are the connection's own, and lines of the mount come along") {
+  H1Bench bench;
+  bench.handler.answer = [](session::Exchange& exchange) {
+    session::Response response = plain();
+    response.fields = {{"content-length", "7"}, {"Transfer-Encoding", "chunked"}, {"Connection", "x"}, {"A", "b"}};
+    response.prepared = "C: d\r\n";
+    exchange.add_lines("E: f\r\n");
+    response.content = "hello";
+    exchange.respond(std::move(response));
+  };
+  bench.link.receive(get("/a"));
+  CHECK(taken(bench) == "HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\nE: f\r\nContent-Length: 5\r\n\r\nhello");
+}

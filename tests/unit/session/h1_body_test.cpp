@@ -1,0 +1,247 @@
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "session/h1.h"
+#include "unit/session/h1_bench.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+
+/// Reads the body and writes down what comes; then answers with it, or does what the test says.
+struct Reader final : session::Responder {
+  Reader(session::Exchange& of, std::vector<std::string>& into) : exchange(of), story(into) {}
+  void body(std::string_view piece) override {
+    text += piece;
+    if (on_piece) on_piece(*this);
+  }
+  void body_end() override {
+    story.push_back("body " + text);
+    if (answers) exchange.respond(session::text_response(200, text));
+  }
+  void ended(const session::ExchangeEnd& end) override {
+    story.push_back("ended " + std::to_string(end.status) + (end.complete ? " complete" : " cut"));
+  }
+
+  session::Exchange& exchange;
+  std::vector<std::string>& story;
+  std::string text;
+  bool answers = true;
+  std::function<void(Reader&)> on_piece;
+};
+
+struct BodyBench : H1Bench {
+  explicit BodyBench(const session::HttpLimits& http = {}) : H1Bench(http) {
+    handler.answer = [this](session::Exchange& exchange) {
+      auto made = std::make_unique<Reader>(exchange, story);
+      reader = made.get();
+      reader->on_piece = on_piece;
+      exchange.set_responder(std::move(made));
+      exchange.read_body();
+    };
+  }
+  ~BodyBench() {  // while what the reader writes into is there
+    link.abort();
+    link.run();
+  }
+  BodyBench(const BodyBench&) = delete;
+  BodyBench& operator=(const BodyBench&) = delete;
+
+  std::vector<std::string> story;
+  std::function<void(Reader&)> on_piece;
+  Reader* reader = nullptr;
+};
+
+using Story = std::vector<std::string>;
+
+std::string post(std::string_view fields, std::string_view body) {
+  return "POST /a HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n" + std::string(body);
+}
+
+}  // namespace
+
+TEST_CASE("h1 bodies: of a known length and in chunks, at every split, and the next request behind it") {
+  const std::string next = get("/b");
+  for (const std::string& request :
+       {post("Content-Length: 5\r\n", "hello"), post("Transfer-Encoding: chunked\r\n", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"),
+        post("Transfer-Encoding: chunked\r\n", "5;a=b\r\nhello\r\n0\r\nX-T: 1\r\n\r\n")}) {
+    const std::string all_bytes = request + next;
+    for (std::size_t cut = 0; cut <= all_bytes.size(); ++cut) {
+      CAPTURE(cut);
+      BodyBench bench;
+      bench.link.receive(all_bytes.substr(0, cut));
+      bench.link.receive(all_bytes.substr(cut));
+      const auto all = answers(bench.link.take());
+      REQUIRE(all.size() == 2);
+      CHECK(all[0].body == "hello\n");
+      CHECK(all[1].body == "\n");
+      CHECK(bench.story == Story{"body hello", "ended 200 complete", "body ", "ended 200 complete"});
+      CHECK_FALSE(bench.link.closed());
+    }
+  }
+}
+
+TEST_CASE("h1 bodies: a client that waits for 100 is told to go on once, when the body is asked for") {
+  BodyBench bench;
+  bench.link.receive(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""));
+  CHECK(bench.link.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+  bench.link.receive("h");
+  CHECK(bench.link.take().empty());
+  bench.link.receive("i");
+  CHECK(answers(bench.link.take())[0].body == "hi\n");
+
+  BodyBench quick;  // the body came along: nobody waits
+  quick.link.receive(post("Content-Length: 2\r\nexpect: 100-Continue\r\n", "hi"));
+  CHECK(quick.link.take().find("hi\n") != std::string::npos);
+}
+
+TEST_CASE("h1 bodies: an expectation that nobody knows is 417, and the connection ends") {
+  BodyBench bench;
+  bench.link.receive(post("Content-Length: 2\r\nExpect: the-unexpected\r\n", ""));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].status == 417);
+  CHECK(bench.link.closed());
+  CHECK(bench.handler.requests.empty());
+}
+
+TEST_CASE("h1 bodies: refused before it was sent, the connection ends, since the client may send it all the same") {
+  H1Bench bench;
+  bench.link.receive(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].has("Connection: close"));
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1 bodies: one that nobody wants is dropped where it is short, and the next request is answered") {
+  for (const std::string& request :
+       {post("Content-Length: 5\r\n", "hello"), post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n")}) {
+    const std::string bytes = request + get("/b");
+    for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+      H1Bench bench;
+      bench.link.receive(bytes.substr(0, cut));
+      bench.link.receive(bytes.substr(cut));
+      CHECK(bench.handler.requests == std::vector<std::string>{"POST /a", "GET /b"});
+      CHECK_FALSE(bench.link.closed());
+    }
+  }
+}
+
+TEST_CASE("h1 bodies: one that nobody wants and is long ends the connection after the answer") {
+  H1Bench bench;
+  bench.link.receive(post("Content-Length: 65537\r\n", "hello"));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].has("Connection: close"));
+  CHECK(bench.link.closed());
+
+  H1Bench exact;
+  exact.link.receive(post("Content-Length: 65536\r\n", std::string(65536, 'x') + get("/b")));
+  CHECK(exact.handler.requests == std::vector<std::string>{"POST /a", "GET /b"});
+
+  H1Bench chunks;  // how long it is shows only as it comes
+  chunks.link.receive(post("Transfer-Encoding: chunked\r\n", "10001\r\n" + std::string(65537, 'x') + "\r\n0\r\n\r\n" + get("/b")));
+  CHECK(chunks.handler.requests == std::vector<std::string>{"POST /a"});
+  CHECK(chunks.link.closed());
+}
+
+TEST_CASE("h1 bodies: what follows a body that is broken is never taken for a request") {
+  H1Bench dropping;
+  dropping.link.receive(post("Transfer-Encoding: chunked\r\n", "5\r\nhelloX" + get("/smuggled")));
+  CHECK(dropping.handler.requests == std::vector<std::string>{"POST /a"});
+  CHECK(dropping.link.closed());
+
+  BodyBench reading;
+  reading.link.receive(post("Transfer-Encoding: chunked\r\n", "-5\r\nhello" + get("/smuggled")));
+  const auto all = answers(reading.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].status == 400);
+  CHECK(reading.story == Story{"ended 400 complete"});
+  CHECK(reading.link.closed());
+}
+
+TEST_CASE("h1 bodies: the end of input within a body is 400 for who can still read it") {
+  BodyBench bench;
+  bench.link.receive(post("Content-Length: 5\r\n", "he"));
+  bench.link.receive_end();
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].status == 400);
+  CHECK(bench.story == Story{"ended 400 complete"});
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1 bodies: half-closed after a whole request, the answer still comes") {
+  BodyBench bench;
+  bench.link.receive(post("Content-Length: 5\r\n", "hello"));
+  bench.link.receive_end();
+  CHECK(answers(bench.link.take())[0].body == "hello\n");
+  CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1 bodies: a responder that pauses gets no more until it resumes") {
+  BodyBench bench;
+  bench.on_piece = [](Reader& reader) { reader.exchange.pause_body(); };
+  bench.link.receive(post("Content-Length: 10\r\n", "hello"));
+  CHECK_FALSE(bench.link.reading());
+  bench.link.receive("world" + get("/b"));
+  CHECK(bench.reader->text == "hello");
+  bench.advance(1'000'000);  // it is the responder's time, not the client's
+  CHECK_FALSE(bench.link.closed());
+  bench.reader->on_piece = nullptr;
+  bench.reader->exchange.resume_body();
+  bench.link.run();
+  CHECK(answers(bench.link.take())[0].body == "helloworld\n");
+}
+
+TEST_CASE("h1 bodies: answered while it comes, the rest is dropped and the next request answered") {
+  BodyBench bench;
+  bench.on_piece = [](Reader& reader) {
+    if (reader.text.size() == 2) reader.exchange.respond(session::text_response(403, "enough"));
+  };
+  bench.link.receive(post("Content-Length: 6\r\n", "he"));
+  CHECK(bench.story == Story{"ended 403 complete"});
+  bench.link.receive("lloo" + get("/b"));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].status == 403);
+  CHECK(all[1].status == 200);
+}
+
+TEST_CASE("h1 bodies: silence within one is 408, and so is a trickle") {
+  BodyBench silent;
+  silent.link.receive(post("Content-Length: 5\r\n", "he"));
+  silent.advance(19'999);
+  CHECK_FALSE(silent.link.closed());
+  silent.advance(1);
+  CHECK(answers(silent.link.take())[0].status == 408);
+  CHECK(silent.link.closed());
+
+  BodyBench trickle;
+  trickle.link.receive(post("Content-Length: 50000\r\n", ""));
+  int seconds = 0;
+  for (; seconds < 100 && !trickle.link.closed(); ++seconds) {
+    trickle.link.receive("x");
+    trickle.advance(1'000);
+  }
+  CHECK(seconds == 21);  // 20 s of grace, and what it earned by 20 bytes
+  CHECK(answers(trickle.link.take())[0].status == 408);
+
+  BodyBench steady;  // 600 bytes a second is slow, but fast enough
+  steady.link.receive(post("Content-Length: 50000\r\n", ""));
+  for (int i = 0; i < 80; ++i) {
+    steady.link.receive(std::string(600, 'x'));
+    steady.advance(1'000);
+  }
+  CHECK_FALSE(steady.link.closed());
+
+  H1Bench dropped;  // also where nobody reads it
+  dropped.link.receive(post("Content-Length: 5\r\n", "he"));
+  dropped.advance(20'000);
+  CHECK(dropped.link.closed());
+}
