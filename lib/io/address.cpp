@@ -4,7 +4,9 @@
 #include <ifaddrs.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
+#include <cstddef>
 #include <cstring>
 #include <memory>
 
@@ -13,11 +15,12 @@
 namespace wharf::io {
 namespace {
 
-bool copy_address(Address& to, const sockaddr* from) {
-  if (from == nullptr || (from->sa_family != AF_INET && from->sa_family != AF_INET6)) return false;
-  to.size = from->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-  std::memcpy(&to.storage, from, to.size);
-  return true;
+constexpr socklen_t unix_path_offset = offsetof(sockaddr_un, sun_path);
+
+/// A path, maybe with a zero behind it, or a zero and an abstract name, or nothing.
+std::string_view unix_name(const Address& address) {
+  const char* name = reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path;
+  return address.size > unix_path_offset ? std::string_view(name, address.size - unix_path_offset) : std::string_view();
 }
 
 /// IPv4 before IPv6, as the rest of the defaults.
@@ -55,7 +58,35 @@ std::string Address::text() const {
     inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr, host, sizeof host);
     return base::concat("[", host, "]:", port());
   }
-  return {};
+  if (storage.ss_family != AF_UNIX) return {};
+  const std::string_view name = unix_name(*this);
+  if (name.starts_with('\0')) return base::concat("unix:@", name.substr(1));
+  return base::concat("unix:", path());
+}
+
+std::string Address::path() const {
+  const std::string_view name = storage.ss_family == AF_UNIX ? unix_name(*this) : std::string_view();
+  return std::string(name.substr(0, name.find('\0')));
+}
+
+bool copy_address(Address& to, const sockaddr* from) {
+  if (from == nullptr || (from->sa_family != AF_INET && from->sa_family != AF_INET6)) return false;
+  to.size = from->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  std::memcpy(&to.storage, from, to.size);
+  return true;
+}
+
+base::Result<Address, std::string> unix_address(const std::string& path) {
+  Address address;
+  auto* socket = reinterpret_cast<sockaddr_un*>(&address.storage);
+  const bool abstract = path.starts_with('@');
+  if (path.empty() || path.find('\0') != std::string::npos) return base::Failure{std::string("not a path")};
+  if (path.size() >= sizeof socket->sun_path) return base::Failure{std::string("the path of a unix socket is too long")};
+  socket->sun_family = AF_UNIX;
+  std::memcpy(socket->sun_path, path.data(), path.size());
+  if (abstract) socket->sun_path[0] = '\0';
+  address.size = unix_path_offset + static_cast<socklen_t>(path.size()) + (abstract ? 0 : 1);
+  return address;
 }
 
 base::Result<Address, std::string> resolve_interface(const std::string& name, std::uint16_t port) {

@@ -17,9 +17,17 @@ struct Address {
   [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
   [[nodiscard]] std::uint16_t port() const;
   void set_port(std::uint16_t port);
-  /// 127.0.0.1:7681 or [::1]:7681; empty for other families.
+  /// Of a unix socket with a place in the file system; empty for all others.
+  [[nodiscard]] std::string path() const;
+  /// 127.0.0.1:7681 or [::1]:7681; unix:/path, or unix: for a socket without a path; empty for other families.
   [[nodiscard]] std::string text() const;
 };
+
+/// Copies an IPv4 or IPv6 address; false for anything else.
+bool copy_address(Address& to, const sockaddr* from);
+
+/// The address of a unix socket: a path, or '@' and a name of Linux's abstract kind. The error is a few words.
+base::Result<Address, std::string> unix_address(const std::string& path);
 
 /// The address to listen on for what a person writes: an IPv4 or IPv6 address, the name of a network interface, or a host name.
 /// The error is one line.

@@ -1,6 +1,8 @@
 #include "io/connection.h"
 
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -8,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
+#include <ctime>
 #include <utility>
 
 #include "io/address.h"
@@ -38,12 +42,31 @@ std::size_t total(std::span<const std::string_view> pieces) {
   return size;
 }
 
+/// sendfile(), but a peer that is gone is an error and no signal; there is no flag for that. Negative: the error, as -errno.
+ssize_t send_part(int socket, int file, off_t from, std::size_t size) {
+  sigset_t broken_pipe;
+  sigset_t before;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  ssize_t sent = 0;
+  do sent = ::sendfile(socket, file, &from, size);
+  while (sent < 0 && errno == EINTR);
+  if (sent < 0) sent = -errno;
+  if (sent == -EPIPE && sigismember(&before, SIGPIPE) == 0) {
+    const timespec at_once{};
+    sigtimedwait(&broken_pipe, nullptr, &at_once);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return sent;
+}
+
 bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULDBLOCK; }
 
 }  // namespace
 
-bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session) {
-  auto* connection = new Connection(loop, socket);
+bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin) {
+  auto* connection = new Connection(loop, socket, origin);
   if (uv_poll_init(loop.uv(), &connection->poll_, socket) != 0) {
     ::close(socket);
     delete connection;
@@ -53,11 +76,13 @@ bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session)
   loop.add(*connection);
   connection->update_interest();
   connection->begin(make_session(*connection));
-  connection->proceed_winding_up();
+  if (loop.stopping()) connection->on_shut_down();
+  else connection->proceed_winding_up();
   return true;
 }
 
-Connection::Connection(Loop& loop, int socket) : Link(loop.pool(), loop.limits().output), loop_(loop), socket_(socket) {}
+Connection::Connection(Loop& loop, int socket, Origin origin)
+    : Link(loop.pool(), loop.limits().output), loop_(loop), socket_(socket), origin_(origin) {}
 
 std::string Connection::address() const {
   Address address;
@@ -71,7 +96,7 @@ void Connection::on_ready(int status, int events) {
   if (status < 0) {
     on_reset();
   } else {
-    if ((events & UV_WRITABLE) != 0) settle();
+    if ((events & UV_WRITABLE) != 0) resume_output();
     if ((events & UV_READABLE) != 0 && !closed_) read();
   }
   proceed_winding_up();
@@ -109,6 +134,7 @@ bool Connection::read() {
 // ---- Output ----
 
 void Connection::flush() {
+  if (out().empty()) return;
   while (!out().empty() && !aborted()) {
     std::size_t offered = 0;
     const ssize_t sent = send_front(offered);
@@ -116,8 +142,7 @@ void Connection::flush() {
     if (would_block(sent)) return wrote(false);
     if (sent < 0) return abort();
     out().consume(static_cast<std::size_t>(sent));
-    if (!winding_up_) own_deadline_ = base::never;  // the peer took something
-    else if (!shut_) own_deadline_ = now() + loop_.limits().closing_flush;
+    progress(static_cast<std::size_t>(sent), out().size());
     if (static_cast<std::size_t>(sent) != offered) return wrote(false);
   }
   wrote(true);
@@ -134,6 +159,14 @@ ssize_t Connection::send_front(std::size_t& offered) {
   const std::span pieces(room.data(), out().peek(room));
   offered = total(pieces);
   return send_pieces(socket_, pieces);
+}
+
+/// The peer takes more, or may.
+void Connection::resume_output() {
+  file_waits_ = false;
+  settle();
+  if (!winding_up_ && !file_waits_ && out().empty()) own_deadline_ = base::never;
+  update_interest();
 }
 
 void Connection::write_through(std::string_view head, std::string_view body) {
@@ -155,11 +188,35 @@ void Connection::write_through(std::string_view head, std::string_view body) {
   out().append(body.substr(taken - from_head));
 }
 
+std::optional<std::size_t> Connection::send_file(int file, std::uint64_t offset, std::size_t size) {
+  if (ending() || file_waits_ || !out().empty()) return 0;
+  const ssize_t sent = send_part(socket_, file, static_cast<off_t>(offset), size);
+  if (sent > 0) {
+    progress(static_cast<std::size_t>(sent), size - static_cast<std::size_t>(sent));
+    return static_cast<std::size_t>(sent);
+  }
+  if (would_block(sent)) {
+    file_waits_ = true;
+    wrote(false);
+    return 0;
+  }
+  return std::nullopt;  // a file that can not be sent so, or that became shorter, or a broken connection: reading and writing tells
+}
+
+/// The peer took something. A peer that takes next to nothing, again and again, gains no time by that.
+void Connection::progress(std::size_t sent, std::size_t left) {
+  taken_ += sent;
+  if (taken_ < loop_.limits().write_progress && left != 0) return;
+  taken_ = 0;
+  own_deadline_ = winding_up_ ? now() + loop_.limits().closing_flush : base::never;
+}
+
 /// After each flush: waits for the socket where it did not take all.
 void Connection::wrote(bool all) {
   if (!winding_up_) {
     if (all) own_deadline_ = base::never;
     else if (own_deadline_ == base::never) {
+      taken_ = 0;
       own_deadline_ = now() + loop_.limits().write_stall;
       arm_timer();
     }
@@ -170,7 +227,7 @@ void Connection::wrote(bool all) {
 void Connection::update_interest() {
   if (closed_) return;
   const bool reads = !peer_ended_ && !aborted() && (ending() ? shut_ : !input_held());
-  const bool writes = !out().empty() && !aborted();
+  const bool writes = (file_waits_ || (!out().empty() && !held_back())) && !aborted();
   const auto wanted = static_cast<std::uint8_t>((reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
   if (wanted == interest_) return;
   interest_ = wanted;
@@ -199,11 +256,14 @@ void Connection::arm_timer() {
 void Connection::on_timer() {
   const base::Time time = now();
   // A socket counts as writable only when much of its buffer is free: a slow peer may have taken something all the same.
-  if (own_deadline_ <= time && !shut_) settle();
+  if (own_deadline_ <= time && !shut_) {
+    flush();  // also where it is held back
+    resume_output();
+  }
   if (own_deadline_ <= time) {
     if (winding_up_) return close();
-    loop_.log().info(address(), ": cut, the peer took nothing for ", loop_.limits().write_stall.count(), " ms with ", out().size(),
-                     " bytes queued");
+    loop_.log().info(address(), ": cut, the peer took next to nothing for ", loop_.limits().write_stall.count(), " ms with ",
+                     out().size(), " bytes queued");
     own_deadline_ = base::never;
     abort();
     settle();
@@ -227,8 +287,12 @@ void Connection::on_shut_down() {
 
 // ---- The end ----
 
+void Connection::output_ended() { ::shutdown(socket_, SHUT_WR); }
+
 void Connection::wind_up() {
   winding_up_ = true;
+  file_waits_ = false;
+  taken_ = 0;
   session_deadline_ = base::never;
   own_deadline_ = now() + loop_.limits().closing_flush;
   arm_timer();
@@ -239,7 +303,7 @@ void Connection::wind_up() {
 void Connection::proceed_winding_up() {
   if (!winding_up_ || closed_) return;
   if (aborted()) return close();
-  if (!out().empty()) return;
+  if (!out().empty()) return update_interest();
   if (!std::exchange(shut_, true)) {
     ::shutdown(socket_, SHUT_WR);
     own_deadline_ = now() + loop_.limits().linger;

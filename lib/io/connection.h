@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "base/timer_wheel.h"
 #include "io/loop.h"
 #include "session/link.h"
 
@@ -17,13 +17,17 @@ namespace wharf::io {
 using SessionMaker = std::function<std::unique_ptr<session::Session>(session::Link&)>;
 
 /// A Link over a stream socket. Owns itself: created by adopt(), it goes when the socket has been closed.
-class Connection final : public session::Link, private base::Timer {
+class Connection final : public session::Link, private Timed {
  public:
+  enum class Origin : std::uint8_t { accepted, outgoing };
+
   /// Takes over a connected, non-blocking socket. Returns false, with the socket closed, when the system refuses to watch it.
-  static bool adopt(Loop& loop, int socket, const SessionMaker& make_session);
+  /// A link made while the loop stops is told so after its start.
+  static bool adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin = Origin::accepted);
 
   void flush() override;
   void write_through(std::string_view head, std::string_view body) override;
+  std::optional<std::size_t> send_file(int file, std::uint64_t offset, std::size_t size) override;
   void set_deadline(base::Time when) override;
   [[nodiscard]] base::Time now() const override { return loop_.now(); }
   [[nodiscard]] std::string address() const override;
@@ -31,21 +35,25 @@ class Connection final : public session::Link, private base::Timer {
  private:
   friend class Loop;  // walks the lists of connections, which are threaded through them
 
-  Connection(Loop& loop, int socket);
+  Connection(Loop& loop, int socket, Origin origin);
   ~Connection() override = default;
 
   void schedule() override { loop_.schedule(*this); }
   void input_wanted_changed() override { update_interest(); }
   void wind_up() override;
+  [[nodiscard]] bool blocked() const override { return file_waits_; }
+  void output_ended() override;
 
   void on_ready(int status, int events);
   void on_reset();
   bool read();
+  void resume_output();
   ssize_t send_front(std::size_t& offered);
   void wrote(bool all);
+  void progress(std::size_t sent, std::size_t left);
   void update_interest();
   void arm_timer();
-  void on_timer();
+  void on_timer() override;
   void on_settle();
   void on_shut_down();
   void proceed_winding_up();
@@ -58,12 +66,15 @@ class Connection final : public session::Link, private base::Timer {
   Connection* next_scheduled_ = nullptr;
   base::Time session_deadline_ = base::never;
   base::Time own_deadline_ = base::never;  // write stall; after wind_up(): flush or linger
+  std::size_t taken_ = 0;                  // bytes that the peer took since own_deadline_ was set
   int socket_;
+  Origin origin_;
   std::uint8_t interest_ = 0;
   bool scheduled_ = false;
   bool peer_ended_ = false;
   bool winding_up_ = false;
   bool shut_ = false;
+  bool file_waits_ = false;  // for the socket to take more of a file
   bool closed_ = false;
   bool handle_gone_ = false;
 };

@@ -4,70 +4,136 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "base/log.h"
+
 namespace wharf::io {
 namespace {
 
+constexpr mode_t socket_file_mode = 0660;
+
 void set_option(int socket, int level, int option, int value) { setsockopt(socket, level, option, &value, sizeof value); }
+
+/// Whether a socket's file was left behind: nobody accepts there.
+bool is_stale(const Address& address, const std::string& path) {
+  struct stat file {};
+  if (lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0) return false;
+  const bool refused = connect(probe, address.get(), address.size) != 0 && errno == ECONNREFUSED;
+  ::close(probe);
+  return refused;
+}
+
+bool bind_unix(int socket, const Address& address) {
+  const std::string path = address.path();
+  fchmod(socket, socket_file_mode);  // until chmod() undoes the umask, it is never open to more than these
+  int status = bind(socket, address.get(), address.size);
+  if (status != 0 && errno == EADDRINUSE && !path.empty()) {
+    if (is_stale(address, path) && unlink(path.c_str()) == 0) status = bind(socket, address.get(), address.size);
+    else errno = EADDRINUSE;
+  }
+  return status == 0 && (path.empty() || chmod(path.c_str(), socket_file_mode) == 0);
+}
+
+bool bind_tcp(int socket, const Address& address, ListeningSocket::Sharing sharing) {
+  set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (sharing == ListeningSocket::Sharing::shared) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (address.storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  return bind(socket, address.get(), address.size) == 0;
+}
 
 int bound_socket(const Address& address, ListeningSocket::Sharing sharing) {
   const int socket = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0) return -1;
-  set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (sharing == ListeningSocket::Sharing::shared) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
-  if (address.storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  if (bind(socket, address.get(), address.size) == 0) return socket;
+  const bool is_unix = address.storage.ss_family == AF_UNIX;
+  if (is_unix ? bind_unix(socket, address) : bind_tcp(socket, address, sharing)) return socket;
   const int error = errno;
   ::close(socket);
   errno = error;
   return -1;
 }
 
+std::string_view advice(const Address& address, int error) {
+  const bool is_unix = address.storage.ss_family == AF_UNIX;
+  switch (error) {
+    case EADDRINUSE:
+      return is_unix ? "; another program listens there, or a file is in the way: stop it, remove it or choose another path"
+                     : "; stop the other program or choose another port";
+    case EACCES:
+      return is_unix ? "; the folder must be one that can be written to"
+                     : "; ports below 1024 need privileges, choose a higher one";
+    case EADDRNOTAVAIL: return "; this machine does not have that address";
+    case ENOENT: return "; the folder must exist";
+    default: return {};
+  }
+}
+
 std::string cannot_listen(const Address& address, int error) {
-  std::string text = "cannot listen on " + address.text() + ": " + std::strerror(error);
-  if (error == EADDRINUSE) text += "; stop the other program or choose another port";
-  if (error == EACCES) text += "; ports below 1024 need privileges, choose a higher one";
-  if (error == EADDRNOTAVAIL) text += "; this machine does not have that address";
-  return text;
+  return base::concat("cannot listen on ", address.text(), ": ", std::strerror(error), advice(address, error));
 }
 
 bool is_out_of_resources(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
 }  // namespace
 
+/// Removed with the last socket that listens there, unless another's is in its place by then.
+struct ListeningSocket::SocketFile {
+  explicit SocketFile(std::string where) : path(std::move(where)), is_known(lstat(path.c_str(), &file) == 0) {}
+  ~SocketFile() {
+    struct stat now {};
+    if (is_known && lstat(path.c_str(), &now) == 0 && now.st_dev == file.st_dev && now.st_ino == file.st_ino) unlink(path.c_str());
+  }
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+
+  std::string path;
+  struct stat file {};
+  bool is_known;
+};
+
 base::Result<ListeningSocket, std::string> ListeningSocket::open(const Address& address, int backlog, Sharing sharing) {
   const int socket = bound_socket(address, sharing);
   if (socket < 0) return base::Failure{cannot_listen(address, errno)};
   ListeningSocket listening(socket, address);
+  if (std::string path = address.path(); !path.empty()) listening.file_ = std::make_shared<SocketFile>(std::move(path));
   if (listen(socket, backlog) != 0) return base::Failure{cannot_listen(address, errno)};
   listening.address_.size = sizeof listening.address_.storage;
   getsockname(socket, listening.address_.get(), &listening.address_.size);
   return listening;
 }
 
-ListeningSocket::ListeningSocket(ListeningSocket&& other) noexcept : socket_(other.release()), address_(other.address_) {}
+base::Result<ListeningSocket, std::string> ListeningSocket::duplicate() const {
+  const int socket = fcntl(socket_, F_DUPFD_CLOEXEC, 0);
+  if (socket < 0) return base::Failure{cannot_listen(address_, errno)};
+  ListeningSocket other(socket, address_);
+  other.file_ = file_;
+  return other;
+}
+
+ListeningSocket::ListeningSocket(ListeningSocket&& other) noexcept
+    : socket_(std::exchange(other.socket_, -1)), address_(other.address_), file_(std::move(other.file_)) {}
 
 ListeningSocket::~ListeningSocket() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-int ListeningSocket::release() { return std::exchange(socket_, -1); }
-
 std::unique_ptr<Listener> Listener::create(Loop& loop, ListeningSocket socket, SessionMaker make_session) {
-  std::unique_ptr<Listener> listener(new Listener(loop, socket.release(), std::move(make_session)));
+  std::unique_ptr<Listener> listener(new Listener(loop, std::move(socket), std::move(make_session)));
   if (listener->poll_ == nullptr) return nullptr;
   listener->resume();
   return listener;
 }
 
-Listener::Listener(Loop& loop, int socket, SessionMaker make_session)
-    : loop_(loop), poll_(new uv_poll_t), socket_(socket), make_session_(std::move(make_session)) {
-  if (uv_poll_init(loop.uv(), poll_, socket) != 0) {
+Listener::Listener(Loop& loop, ListeningSocket socket, SessionMaker make_session)
+    : loop_(loop), poll_(new uv_poll_t), socket_(std::move(socket)), make_session_(std::move(make_session)) {
+  if (uv_poll_init(loop.uv(), poll_, socket_.descriptor()) != 0) {
     delete poll_;
     poll_ = nullptr;
     return;
@@ -78,7 +144,6 @@ Listener::Listener(Loop& loop, int socket, SessionMaker make_session)
 
 Listener::~Listener() {
   if (poll_ != nullptr) loop_.close_and_free(poll_);
-  ::close(socket_);
 }
 
 void Listener::resume() {
@@ -97,14 +162,14 @@ void Listener::pause(std::string_view reason, int error) {
 
 void Listener::accept() {
   for (std::size_t count = 0; count < loop_.limits().accepts_per_turn; ++count) {
-    if (loop_.connection_count() >= loop_.limits().connections) return pause("the limit of connections is reached", 0);
+    if (loop_.accepted_count() >= loop_.limits().connections) return pause("the limit of connections is reached", 0);
     if (!accept_one()) return;
   }
 }
 
 /// False when there is nothing more to accept in this turn.
 bool Listener::accept_one() {
-  const int socket = accept4(socket_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int socket = accept4(socket_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (socket >= 0) {
     set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
     if (!Connection::adopt(loop_, socket, make_session_)) loop_.log().warn("a connection could not be watched and was closed");

@@ -19,8 +19,12 @@ class ListeningSocket {
   /// `Shared` lets several loops listen on the same port (SO_REUSEPORT); the first of them finds out whether another program has it.
   enum class Sharing : std::uint8_t { alone, shared };
 
-  /// Port 0 picks a free one. The error is one line that names the address and what to do.
+  /// Port 0 picks a free one. Of a unix socket, its owner and their group may write to the file, which goes with the last of the sockets that
+  /// share it; one that was left behind, with nobody listening, makes room. The error is one line that names the address and what to do.
   static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing);
+
+  /// The same socket for another loop, where its kind can not be opened twice. The two share the backlog.
+  [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;
 
   ListeningSocket(ListeningSocket&& other) noexcept;
   ListeningSocket& operator=(ListeningSocket&&) = delete;
@@ -29,14 +33,17 @@ class ListeningSocket {
   ListeningSocket& operator=(const ListeningSocket&) = delete;
 
   [[nodiscard]] const Address& address() const { return address_; }
-  /// The descriptor, which the caller closes from now on.
-  int release();
+  /// It stays this object's; -1 where another took it over.
+  [[nodiscard]] int descriptor() const { return socket_; }
 
  private:
+  struct SocketFile;
+
   ListeningSocket(int socket, const Address& address) : socket_(socket), address_(address) {}
 
   int socket_;
   Address address_;
+  std::shared_ptr<const SocketFile> file_;
 };
 
 /// Accepts from one socket on one loop: a bounded number each turn, and nothing while the loop has all the connections it may have or
@@ -53,14 +60,14 @@ class Listener final {
   void resume();
 
  private:
-  Listener(Loop& loop, int socket, SessionMaker make_session);
+  Listener(Loop& loop, ListeningSocket socket, SessionMaker make_session);
   void accept();
   bool accept_one();
   void pause(std::string_view reason, int error);
 
   Loop& loop_;
   uv_poll_t* poll_;  // freed when libuv has let go of it, which is after this object
-  int socket_;
+  ListeningSocket socket_;
   SessionMaker make_session_;
   bool paused_ = false;
   bool told_ = false;  // that accepting was paused, since it last went well

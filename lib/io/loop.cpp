@@ -11,7 +11,9 @@ namespace wharf::io {
 struct Loop::SignalWatch {
   uv_signal_t interrupt{};
   uv_signal_t terminate{};
-  std::function<void()> signalled;
+  uv_signal_t hang_up{};
+  std::function<void()> terminated;
+  std::function<void()> hung_up;
 };
 
 base::Result<std::unique_ptr<Loop>, std::string> Loop::create(uv_loop_t* foreign, const LoopLimits& limits, base::Log& log) {
@@ -60,9 +62,11 @@ void Loop::run() { uv_run(uv_, UV_RUN_DEFAULT); }
 
 void Loop::before_blocking() {
   settle_scheduled();
+  if (!turn_end_calls_.empty()) call_at_turn_end();
+  if (handles_closing_) return;
   arm_timer();
   // Work that came up meanwhile must not wait for the next event.
-  if (scheduled_ != nullptr) uv_idle_start(&idle_, [](uv_idle_t*) {});
+  if (scheduled_ != nullptr || !turn_end_calls_.empty()) uv_idle_start(&idle_, [](uv_idle_t*) {});
   else uv_idle_stop(&idle_);
 }
 
@@ -82,6 +86,19 @@ void Loop::settle_scheduled() {
   }
 }
 
+void Loop::at_turn_end(std::function<void()> call) {
+  if (!handles_closing_) turn_end_calls_.push_back(std::move(call));
+}
+
+/// Those that were asked for before this call, for the same reason.
+void Loop::call_at_turn_end() {
+  std::vector<std::function<void()>> calls;
+  calls.swap(turn_end_calls_);
+  for (const std::function<void()>& call : calls)
+    if (!handles_closing_) call();
+  settle_scheduled();
+}
+
 void Loop::arm_timer() {
   const base::Time due = handles_closing_ ? base::never : wheel_.next();
   if (due >= timer_due_) return;  // it fires early at most, and is armed again then
@@ -99,7 +116,7 @@ void Loop::arm_timer() {
 
 void Loop::expire(base::Timer& timer) {
   if (&timer == &accept_retry_) return resume_listeners();
-  if (&timer != &stop_grace_) return static_cast<Connection&>(timer).on_timer();
+  if (&timer != &stop_grace_) return static_cast<Timed&>(timer).on_timer();
   for (Connection* connection = connections_; connection != nullptr;) {
     Connection& late = *std::exchange(connection, connection->next_);
     late.abort();
@@ -114,6 +131,7 @@ void Loop::add(Connection& connection) {
   if (connections_ != nullptr) connections_->previous_ = &connection;
   connections_ = &connection;
   ++connection_count_;
+  if (connection.origin_ != Connection::Origin::outgoing) clients_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Loop::remove(Connection& connection) {
@@ -121,6 +139,7 @@ void Loop::remove(Connection& connection) {
   else connections_ = connection.next_;
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   --connection_count_;
+  if (connection.origin_ != Connection::Origin::outgoing) clients_.fetch_sub(1, std::memory_order_relaxed);
   if (!stopping_) resume_listeners();
   else if (connection_count_ == 0) close_handles();
 }
@@ -133,12 +152,35 @@ void Loop::resume_listeners() {
   for (const auto& listener : listeners_) listener->resume();
 }
 
+// ---- What is pending ----
+
+Pending::Pending(Loop& loop) : loop_(loop) { loop_.add(*this); }
+
+void Pending::finished() { loop_.remove(*this); }
+
+void Loop::add(Pending& pending) {
+  pending.next_ = pending_;
+  if (pending_ != nullptr) pending_->previous_ = &pending;
+  pending_ = &pending;
+  ++open_handles_;
+}
+
+void Loop::remove(Pending& pending) {
+  if (pending.previous_ != nullptr) pending.previous_->next_ = pending.next_;
+  else pending_ = pending.next_;
+  if (pending.next_ != nullptr) pending.next_->previous_ = pending.previous_;
+  delete &pending;
+  handle_closed();
+}
+
 // ---- The end ----
 
-void Loop::on_termination_signal(std::function<void()> signalled) {
+void Loop::on_signals(std::function<void()> terminated, std::function<void()> hung_up) {
   signals_ = std::make_unique<SignalWatch>();
-  signals_->signalled = std::move(signalled);
-  for (const auto& [handle, number] : {std::pair{&signals_->interrupt, SIGINT}, std::pair{&signals_->terminate, SIGTERM}}) {
+  signals_->terminated = std::move(terminated);
+  signals_->hung_up = std::move(hung_up);
+  for (const auto& [handle, number] : {std::pair{&signals_->interrupt, SIGINT}, std::pair{&signals_->terminate, SIGTERM},
+                                       std::pair{&signals_->hang_up, SIGHUP}}) {
     if (const int status = uv_signal_init(uv_, handle); status != 0) {
       log_.error("signals are not heeded: ", uv_strerror(status));
       continue;
@@ -147,7 +189,13 @@ void Loop::on_termination_signal(std::function<void()> signalled) {
     handle->data = this;
     uv_unref(reinterpret_cast<uv_handle_t*>(handle));
     uv_signal_start(
-        handle, [](uv_signal_t* signal, int) { static_cast<Loop*>(signal->data)->signals_->signalled(); }, number);
+        handle,
+        [](uv_signal_t* signal, int which) {
+          const SignalWatch& watch = *static_cast<Loop*>(signal->data)->signals_;
+          if (which == SIGHUP) watch.hung_up();
+          else watch.terminated();
+        },
+        number);
   }
 }
 
@@ -170,8 +218,11 @@ void Loop::close_handles() {
   if (std::exchange(handles_closing_, true)) return;
   mailbox_.close();
   wheel_.cancel(stop_grace_);
-  for (uv_signal_t* handle : {signals_ ? &signals_->interrupt : nullptr, signals_ ? &signals_->terminate : nullptr})
-    if (handle != nullptr && handle->data != nullptr) close_handle(*handle);
+  turn_end_calls_.clear();
+  for (Pending* next = pending_; next != nullptr;) std::exchange(next, next->next_)->cancel();
+  if (signals_)
+    for (uv_signal_t* handle : {&signals_->interrupt, &signals_->terminate, &signals_->hang_up})
+      if (handle->data != nullptr) close_handle(*handle);
   close_handle(prepare_);
   close_handle(idle_);
   close_handle(timer_);

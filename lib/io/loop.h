@@ -1,6 +1,7 @@
 #pragma once
 #include <uv.h>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -20,17 +21,52 @@ namespace wharf::io {
 
 class Connection;
 class Listener;
+class Loop;
 
 /// What a loop allows its connections, in bytes and milliseconds.
 struct LoopLimits {
   std::size_t receive_buffer = 256 * 1024;  ///< one per loop; also the most input kept for a connection whose input is held
-  std::size_t connections = 1024;           ///< open at once; beyond it nothing is accepted until one ends
+  std::size_t connections = 1024;           ///< accepted and open at once; beyond it nothing is accepted until one ends
   std::size_t accepts_per_turn = 64;
-  base::Time write_stall{30'000};   ///< output is waiting and the peer has taken nothing for so long: cut
-  base::Time closing_flush{5'000};  ///< for a link that has finished to get its last output away
-  base::Time linger{2'000};         ///< for the peer to close after we did, so that a reset can not destroy what it was sent
-  base::Time accept_pause{1'000};   ///< after the system ran out of descriptors, unless a connection ends before
+  base::Time write_stall{30'000};     ///< output is waiting and the peer has taken next to nothing for so long: cut
+  std::size_t write_progress = 1024;  ///< what it must take within write_stall, or else all that is queued
+  base::Time closing_flush{5'000};    ///< for a link that has finished to get its last output away
+  base::Time linger{2'000};           ///< for the peer to close after we did, so that a reset can not destroy what it was sent
+  base::Time accept_pause{1'000};     ///< after the system ran out of descriptors, unless a connection ends before
   session::OutputLimits output;
+};
+
+/// What hangs on the loop's timing wheel and hears of its time. It may go within the call.
+class Timed : public base::Timer {
+ public:
+  virtual void on_timer() = 0;
+
+ protected:
+  ~Timed() = default;
+};
+
+/// Something under way on a loop that is no connection, such as a name that is looked up. It belongs to the loop, from the making until
+/// finished(), and what it holds of libuv's is let go of by then. The loop does not end while there is one.
+class Pending {
+ public:
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+ protected:
+  explicit Pending(Loop& loop);
+  virtual ~Pending() = default;
+  /// It is over; destroys this.
+  void finished();
+
+  Loop& loop_;
+
+ private:
+  friend class Loop;
+  /// The loop ends: nobody is called back from here on, and finished() is called as soon as can be, also within this.
+  virtual void cancel() = 0;
+
+  Pending* previous_ = nullptr;
+  Pending* next_ = nullptr;
 };
 
 /// One event loop and all that hangs on it: a libuv loop of its own or a caller's, the timing wheel, the receive buffer, the chunk
@@ -47,23 +83,34 @@ class Loop {
   /// Runs an own loop until it was stopped.
   void run();
 
-  /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv loop.
+  /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv loop. What
+  /// sessions ask for goes on until the last has ended; what is pending then is cancelled, and what can not be is waited for.
   /// `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
   void stop(base::Time grace, std::function<void()> stopped);
 
-  /// Calls `signalled` on the loop's thread for each SIGINT and SIGTERM, until the loop stops.
-  void on_termination_signal(std::function<void()> signalled);
+  /// Calls `terminated` on the loop's thread for each SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop stops.
+  void on_signals(std::function<void()> terminated, std::function<void()> hung_up);
 
   [[nodiscard]] base::Time now() const { return base::Time{static_cast<base::Time::rep>(uv_now(uv_))}; }
   [[nodiscard]] base::Log& log() { return log_; }
   [[nodiscard]] base::Mailbox& mailbox() { return mailbox_; }
   [[nodiscard]] const LoopLimits& limits() const { return limits_; }
   [[nodiscard]] std::size_t connection_count() const { return connection_count_; }
+  /// Those of connection_count() that are not of our own making.
+  [[nodiscard]] std::size_t accepted_count() const { return clients_.load(std::memory_order_relaxed); }
+  /// The same, for other threads to read.
+  [[nodiscard]] const std::atomic<std::size_t>& clients() const { return clients_; }
   [[nodiscard]] bool stopping() const { return stopping_; }
+  /// The last connection of a stopping loop is gone: nothing new begins.
+  [[nodiscard]] bool ended() const { return handles_closing_; }
   /// Whether it is a caller's loop that still has handles of this one in it.
   [[nodiscard]] bool in_use_by_caller() const { return uv_ != &own_ && open_handles_ != 0; }
 
-  // ---- For connections and listeners. ----
+  /// Calls back once, in this turn of the loop, before it blocks. What the call has connections write leaves in the same turn. Dropped
+  /// when the loop has ended.
+  void at_turn_end(std::function<void()> call);
+
+  // ---- For connections, listeners and what is pending. ----
   [[nodiscard]] uv_loop_t* uv() { return uv_; }
   [[nodiscard]] base::ChunkPool& pool() { return pool_; }
   [[nodiscard]] std::span<char> receive_buffer() { return {receive_buffer_.get(), limits_.receive_buffer}; }
@@ -72,9 +119,11 @@ class Loop {
   void remove(Connection& connection);
   void schedule(Connection& connection);
   void add(std::unique_ptr<Listener> listener);
+  void add(Pending& pending);
+  void remove(Pending& pending);
   /// Lets the listeners try again after accept_pause, or when a connection ends.
   void retry_accepting_later();
-  /// Takes a listener's handle out of the loop; stop() waits for it.
+  /// Takes a handle out of the loop; stop() waits for it. Its descriptor may be used otherwise, or closed, from then on.
   void close_and_free(uv_poll_t* poll);
 
  private:
@@ -84,6 +133,7 @@ class Loop {
   int open(uv_loop_t* foreign);
   void before_blocking();
   void settle_scheduled();
+  void call_at_turn_end();
   void expire(base::Timer& timer);
   void resume_listeners();
   void arm_timer();
@@ -111,7 +161,10 @@ class Loop {
 
   Connection* connections_ = nullptr;
   std::size_t connection_count_ = 0;
+  std::atomic<std::size_t> clients_{0};
   Connection* scheduled_ = nullptr;
+  Pending* pending_ = nullptr;
+  std::vector<std::function<void()>> turn_end_calls_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   base::Timer accept_retry_;
   base::Timer stop_grace_;

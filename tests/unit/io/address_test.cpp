@@ -6,6 +6,7 @@
 
 using wharf::io::Address;
 using wharf::io::resolve_interface;
+using wharf::io::unix_address;
 
 TEST_CASE("address: IPv4 and IPv6 addresses, as text with their port") {
   const auto four = resolve_interface("127.0.0.1", 80);
@@ -42,4 +43,31 @@ TEST_CASE("address: none at all has no text and no port") {
   none.set_port(7);
   CHECK(none.text().empty());
   CHECK(none.port() == 0);
+}
+
+TEST_CASE("address: unix sockets, by path, by abstract name and without either") {
+  const auto path = unix_address("/run/wharf.socket");
+  REQUIRE(path);
+  CHECK(path->text() == "unix:/run/wharf.socket");
+  CHECK(path->path() == "/run/wharf.socket");
+  CHECK(path->port() == 0);
+  const auto name = unix_address("@wharf");
+  REQUIRE(name);
+  CHECK(name->text() == "unix:@wharf");
+  CHECK(name->path().empty());
+  Address none = *path;
+  none.size = sizeof(sa_family_t);
+  CHECK(none.text() == "unix:");
+  CHECK(none.path().empty());
+  CHECK(resolve_interface("127.0.0.1", 80)->path().empty());
+}
+
+TEST_CASE("address: the longest path of a unix socket, and what is none") {
+  const std::string longest = "/" + std::string(106, 'x');  // unix(7): 108 bytes with the zero behind it
+  REQUIRE(unix_address(longest));
+  CHECK(unix_address(longest)->text() == "unix:" + longest);
+  REQUIRE_FALSE(unix_address(longest + "x"));
+  CHECK(unix_address(longest + "x").error() == "the path of a unix socket is too long");
+  CHECK_FALSE(unix_address(""));
+  CHECK_FALSE(unix_address(std::string("a\0b", 3)));
 }

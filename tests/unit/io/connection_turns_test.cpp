@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "io/connection.h"
+#include "unit/io/turns.h"
 #include "unit/session/h1_bench.h"
 #include "unit/session/scripted.h"
 
@@ -31,35 +32,6 @@ using namespace wharf;
 using namespace wharf::test;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-/// A loop within one of the test's own.
-class Turns {
- public:
-  explicit Turns(const io::LoopLimits& limits = {}) : limits_(limits) {
-    REQUIRE(uv_loop_init(&callers_) == 0);
-    loop_ = std::move(*io::Loop::create(&callers_, limits_, log_));
-  }
-  ~Turns() {
-    loop_->stop(base::Time{0}, nullptr);
-    uv_run(&callers_, UV_RUN_DEFAULT);
-    loop_.reset();
-    CHECK(uv_loop_close(&callers_) == 0);
-  }
-  Turns(const Turns&) = delete;
-  Turns& operator=(const Turns&) = delete;
-
-  void one() { uv_run(&callers_, UV_RUN_NOWAIT); }
-  io::Loop& loop() { return *loop_; }
-  uv_loop_t* callers() { return &callers_; }
-
-  std::vector<std::string> log_lines;
-
- private:
-  io::LoopLimits limits_;
-  base::Log log_{base::LogLevel::debug, [this](base::LogLevel, std::string_view text) { log_lines.emplace_back(text); }};
-  uv_loop_t callers_{};
-  std::unique_ptr<io::Loop> loop_;
-};
 
 /// The other end of a connection; it never waits.
 class Peer {
@@ -176,7 +148,7 @@ TEST_CASE("connection: a peer that reads slowly all the time has not stalled; on
   }
   CHECK(story.events == std::vector<std::string>{"first ended", "first destroyed"});
   REQUIRE(turns.log_lines.size() == 1);
-  CHECK(turns.log_lines[0].find("cut, the peer took nothing for 40 ms") != std::string::npos);
+  CHECK(turns.log_lines[0].find("cut, the peer took next to nothing for 40 ms") != std::string::npos);
 }
 
 namespace {
@@ -314,8 +286,8 @@ TEST_CASE("connection: in each turn, each peer is read from once") {
 
 TEST_CASE("connection: thousands of pipelined requests of one peer leave another its turn") {
   ScriptedHandler handler;
-  session::HttpContext context{handler, {}, codec::RequestParser()};
   Turns turns;
+  session::HttpContext context{handler, {}, turns.loop().log()};
   const auto make = [&context](session::Link& link) { return std::make_unique<session::H1>(link, context); };
   const Peer greedy(turns, make);
   const Peer modest(turns, make);
@@ -331,4 +303,20 @@ TEST_CASE("connection: thousands of pipelined requests of one peer leave another
     before = handler.requests.size();
   }
   CHECK(before > 100);
+}
+
+TEST_CASE("connection: what is written at the end of a turn leaves before the loop waits") {
+  Story story;
+  Turns turns;
+  session::Link* link = nullptr;
+  const Peer peer(turns, [&](session::Link& made) {
+    link = &made;
+    return std::make_unique<Scripted>(made, story, "first");
+  });
+  turns.loop().at_turn_end([&link] {
+    link->out().append("late");
+    link->touch();
+  });
+  turns.one();
+  CHECK(peer.read(100) == "late");
 }

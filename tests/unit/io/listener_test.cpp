@@ -69,12 +69,10 @@ TEST_CASE("listener: an address that the machine does not have") {
 TEST_CASE("listener: the backlog is the one that was asked for") {
   auto socket = listen_on("127.0.0.1", 0, Sharing::alone);
   REQUIRE(socket);
-  const int descriptor = socket->release();
   tcp_info info{};
   socklen_t size = sizeof info;
-  REQUIRE(getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+  REQUIRE(getsockopt(socket->descriptor(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
   CHECK(info.tcpi_sacked == 7);  // of a listening socket this field is its backlog
-  close(descriptor);
 }
 
 TEST_CASE("listener: the socket is closed once, by its last owner") {
@@ -84,7 +82,7 @@ TEST_CASE("listener: the socket is closed once, by its last owner") {
   {
     const ListeningSocket owner(std::move(*first));
     CHECK(owner.address().port() == port);
-    CHECK(first->release() == -1);
+    CHECK(first->descriptor() == -1);
     CHECK_FALSE(listen_on("127.0.0.1", port, Sharing::alone));
   }
   CHECK(listen_on("127.0.0.1", port, Sharing::alone));

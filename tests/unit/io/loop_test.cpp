@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "unit/io/turns.h"
+
 namespace {
 
 using namespace wharf;
@@ -73,9 +75,49 @@ TEST_CASE("loop: on a caller's loop, it may be destroyed within the callback, an
   uv_loop_t callers;
   REQUIRE(uv_loop_init(&callers) == 0);
   LoopBench bench(&callers);
-  bench.loop->on_termination_signal([] {});
+  bench.loop->on_signals([] {}, [] {});
   bench.loop->stop(base::Time{0}, [&bench] { bench.loop.reset(); });
   uv_run(&callers, UV_RUN_DEFAULT);
   CHECK(bench.loop == nullptr);
   CHECK(uv_loop_close(&callers) == 0);
+}
+
+// ---- The end of a turn ----
+
+TEST_CASE("loop: at the end of a turn, each call comes once, in the order of asking") {
+  std::vector<int> done;
+  test::Turns turns;
+  for (const int i : {1, 2, 3}) turns.loop().at_turn_end([&done, i] { done.push_back(i); });
+  CHECK(done.empty());
+  turns.one();
+  CHECK(done == std::vector<int>{1, 2, 3});
+  turns.one();
+  CHECK(done.size() == 3);
+}
+
+TEST_CASE("loop: what a call at the end of a turn asks for comes with the next turn, which does not wait") {
+  LoopBench bench;
+  io::Loop& loop = *bench.loop;
+  int calls = 0;
+  std::function<void()> again;
+  again = [&] {
+    if (++calls < 5) loop.at_turn_end(again);
+    else loop.stop(base::Time{0}, nullptr);
+  };
+  loop.mailbox().post([&] { loop.at_turn_end(again); });
+  loop.run();  // with nothing that would wake it
+  CHECK(calls == 5);
+}
+
+TEST_CASE("loop: calls at the end of a turn are dropped when the loop has ended, with what they hold") {
+  test::Turns turns;
+  const auto held = std::make_shared<int>(0);
+  turns.loop().at_turn_end([&turns] { turns.loop().stop(base::Time{0}, nullptr); });
+  turns.loop().at_turn_end([held] { ++*held; });
+  turns.one();
+  CHECK(turns.loop().ended());
+  turns.loop().at_turn_end([held] { ++*held; });
+  turns.one();
+  CHECK(*held == 0);
+  CHECK(held.use_count() == 1);
 }

@@ -1,0 +1,227 @@
+#include "io/connector.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <utility>
+
+namespace wharf::io {
+namespace {
+
+constexpr base::Time shortest_attempt{250};
+constexpr base::Time unix_retry{10};  // a unix socket whose backlog is full refuses at once, and does not tell when it has room
+
+addrinfo hints(int flags) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  wanted.ai_flags = flags;
+  return wanted;
+}
+
+/// The system takes any number for a port, and uses 16 bits of it.
+bool can_be_port(std::string_view text) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc::result_out_of_range) return false;
+  const bool is_number = !text.empty() && end == text.data() + text.size();
+  return is_number ? number > 0 && number < 65536 : !text.empty();
+}
+
+/// `status` is libuv's, which is -errno where there is one.
+std::string in_words(int status) {
+  switch (status) {
+    case UV_EAI_NONAME:
+    case UV_EAI_NODATA: return "no such host";
+    case UV_EAI_SERVICE: return "no such port";
+    case UV_EAI_AGAIN: return "the name can not be looked up for now";
+    case UV_ETIMEDOUT: return "timed out";
+    case UV_ENOENT: return "no such socket";
+    default: return uv_strerror(status);
+  }
+}
+
+}  // namespace
+
+void Connector::start(Loop& loop, const Target& target, base::Time limit, SessionMaker connected, Failed failed) {
+  if (loop.ended()) return;
+  auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
+  connector->find_addresses(target);
+}
+
+void Connector::start(Loop& loop, std::vector<Address> addresses, base::Time limit, SessionMaker connected, Failed failed) {
+  if (loop.ended()) return;
+  auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
+  connector->addresses_ = std::move(addresses);
+  connector->attempt();
+}
+
+Connector::Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed)
+    : Pending(loop),
+      connected_(std::move(connected)),
+      failed_(std::move(failed)),
+      deadline_(limit < base::never - loop.now() ? loop.now() + limit : base::never) {}
+
+// ---- The name ----
+
+void Connector::find_addresses(const Target& target) {
+  if (!target.path.empty()) {
+    const auto address = unix_address(target.path);
+    if (!address) return fail_soon(address.error());
+    addresses_.push_back(*address);
+    return attempt();
+  }
+  if (target.host.empty()) return fail_soon("no such host");
+  if (!can_be_port(target.port)) return fail_soon("no such port");
+  if (take_literal(target)) return attempt();
+  if (const int status = look_up(target); status != 0) return fail_soon(in_words(status));
+  loop_.wheel().set(*this, deadline_);
+}
+
+/// An address needs no other thread.
+bool Connector::take_literal(const Target& target) {
+  const addrinfo wanted = hints(AI_NUMERICHOST | AI_NUMERICSERV);
+  addrinfo* found = nullptr;
+  const int status = getaddrinfo(target.host.c_str(), target.port.c_str(), &wanted, &found);
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
+  if (status == 0) take(found);
+  return status == 0;
+}
+
+int Connector::look_up(const Target& target) {
+  const addrinfo wanted = hints(0);
+  lookup_.data = this;
+  const int status = uv_getaddrinfo(
+      loop_.uv(), &lookup_,
+      [](uv_getaddrinfo_t* lookup, int result, addrinfo* found) {
+        const std::unique_ptr<addrinfo, decltype(&uv_freeaddrinfo)> owner(found, uv_freeaddrinfo);
+        static_cast<Connector*>(lookup->data)->looked_up(result, found);
+      },
+      target.host.c_str(), target.port.c_str(), &wanted);
+  looking_up_ = status == 0;
+  return status;
+}
+
+void Connector::looked_up(int status, const addrinfo* found) {
+  looking_up_ = false;
+  if (!failed_) return finished();
+  if (status != 0) {
+    failure_ = in_words(status);
+    return report_failure();
+  }
+  take(found);
+  attempt();
+}
+
+void Connector::take(const addrinfo* found) {
+  for (; found != nullptr; found = found->ai_next)
+    if (Address address; copy_address(address, found->ai_addr)) addresses_.push_back(address);
+}
+
+// ---- The addresses ----
+
+void Connector::attempt() {
+  for (; next_ < addresses_.size(); ++next_) {
+    const int status = begin_attempt(addresses_[next_]);
+    if (status == 0) return loop_.wheel().set(*this, end_of_attempt());
+    if (status == -EAGAIN) return loop_.wheel().set(*this, std::min(deadline_, loop_.now() + unix_retry));
+    last_reason_ = in_words(status);
+  }
+  fail_soon(last_reason_.empty() ? std::string("no such host") : last_reason_);
+}
+
+/// Also one that is connected at once is found out by its socket being writable. Otherwise -errno.
+int Connector::begin_attempt(const Address& address) {
+  socket_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (socket_ < 0) return -errno;
+  const int on = 1;
+  if (address.storage.ss_family != AF_UNIX) setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  int status = ::connect(socket_, address.get(), address.size) == 0 || errno == EINPROGRESS || errno == EINTR ? 0 : -errno;
+  if (status == 0) {
+    poll_ = new uv_poll_t;
+    poll_->data = this;
+    status = uv_poll_init(loop_.uv(), poll_, socket_);
+    if (status != 0) delete std::exchange(poll_, nullptr);
+  }
+  if (status != 0) drop_attempt();
+  else uv_poll_start(poll_, UV_WRITABLE, [](uv_poll_t* poll, int, int) { static_cast<Connector*>(poll->data)->on_ready(); });
+  return status;
+}
+
+base::Time Connector::end_of_attempt() const {
+  if (deadline_ == base::never) return base::never;
+  const base::Time left = std::max(deadline_ - loop_.now(), base::Time{0});
+  const base::Time share = left / static_cast<base::Time::rep>(addresses_.size() - next_);
+  return loop_.now() + std::min(left, std::max(share, shortest_attempt));
+}
+
+void Connector::on_ready() {
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error != 0) {
+    last_reason_ = in_words(-error);
+    drop_attempt();
+    ++next_;
+    return attempt();
+  }
+  Loop& loop = loop_;
+  loop.close_and_free(std::exchange(poll_, nullptr));
+  const int socket = std::exchange(socket_, -1);
+  const SessionMaker connected = std::move(connected_);
+  const Failed failed = std::exchange(failed_, nullptr);
+  finished();
+  if (!Connection::adopt(loop, socket, connected, Connection::Origin::outgoing))
+    failed("the system refuses to watch the connection");
+}
+
+void Connector::drop_attempt() {
+  if (poll_ != nullptr) loop_.close_and_free(std::exchange(poll_, nullptr));
+  if (socket_ >= 0) ::close(std::exchange(socket_, -1));
+}
+
+// ---- The end ----
+
+void Connector::on_timer() {
+  if (failure_.empty() && deadline_ <= loop_.now()) failure_ = "timed out";
+  if (!failure_.empty()) return report_failure();
+  if (socket_ >= 0) {
+    last_reason_ = "timed out";
+    drop_attempt();
+    ++next_;
+  }
+  attempt();
+}
+
+void Connector::cancel() {
+  loop_.wheel().cancel(*this);
+  connected_ = nullptr;
+  failed_ = nullptr;
+  drop_attempt();
+  if (!looking_up_) return finished();
+  uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_));
+}
+
+void Connector::fail_soon(std::string reason) {
+  failure_ = std::move(reason);
+  loop_.wheel().set(*this, loop_.now());
+}
+
+void Connector::report_failure() {
+  const Failed failed = std::exchange(failed_, nullptr);
+  const std::string reason = std::move(failure_);
+  connected_ = nullptr;
+  drop_attempt();
+  loop_.wheel().cancel(*this);
+  if (!looking_up_) finished();
+  else uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_));
+  failed(reason);
+}
+
+}  // namespace wharf::io

@@ -1,0 +1,470 @@
+#include "io/connector.h"
+
+#include <dirent.h>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "io/address.h"
+#include "io/listener.h"
+#include "unit/io/blocked_pool.h"
+#include "unit/io/turns.h"
+#include "unit/session/scripted.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using Events = std::vector<std::string>;
+
+constexpr base::Time long_enough{20'000};
+
+io::ListeningSocket listen_on(const io::Address& address, int backlog = 16) {
+  auto socket = io::ListeningSocket::open(address, backlog, io::ListeningSocket::Sharing::alone);
+  REQUIRE(socket);
+  return std::move(*socket);
+}
+io::ListeningSocket listen_on(const char* host = "127.0.0.1", int backlog = 16) {
+  return listen_on(*io::resolve_interface(host, 0), backlog);
+}
+
+/// An abstract unix socket that no other run of the test uses.
+std::string abstract_name(std::string_view of) { return base::concat("@wharf-test-", of, "-", getpid()); }
+
+std::string port_of(const io::ListeningSocket& socket) { return std::to_string(socket.address().port()); }
+
+/// A port on which nobody listens.
+std::string free_port() { return port_of(listen_on()); }
+
+/// The descriptors that are open now.
+std::vector<int> descriptors() {
+  static const Turns kept;  // what libuv opens for all loops
+  std::vector<int> open;
+  DIR* folder = opendir("/proc/self/fd");
+  REQUIRE(folder != nullptr);
+  while (const dirent* entry = readdir(folder))
+    if (const int number = std::atoi(entry->d_name); entry->d_name[0] != '.' && number != dirfd(folder)) open.push_back(number);
+  closedir(folder);
+  std::sort(open.begin(), open.end());
+  return open;
+}
+
+/// Connections that wait to be accepted, as many as the backlog holds.
+class FullBacklog {
+ public:
+  explicit FullBacklog(const io::ListeningSocket& listening) : listening_(listening.descriptor()) {
+    const io::Address& address = listening.address();
+    for (bool full = false; !full;) {
+      REQUIRE(waiting_.size() < 1'000);
+      const int socket = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      waiting_.push_back(socket);
+      const bool at_once = ::connect(socket, address.get(), address.size) == 0;
+      full = !at_once && (errno == EAGAIN || !connects(socket));
+    }
+  }
+  ~FullBacklog() {
+    for (const int socket : waiting_) close(socket);
+  }
+  FullBacklog(const FullBacklog&) = delete;
+  FullBacklog& operator=(const FullBacklog&) = delete;
+
+  /// Makes room for one.
+  void accept_one() const { close(::accept(listening_, nullptr, nullptr)); }
+
+ private:
+  static bool connects(int socket) {
+    fd_set sockets;
+    FD_ZERO(&sockets);
+    FD_SET(socket, &sockets);
+    timeval some_time{0, 50'000};
+    return ::select(socket + 1, nullptr, &sockets, nullptr, &some_time) == 1;
+  }
+
+  int listening_;
+  std::vector<int> waiting_;
+};
+
+/// What becomes of one attempt to connect.
+struct Attempt {
+  template <class Where>
+  void start(Turns& turns, const Where& where, base::Time limit = long_enough) {
+    bool within = true;
+    io::Connector::start(
+        turns.loop(), where, limit,
+        [&](session::Link& made) {
+          CHECK_FALSE(within);
+          ++connected;
+          link = &made;
+          return std::make_unique<Scripted>(made, story, "ours");
+        },
+        [&](std::string_view reason) {
+          CHECK_FALSE(within);
+          failures.emplace_back(reason);
+        });
+    within = false;
+    turns_ = &turns;
+    CHECK_FALSE(over());
+  }
+  [[nodiscard]] bool over() const { return connected != 0 || !failures.empty(); }
+  /// Waits for the end, and a while more.
+  [[nodiscard]] bool wait() {
+    const bool ended = turns_->until([this] { return over(); });
+    turns_->for_a_while(milliseconds(5));
+    return ended;
+  }
+  /// What the attempt failed with, and nothing else happened.
+  template <class Where>
+  std::string failure(Turns& turns, const Where& where, base::Time limit = long_enough) {
+    start(turns, where, limit);
+    REQUIRE(wait());
+    CHECK(connected == 0);
+    CHECK(failures.size() == 1);
+    CHECK(turns.loop().connection_count() == 0);
+    return failures.front();
+  }
+
+  Story story;  // before the loop, which ends the sessions
+  int connected = 0;
+  session::Link* link = nullptr;
+  std::vector<std::string> failures;
+
+ private:
+  Turns* turns_ = nullptr;
+};
+
+template <class Where>
+std::string failure_of(const Where& where, base::Time limit = long_enough) {
+  const std::vector<int> before = descriptors();
+  std::string reason;
+  {
+    Attempt attempt;
+    Turns turns;
+    reason = attempt.failure(turns, where, limit);
+  }
+  CHECK(descriptors() == before);
+  return reason;
+}
+
+/// Our own socket that is connected to that address; -1: none.
+int socket_to(const io::Address& address) {
+  for (const int each : descriptors()) {
+    io::Address other;
+    if (getpeername(each, other.get(), &other.size) == 0 && other.text() == address.text()) return each;
+  }
+  return -1;
+}
+
+}  // namespace
+
+TEST_CASE("connector: a host and port, by address and by name; the socket is as those that were accepted") {
+  for (const char* const host : {"127.0.0.1", "localhost"}) {
+    CAPTURE(host);
+    const io::ListeningSocket listening = listen_on();
+    Attempt attempt;
+    Turns turns;
+    attempt.start(turns, io::Target{host, port_of(listening), {}});
+    REQUIRE(attempt.wait());
+    REQUIRE(attempt.connected == 1);
+    CHECK(attempt.failures.empty());
+    CHECK(attempt.story.take() == Events{"ours start"});
+    CHECK(attempt.link->address() == listening.address().text());
+    const int ours = socket_to(listening.address());
+    REQUIRE(ours >= 0);
+    int no_delay = 0;
+    socklen_t size = sizeof no_delay;
+    CHECK(getsockopt(ours, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size) == 0);
+    CHECK(no_delay != 0);
+    CHECK((fcntl(ours, F_GETFD) & FD_CLOEXEC) != 0);
+    CHECK((fcntl(ours, F_GETFL) & O_NONBLOCK) != 0);
+    const int theirs = accept(listening.descriptor(), nullptr, nullptr);
+    REQUIRE(send(theirs, "hello", 5, 0) == 5);
+    REQUIRE(turns.until([&] { return !attempt.story.events.empty(); }));
+    CHECK(attempt.story.take() == Events{"ours input hello"});
+    close(theirs);
+    REQUIRE(turns.until([&] { return !attempt.story.events.empty(); }));
+    CHECK(attempt.story.take() == Events{"ours end of input"});
+  }
+}
+
+TEST_CASE("connector: why a connection fails, in a few words") {
+  CHECK(failure_of(io::Target{"127.0.0.1", free_port(), {}}) == "connection refused");
+  CHECK(failure_of(io::Target{"localhost", free_port(), {}}) == "connection refused");
+  CHECK(failure_of(io::Target{"a..b", "80", {}}) == "no such host");  // no name server is asked for this
+  CHECK(failure_of(io::Target{"", "80", {}}) == "no such host");
+  CHECK(failure_of(io::Target{std::string(5'000, 'a'), "80", {}}) != "");
+  for (const char* const port : {"", "0", "65536", "4294967376", "99999999999999999999"}) {
+    CAPTURE(port);
+    CHECK(failure_of(io::Target{"127.0.0.1", port, {}}) == "no such port");
+  }
+  CHECK(failure_of(io::Target{"127.0.0.1", "no-such-service", {}}) == "no such port");
+  CHECK(failure_of(io::Target{{}, {}, "/no/such/folder/socket"}) == "no such socket");
+  CHECK(failure_of(io::Target{{}, {}, abstract_name("nobody")}) == "connection refused");
+  CHECK(failure_of(io::Target{{}, {}, std::string(200, '/')}) == "the path of a unix socket is too long");
+}
+
+TEST_CASE("connector: a peer that does not answer") {
+  const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
+  const FullBacklog full(listening);
+  const auto begin = steady_clock::now();
+  CHECK(failure_of(io::Target{"127.0.0.1", port_of(listening), {}}, base::Time{100}) == "timed out");
+  CHECK(steady_clock::now() - begin >= milliseconds(90));
+  CHECK(steady_clock::now() - begin < milliseconds(5'000));
+}
+
+TEST_CASE("connector: a limit of no time at all, and of all the time") {
+  const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
+  Attempt attempt;
+  Turns turns;
+  attempt.start(turns, io::Target{"127.0.0.1", port_of(listening), {}}, base::never);
+  REQUIRE(attempt.wait());
+  CHECK(attempt.connected == 1);
+  const FullBacklog full(listening);
+  CHECK(failure_of(io::Target{"127.0.0.1", port_of(listening), {}}, base::Time{0}) == "timed out");
+}
+
+TEST_CASE("connector: several addresses are tried in their order, and one that does not answer takes but its share of the time") {
+  const io::ListeningSocket deaf = listen_on("127.0.0.1", 0);
+  const FullBacklog full(deaf);
+  const io::ListeningSocket first = listen_on();
+  const io::ListeningSocket second = listen_on();
+  const io::Address nobody = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(free_port())));
+  const std::vector<std::vector<io::Address>> orders{{first.address(), second.address()},
+                                                     {nobody, first.address()},
+                                                     {*io::unix_address("/no/such/folder/socket"), first.address()},
+                                                     {deaf.address(), first.address(), deaf.address()},
+                                                     {nobody, deaf.address(), nobody, first.address()}};
+  for (const std::vector<io::Address>& order : orders) {
+    Attempt attempt;
+    Turns turns;
+    attempt.start(turns, order, base::Time{2'000});
+    REQUIRE(attempt.wait());
+    REQUIRE(attempt.connected == 1);
+    CHECK(attempt.link->address() == first.address().text());
+  }
+  CHECK(failure_of(std::vector{deaf.address(), nobody}, base::Time{1'000}) == "connection refused");
+  CHECK(failure_of(std::vector{nobody, deaf.address()}, base::Time{100}) == "timed out");
+  CHECK(failure_of(std::vector{nobody, *io::unix_address("/no/such/folder/socket")}) == "no such socket");
+  CHECK(failure_of(std::vector<io::Address>{}) == "no such host");
+}
+
+TEST_CASE("connector: unix sockets, by path and by abstract name") {
+  char folder[] = "/tmp/wharf-test-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  const std::string path = std::string(folder) + "/socket";
+  for (const std::string& name : {path, abstract_name("plain")}) {
+    CAPTURE(name);
+    const io::ListeningSocket listening = listen_on(*io::unix_address(name));
+    Attempt attempt;
+    Turns turns;
+    attempt.start(turns, io::Target{"host and port do", "not count", name});
+    REQUIRE(attempt.wait());
+    REQUIRE(attempt.connected == 1);
+    CHECK(attempt.link->address() == "unix:" + name);
+  }
+  const int left_behind = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  const io::Address address = *io::unix_address(path);
+  REQUIRE(bind(left_behind, address.get(), address.size) == 0);
+  CHECK(failure_of(io::Target{{}, {}, path}) == "connection refused");
+  close(left_behind);
+  unlink(path.c_str());
+  rmdir(folder);
+}
+
+TEST_CASE("connector: a unix socket whose backlog is full is asked again until it has room, or the time is up") {
+  const io::ListeningSocket listening = listen_on(*io::unix_address(abstract_name("full")), 0);
+  const FullBacklog full(listening);
+  CHECK(failure_of(io::Target{{}, {}, abstract_name("full")}, base::Time{50}) == "timed out");
+  Attempt attempt;
+  Turns turns;
+  attempt.start(turns, io::Target{{}, {}, abstract_name("full")});
+  turns.for_a_while(milliseconds(40));
+  CHECK_FALSE(attempt.over());
+  full.accept_one();
+  REQUIRE(attempt.wait());
+  CHECK(attempt.connected == 1);
+}
+
+TEST_CASE("connector: a link that nobody wants any more when it is there is cut") {
+  const io::ListeningSocket listening = listen_on();
+  Turns turns;
+  bool asked = false;
+  io::Connector::start(
+      turns.loop(), io::Target{"127.0.0.1", port_of(listening), {}}, long_enough,
+      [&](session::Link&) {
+        asked = true;
+        return nullptr;
+      },
+      [](std::string_view) { FAIL("failed as well"); });
+  REQUIRE(turns.until([&] { return asked && turns.loop().connection_count() == 0; }));
+}
+
+// ---- Names that take time ----
+
+TEST_CASE("connector: the time is up also for a name that is still being looked up") {
+  Attempt attempt;
+  Turns turns;
+  const BlockedPool pool(turns.callers());
+  CHECK(attempt.failure(turns, io::Target{"localhost", "80", {}}, base::Time{30}) == "timed out");
+}
+
+TEST_CASE("connector: an address needs no name to be looked up") {
+  const io::ListeningSocket listening = listen_on();
+  Attempt attempt;
+  Turns turns;
+  const BlockedPool pool(turns.callers());
+  attempt.start(turns, io::Target{"127.0.0.1", port_of(listening), {}});
+  REQUIRE(attempt.wait());
+  CHECK(attempt.connected == 1);
+}
+
+// ---- The end of the loop ----
+
+TEST_CASE("connector: a loop that ends while connecting calls nobody, and leaves nothing") {
+  const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
+  const FullBacklog full(listening);
+  const io::ListeningSocket listening_unix = listen_on(*io::unix_address(abstract_name("end")), 0);
+  const FullBacklog full_unix(listening_unix);
+  const std::vector<int> before = descriptors();
+  for (const int turns_before : {0, 1, 5}) {
+    CAPTURE(turns_before);
+    Attempt tcp;
+    Attempt by_path;
+    Attempt refused;
+    Attempt by_name;
+    {
+      Turns turns;
+      tcp.start(turns, io::Target{"127.0.0.1", port_of(listening), {}});
+      by_path.start(turns, io::Target{{}, {}, abstract_name("end")});
+      by_name.start(turns, io::Target{"localhost", port_of(listening), {}});
+      if (turns_before == 0) refused.start(turns, io::Target{"127.0.0.1", free_port(), {}});
+      for (int i = 0; i < turns_before; ++i) turns.one();
+      bool stopped = false;
+      turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
+      REQUIRE(turns.until([&] { return stopped; }));
+      CHECK_FALSE(turns.loop().in_use_by_caller());
+    }
+    for (const Attempt* each : {&tcp, &by_path, &refused, &by_name}) CHECK_FALSE(each->over());
+    CHECK(descriptors() == before);
+  }
+}
+
+TEST_CASE("connector: a loop that ends while a name waits to be looked up does not wait for it") {
+  Attempt attempt;
+  Attempt given_up;
+  Turns turns;
+  const BlockedPool pool(turns.callers());
+  CHECK(given_up.failure(turns, io::Target{"localhost", "80", {}}, base::Time{10}) == "timed out");
+  attempt.start(turns, io::Target{"localhost", "80", {}});
+  bool stopped = false;
+  turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
+  REQUIRE(turns.until([&] { return stopped; }));
+  CHECK_FALSE(attempt.over());
+}
+
+TEST_CASE("connector: whoever is told may stop the loop") {
+  const io::ListeningSocket listening = listen_on();
+  for (const bool good : {true, false}) {
+    CAPTURE(good);
+    bool told = false;
+    Story story;
+    Turns turns;
+    const auto stop = [&] {
+      told = true;
+      turns.loop().stop(base::Time{0}, nullptr);
+    };
+    io::Connector::start(
+        turns.loop(), io::Target{"127.0.0.1", good ? port_of(listening) : free_port(), {}}, long_enough,
+        [&](session::Link& link) {
+          stop();
+          return std::make_unique<Scripted>(link, story, "ours");
+        },
+        [&](std::string_view) { stop(); });
+    REQUIRE(turns.until([&] { return told && !turns.loop().in_use_by_caller(); }));
+    if (good) CHECK(story.events == Events{"ours start", "ours shut down", "ours ended", "ours destroyed"});
+  }
+}
+
+TEST_CASE("connector: sessions of a stopping loop still connect; the new link is told of the stop; an ended loop takes no more") {
+  const io::ListeningSocket listening = listen_on();
+  const io::Target target{"127.0.0.1", port_of(listening), {}};
+  Attempt first;
+  Attempt second;
+  Turns turns;
+  first.start(turns, target);
+  REQUIRE(first.wait());
+  turns.loop().stop(long_enough, nullptr);
+  CHECK(first.story.take() == Events{"ours start", "ours shut down"});
+  second.start(turns, target);
+  REQUIRE(second.wait());
+  CHECK(second.story.take() == Events{"ours start", "ours shut down"});
+  second.link->abort();
+  first.link->abort();
+  REQUIRE(turns.until([&] { return turns.loop().ended(); }));
+  Attempt third;
+  third.start(turns, target);
+  turns.for_a_while(milliseconds(10));
+  CHECK_FALSE(third.over());
+}
+
+TEST_CASE("connector: a loop of its own that goes while connecting, without having run") {
+  const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
+  const FullBacklog full(listening);
+  const std::vector<int> before = descriptors();
+  base::Log log{base::LogLevel::quiet, nullptr};
+  int calls = 0;
+  {
+    const auto loop = std::move(*io::Loop::create(nullptr, io::LoopLimits{}, log));
+    for (const char* const host : {"127.0.0.1", "localhost"})
+      io::Connector::start(
+          *loop, io::Target{host, port_of(listening), {}}, long_enough,
+          [&](session::Link&) {
+            ++calls;
+            return nullptr;
+          },
+          [&](std::string_view) { ++calls; });
+  }
+  CHECK(calls == 0);
+  CHECK(descriptors() == before);
+}
+
+// ---- Limits ----
+
+TEST_CASE("connector: our own connections do not count for the limit of accepted ones") {
+  io::LoopLimits limits;
+  limits.connections = 1;
+  Story theirs;
+  Attempt first;
+  Attempt second;
+  Turns turns(limits);
+  io::ListeningSocket socket = listen_on();
+  const io::Target target{"127.0.0.1", port_of(socket), {}};
+  turns.loop().add(io::Listener::create(turns.loop(), std::move(socket),
+                                        [&](session::Link& link) { return std::make_unique<Scripted>(link, theirs, "theirs"); }));
+  first.start(turns, target);
+  REQUIRE(turns.until([&] { return first.connected == 1 && theirs.count("theirs start") == 1; }));
+  CHECK(turns.loop().connection_count() == 2);
+  CHECK(turns.loop().accepted_count() == 1);
+  second.start(turns, target);  // waits in the backlog
+  REQUIRE(second.wait());
+  CHECK(turns.loop().accepted_count() == 1);
+  first.link->abort();
+  REQUIRE(turns.until([&] { return theirs.count("theirs end of input") == 1; }));
+  CHECK(theirs.count("theirs start") == 1);
+}

@@ -1,0 +1,220 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/listener.h"
+#include "unit/io/turns.h"
+#include "unit/session/scripted.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+using io::ListeningSocket;
+using Sharing = ListeningSocket::Sharing;
+
+base::Result<ListeningSocket, std::string> listen_on(const std::string& path) {
+  return ListeningSocket::open(*io::unix_address(path), 7, Sharing::alone);
+}
+
+/// A folder that goes with what is left in it.
+struct Folder {
+  Folder() {
+    char name[] = "/tmp/wharf-test-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    path = name;
+    socket = path + "/socket";
+  }
+  ~Folder() {
+    unlink(socket.c_str());
+    rmdir(path.c_str());
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  std::string path;
+  std::string socket;
+};
+
+bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+/// A client's socket, without waiting; -1 where nobody listens.
+int client_of(const std::string& path) {
+  const io::Address address = *io::unix_address(path);
+  const int client = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (::connect(client, address.get(), address.size) == 0) return client;
+  close(client);
+  return -1;
+}
+
+bool can_connect(const std::string& path) {
+  const int client = client_of(path);
+  if (client >= 0) close(client);
+  return client >= 0;
+}
+
+/// A socket's file without anybody who listens.
+void leave_behind(const std::string& path) {
+  const io::Address address = *io::unix_address(path);
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  REQUIRE(bind(socket, address.get(), address.size) == 0);
+  close(socket);
+}
+
+}  // namespace
+
+TEST_CASE("unix listener: the file is there as long as the socket, and can be connected to") {
+  const Folder folder;
+  {
+    const auto socket = listen_on(folder.socket);
+    REQUIRE(socket);
+    CHECK(socket->address().text() == "unix:" + folder.socket);
+    CHECK(can_connect(folder.socket));
+    CHECK((fcntl(socket->descriptor(), F_GETFD) & FD_CLOEXEC) != 0);
+  }
+  CHECK_FALSE(exists(folder.socket));
+}
+
+TEST_CASE("unix listener: owner and group may use it, whatever the umask") {
+  const mode_t before = umask(0);
+  for (const mode_t mask : {mode_t{0000}, mode_t{0022}, mode_t{0077}}) {
+    CAPTURE(mask);
+    const Folder folder;
+    umask(mask);
+    const auto socket = listen_on(folder.socket);
+    REQUIRE(socket);
+    struct stat file {};
+    REQUIRE(stat(folder.socket.c_str(), &file) == 0);
+    CHECK((file.st_mode & 07777) == 0660);
+  }
+  umask(before);
+}
+
+TEST_CASE("unix listener: a file that was left behind makes room") {
+  const Folder folder;
+  leave_behind(folder.socket);
+  REQUIRE(exists(folder.socket));
+  const auto socket = listen_on(folder.socket);
+  REQUIRE(socket);
+  CHECK(can_connect(folder.socket));
+}
+
+TEST_CASE("unix listener: where another listens, or something else has the name, nothing is taken away") {
+  const Folder folder;
+  {
+    const auto first = listen_on(folder.socket);
+    REQUIRE(first);
+    const auto second = listen_on(folder.socket);
+    REQUIRE_FALSE(second);
+    CHECK(second.error().find("unix:" + folder.socket) != std::string::npos);
+    CHECK(second.error().find("choose another path") != std::string::npos);
+    CHECK(can_connect(folder.socket));
+  }
+  close(open(folder.socket.c_str(), O_CREAT | O_WRONLY, 0600));
+  CHECK_FALSE(listen_on(folder.socket));
+  CHECK(exists(folder.socket));
+  unlink(folder.socket.c_str());
+  const int receiver = ::socket(AF_UNIX, SOCK_DGRAM, 0);
+  const io::Address address = *io::unix_address(folder.socket);
+  REQUIRE(bind(receiver, address.get(), address.size) == 0);
+  CHECK_FALSE(listen_on(folder.socket));
+  CHECK(exists(folder.socket));
+  close(receiver);
+}
+
+TEST_CASE("unix listener: a full backlog is somebody who listens") {
+  const Folder folder;
+  const auto first = ListeningSocket::open(*io::unix_address(folder.socket), 0, Sharing::alone);
+  REQUIRE(first);
+  std::vector<int> waiting;
+  for (int client = client_of(folder.socket); client >= 0; client = client_of(folder.socket)) waiting.push_back(client);
+  CHECK_FALSE(listen_on(folder.socket));
+  CHECK(exists(folder.socket));
+  for (const int client : waiting) close(client);
+}
+
+TEST_CASE("unix listener: a file that another put in its place is left alone") {
+  const Folder folder;
+  {
+    const auto first = listen_on(folder.socket);
+    REQUIRE(first);
+    REQUIRE(unlink(folder.socket.c_str()) == 0);
+    leave_behind(folder.socket);
+  }
+  CHECK(exists(folder.socket));
+}
+
+TEST_CASE("unix listener: the file goes with the last of those that share the socket") {
+  const Folder folder;
+  {
+    auto first = listen_on(folder.socket);
+    REQUIRE(first);
+    const auto second = first->duplicate();
+    REQUIRE(second);
+    CHECK(second->address().text() == first->address().text());
+    CHECK(second->descriptor() != first->descriptor());
+    CHECK((fcntl(second->descriptor(), F_GETFD) & FD_CLOEXEC) != 0);
+    {
+      const ListeningSocket taken(std::move(*first));
+      CHECK(first->descriptor() == -1);
+    }
+    CHECK(can_connect(folder.socket));
+  }
+  CHECK_FALSE(exists(folder.socket));
+}
+
+TEST_CASE("unix listener: abstract names have no file") {
+  const std::string name = "@wharf-test-listener-" + std::to_string(getpid());
+  const auto socket = listen_on(name);
+  REQUIRE(socket);
+  CHECK(socket->address().text() == "unix:" + name);
+  CHECK(can_connect(name));
+  CHECK_FALSE(listen_on(name));
+}
+
+TEST_CASE("unix listener: what is wrong with the path is said") {
+  const Folder folder;
+  const auto nowhere = listen_on(folder.path + "/no/socket");
+  REQUIRE_FALSE(nowhere);
+  CHECK(nowhere.error().find("the folder must exist") != std::string::npos);
+}
+
+TEST_CASE("unix listener: two loops accept from one socket; the file goes when both have stopped") {
+  const Folder folder;
+  Story story;
+  Turns first;
+  Turns second;
+  {
+    auto socket = listen_on(folder.socket);
+    REQUIRE(socket);
+    auto other = socket->duplicate();
+    REQUIRE(other);
+    const auto make = [&story](session::Link& link) {
+      story.events.push_back(link.address());
+      return std::make_unique<Scripted>(link, story, "theirs");
+    };
+    first.loop().add(io::Listener::create(first.loop(), std::move(*socket), make));
+    second.loop().add(io::Listener::create(second.loop(), std::move(*other), make));
+  }
+  const int client = client_of(folder.socket);
+  REQUIRE(first.until([&] { return !story.events.empty(); }));
+  CHECK(story.take() == std::vector<std::string>{"unix:", "theirs start"});
+  first.loop().stop(base::Time{0}, nullptr);
+  REQUIRE(first.until([&] { return !first.loop().in_use_by_caller(); }));
+  CHECK(exists(folder.socket));
+  const int another = client_of(folder.socket);
+  REQUIRE(second.until([&] { return story.count("theirs start") == 1; }));
+  second.loop().stop(base::Time{0}, nullptr);
+  CHECK_FALSE(exists(folder.socket));
+  close(client);
+  close(another);
+}
