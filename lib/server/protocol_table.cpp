@@ -34,6 +34,15 @@ constexpr Range contexts{WHARF_COMPRESSION_OFF, WHARF_COMPRESSION_DEDICATED};
 constexpr Range windows{8, 15};
 constexpr Range levels{1, 9};
 
+Error check_http(const wharf_row& row) {
+  if (row.http == nullptr) return {};
+  constexpr std::size_t least = offsetof(wharf_http_row, destroy) + sizeof row.http->destroy;
+  const std::string whose = base::concat("protocol '", row.name, "'");
+  if (row.http->size < least) return {whose + ": its http row has a size that no version of wharf knows"};
+  if (row.http->request == nullptr) return {whose + " has an http row without a request callback"};
+  return {};
+}
+
 Error check_values(const wharf_row& row) {
   const std::string whose = base::concat("protocol '", row.name, "'");
   if (row.message != nullptr && row.fragment != nullptr)
@@ -41,7 +50,18 @@ Error check_values(const wharf_row& row) {
   if (Error error = check_value(whose, "compression", row.compression, contexts)) return error;
   if (Error error = check_value(whose, "compression_window_bits", row.compression_window_bits, windows)) return error;
   if (Error error = check_value(whose, "compression_memory_level", row.compression_memory_level, levels)) return error;
-  return check_value(whose, "compression_level", row.compression_level, levels);
+  if (Error error = check_value(whose, "compression_level", row.compression_level, levels)) return error;
+  return check_http(row);
+}
+
+/// A WebSocket client can choose it.
+bool converses(const wharf_row& row) { return row.message != nullptr || row.fragment != nullptr || row.open != nullptr; }
+
+bool is_mounted(const VirtualHost& host, std::string_view name) {
+  return std::any_of(host.mounts.begin(), host.mounts.end(), [name](const Mount& mount) {
+    const auto* requests = std::get_if<Requests>(&mount.serves);
+    return requests != nullptr && requests->protocol == name;
+  });
 }
 
 constexpr int or_default(std::uint32_t value, int fallback) { return value != 0 ? static_cast<int>(value) : fallback; }
@@ -123,11 +143,14 @@ base::Result<std::unique_ptr<ProtocolTable>, Error> ProtocolTable::start(const R
   for (const wharf_row& row : rows.rows()) {
     const bool listed =
         host.protocols.empty() || std::find(host.protocols.begin(), host.protocols.end(), row.name) != host.protocols.end();
-    if (!listed && host.default_protocol != row.name) continue;
+    if (!listed && host.default_protocol != row.name && !is_mounted(host, row.name)) continue;
     if (Error error = table->start_row(row, host, limits, home)) return base::Failure{std::move(error)};
-    if (listed && *row.name != '\0') table->selectable_.push_back(table->protocols_.back().get());
+    session::Protocol& started = *table->protocols_.back();
+    if (home.counts != nullptr) started.counts = &home.counts->rows[static_cast<std::size_t>(&row - rows.rows().data())];
+    if (listed && *row.name != '\0' && converses(row)) table->selectable_.push_back(&started);
   }
   table->default_ = table->find(host.default_protocol);
+  if (table->default_ != nullptr && !converses(table->default_->row)) table->default_ = nullptr;
   return table;
 }
 
@@ -135,6 +158,7 @@ Error ProtocolTable::start_row(const wharf_row& row, const VirtualHost& host, co
                                session::Home& home) {
   auto protocol = std::make_unique<session::Protocol>(session::service_table(), home);
   protocol->row = row;
+  if (row.http != nullptr) std::memcpy(&protocol->http, row.http, std::min(row.http->size, sizeof protocol->http));
   protocol->limits = limits;
   choose_compression(*protocol, limits.compression);
   if (const auto found = host.options.find(row.name); found != host.options.end()) protocol->options = found->second;

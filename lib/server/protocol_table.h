@@ -43,14 +43,14 @@ class ProtocolTable {
   /// RFC 6455 section 4.2.2: the first name that the client offers and the table has; where it offers none, the default row, or else
   /// the row with the empty name. nullptr: refuse.
   [[nodiscard]] session::Protocol* select(std::span<const std::string_view> offered) const;
+  /// The row of that name, also where clients can not select it.
+  [[nodiscard]] session::Protocol* find(std::string_view name) const;
   /// The names that can be selected, with commas.
   [[nodiscard]] std::string names() const;
 
  private:
   ProtocolTable() = default;
   Error start_row(const wharf_row& row, const VirtualHost& host, const session::WsLimits& limits, session::Home& home);
-
-  [[nodiscard]] session::Protocol* find(std::string_view name) const;
 
   std::vector<std::unique_ptr<session::Protocol>> protocols_;
   std::vector<session::Protocol*> selectable_;

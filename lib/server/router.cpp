@@ -1,6 +1,7 @@
 #include "server/router.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/ascii.h"
@@ -18,23 +19,70 @@ std::string_view without_port(std::string_view authority) {
   return is_port ? authority.substr(0, colon) : authority;
 }
 
+/// Whether a segment is "." or "..": clients take them out (RFC 3986 section 5.2.4), so what still has them hides where it leads.
+bool has_dot_segment(std::string_view path) {
+  for (std::size_t at = path.find("/."); at != path.npos; at = path.find("/.", at + 1)) {
+    const std::string_view segment = path.substr(at + 1, path.find('/', at + 1) - (at + 1));
+    if (segment == "." || segment == "..") return true;
+  }
+  return false;
+}
+
+session::Response nothing_here() { return session::text_response(404, "There is nothing here."); }
+
+/// `OPTIONS *` (RFC 9110 section 9.3.7).
+session::Response options_of_server() {
+  session::Response response;
+  response.status = 204;
+  response.fields.emplace_back("Allow", "GET, HEAD, OPTIONS");
+  return response;
+}
+
 }  // namespace
 
+std::string Router::check(const VirtualHost& host) {
+  for (const Mount& mount : host.mounts)
+    if (std::string fault = HostMount::check(mount); !fault.empty()) return fault;
+  for (const std::string& origin : host.origins)
+    if (std::string fault = AllowedOrigins::check(origin); !fault.empty()) return fault;
+  for (std::size_t i = 0; i < host.mounts.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (host.mounts[i].prefix == host.mounts[j].prefix) return "there are two mounts '" + host.mounts[i].prefix + "'";
+  return {};
+}
+
 base::Result<std::unique_ptr<Router>, Error> Router::start(const RowList& rows, const std::vector<VirtualHost>& hosts,
-                                                           const session::WsLimits& limits, session::Home& home) {
-  auto router = std::make_unique<Router>();
-  for (const VirtualHost& host : hosts) {
-    auto table = ProtocolTable::start(rows, host, limits, home);
-    if (!table) return base::Failure{table.error()};
-    std::vector<StaticFiles> mounts(host.mounts.begin(), host.mounts.end());
-    std::stable_sort(mounts.begin(), mounts.end(),
-                     [](const StaticFiles& a, const StaticFiles& b) { return a.prefix().size() > b.prefix().size(); });
-    router->hosts_.push_back({host.name, std::move(mounts), std::move(*table)});
-  }
+                                                           const session::WsLimits& limits, session::Home& home, Outside* outside) {
+  std::unique_ptr<Router> router(new Router(home));
+  for (const VirtualHost& host : hosts)
+    if (Error error = router->start_host(rows, host, limits, outside)) return base::Failure{std::move(error)};
   return router;
 }
 
+Error Router::start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits, Outside* outside) {
+  Host& started = hosts_.emplace_back(host);
+  auto table = ProtocolTable::start(rows, host, limits, home_);
+  if (!table) return table.error();
+  started.table = std::move(*table);
+  if (!host.access_log.file.empty()) {
+    auto log = RequestLog::open(host.access_log, outside, home_.log);
+    if (!log) return {log.error()};
+    started.log = std::move(*log);
+  }
+  for (const Mount& mount : host.mounts) {
+    const auto* requests = std::get_if<Requests>(&mount.serves);
+    session::Protocol* const protocol = requests != nullptr ? started.table->find(requests->protocol) : nullptr;
+    auto opened = HostMount::open(mount, protocol, {home_.log, outside});
+    if (!opened) return {opened.error()};
+    started.mounts.push_back(std::move(*opened));
+  }
+  std::stable_sort(started.mounts.begin(), started.mounts.end(),
+                   [](const auto& a, const auto& b) { return a->prefix().size() > b->prefix().size(); });
+  return {};
+}
+
 const Router::Host& Router::host_for(std::string_view authority) const {
+  if (hosts_.size() == 1) return hosts_.front();
   const std::string_view name = without_port(authority);
   const Host* fallback = &hosts_.front();
   for (const Host& host : hosts_) {
@@ -45,17 +93,60 @@ const Router::Host& Router::host_for(std::string_view authority) const {
 }
 
 void Router::handle(session::Exchange& exchange) {
+  if (home_.counts != nullptr) session::add(home_.counts->exchanges);
   const Host& host = host_for(exchange.request().host);
-  if (codec::wants_websocket(exchange.request())) return upgrade_to_websocket(exchange, *host.table);
-  serve_path(exchange, host);
+  if (host.log) host.log->line(exchange);
+  serve_host(exchange, host);
 }
 
-void Router::serve_path(session::Exchange& exchange, const Host& host) {
-  const auto target = codec::split_target(exchange.request().target);
+void Router::refused(const session::Link& link, int status) {
+  const Host& host = host_for({});
+  if (host.log) host.log->refused(link, status);
+}
+
+void Router::reopen_logs() {
+  for (const Host& host : hosts_)
+    if (host.log) host.log->reopen();
+}
+
+void Router::serve_host(session::Exchange& exchange, const Host& host) {
+  const codec::RequestHead& head = exchange.request();
+  if (head.target == "*") return exchange.respond(options_of_server());
+  if (head.method == "CONNECT") return exchange.respond(session::text_response(501, "This server opens no tunnels."));
+  const auto target = codec::split_target(head.target);
   if (!target) return exchange.respond(session::text_response(400, "The request's target has no path."));
-  for (const StaticFiles& mount : host.mounts)
-    if (target->path.starts_with(mount.prefix())) return mount.serve(exchange, target->path.substr(mount.prefix().size() - 1));
-  exchange.respond(session::text_response(404, "There is nothing here."));
+  std::optional<std::string> storage;
+  RequestPath path{target->path, target->path, target->query};
+  if (path.encoded.find('%') != path.encoded.npos) {
+    storage = codec::percent_decode(path.encoded);
+    if (!storage) return exchange.respond(session::text_response(400, "The path has a broken percent-encoding."));
+    path.decoded = *storage;
+  }
+  if (has_dot_segment(path.decoded)) return exchange.respond(nothing_here());
+  serve_path(exchange, host, path);
+}
+
+void Router::serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path) {
+  const auto found =
+      std::find_if(host.mounts.begin(), host.mounts.end(), [&path](const auto& mount) { return mount->matches(path.decoded); });
+  const HostMount* const mount = found != host.mounts.end() ? found->get() : nullptr;
+  std::string user;
+  if (mount != nullptr) {
+    exchange.add_lines(mount->lines());
+    if (mount->enter(exchange, user) != AccessGate::Verdict::enters) return;
+    if (host.log && !user.empty()) host.log->line(exchange).user = user;
+  }
+  if (codec::wants_websocket(exchange.request()) && (mount == nullptr || !mount->is_proxy()))
+    return serve_websocket(exchange, host);
+  if (mount == nullptr) return exchange.respond(nothing_here());
+  mount->serve(exchange, path, user.empty() ? std::string_view() : std::string_view(user));
+}
+
+void Router::serve_websocket(session::Exchange& exchange, const Host& host) {
+  if (!host.origins.allows(exchange.request(), AllowedOrigins::Transport::plain))
+    return exchange.respond(session::text_response(403, "Pages of that origin may not connect here."));
+  const session::Protocol* const chosen = upgrade_to_websocket(exchange, *host.table);
+  if (host.log && chosen != nullptr) host.log->line(exchange).protocol = chosen->row.name;
 }
 
 }  // namespace wharf::server

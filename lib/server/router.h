@@ -1,34 +1,55 @@
 #pragma once
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "server/host_mount.h"
+#include "server/origins.h"
 #include "server/protocol_table.h"
-#include "server/static_files.h"
+#include "server/request_log.h"
 #include "session/exchange.h"
 #include "session/protocol.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {
 
-/// Finds for each request the virtual host, and there the protocol table or the mount. One per loop.
+/// Finds for each request the virtual host, and there the mount or the protocol table. One per loop.
 class Router final : public session::Handler {
  public:
-  /// Starts the protocol tables of all hosts; the first is that of the requests which match none. The error names what could not start.
+  /// Starts the protocol tables and mounts of all hosts; the first is that of the requests which match none. The error names what could
+  /// not start. `outside` may be nullptr: then there are no proxies, and nothing is done on other threads.
   static base::Result<std::unique_ptr<Router>, Error> start(const RowList& rows, const std::vector<VirtualHost>& hosts,
-                                                            const session::WsLimits& limits, session::Home& home);
+                                                            const session::WsLimits& limits, session::Home& home,
+                                                            Outside* outside = nullptr);
+
+  /// An empty text, or what is wrong with a host, in one line.
+  static std::string check(const VirtualHost& host);
+
   void handle(session::Exchange& exchange) override;
+  void refused(const session::Link& link, int status) override;
+  void reopen_logs();
 
  private:
   struct Host {
+    explicit Host(const VirtualHost& host) : name(host.name), origins(host.origins) {}
+
     std::string name;
-    std::vector<StaticFiles> mounts;  // longest prefix first
-    std::unique_ptr<ProtocolTable> table;
+    AllowedOrigins origins;
+    std::unique_ptr<RequestLog> log;                 // nullptr: none is written
+    std::unique_ptr<ProtocolTable> table;            // outlives the mounts, which name its rows
+    std::vector<std::unique_ptr<HostMount>> mounts;  // longest prefix first
   };
 
-  [[nodiscard]] const Host& host_for(std::string_view authority) const;
-  static void serve_path(session::Exchange& exchange, const Host& host);
+  explicit Router(session::Home& home) : home_(home) {}
 
+  Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits, Outside* outside);
+  [[nodiscard]] const Host& host_for(std::string_view authority) const;
+  static void serve_host(session::Exchange& exchange, const Host& host);
+  static void serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path);
+  static void serve_websocket(session::Exchange& exchange, const Host& host);
+
+  session::Home& home_;
   std::vector<Host> hosts_;
 };
 

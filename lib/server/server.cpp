@@ -60,10 +60,12 @@ class Server::Implementation {
   Error load_plugins(const std::string& folder);
   [[nodiscard]] std::vector<std::string> protocols() const;
   Error listen(const std::string& interface, std::uint16_t port);
+  Error listen_unix(const std::string& path);
   [[nodiscard]] std::vector<std::string> addresses() const;
   Error run(const std::function<void()>& ready);
   Error start(uv_loop_s* loop);
   void stop(std::function<void()> stopped);
+  void reopen_logs();
 
  private:
   /// What one thread needs; made on the starting thread, then used on its own.
@@ -83,6 +85,7 @@ class Server::Implementation {
   base::Log log_;
   server::RowList rows_;
   std::vector<VirtualHost> hosts_;
+  session::Statistics statistics_;                         // outlives the workers
   std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
   std::vector<io::Address> addresses_;
 
@@ -99,13 +102,12 @@ class Server::Implementation {
 Error Server::Implementation::add(VirtualHost host) {
   for (const VirtualHost& other : hosts_)
     if (base::equal_ignoring_case(other.name, host.name)) return {"there are two virtual hosts '" + host.name + "'"};
-  for (Mount& mount : host.mounts) {
-    if (std::string fault = server::StaticFiles::check_folder(mount); !fault.empty()) return {std::move(fault)};
-    mount = server::StaticFiles::resolved(std::move(mount));
-  }
+  if (std::string fault = server::Router::check(host); !fault.empty()) return {std::move(fault)};
   std::vector<std::string> named = host.protocols;
   if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
   for (const auto& [name, options] : host.options) named.push_back(name);
+  for (const Mount& mount : host.mounts)
+    if (const auto* requests = std::get_if<Requests>(&mount.serves)) named.push_back(requests->protocol);
   for (const std::string& name : named) {
     if (rows_.find(name) != nullptr) continue;
     std::string known;
@@ -168,6 +170,24 @@ Error Server::Implementation::listen(const std::string& interface, std::uint16_t
   return {};
 }
 
+/// A path can be bound once: the loops share one socket.
+Error Server::Implementation::listen_unix(const std::string& path) {
+  const auto address = io::unix_address(path);
+  if (!address) return {"cannot listen on the unix socket '" + path + "': " + address.error()};
+  auto first = io::ListeningSocket::open(*address, options_.limits.backlog, io::ListeningSocket::Sharing::alone);
+  if (!first) return {first.error()};
+  std::vector<io::ListeningSocket> sockets;
+  sockets.push_back(std::move(*first));
+  while (sockets.size() < options_.threads) {
+    auto another = sockets.front().duplicate();
+    if (!another) return {another.error()};
+    sockets.push_back(std::move(*another));
+  }
+  sockets_.push_back(std::move(sockets));
+  addresses_.push_back(*address);
+  return {};
+}
+
 std::vector<std::string> Server::Implementation::addresses() const {
   std::vector<std::string> texts;
   for (const io::Address& address : addresses_) texts.push_back(address.text());
@@ -189,9 +209,12 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   const std::size_t connections = wanted != 0 ? wanted : connections_by_descriptors(options_.threads);
   server::FloorLimits limits(options_.limits, std::max<std::size_t>(1, connections / options_.threads));
   limits.ws.compression = options_.compression;
+  statistics_.row_names = protocols();
+  statistics_.loops.clear();
   std::vector<Place> places;
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
-    auto worker = Worker::create(foreign, limits, rows_, hosts_, log_);
+    session::LoopCounts& counts = statistics_.loops.emplace_back(rows_.rows().size());
+    auto worker = Worker::create(foreign, limits, {rows_, hosts_, statistics_, counts, log_});
     if (!worker) return worker.error();
     places.push_back({std::move(*worker), {}});
   }
@@ -215,7 +238,7 @@ Error Server::Implementation::give_sockets() {
 Error Server::Implementation::run(const std::function<void()>& ready) {
   if (Error error = prepare(nullptr)) return error;
   io::Loop& own = places_.front().worker->loop();
-  if (options_.stop_on_signals) own.on_termination_signal([this] { stop({}); });
+  if (options_.stop_on_signals) own.on_signals([this] { stop({}); }, [this] { reopen_logs(); });
   try {
     start_threads();
     if (ready) ready();
@@ -255,6 +278,11 @@ void Server::Implementation::stop(std::function<void()> stopped) {
   for (Place& place : places_) stop_place(place);
 }
 
+void Server::Implementation::reopen_logs() {
+  const std::lock_guard lock(mutex_);
+  for (Place& place : places_) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
+}
+
 /// Where the loop never ran, it takes what was posted while its worker is being destroyed.
 void Server::Implementation::stop_place(Place& place) {
   io::Loop& loop = place.worker->loop();
@@ -290,9 +318,11 @@ Error Server::load_plugin(const std::string& file) { return implementation_->loa
 Error Server::load_plugins(const std::string& folder) { return implementation_->load_plugins(folder); }
 std::vector<std::string> Server::protocols() const { return implementation_->protocols(); }
 Error Server::listen(const std::string& interface, std::uint16_t port) { return implementation_->listen(interface, port); }
+Error Server::listen_unix(const std::string& path) { return implementation_->listen_unix(path); }
 std::vector<std::string> Server::addresses() const { return implementation_->addresses(); }
 Error Server::run(const std::function<void()>& ready) { return implementation_->run(ready); }
 Error Server::start(uv_loop_s* loop) { return implementation_->start(loop); }
 void Server::stop(std::function<void()> stopped) { implementation_->stop(std::move(stopped)); }
+void Server::reopen_logs() { implementation_->reopen_logs(); }
 
 }  // namespace wharf

@@ -41,14 +41,20 @@ std::optional<codec::DeflateAgreement> agree_on_deflate(const codec::RequestHead
 
 }  // namespace
 
-void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table) {
+session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table) {
   const codec::RequestHead& head = exchange.request();
   const auto offer = codec::check_handshake(head);
-  if (!offer) return refuse(exchange, offer.error());
+  if (!offer) {
+    refuse(exchange, offer.error());
+    return nullptr;
+  }
   session::Protocol* protocol = table.select(offer->protocols);
-  if (protocol == nullptr) return exchange.respond(session::text_response(400, no_protocol(*offer, table)));
+  if (protocol == nullptr) {
+    exchange.respond(session::text_response(400, no_protocol(*offer, table)));
+    return nullptr;
+  }
 
-  const session::OpeningRequest request(head, exchange.link());
+  const session::RequestView request(head, exchange.link());
   if (protocol->row.accept != nullptr) {
     const int status = protocol->row.accept(protocol->shared, &request);
     if (status != 0) {
@@ -56,7 +62,8 @@ void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& tabl
       if (!refuses)
         protocol->home.log.error(protocol->row.name, ": accept answered ", status, "; it is 0 to accept, or 400 to 599 to refuse");
       const int answer = refuses ? status : 500;
-      return exchange.respond(session::text_response(answer, codec::reason_phrase(answer)));
+      exchange.respond(session::text_response(answer, codec::reason_phrase(answer)));
+      return nullptr;
     }
   }
   std::vector<std::pair<std::string, std::string>> fields{
@@ -66,6 +73,7 @@ void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& tabl
   if (deflate) fields.emplace_back("Sec-WebSocket-Extensions", codec::deflate_answer(*deflate));
   exchange.tunnel("websocket", fields);
   exchange.link().become(session::Ws::open(exchange.link(), *protocol, request, deflate));
+  return protocol;
 }
 
 }  // namespace wharf::server

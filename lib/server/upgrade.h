@@ -5,7 +5,7 @@
 namespace wharf::server {
 
 /// Answers a request that wants WebSocket: with 101 and the conversation of the row that the client selects, or with the reason why not
-/// (RFC 6455 section 4.2.2).
-void upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table);
+/// (RFC 6455 section 4.2.2). Returns the row, or nullptr where there is no conversation.
+session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table);
 
 }  // namespace wharf::server

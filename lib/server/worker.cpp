@@ -28,30 +28,42 @@ FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
   http.head = {limits.request_line, limits.request_head, limits.request_fields};
   http.head_time = bounded(limits.request_head_time);
   http.idle = bounded(limits.keep_alive_idle);
+  http.chunk = {limits.chunk_extension, limits.chunk_extensions, limits.trailer, limits.trailer_fields};
+  http.body_idle = bounded(limits.body_idle);
+  http.body_grace = bounded(limits.body_grace);
+  http.body_rate = limits.body_rate;
+  http.dropped_body = limits.dropped_body;
+  http.answer_time = bounded(limits.answer_time);
+  ws.pipe_idle = limits.pipe_idle > std::chrono::milliseconds(0) ? bounded(limits.pipe_idle) : base::never;
   loop.connections = connections;
   loop.write_stall = bounded(limits.write_stall);
+  loop.write_progress = limits.write_progress;
   loop.output = {limits.output_low_water, limits.output_high_water, limits.output_hard_cap};
 }
 
-base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, const FloorLimits& limits, const RowList& rows,
-                                                            const std::vector<VirtualHost>& hosts, base::Log& log) {
-  auto loop = io::Loop::create(foreign, limits.loop, log);
+base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, const FloorLimits& limits,
+                                                            const WorkerParts& parts) {
+  auto loop = io::Loop::create(foreign, limits.loop, parts.log);
   if (!loop) return base::Failure{Error{loop.error()}};
-  std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop)));
-  auto router = Router::start(rows, hosts, limits.ws, worker->home_);
+  std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop), parts));
+  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_);
   if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);
-  worker->http_.emplace(session::HttpContext{*worker->router_, limits.http, codec::RequestParser(limits.http.head)});
+  worker->http_.emplace(*worker->router_, limits.http, worker->loop_->log());
   return worker;
 }
 
-Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop)
+Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts)
     // clang-format off
     : limits_(limits),
       loop_(std::move(loop)),
       handles_(loop_->mailbox()),
-      home_{loop_->log(), handles_, [this] { return loop_->now(); }} {}
-// clang-format on
+      home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts},
+      outside_(*loop_) {
+  // clang-format on
+  parts.counts.connections = &loop_->clients();
+  if (parts.statistics.since == base::Time{0}) parts.statistics.since = loop_->now();
+}
 
 /// Sessions end with their loop, while all that they use is still there.
 Worker::~Worker() {
@@ -61,8 +73,10 @@ Worker::~Worker() {
 }
 
 Error Worker::accept_from(io::ListeningSocket socket) {
-  auto listener = io::Listener::create(*loop_, std::move(socket),
-                                       [this](session::Link& link) { return std::make_unique<session::H1>(link, *http_); });
+  auto listener = io::Listener::create(*loop_, std::move(socket), [this](session::Link& link) {
+    session::add(home_.counts->accepted);
+    return std::make_unique<session::H1>(link, *http_);
+  });
   if (!listener) return {"the system refuses to watch a listening socket"};
   loop_->add(std::move(listener));
   return {};

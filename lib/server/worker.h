@@ -7,10 +7,12 @@
 
 #include "io/listener.h"
 #include "io/loop.h"
+#include "server/loop_outside.h"
 #include "server/router.h"
 #include "session/h1.h"
 #include "session/handles.h"
 #include "session/protocol.h"
+#include "session/statistics.h"
 
 namespace wharf::server {
 
@@ -26,27 +28,38 @@ struct FloorLimits {
   io::LoopLimits loop;
 };
 
+/// What a server lends to its workers.
+struct WorkerParts {
+  const RowList& rows;
+  const std::vector<VirtualHost>& hosts;
+  session::Statistics& statistics;
+  session::LoopCounts& counts;  ///< of this worker's loop, one of those of the statistics
+  base::Log& log;
+};
+
 /// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread, but for stop_soon().
 class Worker {
  public:
-  static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const FloorLimits& limits, const RowList& rows,
-                                                             const std::vector<VirtualHost>& hosts, base::Log& log);
+  static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const FloorLimits& limits,
+                                                             const WorkerParts& parts);
 
   /// The error is for when the system refuses to watch the socket.
   Error accept_from(io::ListeningSocket socket);
   [[nodiscard]] io::Loop& loop() { return *loop_; }
+  void reopen_logs() { router_->reopen_logs(); }
 
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
  private:
-  Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop);
+  Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts);
 
   FloorLimits limits_;
   std::unique_ptr<io::Loop> loop_;  // first made and last gone
   session::Handles handles_;
   session::Home home_;
+  LoopOutside outside_;
   std::unique_ptr<Router> router_;
   std::optional<session::HttpContext> http_;
 };

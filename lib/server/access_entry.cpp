@@ -1,0 +1,177 @@
+#include "server/access_entry.h"
+
+#include <algorithm>
+
+#include "base/ascii.h"
+#include "base/log.h"
+#include "codec/http_date.h"
+#include "codec/utf8.h"
+
+namespace wharf::server {
+namespace {
+
+constexpr std::string_view hex_digits = "0123456789abcdef";
+
+std::string_view without_port(std::string_view address) {
+  if (address.starts_with('[')) return address.substr(1, std::min(address.find(']'), address.size()) - 1);
+  const std::size_t colon = std::min(address.find(':'), address.size());
+  const std::string_view port = address.substr(std::min(colon + 1, address.size()));
+  return !port.empty() && std::all_of(port.begin(), port.end(), base::is_digit) ? address.substr(0, colon) : address;
+}
+
+std::string_view cut(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t end = most;
+  while (end + 3 > most && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
+void put_hex(std::string& line, unsigned char byte) { (line += hex_digits[byte >> 4]) += hex_digits[byte & 15]; }
+
+/// The letter that stands for a character behind a backslash, 0 where there is none.
+constexpr char escape_of(char c) {
+  switch (c) {
+    case '"':
+    case '\\': return c;
+    case '\b': return 'b';
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    case '\v': return 'v';
+    default: return '\0';
+  }
+}
+
+/// What stands for itself in both formats.
+constexpr bool is_plain(char c) { return c > ' ' && c < '\x7F' && c != '"' && c != '\\'; }
+
+/// Moves the plain characters at the front of `rest` to the line.
+void take_plain(std::string& line, std::string_view& rest) {
+  const auto end = std::find_if_not(rest.begin(), rest.end(), is_plain);
+  const auto size = static_cast<std::size_t>(end - rest.begin());
+  line += rest.substr(0, size);
+  rest.remove_prefix(size);
+}
+
+/// A text of the combined format, with spaces or what stands for them.
+void put_escaped(std::string& line, std::string_view text, std::size_t most, std::string_view space) {
+  const std::string_view shown = cut(text, most);
+  std::string_view rest = shown;
+  for (take_plain(line, rest); !rest.empty(); take_plain(line, rest)) {
+    const char c = rest.front();
+    rest.remove_prefix(1);
+    if (const char escape = escape_of(c); escape != '\0') (line += '\\') += escape;
+    else if (c == ' ') line += space;
+    else put_hex(line += "\\x", static_cast<unsigned char>(c));
+  }
+  if (text.empty()) line += '-';
+  if (shown.size() < text.size()) line += "...";
+}
+
+void put_bare(std::string& line, std::string_view text) { put_escaped(line, text, longest_short_text, "\\x20"); }
+void put_quoted(std::string& line, std::string_view text, std::size_t most = longest_text) { put_escaped(line, text, most, " "); }
+
+void put_request_line(std::string& line, const AccessEntry& entry) {
+  if (entry.method.empty() && entry.target.empty() && entry.version.empty()) {
+    line += '-';
+    return;
+  }
+  put_quoted(line, entry.method, longest_short_text);
+  put_quoted(line += ' ', entry.target);
+  put_quoted(line += ' ', entry.version, longest_short_text);
+}
+
+/// How many bytes at the front of a text, which is not empty, are one code point; 0 where they are none, and then `wrong` is how many
+/// bytes one U+FFFD stands for.
+std::size_t code_point(std::string_view text, std::size_t& wrong) {
+  codec::Utf8 utf8;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    wrong = std::max<std::size_t>(i, 1);
+    if (!utf8.feed(text.substr(i, 1))) return 0;
+    if (utf8.complete()) return i + 1;
+  }
+  wrong = text.size();
+  return 0;
+}
+
+void put_code_point(std::string& line, std::string_view bytes) {
+  const auto last = static_cast<unsigned char>(bytes.back());
+  const bool is_c1 = bytes.size() == 2 && bytes.front() == '\xC2' && last < 0xA0;
+  if (is_c1 || (bytes.size() == 1 && (last < 0x20 || last == 0x7F))) {
+    put_hex(line += "\\u00", last);
+    return;
+  }
+  if (bytes == "\"" || bytes == "\\") line += '\\';
+  line += bytes;
+}
+
+void put_member(std::string& line, std::string_view name, std::string_view text, std::size_t most = longest_short_text) {
+  ((line += ",\"") += name) += "\":\"";
+  const std::string_view shown = cut(text, most);
+  std::string_view rest = shown;
+  for (take_plain(line, rest); !rest.empty(); take_plain(line, rest)) {
+    std::size_t wrong = 0;
+    const std::size_t size = code_point(rest, wrong);
+    if (size != 0) put_code_point(line, rest.substr(0, size));
+    else line += "\xEF\xBF\xBD";
+    rest.remove_prefix(size != 0 ? size : wrong);
+  }
+  if (shown.size() < text.size()) line += "...";
+  line += '"';
+}
+
+void put_number(std::string& line, std::string_view name, std::uint64_t number) {
+  ((line += ",\"") += name) += "\":";
+  base::append_text(line, number);
+}
+
+/// RFC 3339, in UTC.
+std::string timestamp(std::time_t time, std::uint32_t microseconds) {
+  const codec::HttpDate date(time);
+  const std::string_view text = date.text();  // Sun, 06 Nov 1994 08:49:37 GMT
+  const std::size_t month = std::string_view("JanFebMarAprMayJunJulAugSepOctNovDec").find(text.substr(8, 3)) / 3 + 1;
+  const std::string fraction = std::to_string(1'000'000 + microseconds % 1'000'000).substr(1);
+  return base::concat(text.substr(12, 4), month < 10 ? "-0" : "-", month, "-", text.substr(5, 2), "T", text.substr(17, 8), ".",
+                      fraction, "Z");
+}
+
+}  // namespace
+
+std::string combined_line(const AccessEntry& entry) {
+  const codec::HttpDate date(entry.time);
+  const std::string_view time = date.text();
+  std::string line;
+  line.reserve(160 + entry.target.size() + entry.referer.size() + entry.user_agent.size());
+  put_bare(line, without_port(entry.address));
+  put_bare(line += " - ", entry.user);
+  line +=
+      base::concat(" [", time.substr(5, 2), "/", time.substr(8, 3), "/", time.substr(12, 4), ":", time.substr(17, 8), " +0000] \"");
+  put_request_line(line, entry);
+  line += entry.status == 0 ? "\" - " : base::concat("\" ", entry.status, " ");
+  if (entry.body_bytes == 0) line += '-';
+  else base::append_text(line, entry.body_bytes);
+  put_quoted(line += " \"", entry.referer);
+  put_quoted(line += "\" \"", entry.user_agent);
+  return line += '"';
+}
+
+std::string json_line(const AccessEntry& entry) {
+  std::string line;
+  line.reserve(320 + entry.target.size() + entry.referer.size() + entry.user_agent.size());
+  ((line += R"({"time":")") += timestamp(entry.time, entry.microseconds)) += '"';
+  put_member(line, "address", without_port(entry.address));
+  put_member(line, "user", entry.user);
+  put_member(line, "host", entry.host);
+  put_member(line, "method", entry.method);
+  put_member(line, "target", entry.target, longest_text);
+  put_member(line, "version", entry.version);
+  put_number(line, "status", static_cast<std::uint64_t>(std::max(entry.status, 0)));
+  put_number(line, "bytes", entry.body_bytes);
+  put_member(line, "referer", entry.referer, longest_text);
+  put_member(line, "user_agent", entry.user_agent, longest_text);
+  put_number(line, "duration_us", entry.duration);
+  put_member(line, "protocol", entry.protocol);
+  return line += entry.delivery == AccessEntry::Delivery::whole ? ",\"complete\":true}" : ",\"complete\":false}";
+}
+
+}  // namespace wharf::server

@@ -1,0 +1,38 @@
+#pragma once
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string_view>
+
+#include "base/clock.h"
+#include "codec/basic_credentials.h"
+#include "codec/secret.h"
+
+namespace wharf::server {
+
+/// Which credentials were found right a while ago, so that a client that sends them with each request pays for password_matches() once.
+/// Keeps digests under a key of its own, never a password; those that were wrong are not kept. One thread at a time.
+class CredentialCache {
+ public:
+  static constexpr std::size_t default_most = 256;       ///< the oldest makes room
+  static constexpr base::Time default_keep{5 * 60'000};  ///< from remember(), however often they are used
+
+  explicit CredentialCache(std::size_t most = default_most, base::Time keep = default_keep) : most_(most), keep_(keep) {}
+
+  /// `hash` is what the password file has for the user now: a new one makes strangers of the old credentials.
+  [[nodiscard]] bool knows(const codec::Credentials& credentials, std::string_view hash, base::Time now);
+  void remember(const codec::Credentials& credentials, std::string_view hash, base::Time now);
+
+  [[nodiscard]] std::size_t size() const { return until_.size(); }
+
+ private:
+  using Digest = codec::SecretKey::Bytes;
+  [[nodiscard]] std::optional<Digest> digest_of(const codec::Credentials& credentials, std::string_view hash) const;
+
+  std::size_t most_;
+  base::Time keep_;
+  codec::SecretKey key_;
+  std::map<Digest, base::Time> until_;
+};
+
+}  // namespace wharf::server

@@ -1,0 +1,169 @@
+#include "server/host_mount.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/ascii.h"
+#include "codec/basic_credentials.h"
+#include "session/row_exchange.h"
+
+namespace wharf::server {
+namespace {
+
+constexpr std::string_view security_lines =
+    "Content-Security-Policy: default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src "
+    "'none'\r\n"
+    "Referrer-Policy: no-referrer\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "X-Frame-Options: DENY\r\n";
+
+constexpr std::array<int, 4> redirect_statuses{301, 302, 307, 308};
+
+template <class... Calls>
+struct Overloaded : Calls... {
+  using Calls::operator()...;
+};
+template <class... Calls>
+Overloaded(Calls...) -> Overloaded<Calls...>;
+
+bool is_field_value(std::string_view value) { return value.find_first_of(std::string_view("\r\n\0", 3)) == value.npos; }
+
+std::string check_fields(const Mount& mount) {
+  for (const auto& [name, value] : mount.fields) {
+    if (!base::is_token(name)) return "mount '" + mount.prefix + "': '" + name + "' is no name of a field";
+    if (!is_field_value(value)) return "mount '" + mount.prefix + "': the value of " + name + " has a line break or NUL";
+    for (const std::string_view own : {"Connection", "Content-Length", "Date", "Keep-Alive", "Transfer-Encoding"})
+      if (base::equal_ignoring_case(name, own)) return "mount '" + mount.prefix + "': " + name + " is written by the server itself";
+  }
+  return {};
+}
+
+std::string check_redirect(const Redirect& redirect) {
+  if (std::find(redirect_statuses.begin(), redirect_statuses.end(), redirect.status) == redirect_statuses.end())
+    return "a redirect has status 301, 302, 307 or 308, not " + std::to_string(redirect.status);
+  const bool visible =
+      std::all_of(redirect.location.begin(), redirect.location.end(), [](char c) { return c > ' ' && c < '\x7F'; });
+  if (redirect.location.empty() || !visible)
+    return "a redirect needs a location, percent-encoded: '" + redirect.location + "' is none";
+  return {};
+}
+
+std::string check_fixed(const Fixed& fixed) {
+  if (fixed.status < 200 || fixed.status > 599)
+    return "a fixed answer has a status from 200 to 599, not " + std::to_string(fixed.status);
+  if (!is_field_value(fixed.media_type)) return "the media type of a fixed answer has a line break or NUL";
+  return {};
+}
+
+/// For the part of a decoded path that a mount of files is asked for.
+std::string percent_encode_path(std::string_view decoded) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : decoded) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = c == '/' || base::is_digit(c) || (base::lower(c) >= 'a' && base::lower(c) <= 'z') || c == '-' || c == '.' ||
+                       c == '_' || c == '~';
+    if (plain) encoded += c;
+    else ((encoded += '%') += digits[byte >> 4]) += digits[byte & 15];
+  }
+  return encoded;
+}
+
+session::Response moved(int status, std::string location) {
+  session::Response response = session::text_response(status, "It is at another place: " + location);
+  response.fields.emplace_back("Location", std::move(location));
+  return response;
+}
+
+}  // namespace
+
+std::string HostMount::check(const Mount& mount) {
+  if (mount.prefix.empty() || mount.prefix.front() != '/' || mount.prefix.back() != '/')
+    return "mount prefix '" + mount.prefix + "' must start and end with '/'";
+  if (std::string fault = check_fields(mount); !fault.empty()) return fault;
+  const Overloaded check_each{
+      [](const Files& files) { return StaticFiles::check_folder(files); },
+      [&mount](const Requests& requests) {
+        return requests.protocol.empty() ? "mount '" + mount.prefix + "' names no protocol" : std::string();
+      },
+      [](const Redirect& redirect) { return check_redirect(redirect); },
+      [](const Proxy& proxy) { return ProxyMount::check(proxy); },
+      [](const Fixed& fixed) { return check_fixed(fixed); },
+  };
+  return std::visit(check_each, mount.serves);
+}
+
+base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Mount& mount, session::Protocol* protocol,
+                                                                      const MountParts& parts) {
+  std::unique_ptr<HostMount> opened(new HostMount);
+  opened->prefix_ = mount.prefix;
+  if (mount.security == SecurityFields::on) opened->lines_ += security_lines;
+  for (const auto& [name, value] : mount.fields) (((opened->lines_ += name) += ": ") += value) += "\r\n";
+  if (mount.access) {
+    auto gate = AccessGate::open(*mount.access, parts.outside, parts.log);
+    if (!gate) return base::Failure{gate.error()};
+    opened->gate_ = std::move(*gate);
+  }
+  if (const auto* files = std::get_if<Files>(&mount.serves)) {
+    opened->serves_ = std::make_unique<StaticFiles>(*files);
+  } else if (const auto* requests = std::get_if<Requests>(&mount.serves)) {
+    if (protocol == nullptr || protocol->row.http == nullptr)
+      return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests->protocol + "' answers no requests"};
+    opened->serves_ = protocol;
+  } else if (const auto* proxy = std::get_if<Proxy>(&mount.serves)) {
+    auto proxy_mount = ProxyMount::open(*proxy, parts.outside);
+    if (!proxy_mount) return base::Failure{proxy_mount.error()};
+    opened->serves_ = std::move(*proxy_mount);
+  } else if (const auto* redirect = std::get_if<Redirect>(&mount.serves)) {
+    opened->serves_ = *redirect;
+  } else {
+    opened->serves_ = std::get<Fixed>(mount.serves);
+  }
+  return opened;
+}
+
+AccessGate::Verdict HostMount::enter(session::Exchange& exchange, std::string& user) const {
+  return gate_ ? gate_->check(exchange, user) : AccessGate::Verdict::enters;
+}
+
+void HostMount::serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) const {
+  const Overloaded serve_each{
+      [&](const std::unique_ptr<StaticFiles>& files) { serve_files(exchange, *files, path); },
+      [&](session::Protocol* protocol) {
+        session::RowExchange::serve(exchange, *protocol, {prefix_, user});
+      },
+      [&](const Redirect& to) { redirect(exchange, to, path); },
+      [&](const std::unique_ptr<ProxyMount>& proxy) { proxy->serve(exchange, prefix_); },
+      [&](const Fixed& fixed) {
+        session::Response response;
+        response.status = fixed.status;
+        if (!fixed.media_type.empty()) response.fields.emplace_back("Content-Type", fixed.media_type);
+        response.content = fixed.body;
+        exchange.respond(std::move(response));
+      },
+  };
+  std::visit(serve_each, serves_);
+}
+
+void HostMount::serve_files(session::Exchange& exchange, const StaticFiles& files, const RequestPath& path) const {
+  if (path.decoded.size() < prefix_.size()) {
+    const std::string query = path.query.empty() ? std::string() : base::concat("?", path.query);
+    return exchange.respond(moved(301, percent_encode_path(prefix_) + query));
+  }
+  if (path.encoded.size() == path.decoded.size()) return files.serve(exchange, path.encoded.substr(prefix_.size() - 1));
+  files.serve(exchange, percent_encode_path(path.decoded.substr(prefix_.size() - 1)));
+}
+
+void HostMount::redirect(session::Exchange& exchange, const Redirect& redirect, const RequestPath& path) const {
+  std::string location = redirect.location;
+  if (location.back() == '/' && path.decoded.size() > prefix_.size()) {
+    std::string_view rest = path.decoded.substr(prefix_.size());
+    while (rest.starts_with('/')) rest.remove_prefix(1);  // "//" at the front would name another host
+    location += percent_encode_path(rest);
+  }
+  if (!path.query.empty()) location += base::concat(location.find('?') == location.npos ? "?" : "&", path.query);
+  exchange.respond(moved(redirect.status, std::move(location)));
+}
+
+}  // namespace wharf::server

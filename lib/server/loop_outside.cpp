@@ -1,0 +1,21 @@
+#include "server/loop_outside.h"
+
+#include <utility>
+
+#include "io/connector.h"
+#include "io/work.h"
+
+namespace wharf::server {
+
+void LoopOutside::connect(const Endpoint& to, base::Time limit, SessionMaker connected,
+                          std::function<void(std::string_view)> failed) {
+  io::Connector::start(loop_, {to.host, to.port, to.path}, limit, std::move(connected), std::move(failed));
+}
+
+void LoopOutside::work(std::function<void()> task, std::function<void()> done) {
+  io::work(loop_, std::move(task), std::move(done));
+}
+
+void LoopOutside::at_turn_end(std::function<void()> call) { loop_.at_turn_end(std::move(call)); }
+
+}  // namespace wharf::server

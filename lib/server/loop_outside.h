@@ -1,0 +1,21 @@
+#pragma once
+#include "io/loop.h"
+#include "server/outside.h"
+
+namespace wharf::server {
+
+/// The world as the worker's loop reaches it. Used while the loop exists, and no longer.
+class LoopOutside final : public Outside {
+ public:
+  explicit LoopOutside(io::Loop& loop) : loop_(loop) {}
+
+  void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
+  void work(std::function<void()> task, std::function<void()> done) override;
+  void at_turn_end(std::function<void()> call) override;
+  [[nodiscard]] base::Time now() const override { return loop_.now(); }
+
+ private:
+  io::Loop& loop_;
+};
+
+}  // namespace wharf::server

@@ -1,0 +1,41 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "session/link.h"
+#include "session/session.h"
+
+namespace wharf::server {
+
+/// Where a connection of our own goes: a TCP host and port, or the path of a unix socket.
+struct Endpoint {
+  std::string host;  ///< a name or an address, without brackets; empty for a unix socket
+  std::string port;
+  std::string path;  ///< of the unix socket
+};
+
+/// What mounts need of the world beyond the connections of their clients. One per loop; everything on the loop's thread but the tasks.
+class Outside {
+ public:
+  virtual ~Outside() = default;
+
+  /// Makes the first session of a link that has been connected; the link belongs to itself and tells the session all that happens.
+  using SessionMaker = std::function<std::unique_ptr<session::Session>(session::Link&)>;
+  /// Connects within `limit`. Exactly one of the two is called, later: never within this call. `failed` gets the reason in a few words.
+  /// Neither is called when the loop stops before.
+  virtual void connect(const Endpoint& to, base::Time limit, SessionMaker connected,
+                       std::function<void(std::string_view)> failed) = 0;
+
+  /// Runs `task` on another thread, then `done` on the loop's. `done` is not called when the loop stops before.
+  virtual void work(std::function<void()> task, std::function<void()> done) = 0;
+
+  /// Calls back once, later in this turn of the loop, before it blocks.
+  virtual void at_turn_end(std::function<void()> call) = 0;
+
+  [[nodiscard]] virtual base::Time now() const = 0;
+};
+
+}  // namespace wharf::server

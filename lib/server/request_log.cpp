@@ -1,0 +1,88 @@
+#include "server/request_log.h"
+
+#include <chrono>
+#include <utility>
+
+#include "server/access_entry.h"
+
+namespace wharf::server {
+namespace {
+
+template <class Clock>
+std::int64_t microseconds_now() {
+  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<RequestLog>, std::string> RequestLog::open(const AccessLogFile& file, Outside* outside,
+                                                                        base::Log& log) {
+  auto opened = AccessLog::open(file.file, [&log](const std::string& text) { log.error(text); });
+  if (!opened) return base::Failure{opened.error()};
+  return std::unique_ptr<RequestLog>(new RequestLog(std::move(*opened), file.format, outside, log));
+}
+
+RequestLog::RequestLog(std::unique_ptr<AccessLog> file, LogFormat format, Outside* outside, base::Log& log)
+    : file_(std::move(file)), format_(format), outside_(outside), log_(log) {}
+
+RequestLog::Line::Line(RequestLog& log)
+    : log_(log), began_(microseconds_now<std::chrono::system_clock>()), started_(microseconds_now<std::chrono::steady_clock>()) {}
+
+RequestLog::Line& RequestLog::line(session::Exchange& exchange) {
+  if (session::ExchangeObserver* const known = exchange.observer()) return static_cast<Line&>(*known);
+  auto made = std::make_unique<Line>(*this);
+  Line& line = *made;
+  const codec::RequestHead& head = exchange.request();
+  line.address_ = exchange.link().address();
+  line.method_ = head.method;
+  line.target_ = head.target;
+  line.version_ = head.version == codec::HttpVersion::http11 ? "HTTP/1.1" : "HTTP/1.0";
+  line.referer_ = head.field("Referer");
+  line.user_agent_ = head.field("User-Agent");
+  line.host_ = head.host;
+  exchange.observe(std::move(made));
+  return line;
+}
+
+void RequestLog::refused(const session::Link& link, int status) {
+  Line line(*this);
+  line.address_ = link.address();
+  write(line, {status, 0, true});
+}
+
+void RequestLog::write(const Line& line, const session::ExchangeEnd& end) {
+  AccessEntry entry;
+  entry.address = line.address_;
+  entry.user = line.user;
+  entry.time = static_cast<std::time_t>(line.began_ / 1'000'000);
+  entry.microseconds = static_cast<std::uint32_t>(line.began_ % 1'000'000);
+  entry.method = line.method_;
+  entry.target = line.target_;
+  entry.version = line.version_;
+  entry.status = end.status;
+  entry.body_bytes = end.body_bytes;
+  entry.referer = line.referer_;
+  entry.user_agent = line.user_agent_;
+  entry.host = line.host_;
+  entry.duration = static_cast<std::uint64_t>(microseconds_now<std::chrono::steady_clock>() - line.started_);
+  entry.protocol = line.protocol;
+  entry.delivery = end.complete ? AccessEntry::Delivery::whole : AccessEntry::Delivery::cut;
+  file_->write(format_ == LogFormat::json ? json_line(entry) : combined_line(entry));
+  flush_soon();
+}
+
+/// Once for all lines of a turn of the loop.
+void RequestLog::flush_soon() {
+  if (outside_ == nullptr) return file_->flush();
+  if (std::exchange(flush_due_, true)) return;
+  outside_->at_turn_end([this] {
+    flush_due_ = false;
+    file_->flush();
+  });
+}
+
+void RequestLog::reopen() {
+  if (const std::string fault = file_->reopen(); !fault.empty()) log_.error(fault);
+}
+
+}  // namespace wharf::server

@@ -1,0 +1,66 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "server/access_log.h"
+#include "server/outside.h"
+#include "session/exchange.h"
+#include "wharf/server.hpp"
+
+namespace wharf::server {
+
+/// The access log of one virtual host on one loop: a line for each exchange, when it ends.
+class RequestLog {
+ public:
+  /// `outside` may be nullptr: then each line is written at once. The error is one line.
+  static base::Result<std::unique_ptr<RequestLog>, std::string> open(const AccessLogFile& file, Outside* outside, base::Log& log);
+
+  /// What is known of one exchange so far. Written down when the exchange ends.
+  class Line;
+  /// The line of this exchange, which it gets at the first call.
+  Line& line(session::Exchange& exchange);
+
+  /// What came was no request.
+  void refused(const session::Link& link, int status);
+
+  void reopen();
+
+ private:
+  RequestLog(std::unique_ptr<AccessLog> file, LogFormat format, Outside* outside, base::Log& log);
+  void write(const Line& line, const session::ExchangeEnd& end);
+  void flush_soon();
+
+  std::unique_ptr<AccessLog> file_;
+  LogFormat format_;
+  Outside* outside_;
+  base::Log& log_;
+  bool flush_due_ = false;
+};
+
+class RequestLog::Line final : public session::ExchangeObserver {
+ public:
+  explicit Line(RequestLog& log);
+  void ended(const session::ExchangeEnd& end) override { log_.write(*this, end); }
+
+  std::string user;
+  std::string protocol;  ///< of what became a WebSocket
+
+ private:
+  friend class RequestLog;
+
+  RequestLog& log_;
+  std::string address_;
+  std::string method_;
+  std::string target_;
+  std::string referer_;
+  std::string user_agent_;
+  std::string host_;
+  std::string_view version_;
+  std::int64_t began_ = 0;    // microseconds since 1970
+  std::int64_t started_ = 0;  // microseconds of the monotonic clock
+};
+
+}  // namespace wharf::server

@@ -1,0 +1,421 @@
+#include "server/access_log.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using wharf::server::AccessLog;
+namespace fs = std::filesystem;
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = fs::temp_directory_path() / "wharf-access-XXXXXX";
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~Folder() { fs::remove_all(path); }
+  [[nodiscard]] std::string file(const std::string& name = "access.log") const { return path / name; }
+
+  fs::path path;
+};
+
+std::string content(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+struct Reports {
+  std::vector<std::string> all;
+  std::unique_ptr<AccessLog> open(const std::string& path) {
+    auto log = AccessLog::open(path, [this](const std::string& text) { all.push_back(text); });
+    REQUIRE(static_cast<bool>(log));
+    return std::move(*log);
+  }
+};
+
+std::string error_of(const std::string& path) {
+  const auto log = AccessLog::open(path, [](const std::string&) {});
+  return log ? "" : log.error();
+}
+
+/// A named pipe, and the end that reads it.
+class Pipe {
+ public:
+  explicit Pipe(const std::string& path) {
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    reader_ = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    REQUIRE(reader_ >= 0);
+  }
+  ~Pipe() { close(); }
+  void close() {
+    if (reader_ >= 0) ::close(std::exchange(reader_, -1));
+  }
+  /// What is there now.
+  std::string read() const {
+    std::string text;
+    std::array<char, 4096> bytes{};
+    for (ssize_t got = 0; (got = ::read(reader_, bytes.data(), bytes.size())) > 0;)
+      text.append(bytes.data(), static_cast<std::size_t>(got));
+    return text;
+  }
+
+ private:
+  int reader_ = -1;
+};
+
+/// Files of this process end at so many bytes: what goes beyond is an error.
+class ShortFiles {
+ public:
+  explicit ShortFiles(rlim_t most) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
+    rlimit now = before_;
+    now.rlim_cur = most;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &now) == 0);
+  }
+  ~ShortFiles() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, SIG_DFL);
+  }
+
+ private:
+  rlimit before_{};
+};
+
+/// Lends its number to standard output, and takes `file` over; nothing must be checked meanwhile.
+class OtherOutput {
+ public:
+  explicit OtherOutput(int file) : before_(::dup(STDOUT_FILENO)) {
+    ::fflush(stdout);
+    ::dup2(file, STDOUT_FILENO);
+    ::close(file);
+  }
+  ~OtherOutput() {
+    ::dup2(before_, STDOUT_FILENO);
+    ::close(before_);
+  }
+  OtherOutput(const OtherOutput&) = delete;
+  OtherOutput& operator=(const OtherOutput&) = delete;
+
+ private:
+  int before_;
+};
+
+}  // namespace
+
+TEST_CASE("access log: lines are in the file after a flush, in order") {
+  const Folder folder;
+  Reports reports;
+  const auto log = reports.open(folder.file());
+  CHECK(fs::file_size(folder.file()) == 0);
+  log->write("one");
+  log->write("");
+  log->write("three");
+  CHECK(content(folder.file()).empty());
+  log->flush();
+  CHECK(content(folder.file()) == "one\n\nthree\n");
+  log->flush();
+  CHECK(content(folder.file()) == "one\n\nthree\n");
+  CHECK(log->dropped() == 0);
+  CHECK(reports.all.empty());
+}
+
+TEST_CASE("access log: what waits is written at the end") {
+  const Folder folder;
+  Reports reports;
+  reports.open(folder.file())->write("last");
+  CHECK(content(folder.file()) == "last\n");
+}
+
+TEST_CASE("access log: a file is appended to, and made for its owner and group alone") {
+  const Folder folder;
+  Reports reports;
+  const mode_t before = ::umask(0);
+  reports.open(folder.file())->write("first");
+  ::umask(before);
+  struct stat status {};
+  REQUIRE(::stat(folder.file().c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0640);
+  reports.open(folder.file())->write("second");
+  CHECK(content(folder.file()) == "first\nsecond\n");
+}
+
+TEST_CASE("access log: a file that can not be opened is an error in one line") {
+  const Folder folder;
+  CHECK(error_of(folder.file("none/access.log")) == "cannot open access log '" + folder.file("none/access.log") +
+                                                        "': No such file or directory; name a file that can be written");
+  CHECK(error_of(folder.path.string()).find("Is a directory") != std::string::npos);
+  CHECK(error_of("").find("No such file") != std::string::npos);
+}
+
+TEST_CASE("access log: a named pipe without a reader does not hold anything up") {
+  const Folder folder;
+  REQUIRE(::mkfifo(folder.file().c_str(), 0600) == 0);
+  CHECK(error_of(folder.file()).find("cannot open access log") == 0);
+}
+
+TEST_CASE("access log: a full buffer is written, whole lines only") {
+  const Folder folder;
+  Reports reports;
+  const auto log = reports.open(folder.file());
+  const std::string line(999, 'x');
+  const std::size_t fitting = AccessLog::buffer_size / 1000;
+  for (std::size_t i = 0; i < fitting; ++i) log->write(line);
+  CHECK(fs::file_size(folder.file()) == 0);
+  log->write(line);
+  CHECK(fs::file_size(folder.file()) == fitting * 1000);
+  log->flush();
+  CHECK(fs::file_size(folder.file()) == (fitting + 1) * 1000);
+  log->write(std::string(AccessLog::buffer_size - 1, 'y'));
+  CHECK(fs::file_size(folder.file()) == (fitting + 1) * 1000 + AccessLog::buffer_size);
+}
+
+TEST_CASE("access log: a line longer than the buffer is written by itself") {
+  const Folder folder;
+  Reports reports;
+  const auto log = reports.open(folder.file());
+  const std::string longer(2 * AccessLog::buffer_size, 'x');
+  log->write("before");
+  log->write(longer);
+  log->write("after");
+  log->flush();
+  CHECK(content(folder.file()) == "before\n" + longer + "\nafter\n");
+}
+
+TEST_CASE("access log: loops that share a file do not mix their lines") {
+  const Folder folder;
+  constexpr int lines = 5000;
+  std::vector<std::thread> loops;
+  for (char letter = 'a'; letter < 'd'; ++letter)
+    loops.emplace_back([&folder, letter] {
+      const auto log = AccessLog::open(folder.file(), [](const std::string&) {});
+      for (int i = 0; i < lines; ++i) (*log)->write(std::string(static_cast<std::size_t>(i % 200) + 1, letter));
+    });
+  for (std::thread& loop : loops) loop.join();
+  std::ifstream file(folder.file());
+  int count = 0;
+  for (std::string line; std::getline(file, line); ++count) {
+    REQUIRE_FALSE(line.empty());
+    REQUIRE(line.find_first_not_of(line.front()) == std::string::npos);
+  }
+  CHECK(count == 3 * lines);
+}
+
+TEST_CASE("access log: after a rotation lines go to a new file") {
+  const Folder folder;
+  Reports reports;
+  const auto log = reports.open(folder.file());
+  log->write("old");
+  fs::rename(folder.file(), folder.file("access.log.1"));
+  log->write("still old");
+  CHECK(log->reopen() == "");
+  log->write("new");
+  log->flush();
+  CHECK(content(folder.file("access.log.1")) == "old\nstill old\n");
+  CHECK(content(folder.file()) == "new\n");
+}
+
+TEST_CASE("access log: where no new file can be opened the old one goes on") {
+  const Folder folder;
+  Reports reports;
+  fs::create_directory(folder.path / "sub");
+  const auto log = reports.open(folder.file("sub/access.log"));
+  log->write("one");
+  fs::rename(folder.path / "sub", folder.path / "moved");
+  CHECK(log->reopen().find("No such file or directory") != std::string::npos);
+  log->write("two");
+  log->flush();
+  CHECK(content(folder.file("moved/access.log")) == "one\ntwo\n");
+}
+
+TEST_CASE("access log: a full disk loses lines, which is said once, and counted") {
+  Reports reports;
+  const auto log = reports.open("/dev/full");
+  const std::string line(1023, 'x');
+  for (int i = 0; i < 64; ++i) log->write(line);
+  log->flush();
+  CHECK(log->dropped() == 0);
+  CHECK(reports.all.empty());  // all of them wait
+  for (int i = 0; i < 10; ++i) log->write(line);
+  log->flush();
+  CHECK(log->dropped() == 10);
+  CHECK(reports.all == std::vector<std::string>{"access log '/dev/full' loses lines: No space left on device"});
+}
+
+TEST_CASE("access log: a line that was written in part is finished when there is room again") {
+  const Folder folder;
+  Reports reports;
+  const auto log = reports.open(folder.file());
+  log->write("0123456789");
+  log->write("0123456789");
+  {
+    const ShortFiles limit(15);
+    log->flush();
+  }
+  CHECK(content(folder.file()) == "0123456789\n0123");
+  log->write("new");
+  log->flush();
+  CHECK(content(folder.file()) == "0123456789\n0123456789\nnew\n");
+  CHECK(log->dropped() == 0);
+}
+
+TEST_CASE("access log: the rest of a line does not begin a new file") {
+  const Folder folder;
+  Reports reports;
+  const auto log = reports.open(folder.file());
+  log->write("0123456789");
+  log->write("0123456789");
+  log->write("whole");
+  {
+    const ShortFiles limit(15);
+    log->flush();
+    fs::rename(folder.file(), folder.file("access.log.1"));
+    CHECK(log->reopen() == "");
+  }
+  log->flush();
+  CHECK(content(folder.file("access.log.1")) == "0123456789\n0123");
+  CHECK(content(folder.file()) == "whole\n");
+  CHECK(log->dropped() == 1);
+  CHECK(reports.all == std::vector<std::string>{"access log '" + folder.file() + "' loses lines: File too large",
+                                                "access log '" + folder.file() + "' is written again; lines lost: 1"});
+}
+
+TEST_CASE("access log: a pipe gets whole lines, as many as go through it undivided") {
+  const Folder folder;
+  Reports reports;
+  const Pipe pipe(folder.file());
+  const auto log = reports.open(folder.file());
+  std::string expected;
+  for (int i = 0; i < 20; ++i) {
+    const std::string line(900 + static_cast<std::size_t>(i), static_cast<char>('a' + i));
+    log->write(line);
+    expected += line + "\n";
+  }
+  log->flush();
+  CHECK(pipe.read() == expected);
+  const std::string longer(PIPE_BUF + 100, 'x');
+  log->write("short");
+  log->write(longer);
+  log->flush();
+  CHECK(pipe.read() == "short\n" + longer + "\n");
+}
+
+TEST_CASE("access log: a pipe that nobody reads loses lines at its end, not within them") {
+  const Folder folder;
+  Reports reports;
+  const Pipe pipe(folder.file());
+  const auto log = reports.open(folder.file());
+  constexpr std::size_t count = 300;  // more than pipe and buffer take
+  const std::string rest(1000, 'x');
+  for (std::size_t i = 0; i < count; ++i) log->write(std::to_string(i) + rest);
+  CHECK(log->dropped() > 0);
+  REQUIRE(reports.all.size() == 1);
+  CHECK(reports.all[0] == "access log '" + folder.file() + "' loses lines: nobody reads it fast enough");
+  std::string text;
+  for (std::string more = pipe.read(); !more.empty(); more = pipe.read()) {
+    text += more;
+    log->flush();
+  }
+  std::string expected;
+  for (std::size_t i = 0; i < count - log->dropped(); ++i) expected += std::to_string(i) + rest + "\n";
+  CHECK(text == expected);
+  REQUIRE(reports.all.size() == 2);
+  CHECK(reports.all[1] == "access log '" + folder.file() + "' is written again; lines lost: " + std::to_string(log->dropped()));
+  log->write("new");
+  log->flush();
+  CHECK(pipe.read() == "new\n");
+}
+
+TEST_CASE("access log: a pipe whose reader has gone is an error and no signal") {
+  const Folder folder;
+  Reports reports;
+  Pipe pipe(folder.file());
+  const auto log = reports.open(folder.file());
+  pipe.close();
+  for (int i = 0; i < 200; ++i) log->write(std::string(1000, 'x'));
+  CHECK(log->dropped() > 0);
+  REQUIRE(reports.all.size() == 1);
+  CHECK(reports.all[0].find("Broken pipe") != std::string::npos);
+  sigset_t pending;
+  REQUIRE(::sigpending(&pending) == 0);
+  CHECK(sigismember(&pending, SIGPIPE) == 0);
+}
+
+TEST_CASE("access log: a dash is standard output, which stays open") {
+  const Folder folder;
+  const Pipe pipe(folder.file());
+  const int writer = ::open(folder.file().c_str(), O_WRONLY | O_CLOEXEC);
+  std::string reopened = "not reopened";
+  ssize_t still = 0;
+  {
+    const OtherOutput output(writer);
+    if (const auto log = AccessLog::open("-", [](const std::string&) {})) {
+      (*log)->write("one");
+      reopened = (*log)->reopen();
+      (*log)->write("two");
+    }
+    still = ::write(STDOUT_FILENO, "three", 5);
+  }
+  CHECK(reopened.empty());
+  CHECK(still == 5);
+  CHECK(pipe.read() == "one\ntwo\nthree");
+}
+
+// A socket of this kind keeps apart what was written apart.
+TEST_CASE("access log: what is no file gets whole lines, as many as go through a pipe undivided") {
+  std::array<int, 2> ends{};
+  REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) == 0);
+  const std::string longer(PIPE_BUF + 100, 'z');
+  {
+    const OtherOutput output(ends[1]);
+    if (const auto log = AccessLog::open("-", [](const std::string&) {})) {
+      for (int i = 0; i < 10; ++i) (*log)->write(std::string(900, 'x'));
+      (*log)->write(longer);
+      (*log)->write("short");
+    }
+  }
+  std::vector<std::string> pieces;
+  std::array<char, AccessLog::buffer_size> bytes{};
+  for (ssize_t got = 0; (got = ::read(ends[0], bytes.data(), bytes.size())) > 0;)
+    pieces.emplace_back(bytes.data(), static_cast<std::size_t>(got));
+  ::close(ends[0]);
+  const std::string line = std::string(900, 'x') + "\n";
+  CHECK(pieces == std::vector<std::string>{line + line + line + line, line + line + line + line, line + line,
+                                           longer.substr(0, PIPE_BUF), longer.substr(PIPE_BUF) + "\nshort\n"});
+}
+
+TEST_CASE("access log: a standard output that blocks does not hold the loop up") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+  std::uint64_t dropped = 0;
+  {
+    const OtherOutput output(ends[1]);
+    if (const auto log = AccessLog::open("-", [](const std::string&) {})) {
+      for (int i = 0; i < 300; ++i) (*log)->write(std::string(1000, 'x'));
+      dropped = (*log)->dropped();
+    }
+  }
+  ::close(ends[0]);
+  CHECK(dropped > 100);
+}

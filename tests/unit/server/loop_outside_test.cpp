@@ -1,0 +1,60 @@
+#include "server/loop_outside.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "io/listener.h"
+#include "unit/io/turns.h"
+#include "unit/session/scripted.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+
+}  // namespace
+
+TEST_CASE("outside: connections of our own, over TCP and a unix socket, and those that fail") {
+  Story story;
+  std::vector<std::string> failures;
+  Turns turns;
+  server::LoopOutside outside(turns.loop());
+  const auto make = [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "ours"); };
+  const auto failed = [&failures](std::string_view reason) { failures.emplace_back(reason); };
+  {
+    const std::string name = "@wharf-test-outside-" + std::to_string(getpid());
+    const auto tcp = io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
+    const auto by_name = io::ListeningSocket::open(*io::unix_address(name), 1, io::ListeningSocket::Sharing::alone);
+    REQUIRE(tcp);
+    REQUIRE(by_name);
+    outside.connect({"127.0.0.1", std::to_string(tcp->address().port()), {}}, base::Time{20'000}, make, failed);
+    outside.connect({{}, {}, name}, base::Time{20'000}, make, failed);
+    CHECK(story.events.empty());
+    REQUIRE(turns.until([&] { return story.count("ours start") == 2; }));
+  }
+  outside.connect({{}, {}, "/no/such/folder/socket"}, base::Time{20'000}, make, failed);
+  REQUIRE(turns.until([&] { return !failures.empty(); }));
+  CHECK(failures == std::vector<std::string>{"no such socket"});
+}
+
+TEST_CASE("outside: work, the end of a turn and the time are the loop's") {
+  Turns turns;
+  server::LoopOutside outside(turns.loop());
+  std::thread::id worked_on;
+  bool done = false;
+  outside.work([&] { worked_on = std::this_thread::get_id(); }, [&] { done = true; });
+  REQUIRE(turns.until([&] { return done; }));
+  CHECK(worked_on != std::this_thread::get_id());
+  bool called = false;
+  outside.at_turn_end([&] { called = true; });
+  CHECK_FALSE(called);
+  turns.one();
+  CHECK(called);
+  CHECK(outside.now() == turns.loop().now());
+}
