@@ -3,21 +3,25 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "wharf/protocol.hpp"
 
 namespace plugins {
 
+template <class Number = unsigned>
 struct Range {
-  unsigned least;
-  unsigned most;
+  Number least;
+  Number most;
 };
 
 /// The value of an option that takes a number. What is no number, or out of range, keeps the server from starting and says why.
-inline unsigned number_option(const wharf::Scope& scope, const char* name, unsigned otherwise, Range range) {
+template <class Number = unsigned>
+Number number_option(const wharf::Scope& scope, const char* name, std::type_identity_t<Number> otherwise,
+                     std::type_identity_t<Range<Number>> range) {
   const auto text = scope.option(name);
   if (!text) return otherwise;
-  unsigned number = 0;
+  Number number = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
   if (error == std::errc() && end == text->data() + text->size() && number >= range.least && number <= range.most) return number;
   throw std::invalid_argument("option " + std::string(name) + " is '" + std::string(*text) + "'; it takes a number, " +

@@ -1,17 +1,20 @@
 /// wharf-test-server: a page over HTTP and, chosen by Sec-WebSocket-Protocol, the protocols of the plugins, on one port.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "limit_options.h"
 #include "wharf/server.hpp"
 #include "wharf/version.h"
 
@@ -41,6 +44,14 @@ struct Settings {
   std::string default_protocol;
   std::string compression = "shared";
   std::vector<std::string> protocol_options;
+  std::string unix_socket;
+  std::string files;
+  std::vector<std::string> proxies;
+  std::vector<std::string> passwords;
+  std::vector<std::string> origins;
+  std::string access_log;
+  std::string access_log_format = "combined";
+  std::vector<std::string> limits;
   bool list_protocols = false;
 };
 
@@ -59,6 +70,32 @@ int fail(int status, std::string_view text) {
 bool is_folder(const char* path) {
   std::error_code error;
   return std::filesystem::is_directory(path, error);
+}
+
+void add_http_options(CLI::App& app, Settings& settings) {
+  app.add_option("-U,--unix-socket", settings.unix_socket, "Path of a unix socket to listen on, instead of a port");
+  app.add_option("--files", settings.files, "Folder to serve with listings at /files/");
+  app.add_option("--proxy", settings.proxies,
+                 "Prefix that another server answers, like /app/=http://127.0.0.1:8080/ or /app/=unix:/run/app.sock; may be given "
+                 "several times")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--password-file", settings.passwords,
+         "Prefix of a mount that asks for a user of an htpasswd file (bcrypt or SHA-512), like /status/=/etc/wharf.htpasswd; "
+         "may be given several times")
+      ->allow_extra_args(false);
+  app.add_option("--allow-origin", settings.origins,
+                 "Origin whose pages may open WebSockets, like https://example.com, or same-origin; may be given several times. "
+                 "Default: all")
+      ->allow_extra_args(false);
+  app.add_option("--access-log", settings.access_log, "File for a line about each request, reopened on SIGHUP; - is stdout");
+  app.add_option("--access-log-format", settings.access_log_format, "combined or json")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"combined", "json"}));
+  app.add_option("--limit", settings.limits,
+                 "Limit of every peer, as NAME=VALUE, in bytes or milliseconds, like body_idle=5000 (docs/limits.md); may be given "
+                 "several times")
+      ->allow_extra_args(false);
 }
 
 void add_options(CLI::App& app, Settings& settings) {
@@ -89,6 +126,7 @@ void add_options(CLI::App& app, Settings& settings) {
   app.add_option("--protocol-option", settings.protocol_options,
                  "Option of a protocol, as PROTOCOL.NAME=VALUE, like dumb-increment-protocol.period=20; may be given several times")
       ->allow_extra_args(false);
+  add_http_options(app, settings);
   app.add_flag("--list-protocols", settings.list_protocols, "Print the names of all protocols, one a line, and exit");
 }
 
@@ -128,9 +166,51 @@ bool take_protocol_option(wharf::VirtualHost& host, const std::string& text) {
 /// Exactly one line on stdout when all ports are open.
 void print_ready_line(const wharf::Server& server) {
   std::string line = "listening on";
-  for (const std::string& address : server.addresses()) line += " http://" + address + "/";
+  for (const std::string& address : server.addresses())
+    line += address.starts_with("unix:") ? " " + address : " http://" + address + "/";
   for (const std::string& name : server.protocols()) line += " " + name;
   std::cout << line << std::endl;
+}
+
+/// What is mounted where, as far as the plugins are there.
+void add_mounts(wharf::VirtualHost& host, const wharf::Server& server, const Settings& settings) {
+  if (!settings.resource_path.empty()) host.mounts.push_back({"/", wharf::Files{settings.resource_path}});
+  else if (is_folder(WHARF_PAGE_FOLDER)) host.mounts.push_back({"/", wharf::Files{WHARF_PAGE_FOLDER}});
+  const std::vector<std::string> rows = server.protocols();
+  for (const auto& [prefix, row] : std::map<std::string, std::string>{
+           {"/echo/", "http-echo"}, {"/line/", "line-toy"}, {"/status/", "lws-status"}, {"/upload/", "post-demo"}})
+    if (std::find(rows.begin(), rows.end(), row) != rows.end()) host.mounts.push_back({prefix, wharf::Requests{row}});
+  if (!settings.files.empty()) {
+    wharf::Files files{settings.files};
+    files.index.clear();
+    files.listing = wharf::Listing::on;
+    host.mounts.push_back({"/files/", std::move(files)});
+  }
+}
+
+/// The two sides of PREFIX=VALUE.
+std::optional<std::pair<std::string, std::string>> split_assignment(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) return std::nullopt;
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+wharf::Error take_proxies(wharf::VirtualHost& host, const Settings& settings) {
+  for (const std::string& text : settings.proxies) {
+    const auto parts = split_assignment(text);
+    if (!parts) return {"--proxy takes PREFIX=URL, not '" + text + "'"};
+    std::erase_if(host.mounts, [&parts](const wharf::Mount& mount) { return mount.prefix == parts->first; });
+    host.mounts.push_back({parts->first, wharf::Proxy{parts->second}});
+  }
+  for (const std::string& text : settings.passwords) {
+    const auto parts = split_assignment(text);
+    if (!parts) return {"--password-file takes PREFIX=FILE, not '" + text + "'"};
+    const auto mount = std::find_if(host.mounts.begin(), host.mounts.end(),
+                                    [&parts](const wharf::Mount& each) { return each.prefix == parts->first; });
+    if (mount == host.mounts.end()) return {"--password-file: nothing is mounted at '" + parts->first + "'"};
+    mount->access = wharf::PasswordAccess{parts->second};
+  }
+  return {};
 }
 
 int list_protocols(const wharf::Server& server) {
@@ -139,19 +219,28 @@ int list_protocols(const wharf::Server& server) {
 }
 
 int serve(const Settings& settings) {
-  wharf::Server server(server_options(settings));
+  wharf::ServerOptions options = server_options(settings);
+  for (const std::string& text : settings.limits)
+    if (!limit_options::take(options.limits, text))
+      return fail(wrong_usage, "--limit takes NAME=NUMBER, not '" + text + "'; the names: " + limit_options::names());
+  wharf::Server server(std::move(options));
   if (const wharf::Error error = fill_table(server, settings)) return fail(cannot_serve, error.message);
   if (settings.list_protocols) return list_protocols(server);
 
   wharf::VirtualHost host;
-  if (!settings.resource_path.empty()) host.mounts.push_back({"/", settings.resource_path});
-  else if (is_folder(WHARF_PAGE_FOLDER)) host.mounts.push_back({"/", WHARF_PAGE_FOLDER});
+  add_mounts(host, server, settings);
+  if (const wharf::Error error = take_proxies(host, settings)) return fail(wrong_usage, error.message);
+  host.origins = settings.origins;
+  host.access_log.file = settings.access_log;
+  if (settings.access_log_format == "json") host.access_log.format = wharf::LogFormat::json;
   host.default_protocol = settings.default_protocol;
   for (const std::string& text : settings.protocol_options)
     if (!take_protocol_option(host, text))
       return fail(wrong_usage, "--protocol-option takes PROTOCOL.NAME=VALUE, not '" + text + "'");
   if (const wharf::Error error = server.add(std::move(host))) return fail(cannot_serve, error.message);
-  if (const wharf::Error error = server.listen(settings.interface, settings.port)) return fail(cannot_serve, error.message);
+  if (const wharf::Error error = settings.unix_socket.empty() ? server.listen(settings.interface, settings.port)
+                                                              : server.listen_unix(settings.unix_socket))
+    return fail(cannot_serve, error.message);
   if (const wharf::Error error = server.run([&server] { print_ready_line(server); })) return fail(cannot_serve, error.message);
   return 0;
 }

@@ -221,8 +221,8 @@ typedef struct wharf_row {
   uint32_t compression_level;
   uint64_t compress_from;
 
-  /* The requests that the row answers (abi_http.h), at mounts that name it; NULL: none. A row with neither `message` nor `fragment` nor `open`
-   * can not be chosen by WebSocket clients. */
+  /* The requests that the row answers (abi_http.h), at mounts that name it; NULL: none. A row that has them, and neither `message` nor
+   * `fragment` nor `open`, can not be chosen by WebSocket clients. */
   const wharf_http_row* http;
   /* The longest body of such a request, in bytes; a longer one is refused with 413. 0: 1 MiB where bodies are whole, no limit where
    * wharf_http_row::body takes pieces. */

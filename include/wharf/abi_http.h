@@ -83,6 +83,10 @@ struct wharf_http_services {
   wharf_text (*method)(const wharf_request* request);
   /* As sent. */
   wharf_text (*target)(const wharf_request* request);
+  /* "HTTP/1.0", "HTTP/1.1"... */
+  wharf_text (*version)(const wharf_request* request);
+  /* Of the request's body, in bytes: 0 where there is none, WHARF_UNKNOWN_LENGTH where that is not known before it has come. */
+  uint64_t (*body_length)(const wharf_request* request);
   /* The path, percent-decoded once; NULL where it can not be. The bytes are the client's: check before you use them as a file's name. */
   wharf_text (*decoded_path)(const wharf_request* request);
   /* What follows the mount's prefix in decoded_path, with a '/' before it. */

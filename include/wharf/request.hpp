@@ -28,7 +28,7 @@ enum class Flow { go = WHARF_GO, hold = WHARF_HOLD, closed = WHARF_CLOSED };
 
 enum class Level { error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, debug = WHARF_DEBUG };
 
-/// What the server is doing on all its loops, for pages that show it. What the loops count meanwhile may be in some numbers and not in others.
+/// What the server is doing on all its loops, for pages that show it. The loops go on counting meanwhile.
 struct ServerStatistics {
   std::uint64_t connections;  ///< open now, of whatever kind
   std::uint64_t accepted;     ///< connections since the start
@@ -109,6 +109,13 @@ class Request {
   [[nodiscard]] std::string_view method() const { return view(request_->services->http->method(request_)); }
   /// As sent: path and query, or an absolute URL.
   [[nodiscard]] std::string_view target() const { return view(request_->services->http->target(request_)); }
+  /// HTTP/1.0 or HTTP/1.1.
+  [[nodiscard]] std::string_view version() const { return view(request_->services->http->version(request_)); }
+  /// Of its body, in bytes, 0 where there is none; nothing where that is not known before the body has come.
+  [[nodiscard]] std::optional<std::uint64_t> body_length() const {
+    const std::uint64_t length = request_->services->http->body_length(request_);
+    return length != WHARF_UNKNOWN_LENGTH ? std::optional<std::uint64_t>(length) : std::nullopt;
+  }
   /// The path, percent-decoded once; nothing where an escape is broken. Its bytes are the client's: check them before you name a file so.
   [[nodiscard]] std::optional<std::string_view> decoded_path() const {
     return known(request_->services->http->decoded_path(request_));

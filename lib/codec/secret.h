@@ -1,9 +1,12 @@
 #pragma once
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+
+struct evp_mac_ctx_st;
 
 namespace wharf::codec {
 
@@ -23,17 +26,16 @@ class SecretKey {
 
   /// A random key. Where the system has no random bytes, there are no digests either.
   SecretKey();
-  explicit SecretKey(const Bytes& key) : key_(key), usable_(true) {}
-  ~SecretKey() { wipe(key_.data(), key_.size()); }
-  SecretKey(const SecretKey&) = default;
-  SecretKey& operator=(const SecretKey&) = default;
+  explicit SecretKey(const Bytes& key);
 
   /// HMAC-SHA-256 (RFC 2104).
   [[nodiscard]] std::optional<Bytes> digest(std::string_view text) const;
 
  private:
-  Bytes key_;
-  bool usable_;
+  struct Free {
+    void operator()(evp_mac_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_mac_ctx_st, Free> prepared_;  // has the key and no text; nothing where there are no digests
 };
 
 }  // namespace wharf::codec

@@ -3,6 +3,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -45,6 +46,11 @@ std::string in_words(int status) {
     case UV_ENOENT: return "no such socket";
     default: return uv_strerror(status);
   }
+}
+
+bool is_writable(int socket) {
+  pollfd waiting{socket, POLLOUT, 0};
+  return ::poll(&waiting, 1, 0) == 1;
 }
 
 }  // namespace
@@ -189,6 +195,7 @@ void Connector::drop_attempt() {
 // ---- The end ----
 
 void Connector::on_timer() {
+  if (socket_ >= 0 && is_writable(socket_)) return on_ready();  // the loop was late, and not the peer
   if (failure_.empty() && deadline_ <= loop_.now()) failure_ = "timed out";
   if (!failure_.empty()) return report_failure();
   if (socket_ >= 0) {

@@ -47,7 +47,7 @@ constexpr bool is_plain(char c) { return c > ' ' && c < '\x7F' && c != '"' && c 
 
 /// Moves the plain characters at the front of `rest` to the line.
 void take_plain(std::string& line, std::string_view& rest) {
-  const auto end = std::find_if_not(rest.begin(), rest.end(), is_plain);
+  const auto end = std::find_if_not(rest.begin(), rest.end(), [](char c) { return is_plain(c); });
   const auto size = static_cast<std::size_t>(end - rest.begin());
   line += rest.substr(0, size);
   rest.remove_prefix(size);

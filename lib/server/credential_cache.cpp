@@ -3,18 +3,17 @@
 #include <algorithm>
 #include <string>
 
+#include "base/log.h"
+
 namespace wharf::server {
 
-/// Of the digests of the parts, which all have the same size: where one ends can not be mistaken.
+/// A user's name has no ':' and a hash has no NUL, so that each part ends where it seems to.
 std::optional<CredentialCache::Digest> CredentialCache::digest_of(const codec::Credentials& credentials,
                                                                   std::string_view hash) const {
-  std::string all;
-  for (const std::string_view part : {std::string_view(credentials.user), std::string_view(credentials.password), hash}) {
-    const std::optional<Digest> digest = key_.digest(part);
-    if (!digest) return std::nullopt;
-    all.append(digest->begin(), digest->end());
-  }
-  return key_.digest(all);
+  std::string all = base::concat(hash, std::string_view("\0", 1), credentials.user, ":", credentials.password);
+  std::optional<Digest> digest = key_.digest(all);
+  codec::wipe(all);
+  return digest;
 }
 
 bool CredentialCache::knows(const codec::Credentials& credentials, std::string_view hash, base::Time now) {

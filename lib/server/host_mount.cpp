@@ -56,7 +56,7 @@ std::string check_fixed(const Fixed& fixed) {
   return {};
 }
 
-/// For the part of a decoded path that a mount of files is asked for.
+/// A decoded path for a Location.
 std::string percent_encode_path(std::string_view decoded) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   std::string encoded;
@@ -83,7 +83,7 @@ std::string HostMount::check(const Mount& mount) {
     return "mount prefix '" + mount.prefix + "' must start and end with '/'";
   if (std::string fault = check_fields(mount); !fault.empty()) return fault;
   const Overloaded check_each{
-      [](const Files& files) { return StaticFiles::check_folder(files); },
+      [](const Files& files) { return FileMount::check(files); },
       [&mount](const Requests& requests) {
         return requests.protocol.empty() ? "mount '" + mount.prefix + "' names no protocol" : std::string();
       },
@@ -106,13 +106,17 @@ base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Moun
     opened->gate_ = std::move(*gate);
   }
   if (const auto* files = std::get_if<Files>(&mount.serves)) {
-    opened->serves_ = std::make_unique<StaticFiles>(*files);
+    auto file_mount = FileMount::open(*files, parts.files);
+    if (!file_mount) return base::Failure{file_mount.error()};
+    opened->serves_ = std::move(*file_mount);
   } else if (const auto* requests = std::get_if<Requests>(&mount.serves)) {
     if (protocol == nullptr || protocol->row.http == nullptr)
       return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests->protocol + "' answers no requests"};
     opened->serves_ = protocol;
   } else if (const auto* proxy = std::get_if<Proxy>(&mount.serves)) {
-    auto proxy_mount = ProxyMount::open(*proxy, parts.outside);
+    ProxyLimits limits;
+    limits.pipe_idle = parts.pipe_idle;
+    auto proxy_mount = ProxyMount::open(*proxy, parts.outside, &parts.log, limits);
     if (!proxy_mount) return base::Failure{proxy_mount.error()};
     opened->serves_ = std::move(*proxy_mount);
   } else if (const auto* redirect = std::get_if<Redirect>(&mount.serves)) {
@@ -129,7 +133,7 @@ AccessGate::Verdict HostMount::enter(session::Exchange& exchange, std::string& u
 
 void HostMount::serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) const {
   const Overloaded serve_each{
-      [&](const std::unique_ptr<StaticFiles>& files) { serve_files(exchange, *files, path); },
+      [&](const std::unique_ptr<FileMount>& files) { serve_files(exchange, *files, path); },
       [&](session::Protocol* protocol) {
         session::RowExchange::serve(exchange, *protocol, {prefix_, user});
       },
@@ -146,13 +150,12 @@ void HostMount::serve(session::Exchange& exchange, const RequestPath& path, std:
   std::visit(serve_each, serves_);
 }
 
-void HostMount::serve_files(session::Exchange& exchange, const StaticFiles& files, const RequestPath& path) const {
+void HostMount::serve_files(session::Exchange& exchange, FileMount& files, const RequestPath& path) const {
   if (path.decoded.size() < prefix_.size()) {
     const std::string query = path.query.empty() ? std::string() : base::concat("?", path.query);
     return exchange.respond(moved(301, percent_encode_path(prefix_) + query));
   }
-  if (path.encoded.size() == path.decoded.size()) return files.serve(exchange, path.encoded.substr(prefix_.size() - 1));
-  files.serve(exchange, percent_encode_path(path.decoded.substr(prefix_.size() - 1)));
+  files.serve(exchange, path.decoded.substr(prefix_.size() - 1));
 }
 
 void HostMount::redirect(session::Exchange& exchange, const Redirect& redirect, const RequestPath& path) const {

@@ -6,9 +6,9 @@
 
 #include "base/result.h"
 #include "server/access_gate.h"
+#include "server/file_mount.h"
 #include "server/outside.h"
 #include "server/proxy_mount.h"
-#include "server/static_files.h"
 #include "session/exchange.h"
 #include "session/protocol.h"
 #include "wharf/server.hpp"
@@ -25,6 +25,8 @@ struct RequestPath {
 /// What mounts of one loop share.
 struct MountParts {
   base::Log& log;
+  LoopFiles& files;
+  base::Time pipe_idle;
   Outside* outside = nullptr;  ///< nullptr: no proxies, and nothing is done on other threads
 };
 
@@ -53,13 +55,13 @@ class HostMount {
 
  private:
   HostMount() = default;
-  void serve_files(session::Exchange& exchange, const StaticFiles& files, const RequestPath& path) const;
+  void serve_files(session::Exchange& exchange, FileMount& files, const RequestPath& path) const;
   void redirect(session::Exchange& exchange, const Redirect& redirect, const RequestPath& path) const;
 
   std::string prefix_;
   std::string lines_;
   std::unique_ptr<AccessGate> gate_;
-  std::variant<std::unique_ptr<StaticFiles>, session::Protocol*, Redirect, std::unique_ptr<ProxyMount>, Fixed> serves_;
+  std::variant<std::unique_ptr<FileMount>, session::Protocol*, Redirect, std::unique_ptr<ProxyMount>, Fixed> serves_;
 };
 
 }  // namespace wharf::server

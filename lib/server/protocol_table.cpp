@@ -55,7 +55,9 @@ Error check_values(const wharf_row& row) {
 }
 
 /// A WebSocket client can choose it.
-bool converses(const wharf_row& row) { return row.message != nullptr || row.fragment != nullptr || row.open != nullptr; }
+bool converses(const wharf_row& row) {
+  return row.http == nullptr || row.message != nullptr || row.fragment != nullptr || row.open != nullptr;
+}
 
 bool is_mounted(const VirtualHost& host, std::string_view name) {
   return std::any_of(host.mounts.begin(), host.mounts.end(), [name](const Mount& mount) {

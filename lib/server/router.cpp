@@ -52,27 +52,28 @@ std::string Router::check(const VirtualHost& host) {
 }
 
 base::Result<std::unique_ptr<Router>, Error> Router::start(const RowList& rows, const std::vector<VirtualHost>& hosts,
-                                                           const session::WsLimits& limits, session::Home& home, Outside* outside) {
-  std::unique_ptr<Router> router(new Router(home));
+                                                           const session::WsLimits& limits, session::Home& home, Outside* outside,
+                                                           const FileLimits& files) {
+  std::unique_ptr<Router> router(new Router(home, files, outside));
   for (const VirtualHost& host : hosts)
-    if (Error error = router->start_host(rows, host, limits, outside)) return base::Failure{std::move(error)};
+    if (Error error = router->start_host(rows, host, limits)) return base::Failure{std::move(error)};
   return router;
 }
 
-Error Router::start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits, Outside* outside) {
+Error Router::start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits) {
   Host& started = hosts_.emplace_back(host);
   auto table = ProtocolTable::start(rows, host, limits, home_);
   if (!table) return table.error();
   started.table = std::move(*table);
   if (!host.access_log.file.empty()) {
-    auto log = RequestLog::open(host.access_log, outside, home_.log);
+    auto log = RequestLog::open(host.access_log, outside_, home_.log);
     if (!log) return {log.error()};
     started.log = std::move(*log);
   }
   for (const Mount& mount : host.mounts) {
     const auto* requests = std::get_if<Requests>(&mount.serves);
     session::Protocol* const protocol = requests != nullptr ? started.table->find(requests->protocol) : nullptr;
-    auto opened = HostMount::open(mount, protocol, {home_.log, outside});
+    auto opened = HostMount::open(mount, protocol, {home_.log, files_, limits.pipe_idle, outside_});
     if (!opened) return {opened.error()};
     started.mounts.push_back(std::move(*opened));
   }

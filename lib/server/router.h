@@ -21,7 +21,7 @@ class Router final : public session::Handler {
   /// not start. `outside` may be nullptr: then there are no proxies, and nothing is done on other threads.
   static base::Result<std::unique_ptr<Router>, Error> start(const RowList& rows, const std::vector<VirtualHost>& hosts,
                                                             const session::WsLimits& limits, session::Home& home,
-                                                            Outside* outside = nullptr);
+                                                            Outside* outside = nullptr, const FileLimits& files = {});
 
   /// An empty text, or what is wrong with a host, in one line.
   static std::string check(const VirtualHost& host);
@@ -41,15 +41,17 @@ class Router final : public session::Handler {
     std::vector<std::unique_ptr<HostMount>> mounts;  // longest prefix first
   };
 
-  explicit Router(session::Home& home) : home_(home) {}
+  Router(session::Home& home, const FileLimits& files, Outside* outside) : home_(home), outside_(outside), files_(files, outside) {}
 
-  Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits, Outside* outside);
+  Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits);
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
   static void serve_host(session::Exchange& exchange, const Host& host);
   static void serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path);
   static void serve_websocket(session::Exchange& exchange, const Host& host);
 
   session::Home& home_;
+  Outside* outside_;
+  LoopFiles files_;
   std::vector<Host> hosts_;
 };
 

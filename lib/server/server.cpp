@@ -103,6 +103,8 @@ Error Server::Implementation::add(VirtualHost host) {
   for (const VirtualHost& other : hosts_)
     if (base::equal_ignoring_case(other.name, host.name)) return {"there are two virtual hosts '" + host.name + "'"};
   if (std::string fault = server::Router::check(host); !fault.empty()) return {std::move(fault)};
+  for (Mount& mount : host.mounts)
+    if (auto* files = std::get_if<Files>(&mount.serves)) *files = server::FileMount::resolved(std::move(*files));
   std::vector<std::string> named = host.protocols;
   if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
   for (const auto& [name, options] : host.options) named.push_back(name);
@@ -214,7 +216,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   std::vector<Place> places;
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
     session::LoopCounts& counts = statistics_.loops.emplace_back(rows_.rows().size());
-    auto worker = Worker::create(foreign, limits, {rows_, hosts_, statistics_, counts, log_});
+    auto worker = Worker::create(foreign, limits, {rows_, hosts_, options_.files, statistics_, counts, log_});
     if (!worker) return worker.error();
     places.push_back({std::move(*worker), {}});
   }

@@ -244,8 +244,7 @@ Harness::Harness(const wharf_row& row, Options options, Limits limits) : state_(
   auto router = server::Router::start(state_->rows, state_->hosts, state_->limits.ws, state_->home);
   if (!router) throw std::runtime_error(with_log(router.error().message, state_->log_lines));
   state_->router = std::move(*router);
-  state_->http = std::make_unique<session::HttpContext>(
-      session::HttpContext{*state_->router, state_->limits.http, codec::RequestParser(state_->limits.http.head)});
+  state_->http = std::make_unique<session::HttpContext>(*state_->router, state_->limits.http, state_->log);
 }
 
 // A server that breaks its protocol as late as this ends the test program.

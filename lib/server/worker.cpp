@@ -46,7 +46,7 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   auto loop = io::Loop::create(foreign, limits.loop, parts.log);
   if (!loop) return base::Failure{Error{loop.error()}};
   std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop), parts));
-  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_);
+  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_, parts.files);
   if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);
   worker->http_.emplace(*worker->router_, limits.http, worker->loop_->log());

@@ -32,6 +32,7 @@ struct FloorLimits {
 struct WorkerParts {
   const RowList& rows;
   const std::vector<VirtualHost>& hosts;
+  const FileLimits& files;
   session::Statistics& statistics;
   session::LoopCounts& counts;  ///< of this worker's loop, one of those of the statistics
   base::Log& log;

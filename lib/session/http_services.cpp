@@ -38,6 +38,13 @@ Result sheltered(Thing& thing, Result lost, Call&& call) {
 
 wharf_text method(const wharf_request* request) { return text(view(request).head().method); }
 wharf_text target(const wharf_request* request) { return text(view(request).head().target); }
+wharf_text version(const wharf_request* request) {
+  return text(view(request).head().version == codec::HttpVersion::http10 ? "HTTP/1.0" : "HTTP/1.1");
+}
+std::uint64_t body_length(const wharf_request* request) {
+  const codec::RequestHead& head = view(request).head();
+  return head.body == codec::BodyFraming::chunked ? WHARF_UNKNOWN_LENGTH : head.content_length;
+}
 wharf_text decoded_path(const wharf_request* request) { return text(view(request).decoded_path()); }
 wharf_text path_below_mount(const wharf_request* request) { return text(view(request).path_below_mount()); }
 
@@ -164,6 +171,8 @@ const wharf_http_services& http_service_table() {
       .size = sizeof(wharf_http_services),
       .method = method,
       .target = target,
+      .version = version,
+      .body_length = body_length,
       .decoded_path = decoded_path,
       .path_below_mount = path_below_mount,
       .field_at = field_at,

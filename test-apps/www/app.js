@@ -317,6 +317,8 @@ function hurry() {
 const cards = [];
 cards.push(counterCard(), reverseCard(), new Pinger().card, new Easel().card, fraggleCard());
 byId('address').value = firstAddress();
+// Pages that the server brings along are not beside a file.
+if (fromFile) for (const link of document.querySelectorAll('nav a[href$="/"]')) link.hidden = true;
 byId('harbour').addEventListener('submit', (event) => {
   event.preventDefault();
   moorAll();

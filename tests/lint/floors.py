@@ -15,15 +15,15 @@ INSIDE = {"bench/codec.cpp": "codec"}                                     # what
 OWN_PUBLIC = {"codec": {"wharf/websocket.hpp"}}                           # what a lower floor implements itself
 GENERATED = {"test-apps": {"builtin_plugins.inc"}}
 
-SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dlfcn.h", "fcntl.h", "ifaddrs.h", "netdb.h", "poll.h", "pthread.h", "sched.h",
-          "signal.h", "time.h", "unistd.h")
+SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dirent.h", "dlfcn.h", "fcntl.h", "ifaddrs.h", "linux/openat2.h",
+          "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "time.h", "unistd.h")
 LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ standard's, that it may name
     "base": (),
     "codec": ("openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
     "tls": ("openssl/",),
     "session": ("nghttp2/",),
     "io": ("uv.h", *SYSTEM),
-    "server": SYSTEM,
+    "server": ("crypt.h", *SYSTEM),
     "client": SYSTEM,
     "include": ("stddef.h", "stdint.h"),
     "plugins": (),

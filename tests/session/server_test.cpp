@@ -105,7 +105,7 @@ struct Place {
 
 VirtualHost with_files(const std::string& folder) {
   VirtualHost host;
-  host.mounts.push_back({"/", folder});
+  host.mounts.push_back({"/", Files{folder}});
   return host;
 }
 

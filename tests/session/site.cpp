@@ -79,7 +79,7 @@ SiteParts::SiteParts(const server::FloorLimits& floors) : limits(floors) {
   actor_record().clear();
   for (const wharf_row& row : {wharf_row(protocol<Echo>("echo")), wharf_row(protocol<Actor>("actor"))})
     if (const Error error = rows.add(row)) throw std::runtime_error(error.message);
-  hosts.front().mounts.push_back({"/", files_folder(), "index.html"});
+  hosts.front().mounts.push_back({"/", Files{files_folder()}});
 }
 
 // ---- In memory ----
@@ -89,7 +89,7 @@ MemorySite::MemorySite(const server::FloorLimits& limits) : parts_(limits) {
   auto router = server::Router::start(parts_.rows, parts_.hosts, parts_.limits.ws, home_);
   if (!router) throw std::runtime_error(router.error().message);
   router_ = std::move(*router);
-  http_.emplace(session::HttpContext{*router_, parts_.limits.http, codec::RequestParser(parts_.limits.http.head)});
+  http_.emplace(*router_, parts_.limits.http, parts_.log);
 }
 
 std::unique_ptr<MemoryWire> MemorySite::connect() {

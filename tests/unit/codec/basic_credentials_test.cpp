@@ -80,10 +80,11 @@ TEST_CASE("basic credentials: base64 is as an encoder writes it, or refused") {
   CHECK(read_decoded(":\xC2\xAB\xC3\xBF\xC3\xBE") == "|\xC2\xAB\xC3\xBF\xC3\xBE");
   CHECK(read("Basic OsO+w78=") == "|\xC3\xBE\xC3\xBF");  // with '+'
   CHECK(read("Basic OmE/Pz4+") == "|a?\?>>");            // with '/'
-  for (const std::string_view text : {"OmI",  "Og",   "Og=",  "Og===",    "OmI==",   "OmI=====",  "=",        "==",    "===",
-                                      "====", "=OmI", "O=mI", "Om=I",     "Og=A",    "Om==YTpi",  "OmJ=",     "Oh==",  "Ox==",
-                                      "OmL=", "YTp-", "YTp_", "OsO-w78=", "YTpi\n",  "\nYTpi",    "YT\r\npi", "YTpi=", "YTpi====",
-                                      "YTp",  "YT",   "Y",    "YTp.",     "YTp\xC2", "YTpiYTpi=", "YTp*"}) {
+  for (const std::string_view text : {"OmI",      "Og",       "Og=",     "Og===",     "Q===",  "YTpiQ===", "YTpiA===", "OmI==",
+                                      "OmI=====", "=",        "==",      "===",       "====",  "=OmI",     "O=mI",     "Om=I",
+                                      "Og=A",     "Om==YTpi", "OmJ=",    "Oh==",      "Ox==",  "OmL=",     "YTp-",     "YTp_",
+                                      "OsO-w78=", "YTpi\n",   "\nYTpi",  "YT\r\npi",  "YTpi=", "YTpi====", "YTp",      "YT",
+                                      "Y",        "YTp.",     "YTp\xC2", "YTpiYTpi=", "YTp*"}) {
     CAPTURE(text);
     CHECK(read("Basic " + std::string(text)) == "none");
   }
@@ -114,6 +115,17 @@ TEST_CASE("basic credentials: they have a longest size") {
   CHECK(read_decoded("a:" + most + "x") == "none");
   CHECK(read_decoded("a:" + most + "xx") == "none");
   CHECK(read_decoded("a:" + std::string(100'000, 'x')) == "none");
+}
+
+TEST_CASE("basic credentials: a user's name has no colon and no control characters, and is UTF-8") {
+  for (const std::string_view user : {"ann", "", "ann b.", "\"\\#", "j\xC3\xBCrgen"}) {
+    CAPTURE(user);
+    CHECK(can_be_user(user));
+  }
+  for (const std::string_view user : {"a:b", ":", "a\nb", "a\x7F", "j\xFCrgen"}) {
+    CAPTURE(user);
+    CHECK_FALSE(can_be_user(user));
+  }
 }
 
 TEST_CASE("basic credentials: the challenge quotes its realm") {

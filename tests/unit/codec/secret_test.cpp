@@ -32,9 +32,7 @@ TEST_CASE("secret: a digest is HMAC-SHA-256, as in the vectors of RFC 4231") {
 TEST_CASE("secret: each key makes digests of its own, the same for the same text") {
   const SecretKey key;
   const SecretKey other;
-  const SecretKey copy = key;
   CHECK(key.digest("text").value() == key.digest("text").value());
-  CHECK(key.digest("text").value() == copy.digest("text").value());
   CHECK(key.digest("text").value() != other.digest("text").value());
   CHECK(key.digest("text").value() != key.digest("texu").value());
   CHECK(key.digest({}).value() == key.digest("").value());

@@ -362,8 +362,9 @@ TEST_CASE(
       Sending sending(file);
       story.deeds["first start"] = [](session::Link& link) { put(link, std::string(20'000'000, 'x')); };
       const Peer peer(turns, Kind::unix_stream, of_file ? sending.maker() : scripted(story));
-      CHECK(is_cut(turns, peer, 65'536, milliseconds(800)) == (progress > 1'024));
-      CHECK(told_of_stall(turns) == (progress > 1'024));
+      const bool too_slow = progress > 1'024;
+      CHECK(is_cut(turns, peer, 65'536, milliseconds(too_slow ? 10'000 : 800)) == too_slow);
+      CHECK(told_of_stall(turns) == too_slow);
     }
 }
 
@@ -485,15 +486,4 @@ TEST_CASE("connection: what a cork holds of output that the peer did not take at
   CHECK(got.size() == 3'000'000);
   CHECK(turns.log_lines.empty());
   CHECK(story.events.empty());
-}
-
-// ---- Addresses ----
-
-TEST_CASE("connection: the other end as text, also where it has no name") {
-  Story story;
-  Turns turns;
-  std::unique_ptr<Peer> peer;
-  CHECK(capture(turns, peer, Kind::unix_stream, story)->address() == "unix:");
-  std::unique_ptr<Peer> other;
-  CHECK(capture(turns, other, Kind::tcp, story)->address().starts_with("127.0.0.1:"));
 }

@@ -301,7 +301,25 @@ TEST_CASE("access log: the rest of a line does not begin a new file") {
                                                 "access log '" + folder.file() + "' is written again; lines lost: 1"});
 }
 
-TEST_CASE("access log: a pipe gets whole lines, as many as go through it undivided") {
+TEST_CASE("access log: whole lines that the old file did not take go to the new one") {
+  const Folder folder;
+  Reports reports;
+  const auto log = reports.open(folder.file());
+  log->write("0123456789");
+  log->write("whole");
+  {
+    const ShortFiles limit(11);
+    log->flush();
+    fs::rename(folder.file(), folder.file("access.log.1"));
+    CHECK(log->reopen() == "");
+  }
+  log->flush();
+  CHECK(content(folder.file("access.log.1")) == "0123456789\n");
+  CHECK(content(folder.file()) == "whole\n");
+  CHECK(log->dropped() == 0);
+}
+
+TEST_CASE("access log: a pipe gets all lines, in order") {
   const Folder folder;
   Reports reports;
   const Pipe pipe(folder.file());

@@ -62,15 +62,16 @@ TEST_CASE("credential cache: the oldest makes room") {
   CredentialCache cache;
   for (int i = 0; i < static_cast<int>(CredentialCache::default_most); ++i) cache.remember(numbered(i), "hash", Time(i));
   CHECK(cache.size() == CredentialCache::default_most);
-  cache.remember(numbered(0), "hash", Time(1000));  // no longer the oldest
-  CHECK(cache.size() == CredentialCache::default_most);
-  CHECK(cache.knows(numbered(1), "hash", Time(1001)));
+  cache.remember(numbered(1), "hash", Time(1000));  // known already, and now no longer one of the oldest
+  CHECK(cache.knows(numbered(0), "hash", Time(1001)));
   cache.remember(ann, "hash", Time(1001));
+  cache.remember({"bob", "secret"}, "hash", Time(1002));
   CHECK(cache.size() == CredentialCache::default_most);
-  CHECK(cache.knows(ann, "hash", Time(1002)));
-  CHECK_FALSE(cache.knows(numbered(1), "hash", Time(1002)));
-  CHECK(cache.knows(numbered(0), "hash", Time(1002)));
-  CHECK(cache.knows(numbered(2), "hash", Time(1002)));
+  CHECK(cache.knows(ann, "hash", Time(1003)));
+  CHECK_FALSE(cache.knows(numbered(0), "hash", Time(1003)));
+  CHECK(cache.knows(numbered(1), "hash", Time(1003)));
+  CHECK_FALSE(cache.knows(numbered(2), "hash", Time(1003)));
+  CHECK(cache.knows(numbered(3), "hash", Time(1003)));
 }
 
 TEST_CASE("credential cache: can be made to keep nothing") {

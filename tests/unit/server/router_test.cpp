@@ -26,7 +26,7 @@ class PageFolders {
   Mount mount(const std::string& prefix, const std::string& says) const {
     std::filesystem::create_directories(root_ / says);
     std::ofstream(root_ / says / "index.html") << says;
-    return {prefix, root_ / says};
+    return {prefix, ::wharf::Files{root_ / says}};
   }
   VirtualHost host(const std::string& name, std::vector<Mount> mounts) const {
     VirtualHost host;
@@ -99,7 +99,8 @@ TEST_CASE("router: the longest prefix wins, whatever the order of the mounts") {
     CHECK(served.get("/a/b/").body == "ab");
     CHECK(served.get("/a/b/?query").body == "ab");
     CHECK(served.get("/aa/").body == "aa");
-    CHECK(served.get("/a").status == 404);      // the root mount has no file of that name
+    CHECK(served.get("/a?query").status == 301);  // the folder without its slash
+    CHECK(served.get("/a?query").field("Location") == "/a/?query");
     CHECK(served.get("/a/bb/").status == 404);  // belongs to /a/, which has no such folder
     CHECK(served.get("/A/").status == 404);     // paths are not names of hosts: case counts
   }
@@ -109,7 +110,7 @@ TEST_CASE("router: what no mount serves is 404") {
   const PageFolders folders;
   Served served({folders.host("", {folders.mount("/files/", "files")})});
   CHECK(served.get("/files/").body == "files");
-  for (const std::string_view target : {"/", "/files", "/other/", "/filesx/"}) {
+  for (const std::string_view target : {"/", "/file", "/other/", "/filesx/"}) {
     const Answer answer = served.get(target);
     CHECK(answer.status == 404);
     CHECK(answer.body == "There is nothing here.\n");
@@ -120,11 +121,86 @@ TEST_CASE("router: what no mount serves is 404") {
   CHECK(nothing.get("/").status == 404);
 }
 
-TEST_CASE("router: a target without a path is 400") {
+TEST_CASE("router: OPTIONS of the server as a whole, and CONNECT (RFC 9110 sections 9.3.6 and 9.3.7)") {
   Served served({VirtualHost{}});
   const Answer answer = served.ask(Served::head("OPTIONS", "*"));
-  CHECK(answer.status == 400);
-  CHECK(answer.body == "The request's target has no path.\n");
+  CHECK(answer.status == 204);
+  CHECK(answer.field("Allow") == "GET, HEAD, OPTIONS");
+  CHECK(served.ask("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n").status == 501);
+}
+
+TEST_CASE("router: mounts are found by the decoded path, and dot segments lead nowhere") {
+  const PageFolders folders;
+  Served served({folders.host("", {folders.mount("/", "root"), folders.mount("/a/", "a")})});
+  CHECK(served.get("/%61/").body == "a");
+  CHECK(served.get("/a%2Findex.html").body == "a");
+  CHECK(served.get("/%2561/").status == 404);  // decoded once
+  for (const std::string_view target : {"/a/../", "/a/..", "/..", "/./a/", "/a/%2e%2e/", "/a/.%2E", "/%2e/"}) {
+    CAPTURE(target);
+    CHECK(served.get(target).status == 404);
+  }
+  CHECK(served.get("/a/%zz").status == 400);
+  CHECK(served.get("/a/%00").status == 400);
+}
+
+TEST_CASE("router: a fixed answer, with fields of the mount and of its security switch") {
+  VirtualHost host;
+  Mount mount{"/robots.txt/", Fixed{200, "text/plain", "User-agent: *\nDisallow: /\n"}};
+  mount.fields = {{"X-One", "1"}};
+  mount.security = SecurityFields::on;
+  host.mounts.push_back(std::move(mount));
+  Served served({host});
+  const Answer answer = served.get("/robots.txt");
+  CHECK(answer.body == "User-agent: *\nDisallow: /\n");
+  CHECK(answer.field("X-One") == "1");
+  CHECK(answer.field("X-Content-Type-Options") == "nosniff");
+  CHECK(answer.field("X-Frame-Options") == "DENY");
+  CHECK(answer.field("Referrer-Policy") == "no-referrer");
+  CHECK(answer.field("Content-Security-Policy").starts_with("default-src 'self';"));
+  CHECK(served.get("/other").field("X-One") == "none");
+}
+
+TEST_CASE("router: redirects, to one place or to one below another") {
+  for (const int status : {301, 302, 307, 308}) {
+    VirtualHost host;
+    host.mounts.push_back({"/old/", Redirect{"/new/", status}});
+    host.mounts.push_back({"/one/", Redirect{"https://example.com/x?y", status}});
+    host.mounts.push_back({"/root/", Redirect{"/", status}});
+    Served served({host});
+    CHECK(served.get("/old").status == status);
+    CHECK(served.get("/old").field("Location") == "/new/");
+    CHECK(served.get("/old/a%20b/c?q=1").field("Location") == "/new/a%20b/c?q=1");
+    CHECK(served.get("/one/more?z").field("Location") == "https://example.com/x?y&z");
+    CHECK(served.get("/root//evil.example/").field("Location") == "/evil.example/");  // "//" would name a host
+    CHECK(served.get("/root/%5C%5Cevil.example/").field("Location") == "/%5C%5Cevil.example/");
+    CHECK(served.get("/root/%0D%0AX:y").field("Location") == "/%0D%0AX%3Ay");
+  }
+}
+
+TEST_CASE("router: what is wrong with a mount is said in one line") {
+  const auto fault = [](const Mount& mount) {
+    VirtualHost host;
+    host.mounts.push_back(mount);
+    return Router::check(host);
+  };
+  CHECK(fault({"x", Fixed{}}) == "mount prefix 'x' must start and end with '/'");
+  CHECK(fault({"/", Fixed{100, "", ""}}) == "a fixed answer has a status from 200 to 599, not 100");
+  CHECK(fault({"/", Redirect{"/x", 303}}) == "a redirect has status 301, 302, 307 or 308, not 303");
+  CHECK(fault({"/", Redirect{"/a b", 301}}) == "a redirect needs a location, percent-encoded: '/a b' is none");
+  CHECK(fault({"/", Requests{}}) == "mount '/' names no protocol");
+  Mount fields{"/", Fixed{}};
+  fields.fields = {{"Content-Length", "1"}};
+  CHECK(fault(fields) == "mount '/': Content-Length is written by the server itself");
+  fields.fields = {{"A", "b\r\nc: d"}};
+  CHECK(fault(fields) == "mount '/': the value of A has a line break or NUL");
+  fields.fields = {{"A b", "c"}};
+  CHECK(fault(fields) == "mount '/': 'A b' is no name of a field");
+  VirtualHost twice;
+  twice.mounts = {{"/", Fixed{}}, {"/", Fixed{}}};
+  CHECK(Router::check(twice) == "there are two mounts '/'");
+  VirtualHost origins;
+  origins.origins = {"example.com"};
+  CHECK_FALSE(Router::check(origins).empty());
 }
 
 TEST_CASE("router: each host has a protocol table of its own") {

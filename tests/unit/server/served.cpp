@@ -29,7 +29,7 @@ Served::Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows) {
   auto router = Router::start(rows_, hosts, session::WsLimits{}, home.home);
   REQUIRE(router);
   router_ = std::move(*router);
-  context_ = std::make_unique<session::HttpContext>(session::HttpContext{*router_, {}, codec::RequestParser()});
+  context_ = std::make_unique<session::HttpContext>(*router_, session::HttpLimits{}, home.log);
 }
 
 Served::~Served() = default;

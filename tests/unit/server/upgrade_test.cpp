@@ -37,7 +37,7 @@ std::string request(const Fields& fields, std::string_view line = "GET /chat?roo
   return text + "\r\n";
 }
 
-struct Refusal {
+struct RefusedHandshake {
   std::string request;
   int status;
   std::string body;
@@ -78,7 +78,7 @@ TEST_CASE("upgrade: every refusal says why, and nothing is upgraded") {
   Fields two_keys = good, two_versions = good;
   two_keys.emplace_back("Sec-WebSocket-Key", key);
   two_versions.emplace_back("Sec-WebSocket-Version", "13");
-  const Refusal refusals[] = {
+  const RefusedHandshake refusals[] = {
       {request(good, "POST / HTTP/1.1"), 400, "A WebSocket handshake must be a GET request.\n"},
       {request(good, "GET / HTTP/1.0"), 400, "A WebSocket handshake must be HTTP/1.1.\n"},
       {request(with(good, "Connection", "")), 400, "A WebSocket handshake must have \"Connection: Upgrade\".\n"},
@@ -96,7 +96,7 @@ TEST_CASE("upgrade: every refusal says why, and nothing is upgraded") {
       {request(with(good, "Sec-WebSocket-Protocol", "chat, chat")), 400,
        "Sec-WebSocket-Protocol must not name a subprotocol twice.\n"},
   };
-  for (const Refusal& refusal : refusals) {
+  for (const RefusedHandshake& refusal : refusals) {
     CAPTURE(refusal.request);
     const Answer answer = served.ask(refusal.request);
     CHECK(answer.status == refusal.status);

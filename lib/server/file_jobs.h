@@ -1,0 +1,63 @@
+#pragma once
+#include <cstddef>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "server/outside.h"
+#include "session/exchange.h"
+
+namespace wharf::server {
+
+class FileMount;
+
+/// Work that one or more exchanges wait for. On the loop's thread but for run(), which has to touch nothing that the loop's thread
+/// may touch meanwhile, and which outlives the mount where it must.
+class FileJob {
+ public:
+  virtual ~FileJob() = default;
+  virtual void run() = 0;
+  /// After run(): answers one of those who waited.
+  virtual void answer(session::Exchange& exchange) = 0;
+  /// All are answered.
+  virtual void over() {}
+};
+
+/// What the file mounts of one loop have other threads do: one job at a time for each path of a mount, and not too many in all.
+class FileJobs {
+ public:
+  /// Without `outside` everything is done at once. It outlives this; this outlives the mounts.
+  FileJobs(Outside* outside, std::size_t most);
+  ~FileJobs();
+  FileJobs(const FileJobs&) = delete;
+  FileJobs& operator=(const FileJobs&) = delete;
+
+  /// Whether start() would run a job on another thread.
+  [[nodiscard]] bool has_room() const { return outside_ != nullptr && waiting_.size() < most_; }
+  /// Whether there is another thread at all.
+  [[nodiscard]] bool has_threads() const { return outside_ != nullptr; }
+
+  /// Has the exchange wait for the job that is under way for that path. False: there is none.
+  bool join(const FileMount& mount, std::string_view path, session::Exchange& exchange);
+  /// Starts a job for that path, for which none is under way, and has the exchange wait for it. Only with has_room().
+  void start(const FileMount& mount, std::string_view path, std::unique_ptr<FileJob> job, session::Exchange& exchange);
+  /// Does the job here and now.
+  static void run_here(FileJob& job, session::Exchange& exchange);
+
+  /// The mount goes: who waits for one of its jobs is told to come again (503).
+  void forget(const FileMount& mount);
+
+ private:
+  class Waiter;
+  struct Waiting;
+
+  void finished(const FileJob& job);
+
+  Outside* outside_;
+  std::size_t most_;
+  std::list<std::unique_ptr<Waiting>> waiting_;
+  std::shared_ptr<FileJobs*> self_;  // so that a job which ends when this has gone can tell
+};
+
+}  // namespace wharf::server

@@ -1,0 +1,177 @@
+#include "server/file_loader.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+#include "base/ascii.h"
+#include "codec/http_target.h"
+#include "codec/media_type.h"
+#include "server/file_body.h"
+
+namespace wharf::server {
+namespace {
+
+constexpr base::Time siblings_known{1'000};
+
+/// In whole seconds: what compresses and what copies files may keep no more of their times.
+bool is_older(const FileIdentity& made, const FileIdentity& original) {
+  constexpr std::int64_t second = 1'000'000'000;
+  return made.modified / second < original.modified / second;
+}
+
+struct Coding {
+  std::string_view name;
+  std::string_view suffix;
+};
+/// In the order of preference.
+constexpr std::array<Coding, 3> codings{{{"br", ".br"}, {"zstd", ".zst"}, {"gzip", ".gz"}}};
+
+std::int64_t wall_clock() {
+  using std::chrono::nanoseconds;
+  return std::chrono::duration_cast<nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+bool ends_in_slash(std::string_view path) { return path.ends_with('/'); }
+
+const Representation* find_sibling(const CachedFile& file, std::string_view coding) {
+  const auto found = std::find_if(file.coded.begin(), file.coded.end(),
+                                  [coding](const Representation& each) { return each.coding == coding && !each.is_made_here(); });
+  return found != file.coded.end() ? &*found : nullptr;
+}
+
+}  // namespace
+
+FileLoader::FileLoader(OpenFolder folder, const Files& files, const FileLimits& limits)
+    : folder_(std::make_shared<const OpenFolder>(std::move(folder))), files_(files), limits_(limits) {}
+
+base::Result<std::unique_ptr<CachedFile>, NoFile> FileLoader::load(std::string_view path, base::Time now) const {
+  auto file = std::make_unique<CachedFile>();
+  auto opened = open(path, *file);
+  if (!opened) return base::Failure{opened.error()};
+  fill(file->plain, std::move(*opened));
+  file->plain.type = type_of(file->plain.name);
+  file->plain.checked = file->siblings_seen = now;
+  const std::time_t clock = std::time(nullptr);
+  add_codings(*file, clock);
+  describe(file->plain, file->coded.empty() ? Varies::no : Varies::yes, files_.cache_control, clock);
+  return file;
+}
+
+/// Sets the index and the name.
+base::Result<OpenedFile, NoFile> FileLoader::open(std::string_view path, CachedFile& file) const {
+  const std::optional<std::string> safe = codec::safe_relative_path(path);
+  if (!safe) return base::Failure{NoFile::missing};
+  const std::size_t choices = ends_in_slash(path) ? files_.index.size() : 1;
+  for (file.index = 0; file.index < choices; ++file.index) {
+    file.plain.name = name_of(path, file.index);
+    auto opened = folder_->open_file(file.plain.name);
+    if (opened) return std::move(*opened);
+    if (opened.error() == OpenFailure::unavailable) return base::Failure{NoFile::unavailable};
+  }
+  if (ends_in_slash(path)) return base::Failure{NoFile::folder};
+  return base::Failure{folder_->look_inside(*safe).kind == FileKind::folder ? NoFile::needs_slash : NoFile::missing};
+}
+
+/// The path is safe.
+std::string FileLoader::name_of(std::string_view path, std::size_t index) const {
+  std::string name(path.substr(1));
+  if (ends_in_slash(path)) name += files_.index[index];
+  return name;
+}
+
+std::string_view FileLoader::type_of(std::string_view name) const {
+  const std::size_t dot = name.find_last_of("./");
+  if (!files_.types.empty() && dot != std::string_view::npos && name[dot] == '.') {
+    std::string extension(name.substr(dot + 1));
+    std::transform(extension.begin(), extension.end(), extension.begin(), base::lower);
+    if (const auto found = files_.types.find(extension); found != files_.types.end()) return found->second;
+  }
+  return codec::media_type(name);
+}
+
+/// A short file is read; it stays open where it changed under the reading, or ended early, so that no mixture is kept.
+void FileLoader::fill(Representation& representation, OpenedFile opened) const {
+  representation.identity = opened.identity;
+  const std::int64_t changed = std::max(opened.identity.changed, opened.identity.modified);
+  representation.settled = wall_clock() - changed >= std::chrono::nanoseconds(limits_.settling).count();
+  if (opened.identity.size <= limits_.short_file) {
+    std::string bytes(static_cast<std::size_t>(opened.identity.size), '\0');
+    const std::size_t got = read_at(opened.file.get(), 0, bytes.data(), bytes.size());
+    if (got == bytes.size() && status_of(opened.file).identity == opened.identity) {
+      representation.held = Representation::Held::bytes;
+      representation.bytes = Shared<std::string>(std::move(bytes));
+      representation.file = {};
+      return;
+    }
+  }
+  representation.held = Representation::Held::file;
+  representation.file = Shared<Descriptor>(std::move(opened.file));
+  representation.bytes = {};
+}
+
+void FileLoader::add_codings(CachedFile& file, std::time_t now) const {
+  for (std::size_t i = 0; i < codings.size(); ++i) {
+    const std::optional<FileIdentity> found = sibling(file, i);
+    const bool makes = !found && codings[i].name == "gzip" && is_worth_compressing(file.plain);
+    if (!found && !makes) continue;
+    Representation& added = file.coded.emplace_back();
+    added.coding = codings[i].name;
+    added.type = file.plain.type;
+    added.identity = found.value_or(file.plain.identity);
+    if (found) (added.name = file.plain.name) += codings[i].suffix;
+    else describe(added, Varies::yes, files_.cache_control, now);
+  }
+}
+
+std::optional<FileIdentity> FileLoader::sibling(const CachedFile& file, std::size_t coding) const {
+  if (files_.ready_made == Precompressed::off) return std::nullopt;
+  std::string name = file.plain.name;
+  const FileStatus found = folder_->look(name += codings[coding].suffix);
+  if (found.kind != FileKind::regular || is_older(found.identity, file.plain.identity)) return std::nullopt;
+  return found.identity;
+}
+
+bool FileLoader::is_worth_compressing(const Representation& plain) const {
+  return files_.compression == OnTheFly::on && plain.identity.size >= files_.compress_from &&
+         plain.identity.size <= files_.compress_to && codec::is_compressible(plain.type);
+}
+
+/// The look follows links wherever they lead, but what it finds has to be the very file that was opened inside the folder.
+bool FileLoader::is_current(CachedFile& file, base::Time now) const {
+  if (file.plain.checked == now) return true;
+  if (!file.plain.settled) return false;
+  for (std::size_t earlier = 0; earlier < file.index; ++earlier)
+    if (folder_->look(name_of(file.path, earlier)).kind == FileKind::regular) return false;
+  const FileStatus found = folder_->look(file.plain.name);
+  if (found.kind != FileKind::regular || found.identity != file.plain.identity) return false;
+  file.plain.checked = now;
+  return true;
+}
+
+bool FileLoader::siblings_are_current(CachedFile& file, base::Time now) const {
+  if (files_.ready_made == Precompressed::off || now - file.siblings_seen < siblings_known) return true;
+  for (std::size_t i = 0; i < codings.size(); ++i)
+    if (sibling(file, i).has_value() != (find_sibling(file, codings[i].name) != nullptr)) return false;
+  file.siblings_seen = now;
+  return true;
+}
+
+FileLoader::Sibling FileLoader::refresh(const CachedFile& file, Representation& sibling, base::Time now) const {
+  if (sibling.checked == now) return Sibling::same;
+  const bool is_open = sibling.held != Representation::Held::nothing;
+  if (is_open && sibling.settled && folder_->look(sibling.name).identity == sibling.identity) {
+    sibling.checked = now;
+    return Sibling::same;
+  }
+  auto opened = folder_->open_file(sibling.name);
+  if (!opened || is_older(opened->identity, file.plain.identity)) return Sibling::gone;
+  fill(sibling, std::move(*opened));
+  sibling.checked = now;
+  describe(sibling, Varies::yes, files_.cache_control, std::time(nullptr));
+  return Sibling::opened;
+}
+
+}  // namespace wharf::server

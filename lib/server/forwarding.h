@@ -1,0 +1,60 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "codec/http_answer.h"
+#include "codec/http_head.h"
+#include "session/exchange.h"
+
+// What a gateway makes of the heads that pass through it (RFC 9110 section 7.6). Heads are written anew from what was parsed; no bytes
+// are copied that the parsers have not understood.
+
+namespace wharf::server {
+
+/// Options in Connection, over all its lines; a request with more is refused with 400.
+inline constexpr std::size_t most_connection_options = 32;
+/// Gateways with our name that a request may have come through; with more of them it goes round in circles, and is refused with 502.
+inline constexpr std::size_t most_hops = 8;
+
+/// Whether a connection upstream is for one request alone.
+enum class Persistence : std::uint8_t { kept, once };
+
+/// What a request becomes upstream.
+struct UpstreamRequest {
+  std::string_view path;       ///< percent-encoded, with the query
+  std::string_view client;     ///< the address of the client, with its port
+  std::string_view authority;  ///< for Host, where the client named none
+  std::string_view upgrade;    ///< the protocols to offer; empty: none
+  Persistence persistence = Persistence::kept;
+};
+
+/// The head of the request upstream, the empty line included: all end-to-end fields in their order; Host as the client sent it;
+/// X-Forwarded-For with the client's address appended, X-Forwarded-Proto, X-Forwarded-Host, Via; and the framing of the body, which is
+/// passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names among them, and without Expect.
+std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest& request);
+
+/// The answer to a request that is not to be passed on; status 0: it is.
+struct Refusal {
+  int status = 0;
+  std::string_view line;
+};
+Refusal check_forwarding(const codec::RequestHead& head);
+
+/// The protocols that a request asks to upgrade to and that may be passed on, as a list; empty where there is none, with HTTP/1.0, and with
+/// a body. Never HTTP itself, in plain or over TLS: behind that, requests would go upstream that nobody has looked at.
+std::string offered_upgrades(const codec::RequestHead& head);
+/// Whether that list is not empty and has all the protocols that an answer switches to; `chosen` are those.
+bool offers_upgrade(const codec::RequestHead& head, std::string_view chosen);
+
+/// RFC 9110 section 9.2.2.
+bool is_idempotent(std::string_view method);
+
+/// The end-to-end fields of an answer in their order, without Content-Length. Of 426, Upgrade too.
+session::Fields end_to_end_fields(const codec::AnswerHead& head);
+
+/// An address without its port and brackets, for X-Forwarded-For; "unknown" for the end of a unix socket.
+std::string_view forwarded_address(std::string_view address);
+
+}  // namespace wharf::server

@@ -1,0 +1,99 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+
+namespace wharf::server {
+
+/// A file descriptor that is closed with its owner; negative: none.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~Descriptor();
+
+  [[nodiscard]] int get() const { return number_; }
+  explicit operator bool() const { return number_ >= 0; }
+  /// The number; whoever takes it closes it.
+  [[nodiscard]] int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_ = -1;
+};
+
+/// Which content a file has: equal for as long as nobody has changed the file, as far as the system tells.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;     ///< bytes
+  std::int64_t modified = 0;  ///< nanoseconds since 1970
+  std::int64_t changed = 0;   ///< the same of content, name, owner or mode
+
+  bool operator==(const FileIdentity&) const = default;
+};
+
+enum class FileKind : std::uint8_t { none, regular, folder, other };
+
+struct FileStatus {
+  FileKind kind = FileKind::none;
+  FileIdentity identity;
+};
+
+/// What a descriptor stands for.
+FileStatus status_of(const Descriptor& file);
+
+struct OpenedFile {
+  Descriptor file;
+  FileIdentity identity;
+};
+
+enum class OpenFailure : std::uint8_t {
+  missing,     ///< not there, not what was asked for, not to be read, or not inside
+  unavailable  ///< the system can not open it now: no descriptors or memory left, a broken disk
+};
+
+/// A folder that is held open, and what can be reached in it: whatever others rename or link meanwhile, nothing outside it is opened.
+/// Symbolic links are followed where they lead to a place inside, absolute ones too. Names are relative, without a segment `..`;
+/// what the rules of the web say of a path (codec::safe_relative_path) has been looked at before. Of any thread.
+class OpenFolder {
+ public:
+  /// Who keeps names inside: openat2() of Linux 5.6, where the kernel has it, or a walk from segment to segment.
+  enum class Resolution : std::uint8_t { kernel, walk };
+
+  /// `folder` may be a symbolic link. The error is a reason in a few words.
+  static base::Result<OpenFolder, std::string> open(const std::string& folder, Resolution resolution = Resolution::kernel);
+
+  /// What the name stands for at the moment. It follows links wherever they lead: good for being compared with what was opened.
+  [[nodiscard]] FileStatus look(const std::string& name) const;
+
+  /// A regular file, for reading. Never waits, as for the other end of a FIFO.
+  [[nodiscard]] base::Result<OpenedFile, OpenFailure> open_file(const std::string& name) const;
+
+  /// A folder, for reading its names; "" is the folder itself.
+  [[nodiscard]] base::Result<Descriptor, OpenFailure> open_folder(const std::string& name) const;
+
+  /// The same as look(), but none for what leads outside.
+  [[nodiscard]] FileStatus look_inside(const std::string& name) const;
+
+ private:
+  OpenFolder(Descriptor root, std::string path, Resolution resolution)
+      : root_(std::move(root)), path_(std::move(path)), resolution_(resolution) {}
+
+  [[nodiscard]] base::Result<Descriptor, OpenFailure> open_inside(const std::string& name, int flags) const;
+  [[nodiscard]] Descriptor open_without_links(const std::string& name, int flags) const;
+  [[nodiscard]] std::string without_links(const std::string& name) const;
+  [[nodiscard]] std::string present_path() const;
+
+  Descriptor root_;
+  std::string path_;  // its name when it was opened: absolute, without symbolic links
+  Resolution resolution_;
+};
+
+}  // namespace wharf::server

@@ -1,0 +1,69 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "server/forwarding.h"
+#include "server/proxy_target.h"
+#include "server/upstream_pool.h"
+#include "server/upstream_session.h"
+#include "session/exchange.h"
+
+namespace wharf::server {
+
+/// Where the exchanges of one proxy mount go. Outlives them.
+struct Upstream {
+  ProxyTarget target;
+  UpstreamPool pool;
+  Persistence persistence = Persistence::kept;
+  base::Time pipe_idle{0};
+};
+
+/// One request that is answered by a server upstream. Client and upstream come and go each at any time: the exchange ends with ended(),
+/// the connection upstream with one of the calls that AnswerReceiver names, and the other is cut or cut off then.
+class ProxyExchange final : public session::Responder, private UpstreamPool::Waiter, private AnswerReceiver {
+ public:
+  /// Within Handler::handle(). `path` is upstream's, with the query.
+  static void serve(session::Exchange& exchange, Upstream& upstream, std::string path);
+  ~ProxyExchange() override;
+  ProxyExchange(const ProxyExchange&) = delete;
+  ProxyExchange& operator=(const ProxyExchange&) = delete;
+
+  void body(std::string_view piece) override;
+  void body_end() override;
+  void drained() override;
+  void ended(const session::ExchangeEnd& end) override;
+
+ private:
+  ProxyExchange(session::Exchange& exchange, Upstream& upstream, std::string path);
+
+  void start();
+  void connect();
+  void connected(UpstreamSession& session) override;
+  void not_connected(UpstreamFailure failure) override;
+  void send(UpstreamSession& session);
+
+  void answer_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) override;
+  session::Flow answer_piece(std::string_view piece) override;
+  void answer_ends() override;
+  Switch answer_switches(const codec::AnswerHead& head) override;
+  void answer_fails(UpstreamFailure failure) override;
+  void upstream_has_room() override;
+
+  [[nodiscard]] bool may_try_again(UpstreamFailure failure) const;
+  void refuse(UpstreamFailure failure);
+  void let_go();
+
+  session::Exchange& exchange_;
+  Upstream& upstream_;
+  std::string path_;
+  UpstreamSession* session_ = nullptr;        // while it works for this exchange
+  std::optional<UpstreamPool::Place> place_;  // while it waits for a connection
+  bool body_begun_ = false;
+  bool body_over_ = false;
+  bool tried_again_ = false;
+};
+
+}  // namespace wharf::server

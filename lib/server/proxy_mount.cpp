@@ -1,0 +1,60 @@
+#include "server/proxy_mount.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "codec/http_target.h"
+#include "server/forwarding.h"
+#include "server/proxy_target.h"
+
+namespace wharf::server {
+namespace {
+
+/// Leaves room for the sum of it and the clock.
+base::Time bounded(std::chrono::milliseconds time) { return std::min<base::Time>(time, std::chrono::hours(24 * 365)); }
+
+}  // namespace
+
+std::string ProxyMount::check(const Proxy& proxy) {
+  if (const auto target = parse_proxy_target(proxy.to); !target) return target.error();
+  constexpr std::chrono::milliseconds none{0};
+  if (proxy.connect_time <= none || proxy.answer_time <= none)
+    return "proxy target '" + proxy.to + "': its connect_time and answer_time must be more than 0";
+  return {};
+}
+
+base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Proxy& proxy, Outside* outside, base::Log* log,
+                                                                        const ProxyLimits& limits) {
+  if (std::string fault = check(proxy); !fault.empty()) return base::Failure{std::move(fault)};
+  std::unique_ptr<ProxyMount> mount(new ProxyMount);
+  if (outside == nullptr) return mount;
+  auto target = parse_proxy_target(proxy.to);
+  UpstreamSettings settings{proxy.to, target->endpoint, bounded(proxy.connect_time), proxy.idle_connections, limits.upstream};
+  settings.limits.answer_time = bounded(proxy.answer_time);
+  const Persistence persistence = proxy.idle_connections > 0 ? Persistence::kept : Persistence::once;
+  mount->upstream_.reset(
+      new Upstream{std::move(*target), UpstreamPool(std::move(settings), *outside, log), persistence, limits.pipe_idle});
+  return mount;
+}
+
+void ProxyMount::serve(session::Exchange& exchange, std::string_view prefix) {
+  const codec::RequestHead& head = exchange.request();
+  if (const Refusal refusal = check_forwarding(head); refusal.status == 204) {
+    session::Response response;
+    response.status = refusal.status;
+    return exchange.respond(std::move(response));
+  } else if (refusal.status != 0) {
+    return exchange.respond(session::text_response(refusal.status, refusal.line));
+  }
+  const auto target = codec::split_target(head.target);
+  const auto rest = target ? behind_prefix(target->path, prefix) : std::nullopt;
+  if (!rest || may_climb(*rest)) return exchange.respond(session::text_response(404, "There is nothing here."));
+  if (!upstream_) return exchange.respond(session::text_response(502, "The server behind this one can not be reached."));
+  std::string path = upstream_->target.base;
+  path += *rest;
+  if (const std::size_t query = head.target.find('?'); query != head.target.npos) path += head.target.substr(query);
+  ProxyExchange::serve(exchange, *upstream_, std::move(path));
+}
+
+}  // namespace wharf::server

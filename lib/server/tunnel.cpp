@@ -1,0 +1,80 @@
+#include "server/tunnel.h"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace wharf::server {
+namespace {
+
+/// From here on, bytes are written past the queue where that can be.
+constexpr std::size_t write_through_from = 16 * 1024;
+
+}  // namespace
+
+void Tunnel::join(session::Link& one, session::Link& other, base::Time idle) {
+  std::unique_ptr<Tunnel> here(new Tunnel(one, idle));
+  std::unique_ptr<Tunnel> there(new Tunnel(other, idle));
+  here->other_ = there.get();
+  there->other_ = here.get();
+  one.become(std::move(here));
+  other.become(std::move(there));
+}
+
+Tunnel::Tunnel(session::Link& link, base::Time idle) : link_(link), idle_(idle), heard_(link.now()) {}
+
+/// Also without ended(), where its link ended before it was its turn.
+Tunnel::~Tunnel() { leave(); }
+
+void Tunnel::ended() { leave(); }
+
+void Tunnel::leave() {
+  if (other_ == nullptr) return;
+  other_->other_ = nullptr;
+  std::exchange(other_, nullptr)->link_.finish();
+}
+
+/// What the session before this one had made of the link's input and time counts no more.
+void Tunnel::start() {
+  if (other_ == nullptr) return link_.finish();
+  link_.set_deadline(idle_ == base::never ? base::never : heard_ + idle_);
+  if (other_->link_.overfull()) other_->link_.want_room();
+  else link_.resume_input();
+}
+
+std::size_t Tunnel::input(std::span<char> bytes) {
+  heard_ = link_.now();
+  if (other_ == nullptr) return bytes.size();
+  session::Link& to = other_->link_;
+  const std::string_view text(bytes.data(), bytes.size());
+  if (text.size() >= write_through_from) to.write_through({}, text);
+  else to.out().append(text);
+  to.touch();
+  if (to.overfull()) {
+    link_.hold_input();
+    to.want_room();
+  }
+  return bytes.size();
+}
+
+void Tunnel::end_of_input() {
+  input_over_ = true;
+  if (other_ == nullptr || other_->input_over_) return link_.finish();
+  other_->link_.end_output();
+}
+
+void Tunnel::room() {
+  if (other_ != nullptr) other_->link_.resume_input();
+}
+
+void Tunnel::deadline() {
+  if (other_ == nullptr) return;
+  const base::Time due = std::max(heard_, other_->heard_) + idle_;
+  if (due <= link_.now()) link_.finish();
+  else link_.set_deadline(due);
+}
+
+void Tunnel::shut_down() { link_.finish(); }
+
+}  // namespace wharf::server

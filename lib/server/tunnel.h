@@ -1,0 +1,43 @@
+#pragma once
+#include <cstddef>
+#include <span>
+
+#include "base/clock.h"
+#include "session/link.h"
+#include "session/session.h"
+
+namespace wharf::server {
+
+/// One end of two links that are joined: what comes in here goes out there, and the other way round. Neither is read from while the other
+/// has more to send than its high-water mark. The end of one side's output is passed on; the end of one link ends the other after all that
+/// came has left; and both end after `idle` without a byte either way.
+class Tunnel final : public session::Session {
+ public:
+  /// Both links become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what they have not used of their
+  /// input is passed on. base::never: no limit.
+  static void join(session::Link& one, session::Link& other, base::Time idle);
+
+  ~Tunnel() override;
+  Tunnel(const Tunnel&) = delete;
+  Tunnel& operator=(const Tunnel&) = delete;
+
+  void start() override;
+  std::size_t input(std::span<char> bytes) override;
+  void end_of_input() override;
+  void room() override;
+  void deadline() override;
+  void shut_down() override;
+  void ended() override;
+
+ private:
+  Tunnel(session::Link& link, base::Time idle);
+  void leave();
+
+  session::Link& link_;
+  Tunnel* other_ = nullptr;  // nullptr: it has gone
+  base::Time idle_;
+  base::Time heard_;
+  bool input_over_ = false;
+};
+
+}  // namespace wharf::server

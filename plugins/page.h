@@ -1,0 +1,78 @@
+#pragma once
+/// Pages that a plugin brings along, in the looks of the test server's. Nothing in them is inline, so that they work under
+/// the strictest Content-Security-Policy: style, script and icon are requests of their own, below the page's mount.
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "page_style.h"
+#include "wharf/form.hpp"
+#include "wharf/http.hpp"
+
+namespace plugins {
+
+/// What a page is made of; all of it is HTML but the script.
+struct Page {
+  std::string_view title;
+  std::string_view body;
+  std::string_view script;
+};
+
+/// The way from the URL that a request named to the folder of its mount: nothing from /upload/, "./upload/" from /upload.
+inline std::string way_to_mount(std::string_view path) {
+  const std::string_view last = path.substr(path.rfind('/') + 1);
+  return last.empty() ? std::string() : "./" + std::string(last) + "/";
+}
+
+inline std::string html(const Page& page, std::string_view path) {
+  const std::string way = wharf::html_escape(way_to_mount(path));
+  std::string text = R"(<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+)";
+  (text += "<title>Wharf: ") += page.title;
+  ((text += "</title>\n<link rel=\"icon\" href=\"") += way) += "page.svg\" type=\"image/svg+xml\">\n";
+  ((text += "<link rel=\"stylesheet\" href=\"") += way) += "page.css\">\n";
+  if (!page.script.empty()) ((text += "<script src=\"") += way) += "page.js\" defer></script>\n";
+  text += R"(</head>
+<body>
+<header><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M5 4v19h22V4M16 7v16"/><path class="tide" d="M3 29h26"/></svg>
+)";
+  ((text += "<h1>Wharf</h1><p>") += page.title) += "</p></header>\n<main>\n";
+  return (text += page.body) += "</main>\n</body>\n</html>\n";
+}
+
+/// What pages and answers made of a client's data carry: what is not of the type it says is not to be guessed at.
+inline wharf::Flow respond(const wharf::Exchange& exchange, int status, std::string_view media_type, std::string_view text) {
+  exchange.add_field("X-Content-Type-Options", "nosniff");
+  exchange.add_field("Cache-Control", "no-cache");
+  return exchange.respond(status, media_type, text);
+}
+
+inline wharf::Flow respond_page(const wharf::Exchange& exchange, int status, const Page& page) {
+  exchange.add_field("Vary", "Accept");
+  return respond(exchange, status, "text/html; charset=utf-8", html(page, exchange.path()));
+}
+
+/// What is below the mount besides the page. False: nothing of that name, and nothing was answered.
+inline bool respond_part(const wharf::Exchange& exchange, std::string_view name, std::string_view script) {
+  if (name == "/page.css") respond(exchange, 200, "text/css; charset=utf-8", page_style);
+  else if (name == "/page.js") respond(exchange, 200, "text/javascript; charset=utf-8", script);
+  else if (name == "/page.svg") respond(exchange, 200, "image/svg+xml", page_icon);
+  else return false;
+  return true;
+}
+
+/// Whether the client names JSON among what it takes: programs do, browsers do not.
+inline bool wants_json(const wharf::Exchange& exchange) {
+  std::string accept(exchange.field("accept").value_or(""));
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  std::transform(accept.begin(), accept.end(), accept.begin(), lower);
+  return accept.find("application/json") != std::string::npos;
+}
+
+}  // namespace plugins

@@ -1,0 +1,111 @@
+#pragma once
+#include <string_view>
+
+namespace plugins {
+
+inline constexpr std::string_view status_body =
+    R"(<noscript><section>This page talks to the server with JavaScript, which is switched off here.
+The numbers alone are at <code>json</code> below this address.</section></noscript>
+<section aria-labelledby="server-title">
+<h2 id="server-title">Server <span id="hostname" class="faint"></span></h2>
+<p><span id="state" class="state" role="status">connecting</span> <span id="version" class="faint"></span></p>
+<dl class="figures">
+<div><dt>Connections</dt><dd id="connections">–</dd></div>
+<div><dt>Accepted</dt><dd id="accepted">–</dd></div>
+<div><dt>Requests</dt><dd id="exchanges">–</dd></div>
+<div><dt>Requests a second</dt><dd id="rate">–</dd></div>
+<div><dt>Up for</dt><dd id="uptime">–</dd></div>
+</dl>
+</section>
+<section aria-labelledby="rows-title">
+<h2 id="rows-title">Protocols</h2>
+<div class="scroll"><table>
+<thead><tr><th>Name</th><th class="number">Open</th><th class="number">Opened</th><th class="number">Requests</th></tr></thead>
+<tbody id="rows"></tbody>
+</table></div>
+</section>
+<section aria-labelledby="visitors-title">
+<h2 id="visitors-title">Who looks at this</h2>
+<div class="scroll"><table>
+<thead><tr><th>Address</th><th>Since</th><th>User agent</th></tr></thead>
+<tbody id="visitors"></tbody>
+</table></div>
+</section>
+)";
+
+inline constexpr std::string_view status_script = R"('use strict';
+
+const byId = (id) => document.getElementById(id);
+const longestWait = 5000;   // ms
+let wait = 250;
+let last = null;            // the statistics before
+
+function row(texts, numbers) {
+  const made = document.createElement('tr');
+  made.append(...texts.map((text) => {
+    const cell = document.createElement('td');
+    cell.textContent = text;
+    return cell;
+  }), ...numbers.map((number) => {
+    const cell = document.createElement('td');
+    cell.className = 'number';
+    cell.textContent = number.toLocaleString('en');
+    return cell;
+  }));
+  return made;
+}
+
+function span(milliseconds) {
+  const seconds = Math.floor(milliseconds / 1000);
+  const [days, hours, minutes] = [Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  if (days > 0) return `${days} d ${hours} h`;
+  if (hours > 0) return `${hours} h ${minutes} min`;
+  return minutes > 0 ? `${minutes} min` : `${seconds} s`;
+}
+
+function drawStatistics(now) {
+  for (const name of ['connections', 'accepted', 'exchanges']) byId(name).textContent = now[name].toLocaleString('en');
+  byId('uptime').textContent = span(now.uptime);
+  byId('hostname').textContent = now.hostname;
+  byId('version').textContent = `Wharf ${now.version}`;
+  if (last && now.uptime > last.uptime) {
+    byId('rate').textContent = ((now.exchanges - last.exchanges) * 1000 / (now.uptime - last.uptime)).toFixed(1);
+  }
+  last = now;
+  byId('rows').replaceChildren(...now.rows.map((each) => row([each.name || '(none)'], [each.open, each.opened, each.exchanges])));
+}
+
+function drawVisitors(list) {
+  byId('visitors').replaceChildren(...list.conns.map(({ peer, time, ua }) => (
+    row([peer, new Date(1000 * Number(time)).toLocaleTimeString(), ua], []))));
+}
+
+function draw(state) {
+  byId('state').textContent = byId('state').dataset.state = state;
+}
+
+function connect() {
+  draw('connecting');
+  const socket = new WebSocket(location.href.replace(/^http/, 'ws').replace(/#.*/, ''), 'lws-status');
+  socket.onopen = () => {
+    wait = 250;
+    last = null;
+    draw('open');
+    socket.send('watch');
+  };
+  socket.onmessage = ({ data }) => {
+    const message = JSON.parse(data);
+    if (message.conns) drawVisitors(message);
+    else drawStatistics(message);
+  };
+  socket.onclose = () => {
+    draw('closed');
+    setTimeout(connect, wait * (0.75 + Math.random() / 4));
+    wait = Math.min(2 * wait, longestWait);
+  };
+}
+
+connect();
+)";
+
+}  // namespace plugins

@@ -1,0 +1,81 @@
+#pragma once
+/// `--limit NAME=VALUE`: the fields of wharf::Limits by name.
+
+#include <charconv>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "wharf/server.hpp"
+
+namespace limit_options {
+
+struct SizeLimit {
+  std::string_view name;
+  std::size_t wharf::Limits::*field;
+};
+inline constexpr SizeLimit sizes[] = {
+    {"request_line", &wharf::Limits::request_line},           {"request_head", &wharf::Limits::request_head},
+    {"request_fields", &wharf::Limits::request_fields},       {"chunk_extension", &wharf::Limits::chunk_extension},
+    {"chunk_extensions", &wharf::Limits::chunk_extensions},   {"trailer", &wharf::Limits::trailer},
+    {"trailer_fields", &wharf::Limits::trailer_fields},       {"output_low_water", &wharf::Limits::output_low_water},
+    {"output_high_water", &wharf::Limits::output_high_water}, {"output_hard_cap", &wharf::Limits::output_hard_cap},
+    {"write_progress", &wharf::Limits::write_progress},       {"connections", &wharf::Limits::connections},
+};
+
+struct CountLimit {
+  std::string_view name;
+  std::uint64_t wharf::Limits::*field;
+};
+inline constexpr CountLimit counts[] = {
+    {"message", &wharf::Limits::message},
+    {"body_rate", &wharf::Limits::body_rate},
+    {"dropped_body", &wharf::Limits::dropped_body},
+};
+
+struct TimeLimit {
+  std::string_view name;
+  std::chrono::milliseconds wharf::Limits::*field;
+};
+inline constexpr TimeLimit times[] = {
+    {"request_head_time", &wharf::Limits::request_head_time},
+    {"keep_alive_idle", &wharf::Limits::keep_alive_idle},
+    {"body_idle", &wharf::Limits::body_idle},
+    {"body_grace", &wharf::Limits::body_grace},
+    {"answer_time", &wharf::Limits::answer_time},
+    {"pipe_idle", &wharf::Limits::pipe_idle},
+    {"close_handshake", &wharf::Limits::close_handshake},
+    {"ping_after", &wharf::Limits::ping_after},
+    {"pong_timeout", &wharf::Limits::pong_timeout},
+    {"write_stall", &wharf::Limits::write_stall},
+    {"stop_grace", &wharf::Limits::stop_grace},
+};
+
+/// False where there is no such limit, or the value is no number. Times are in milliseconds.
+inline bool take(wharf::Limits& limits, std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return false;
+  const std::string_view name = text.substr(0, equals);
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data() + equals + 1, text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return false;
+  for (const SizeLimit& each : sizes)
+    if (each.name == name) return limits.*each.field = value, true;
+  for (const CountLimit& each : counts)
+    if (each.name == name) return limits.*each.field = value, true;
+  for (const TimeLimit& each : times)
+    if (each.name == name) return limits.*each.field = std::chrono::milliseconds(value), true;
+  return false;
+}
+
+inline std::string names() {
+  std::string names;
+  const auto add = [&names](std::string_view name) { (names += names.empty() ? "" : ", ") += name; };
+  for (const SizeLimit& each : sizes) add(each.name);
+  for (const CountLimit& each : counts) add(each.name);
+  for (const TimeLimit& each : times) add(each.name);
+  return names;
+}
+
+}  // namespace limit_options

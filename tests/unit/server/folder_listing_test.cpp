@@ -1,0 +1,211 @@
+#include "server/folder_listing.h"
+
+#include <doctest/doctest.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "mounted.h"
+#include "www_folder.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::server;
+namespace fs = std::filesystem;
+
+Files listed(const WwwFolder& site) {
+  Files files{site.www()};
+  files.listing = Listing::on;
+  return files;
+}
+
+/// What stands between the two, each time it does.
+std::vector<std::string> between(const std::string& text, const std::string& begin, const std::string& end) {
+  std::vector<std::string> found;
+  for (std::size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at)) {
+    at += begin.size();
+    found.push_back(text.substr(at, text.find(end, at) - at));
+  }
+  return found;
+}
+
+std::vector<std::string> links(const std::string& page) { return between(page, "<a href=\"", "\""); }
+
+}  // namespace
+
+TEST_CASE("listing: only where the mount has it, and the folder has no index") {
+  const WwwFolder site;
+  site.write("sub/index.html", "index");
+  site.write("bare/file.txt", "file");
+  Mounted off({site.www()});
+  CHECK(off.get("/").status == 404);
+  CHECK(off.get("/bare/").status == 404);
+  Mounted mounted(listed(site));
+  CHECK(mounted.get("/sub/").body == "index");
+  const Answer answer = mounted.get("/bare/");
+  CHECK(answer.status == 200);
+  CHECK(answer.field("Content-Type") == "text/html; charset=utf-8");
+  CHECK(answer.field("X-Content-Type-Options") == "nosniff");
+  CHECK(answer.field("Accept-Ranges") == "none");
+  CHECK(links(answer.body) == std::vector<std::string>{"../", "./file.txt"});
+  CHECK(links(mounted.get("/").body) == std::vector<std::string>{"./bare/", "./sub/"});
+  CHECK(mounted.get("/bare").field("Location") == "/bare/");
+  CHECK(mounted.get("/missing/").status == 404);
+  CHECK(mounted.get("/bare/file.txt/").status == 404);
+  const Answer head = mounted.ask(Mounted::head("HEAD", "/bare/"));
+  CHECK(head.head == answer.head);
+  CHECK(head.body.empty());
+}
+
+TEST_CASE("listing: folders first, then by name, with sizes and times") {
+  const WwwFolder site;
+  for (const char* name : {"b.txt", "B.txt", "a/x", "z/x", "10"}) site.write(name, "12345");
+  site.write("large", std::string(1536, 'x'));
+  site.set_time("b.txt", std::int64_t{1'700'000'000} * 1'000'000'000);
+  Mounted mounted(listed(site));
+  const std::string page = mounted.get("/").body;
+  CHECK(links(page) == std::vector<std::string>{"./a/", "./z/", "./10", "./B.txt", "./b.txt", "./large"});
+  CHECK(page.find("\">b.txt</a></td><td>5 B</td><td>2023-11-14 22:13</td>") != std::string::npos);
+  CHECK(page.find("\">large</a></td><td>1.5 KiB</td>") != std::string::npos);
+  CHECK(page.find("\">a/</a></td><td></td><td>2") != std::string::npos);
+}
+
+TEST_CASE("listing: sizes in the unit that suits them") {
+  const std::pair<std::uint64_t, const char*> sizes[] = {{0, "0 B"},
+                                                         {1023, "1023 B"},
+                                                         {1024, "1.0 KiB"},
+                                                         {1024 * 1024 - 1, "1.0 MiB"},
+                                                         {1024 * 1024, "1.0 MiB"},
+                                                         {std::uint64_t{5} << 40U, "5.0 TiB"},
+                                                         {~std::uint64_t{0}, "16.0 EiB"}};
+  for (const auto& [size, text] : sizes) {
+    const std::string page = listing_page({{{"f", FileKind::regular, size, 0}}, true}, "/", Parent::none);
+    CHECK(page.find(base::concat("</a></td><td>", text, "</td>")) != std::string::npos);
+  }
+}
+
+TEST_CASE("listing: names are text and never markup, and every link leads to its file") {
+  const WwwFolder site;
+  const std::vector<std::string> names{
+      "<script>alert(1)<", "a\"b'c", "javascript:alert(1)", "a&amp;b", "a?b#c%41", "w\xC3\xB6rld", "x y", "\xFF\xFE",
+      "new\nline",         "https:"};
+  for (const std::string& name : names) site.write(name, name);
+  Mounted mounted(listed(site));
+  const std::string page = mounted.get("/").body;
+  CHECK(page.find("<script") == std::string::npos);
+  std::vector<std::string> found;
+  for (const std::string& link : links(page)) {
+    CAPTURE(link);
+    REQUIRE(link.starts_with("./"));
+    found.push_back(mounted.get(link.substr(1)).body);
+  }
+  std::vector<std::string> wanted = names;
+  std::sort(wanted.begin(), wanted.end());
+  CHECK(found == wanted);
+  CHECK(page.find("&lt;script&gt;alert(1)&lt;") != std::string::npos);
+  CHECK(page.find("a&amp;amp;b") != std::string::npos);
+  CHECK(page.find("a&quot;b&#39;c") != std::string::npos);
+  fs::create_directory(site.www() / "<b>");
+  CHECK(mounted.get("/%3Cb%3E/").body.find("<title>/&lt;b&gt;/</title>") != std::string::npos);
+}
+
+TEST_CASE("listing: what can not be asked for is not shown") {
+  const WwwFolder site;
+  site.write("../secret/file", "secret");
+  site.write("shown", "x");
+  site.write(".hidden", "x");
+  site.write(".folder/x", "x");
+  site.write("back\\slash", "x");
+  site.write("folder/x", "x");
+  REQUIRE(mkfifo((site.www() / "pipe").c_str(), 0644) == 0);
+  fs::create_symlink("shown", site.www() / "link");
+  fs::create_symlink(site.www() / "shown", site.www() / "absolute");
+  fs::create_directory_symlink("../www/folder", site.www() / "folder-link");
+  fs::create_symlink("../secret/file", site.www() / "out");
+  fs::create_directory_symlink("../secret", site.www() / "out-folder");
+  fs::create_directory_symlink("/", site.www() / "root");
+  fs::create_symlink("nowhere", site.www() / "dangling");
+  fs::create_symlink("pipe", site.www() / "pipe-link");
+  fs::create_symlink("../shown", site.www() / "folder/up");
+  fs::create_symlink("../../secret/file", site.www() / "folder/out");
+  Mounted mounted(listed(site));
+  CHECK(links(mounted.get("/").body) == std::vector<std::string>{"./folder/", "./folder-link/", "./absolute", "./link", "./shown"});
+  CHECK(links(mounted.get("/folder/").body) == std::vector<std::string>{"../", "./up", "./x"});
+  CHECK(mounted.get("/out-folder/").status == 404);
+  CHECK(mounted.get("/root/").status == 404);
+  CHECK(mounted.get("/.folder/").status == 404);
+}
+
+TEST_CASE("listing: no more names are looked at than Files::listed") {
+  const WwwFolder site;
+  for (int i = 0; i < 12; ++i) site.write(base::concat("file", i), "x");
+  Files files = listed(site);
+  CHECK(files.listed == 10'000);
+  files.listed = 12;
+  Mounted all(files);
+  CHECK(links(all.get("/").body).size() == 12);
+  CHECK(all.get("/").body.find("There are more names") == std::string::npos);
+  files.listed = 11;
+  Mounted some(files);
+  const std::string page = some.get("/").body;
+  CHECK(links(page).size() <= 11);
+  CHECK(links(page).size() >= 9);
+  CHECK(page.find("There are more names") != std::string::npos);
+}
+
+TEST_CASE("listing: the policy lets the page have its own style and nothing else") {
+  const WwwFolder site;
+  Mounted mounted(listed(site));
+  const Answer answer = mounted.get("/");
+  const std::vector<std::string> style = between(answer.body, "<style>", "</style>");
+  REQUIRE(style.size() == 1);
+  std::array<unsigned char, 32> digest{};
+  unsigned size = 0;
+  REQUIRE(EVP_Digest(style[0].data(), style[0].size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
+  std::array<unsigned char, 48> text{};
+  const int length = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
+  const std::string hash(reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length));
+  CHECK(answer.field("Content-Security-Policy") ==
+        "default-src 'none'; style-src 'sha256-" + hash + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  CHECK(answer.body.find("<script") == std::string::npos);
+  CHECK(answer.body.find("style=") == std::string::npos);
+}
+
+TEST_CASE("listing: conditions, for what has no validators") {
+  const WwwFolder site;
+  Mounted mounted(listed(site));
+  CHECK(mounted.get("/", "If-Match: \"x\"\r\n").status == 412);
+  CHECK(mounted.get("/", "If-Match: *\r\n").status == 200);
+  CHECK(mounted.get("/", "If-None-Match: \"x\"\r\n").status == 200);
+  CHECK(mounted.get("/", "Range: bytes=0-1\r\n").status == 200);
+}
+
+TEST_CASE("listing: a folder is read on another thread, once for all who ask") {
+  const WwwFolder site;
+  site.write("sub/file", "x");
+  TestThread thread;
+  Mounted mounted(listed(site), settled_at_once(), &thread);
+  std::vector<std::unique_ptr<session::MemoryLink>> clients;
+  for (const char* target : {"/", "/", "/sub/"}) {
+    clients.push_back(mounted.connect());
+    clients.back()->receive(Mounted::head("GET", target));
+    CHECK(clients.back()->take().empty());
+  }
+  CHECK(thread.waiting() == 2);
+  thread.do_one();
+  thread.do_one();
+  for (const auto& link : clients) {
+    link->run();
+    const Answer answer = Mounted::answer_on(*link);
+    CHECK(answer.status == 200);
+    CHECK(links(answer.body).size() == (link == clients.back() ? 2 : 1));
+    link->abort();
+    link->run();
+  }
+}

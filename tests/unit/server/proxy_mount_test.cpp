@@ -1,0 +1,332 @@
+#include "server/proxy_mount.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "proxy_bench.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::server;
+
+/// What a client gets for `request` where the server upstream says `answer`, in two pieces cut at `at`.
+std::string relayed(std::string_view request, std::string_view answer, std::size_t at) {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, request);
+  auto& upstream = bench.accept();
+  bench.send(upstream, answer.substr(0, at));
+  bench.send(upstream, answer.substr(at));
+  bench.end(upstream);
+  return received(client) + (client.closed() ? "<closed>" : "");
+}
+
+void check_relayed(std::string_view request, std::string_view answer, std::string_view expected) {
+  CAPTURE(request);
+  CAPTURE(answer);
+  for (std::size_t at = 0; at <= answer.size(); ++at) {
+    const std::string found = relayed(request, answer, at);
+    CHECK_MESSAGE(found == expected, "cut at " << at);
+    if (found != expected) return;
+  }
+}
+
+/// What comes upstream for a request that is cut at every place.
+void check_passed_on(std::string_view request, std::string_view expected) {
+  for (std::size_t at = 0; at <= request.size(); ++at) {
+    ProxyBench bench;
+    auto& client = bench.client();
+    bench.send(client, request.substr(0, at));
+    if (!bench.outside.attempts.empty()) bench.accept();
+    bench.send(client, request.substr(at));
+    // There is exactly one connection upstream, which comes now where it did not before.
+    auto& upstream = bench.outside.attempts.empty() ? bench.last() : bench.accept();
+    REQUIRE(bench.outside.count == 1);
+    const std::string found = upstream.take();
+    CHECK_MESSAGE(found == expected, "cut at " << at);
+    if (found != expected) return;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("proxy: a request goes upstream, its answer comes back, and the connection serves the next") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks());
+  REQUIRE(bench.outside.attempts.size() == 1);
+  CHECK(bench.outside.attempts[0].to.host == "up.example");
+  CHECK(bench.outside.attempts[0].to.port == "8080");
+  CHECK(bench.outside.attempts[0].limit == base::Time{5'000});
+  auto& upstream = bench.accept();
+  CHECK(upstream.take() == asked());
+  bench.send(upstream, "HTTP/1.1 200 Very Well\r\nX-Up: 1\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nX-Up: 1\r\nContent-Length: 5\r\n\r\nhello");
+  bench.send(client, asks("DELETE", "X-Mine: 2\r\n"));
+  CHECK(upstream.take() == asked("DELETE", "X-Mine: 2\r\n"));
+  bench.send(upstream, "HTTP/1.1 204 Gone\r\n\r\n");
+  CHECK(received(client) == "HTTP/1.1 204 No Content\r\n\r\n");
+  CHECK(bench.outside.count == 1);
+  CHECK(bench.log_lines.empty());
+}
+
+TEST_CASE("proxy: the path upstream") {
+  for (const auto& [target, line] :
+       {std::pair{"/app/", "GET /base/ HTTP/1.1"}, std::pair{"/app", "GET /base/ HTTP/1.1"},
+        std::pair{"/app?q", "GET /base/?q HTTP/1.1"}, std::pair{"/app/a/b?x=1&y", "GET /base/a/b?x=1&y HTTP/1.1"},
+        std::pair{"/app/%41%2Fb?%41", "GET /base/%41%2Fb?%41 HTTP/1.1"}, std::pair{"/app//a", "GET /base//a HTTP/1.1"},
+        std::pair{"/%61pp/a?", "GET /base/a? HTTP/1.1"}, std::pair{"http://site.example/app/a?b", "GET /base/a?b HTTP/1.1"}}) {
+    CAPTURE(target);
+    ProxyBench bench;
+    bench.send(bench.client(), base::concat("GET ", target, " HTTP/1.1\r\nHost: site.example\r\n\r\n"));
+    const std::string head = bench.accept().take();
+    CHECK(head.substr(0, head.find('\r')) == line);
+  }
+  for (const char* const target : {"/app/../x", "/app/%2e%2e/x", "/app/..%5Cx", "/app/a/..;/x", "/app/%zz", "/other"}) {
+    CAPTURE(target);
+    ProxyBench bench;
+    auto& client = bench.client();
+    bench.send(client, base::concat("GET ", target, " HTTP/1.1\r\nHost: site.example\r\n\r\n"));
+    CHECK(bench.outside.count == 0);
+    CHECK(received(client).starts_with("HTTP/1.1 404 "));
+  }
+}
+
+TEST_CASE("proxy: a unix socket, and no connections that are kept") {
+  Proxy proxy = ProxyBench::to("unix:/run/app.socket:/base/");
+  proxy.idle_connections = 0;
+  proxy.connect_time = std::chrono::milliseconds(70);
+  ProxyBench bench(proxy);
+  auto& client = bench.client();
+  bench.send(client, "GET /app/x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  REQUIRE(bench.outside.attempts.size() == 1);
+  CHECK(bench.outside.attempts[0].to.path == "/run/app.socket");
+  CHECK(bench.outside.attempts[0].limit == base::Time{70});
+  auto& upstream = bench.accept();
+  CHECK(upstream.take() ==
+        "GET /base/x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: memory\r\nX-Forwarded-Proto: http\r\nVia: 1.0 "
+        "wharf\r\nConnection: "
+        "close\r\n\r\n");
+  bench.send(upstream, small_answer);
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello");
+  CHECK(upstream.closed());
+  CHECK_FALSE(client.closed());
+}
+
+TEST_CASE("proxy: settings that can not be") {
+  CHECK(ProxyMount::check(ProxyBench::to()).empty());
+  CHECK(ProxyMount::check(ProxyBench::to("ftp://x/")).starts_with("proxy target 'ftp://x/': "));
+  Proxy proxy = ProxyBench::to();
+  proxy.answer_time = std::chrono::milliseconds(0);
+  CHECK_FALSE(ProxyMount::check(proxy).empty());
+  proxy.answer_time = std::chrono::milliseconds::max();
+  proxy.connect_time = std::chrono::milliseconds(-1);
+  CHECK_FALSE(ProxyMount::check(proxy).empty());
+  const auto opened = ProxyMount::open(proxy, nullptr);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error() == ProxyMount::check(proxy));
+  proxy.connect_time = std::chrono::milliseconds::max();
+  ProxyBench bench(proxy);  // no overflow
+  auto& client = bench.client();
+  bench.send(client, asks());
+  bench.send(bench.accept(), small_answer);
+  CHECK(received(client).starts_with("HTTP/1.1 200 "));
+}
+
+TEST_CASE("proxy: without a loop all is 502") {
+  ProxyBench bench;
+  auto mount = ProxyMount::open(ProxyBench::to(), nullptr);
+  REQUIRE(mount);
+  bench.mount = std::move(*mount);
+  auto& client = bench.client();
+  bench.send(client, asks());
+  CHECK(received(client).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
+}
+
+TEST_CASE("proxy: what a request may not be is answered here") {
+  for (const auto& [request, status] :
+       {std::pair{"OPTIONS /app/x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", "HTTP/1.1 204 "},
+        std::pair{"TRACE /app/x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", "HTTP/1.1 501 "},
+        std::pair{
+            "GET /app/x HTTP/1.1\r\nHost: a\r\nVia: 1 wharf, 1 wharf, 1 wharf, 1 wharf, 1 wharf, 1 wharf, 1 wharf, 1 wharf\r\n\r\n",
+            "HTTP/1.1 502 "}}) {
+    ProxyBench bench;
+    auto& client = bench.client();
+    bench.send(client, request);
+    CHECK(received(client).starts_with(status));
+    CHECK(bench.outside.count == 0);
+  }
+}
+
+TEST_CASE("proxy: every framing of an answer, cut at every place") {
+  const std::string_view chunked = "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  check_relayed(asks(), "HTTP/1.1 200 x\r\nContent-Length: 5\r\nA: b\r\n\r\nhello",
+                "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\n\r\nhello");
+  check_relayed(asks(), "HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+  check_relayed(asks(), base::concat(chunked, "0\r\n\r\n"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+  check_relayed(asks(), "HTTP/1.1 204 x\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n");
+  check_relayed(asks(), "HTTP/1.1 304 x\r\nETag: \"a\"\r\nContent-Length: 9\r\n\r\n",
+                "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n");
+  check_relayed(asks("HEAD"), "HTTP/1.1 200 x\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
+  check_relayed(asks("HEAD"), "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  check_relayed(asks("HEAD"), "HTTP/1.1 200 x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  check_relayed(asks(), "HTTP/1.1 100 x\r\n\r\nHTTP/1.1 103 y\r\nLink: z\r\n\r\nHTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\n!",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!");
+  check_relayed(asks(), "HTTP/1.1 200 x\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n");
+  check_relayed(asks(), "HTTP/1.1 426 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n",
+                "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\nConnection: Upgrade\r\n\r\n");
+}
+
+TEST_CASE("proxy: bodies in chunks, or until the end, come in pieces as they arrive") {
+  const std::string old_request = "GET /app/x HTTP/1.0\r\nHost: site.example\r\n\r\n";
+  const std::string_view chunked =
+      "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n5;e=1\r\ndefgh\r\n0\r\nX-T: 1\r\n\r\n";
+  const std::string_view until_end = "HTTP/1.0 200 x\r\n\r\nabcdefgh";
+  for (const std::string_view answer : {chunked, until_end}) {
+    check_relayed(old_request, answer, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabcdefgh<closed>");
+    for (std::size_t at = 0; at <= answer.size(); ++at) {
+      std::string found = relayed(asks(), answer, at);
+      const std::string_view head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+      REQUIRE(found.starts_with(head));
+      std::string_view rest = std::string_view(found).substr(head.size());
+      codec::ChunkedDecoder decoder;
+      std::string body;
+      codec::ChunkedDecoder::State state = decoder.next(rest);
+      for (; state == codec::ChunkedDecoder::State::data; state = decoder.next(rest)) body += decoder.piece();
+      CHECK(state == codec::ChunkedDecoder::State::done);
+      CHECK(rest.empty());
+      CHECK(body == "abcdefgh");
+    }
+  }
+}
+
+TEST_CASE("proxy: a body goes upstream with its length, or in chunks, cut at every place") {
+  check_passed_on(asks("POST", "Content-Length: 5\r\n", "hello"), asked("POST", "", "Content-Length: 5\r\n") + "hello");
+  check_passed_on(asks("POST", "Content-Length: 0\r\n"), asked("POST", "", "Content-Length: 0\r\n"));
+  check_passed_on(asks("POST", "Transfer-Encoding: chunked\r\n", "0\r\nX-T: 1\r\n\r\n"),
+                  asked("POST", "", "Transfer-Encoding: chunked\r\n") + "0\r\n\r\n");
+  check_passed_on(asks("POST"), asked("POST"));
+}
+
+TEST_CASE("proxy: chunks of a request are written anew") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks("POST", "Transfer-Encoding: chunked\r\n", "003;x=y\r\nabc\r\n2\r"));
+  auto& upstream = bench.accept();
+  CHECK(upstream.take() == asked("POST", "", "Transfer-Encoding: chunked\r\n") + "3\r\nabc\r\n");
+  bench.send(client, "\nd");
+  CHECK(upstream.take() == "1\r\nd\r\n");
+  bench.send(client, "e\r\n0\r\nX-Trailer: 1\r\n\r\n");
+  CHECK(upstream.take() == "1\r\ne\r\n0\r\n\r\n");
+  bench.send(upstream, small_answer);
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK_FALSE(upstream.closed());
+}
+
+TEST_CASE("proxy: 100-continue is for us, and comes when there is somebody to have the body") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks("PUT", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
+  CHECK(client.take().empty());
+  auto& upstream = bench.accept();
+  CHECK(upstream.take() == asked("PUT", "", "Content-Length: 3\r\n"));
+  CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+  bench.send(upstream, "HTTP/1.1 100 Continue\r\n\r\n");
+  CHECK(client.take().empty());
+  bench.send(client, "abc");
+  CHECK(upstream.take() == "abc");
+  bench.send(upstream, small_answer);
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  bench.send(client, asks("PUT", "Content-Length: 3\r\nExpect: 100-continue\r\n"));  // on a connection that is there already
+  CHECK(upstream.take() == asked("PUT", "", "Content-Length: 3\r\n"));
+  CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+TEST_CASE("proxy: requests of one client follow each other") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks() + asks("POST", "Content-Length: 2\r\n", "ab") + asks("HEAD"));
+  auto& upstream = bench.accept();
+  CHECK(upstream.take() == asked());
+  bench.send(upstream, small_answer);
+  CHECK(upstream.take() == asked("POST", "", "Content-Length: 2\r\n") + "ab");
+  bench.send(upstream, small_answer);
+  CHECK(upstream.take() == asked("HEAD"));
+  bench.send(upstream, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+  CHECK(bench.outside.count == 1);
+  const std::string whole = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+  CHECK(received(client) == whole + "hello" + whole + "hello" + whole);
+}
+
+TEST_CASE("proxy: a slow client slows the server down, and little is queued for it") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  client.set_window(0);
+  constexpr std::size_t size = 1'000'000;
+  bench.send(upstream, base::concat("HTTP/1.1 200 OK\r\nContent-Length: ", size, "\r\n\r\n"));
+  std::size_t sent = 0;
+  for (; sent < size && upstream.reading(); sent += 10'000) bench.send(upstream, std::string(10'000, 'a'));
+  CHECK(sent < 200'000);
+  CHECK(client.out().size() <= bench.limits.high_water + 10'000 + 1'000);
+  bench.send(upstream, std::string(size - sent, 'a'));  // as a carrier that had read on would hand it over
+  CHECK(client.out().size() <= bench.limits.high_water + 33'000);
+  std::size_t got = 0;
+  while (client.out().size() > 0) {
+    bench.take_in(client, 30'000);
+    got += client.take().size();
+  }
+  CHECK(got > size);
+  CHECK_FALSE(upstream.closed());
+  client.set_window(ProxyBench::Link::unlimited);
+  bench.send(client, asks());
+  CHECK(upstream.take().ends_with(asked()));
+  CHECK(upstream.reading());
+}
+
+TEST_CASE("proxy: a slow server slows the client down") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  constexpr std::size_t size = 1'000'000;
+  bench.send(client, asks("POST", base::concat("Content-Length: ", size, "\r\n")));
+  CHECK_FALSE(client.reading());  // nobody to have it yet
+  auto& upstream = bench.accept();
+  upstream.set_window(0);
+  std::size_t sent = 0;
+  for (; sent < size && client.reading(); sent += 10'000) bench.send(client, std::string(10'000, 'a'));
+  CHECK(sent < 200'000);
+  CHECK(upstream.out().size() <= bench.limits.high_water + 11'000);
+  bench.advance(1'000'000);  // it is not the client that is slow
+  CHECK_FALSE(client.closed());
+  std::size_t got = 0;
+  for (; sent < size; sent += 10'000) {
+    bench.take_in(upstream, 10'000);
+    if (!client.reading()) sent -= 10'000;
+    else bench.send(client, std::string(10'000, 'a'));
+    got += upstream.take().size();
+  }
+  bench.take_in(upstream, ProxyBench::Link::unlimited);
+  got += upstream.take().size();
+  CHECK(got == size + asked("POST", "", base::concat("Content-Length: ", size, "\r\n")).size());
+  bench.send(upstream, small_answer);
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+TEST_CASE("proxy: large pieces of a body pass whole") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks("POST", "Transfer-Encoding: chunked\r\n"));
+  auto& upstream = bench.accept();
+  upstream.take();
+  const std::string part(40'000, 'b');
+  bench.send(client, base::concat("9c40\r\n", part, "\r\n0\r\n\r\n"));
+  CHECK(upstream.take() == base::concat("9c40\r\n", part, "\r\n0\r\n\r\n"));
+}

@@ -1,0 +1,250 @@
+// Connections upstream: how they are made, kept and used again.
+#include "server/upstream_pool.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "proxy_bench.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::server;
+
+/// One exchange, over which a new connection has been made, or an old one used.
+void exchange(ProxyBench& bench, ProxyBench::Link& client, ProxyBench::Link& upstream) {
+  upstream.take();
+  bench.send(client, asks());
+  REQUIRE(upstream.take() == asked());
+  bench.send(upstream, small_answer);
+  REQUIRE(received(client).ends_with("hello"));
+}
+
+/// A connection upstream that waits for the second request.
+ProxyBench::Link& kept(ProxyBench& bench, ProxyBench::Link& client) {
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  upstream.take();
+  bench.send(upstream, small_answer);
+  REQUIRE(received(client).ends_with("hello"));
+  REQUIRE_FALSE(upstream.closed());
+  return upstream;
+}
+
+}  // namespace
+
+TEST_CASE("upstream pool: so many idle connections are kept, and the last used is used first") {
+  Proxy proxy = ProxyBench::to();
+  proxy.idle_connections = 2;
+  ProxyBench bench(proxy);
+  std::vector<ProxyBench::Link*> clients;
+  std::vector<ProxyBench::Link*> upstreams;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(&bench.client());
+    bench.send(*clients.back(), asks());
+  }
+  CHECK(bench.outside.count == 3);
+  for (int i = 0; i < 3; ++i) upstreams.push_back(&bench.accept());
+  for (ProxyBench::Link* const upstream : upstreams) {
+    CHECK(upstream->take() == asked());
+    bench.send(*upstream, small_answer);
+  }
+  for (ProxyBench::Link* const client : clients) CHECK(received(*client).ends_with("hello"));
+  CHECK_FALSE(upstreams[0]->closed());
+  CHECK_FALSE(upstreams[1]->closed());
+  CHECK(upstreams[2]->closed());
+  exchange(bench, *clients[0], *upstreams[1]);
+  exchange(bench, *clients[2], *upstreams[1]);
+  CHECK(bench.outside.count == 3);
+}
+
+TEST_CASE("upstream pool: idle connections end after a while, counted anew for each request") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  auto& upstream = kept(bench, client);
+  bench.advance(29'999);
+  exchange(bench, client, upstream);
+  bench.advance(29'999);
+  CHECK_FALSE(upstream.closed());
+  bench.advance(1);
+  CHECK(upstream.closed());
+  bench.send(client, asks());
+  CHECK(bench.outside.count == 2);
+}
+
+TEST_CASE("upstream pool: an idle connection that the server ends, or that brings something, is gone") {
+  for (const auto& deed : {+[](ProxyBench&bench, ProxyBench::Link&link) { bench.end(link); },
+                           +[](ProxyBench&bench, ProxyBench::Link&link) { bench.reset(link); },
+                           +[](ProxyBench&bench, ProxyBench::Link&link) { bench.send(link, "HTTP/1.1 408 x\r\n\r\n"); },
+                           +[](ProxyBench&bench, ProxyBench::Link&link) {
+                             link.server_stops();
+                             bench.run();
+                           },
+                           +[](ProxyBench&, ProxyBench::Link&link) { link.abort(); }}) {
+    ProxyBench bench;
+    auto& client = bench.client();
+    auto& upstream = kept(bench, client);
+    deed(bench, upstream);
+    bench.send(client, asks());
+    CHECK(upstream.closed());
+    CHECK(bench.outside.count == 2);
+    bench.send(bench.accept(), small_answer);
+    CHECK(received(client).ends_with("hello"));
+  }
+}
+
+TEST_CASE("upstream pool: a connection that the answer ends is not kept") {
+  for (const char* const answer :
+       {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"}) {
+    ProxyBench bench;
+    auto& client = bench.client();
+    bench.send(client, asks());
+    auto& upstream = bench.accept();
+    bench.send(upstream, answer);
+    CHECK(upstream.closed());
+    CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  }
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  bench.send(upstream, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n");
+  CHECK_FALSE(upstream.closed());
+}
+
+TEST_CASE("upstream pool: a request on a kept connection that has just been closed is sent again, once, on a new one") {
+  for (const char* const method : {"GET", "PUT", "OPTIONS"}) {
+    ProxyBench bench;
+    auto& client = bench.client();
+    auto& old = kept(bench, client);
+    bench.send(client, asks(method, "A: b\r\n"));
+    CHECK(old.take() == asked(method, "A: b\r\n"));
+    bench.end(old);
+    CHECK(client.take().empty());
+    REQUIRE(bench.outside.attempts.size() == 1);
+    auto& fresh = bench.accept();
+    CHECK(fresh.take() == asked(method, "A: b\r\n"));
+    bench.end(fresh);
+    CHECK(received(client).starts_with("HTTP/1.1 502 "));
+    CHECK(bench.outside.attempts.empty());
+  }
+}
+
+TEST_CASE("upstream pool: sent again with a body of which nothing has been used") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  auto& old = kept(bench, client);
+  bench.send(client, asks("PUT", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
+  CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+  bench.reset(old);
+  bench.send(client, "abc");  // while there is no connection
+  auto& fresh = bench.accept();
+  CHECK(fresh.take() == asked("PUT", "", "Content-Length: 3\r\n") + "abc");
+  bench.send(fresh, small_answer);
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+TEST_CASE("upstream pool: not sent again") {
+  struct Case {
+    const char* what;
+    std::string request;
+    std::string_view answer;
+  };
+  for (const Case& each : {Case{"what must not be done twice", asks("POST"), ""},
+                           Case{"a body of which a part is gone", asks("PUT", "Content-Length: 3\r\n", "a"), ""},
+                           Case{"a request that has been heard", asks(), "H"},
+                           Case{"a request that has been heard of", asks(), "HTTP/1.1 102 x\r\n\r\n"}}) {
+    CAPTURE(each.what);
+    ProxyBench bench;
+    auto& client = bench.client();
+    auto& upstream = kept(bench, client);
+    bench.send(client, each.request);
+    bench.send(upstream, each.answer);
+    bench.end(upstream);
+    CHECK(received(client).starts_with("HTTP/1.1 502 "));
+    CHECK(bench.outside.attempts.empty());
+  }
+  ProxyBench bench;  // a connection that is new
+  auto& client = bench.client();
+  bench.send(client, asks());
+  bench.end(bench.accept());
+  CHECK(received(client).starts_with("HTTP/1.1 502 "));
+  CHECK(bench.outside.attempts.empty());
+}
+
+TEST_CASE("upstream pool: a request that is sent again and can not be") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  auto& old = kept(bench, client);
+  bench.send(client, asks());
+  bench.end(old);
+  bench.refuse();
+  CHECK(received(client).starts_with("HTTP/1.1 502 "));
+}
+
+TEST_CASE("upstream pool: clients that come and go do not make connections pile up") {
+  ProxyBench bench;
+  for (int i = 0; i < 50; ++i) {
+    auto& client = bench.client();
+    bench.send(client, asks());
+    bench.reset(client);
+  }
+  CHECK(bench.outside.count == 1);
+  auto& one = bench.client();
+  auto& two = bench.client();
+  bench.send(one, asks());
+  bench.send(two, asks("HEAD"));
+  CHECK(bench.outside.count == 2);
+  CHECK(bench.accept().take() == asked());  // who came first is served first
+  CHECK(bench.accept().take() == asked("HEAD"));
+}
+
+TEST_CASE("upstream pool: who took over another's attempt has all of the time") {
+  ProxyBench bench;
+  auto& first = bench.client();
+  bench.send(first, asks());
+  bench.advance(3'000);
+  bench.reset(first);
+  auto& second = bench.client();
+  bench.send(second, asks());
+  CHECK(bench.outside.count == 1);
+  bench.now += base::Time{2'000};
+  bench.refuse("timed out");
+  CHECK(received(second).empty());
+  REQUIRE(bench.outside.attempts.size() == 1);
+  CHECK(bench.outside.attempts[0].limit == base::Time{3'000});
+  bench.now += base::Time{3'000};
+  bench.refuse("timed out");
+  CHECK(received(second).starts_with("HTTP/1.1 504 "));
+  CHECK(bench.outside.attempts.empty());
+}
+
+TEST_CASE("upstream pool: a refused attempt is the first waiter's, and the others go on") {
+  ProxyBench bench;
+  auto& first = bench.client();
+  auto& second = bench.client();
+  bench.send(first, asks());
+  bench.send(second, asks());
+  bench.refuse();
+  CHECK(received(first).starts_with("HTTP/1.1 502 "));
+  CHECK(received(second).empty());
+  bench.send(bench.accept(), small_answer);
+  CHECK(received(second).ends_with("hello"));
+}
+
+TEST_CASE("upstream pool: a connection that nobody waits for any more, and none is kept") {
+  Proxy proxy = ProxyBench::to();
+  proxy.idle_connections = 0;
+  ProxyBench bench(proxy);
+  auto& client = bench.client();
+  bench.send(client, asks());
+  bench.reset(client);
+  CHECK(bench.accept().closed());
+  auto& other = bench.client();
+  bench.send(other, asks());
+  bench.reset(other);
+  bench.refuse();
+  CHECK(bench.outside.attempts.empty());
+}
