@@ -86,7 +86,7 @@ struct Status {
     [[nodiscard]] std::string entry(const wharf::Request& request) const {
       const std::string_view address = with_addresses ? without_port(request.address()) : "hidden";
       const std::string_view agent = request.field("user-agent").value_or("").substr(0, longest_agent);
-      return "{\"peer\":" + json_string(address) + ",\"time\":\"" + seconds() + "\",\"ua\":" + json_string(agent) + "}";
+      return R"({"peer":)" + json_string(address) + R"(,"time":")" + seconds() + R"(","ua":)" + json_string(agent) + "}";
     }
     [[nodiscard]] std::string list(std::string_view visitors) const {
       return "{\"version\":\"" WHARF_VERSION "\",\"wss_over_h2\":\"0\",\"hostname\":" + hostname + "," + std::string(visitors) +

@@ -6,7 +6,7 @@
 ///     if (auto error = server.listen("127.0.0.1", 7681)) { std::cerr << error.message << '\n'; return 1; }
 ///     if (auto error = server.run()) { std::cerr << error.message << '\n'; return 1; }
 ///
-/// Set it up from one thread; run() or start() comes last. Only stop() may be called from other threads.
+/// Set it up from one thread; run() or start() comes last. Only stop() and reopen_logs() may be called from other threads.
 
 #include <chrono>
 #include <cstddef>

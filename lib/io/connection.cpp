@@ -42,7 +42,8 @@ std::size_t total(std::span<const std::string_view> pieces) {
   return size;
 }
 
-/// sendfile(), but a peer that is gone is an error and no signal; there is no flag for that. Negative: the error, as -errno.
+/// sendfile(), but a peer that is gone is an error and no signal; there is no flag for that. The signal also comes where the
+/// peer went after it was sent a part. Negative: the error, as -errno.
 ssize_t send_part(int socket, int file, off_t from, std::size_t size) {
   sigset_t broken_pipe;
   sigset_t before;
@@ -53,7 +54,8 @@ ssize_t send_part(int socket, int file, off_t from, std::size_t size) {
   do sent = ::sendfile(socket, file, &from, size);
   while (sent < 0 && errno == EINTR);
   if (sent < 0) sent = -errno;
-  if (sent == -EPIPE && sigismember(&before, SIGPIPE) == 0) {
+  const bool all = sent >= 0 && static_cast<std::size_t>(sent) == size;
+  if (!all && sigismember(&before, SIGPIPE) == 0) {
     const timespec at_once{};
     sigtimedwait(&broken_pipe, nullptr, &at_once);
   }

@@ -136,7 +136,8 @@ void Connector::attempt() {
   for (; next_ < addresses_.size(); ++next_) {
     const int status = begin_attempt(addresses_[next_]);
     if (status == 0) return loop_.wheel().set(*this, end_of_attempt());
-    if (status == -EAGAIN) return loop_.wheel().set(*this, std::min(deadline_, loop_.now() + unix_retry));
+    if (status == -EAGAIN && addresses_[next_].storage.ss_family == AF_UNIX)
+      return loop_.wheel().set(*this, std::min(deadline_, loop_.now() + unix_retry));
     last_reason_ = in_words(status);
   }
   fail_soon(last_reason_.empty() ? std::string("no such host") : last_reason_);

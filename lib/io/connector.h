@@ -21,16 +21,16 @@ struct Target {
   std::string path;  ///< of a unix socket, or '@' and an abstract name; where it is not empty the other two do not count
 };
 
-/// Makes one connection: looks up the name on another thread, tries the addresses in the order of the system, each for its share of the
-/// time that is left, and hands the socket to a Connection. Such connections do not count for the loop's limit of accepted ones, or
-/// clients could fill it that wait for them: whoever connects bounds how many there are.
+/// Makes one connection: looks up the name on another thread, tries the addresses in the order of the system, each for its
+/// share of the time that is left, and hands the socket to a Connection. Such connections do not count for the loop's limit of
+/// accepted ones, or clients could fill it that wait for them: whoever connects bounds how many there are.
 class Connector final : public Pending, private Timed {
  public:
   using Failed = std::function<void(std::string_view)>;
 
-  /// Exactly one of the two is called, once, later, on a fresh stack; neither when the loop ends before. `connected` makes the session
-  /// of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused", "no such host", "timed out"...
-  /// A name that is still being looked up when the time is up keeps only a thread of the pool.
+  /// Exactly one of the two is called, once, later, on a fresh stack; neither when the loop ends before. `connected` makes the
+  /// session of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused", "no such host",
+  /// "timed out"... A name that is still being looked up when the time is up keeps only a thread of the pool.
   static void start(Loop& loop, const Target& target, base::Time limit, SessionMaker connected, Failed failed);
   /// The same with addresses that are known.
   static void start(Loop& loop, std::vector<Address> addresses, base::Time limit, SessionMaker connected, Failed failed);

@@ -19,8 +19,9 @@ class ListeningSocket {
   /// `Shared` lets several loops listen on the same port (SO_REUSEPORT); the first of them finds out whether another program has it.
   enum class Sharing : std::uint8_t { alone, shared };
 
-  /// Port 0 picks a free one. Of a unix socket, its owner and their group may write to the file, which goes with the last of the sockets that
-  /// share it; one that was left behind, with nobody listening, makes room. The error is one line that names the address and what to do.
+  /// Port 0 picks a free one. Of a unix socket, its owner and their group may write to the file, which goes with the last of
+  /// the sockets that share it; one that was left behind, with nobody listening, makes room. The error is one line that names
+  /// the address and what to do.
   static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing);
 
   /// The same socket for another loop, where its kind can not be opened twice. The two share the backlog.

@@ -45,8 +45,8 @@ class Timed : public base::Timer {
   ~Timed() = default;
 };
 
-/// Something under way on a loop that is no connection, such as a name that is looked up. It belongs to the loop, from the making until
-/// finished(), and what it holds of libuv's is let go of by then. The loop does not end while there is one.
+/// Something under way on a loop that is no connection, such as a name that is looked up. It belongs to the loop, from the
+/// making until finished(), and what it holds of libuv's is let go of by then. The loop does not end while there is one.
 class Pending {
  public:
   Pending(const Pending&) = delete;
@@ -83,9 +83,9 @@ class Loop {
   /// Runs an own loop until it was stopped.
   void run();
 
-  /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv loop. What
-  /// sessions ask for goes on until the last has ended; what is pending then is cancelled, and what can not be is waited for.
-  /// `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
+  /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv
+  /// loop. What sessions ask for goes on until the last has ended; what is pending then is cancelled, and what can not be is
+  /// waited for. `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
   void stop(base::Time grace, std::function<void()> stopped);
 
   /// Calls `terminated` on the loop's thread for each SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop stops.
@@ -106,8 +106,8 @@ class Loop {
   /// Whether it is a caller's loop that still has handles of this one in it.
   [[nodiscard]] bool in_use_by_caller() const { return uv_ != &own_ && open_handles_ != 0; }
 
-  /// Calls back once, in this turn of the loop, before it blocks. What the call has connections write leaves in the same turn. Dropped
-  /// when the loop has ended.
+  /// Calls back once, in this turn of the loop, before it blocks. What the call has connections write leaves in the same turn.
+  /// Dropped when the loop has ended.
   void at_turn_end(std::function<void()> call);
 
   // ---- For connections, listeners and what is pending. ----

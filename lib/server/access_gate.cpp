@@ -8,10 +8,11 @@
 
 namespace wharf::server {
 
-/// One password being checked. The thread of the pool touches the first three members alone.
+/// One password being checked. The thread of the pool touches the first four members alone.
 struct AccessGate::Check {
   codec::Credentials credentials;
   std::string hash;
+  Known known;  // else the hash is one that nothing matches, for the sake of the time
   bool right = false;
   session::Exchange* exchange = nullptr;  // nullptr: it is over
 };
@@ -57,18 +58,17 @@ AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& 
   const base::Time now = exchange.link().now();
   if (const auto reload = file_.reload_if_changed(now); !reload) log_.error(reload.error());
   const std::string hash = file_.hash_or_dummy(credentials->user);
-  if (cache_.knows(*credentials, hash, now)) {
-    user = credentials->user;
-    return Verdict::enters;
+  const Known known = file_.knows(credentials->user) ? Known::yes : Known::no;
+  bool right = cache_.knows(*credentials, hash, now);
+  if (!right && outside_ == nullptr) {
+    right = password_matches(credentials->password, hash) && known == Known::yes;
+    if (right) cache_.remember(*credentials, hash, now);
   }
-  if (outside_ == nullptr) {
-    if (password_matches(credentials->password, hash)) {
-      cache_.remember(*credentials, hash, now);
-      user = credentials->user;
-      return Verdict::enters;
-    }
-    refuse(exchange);
-    return Verdict::refused;
+  if (right || outside_ == nullptr) {
+    codec::wipe(credentials->password);
+    if (right) user = credentials->user;
+    else refuse(exchange);
+    return right ? Verdict::enters : Verdict::refused;
   }
   if (checks_ >= most_checks) {
     session::Response response = session::text_response(503, "Too many passwords are being checked.");
@@ -76,25 +76,29 @@ AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& 
     exchange.respond(std::move(response));
     return Verdict::refused;
   }
-  check_elsewhere(exchange, std::move(*credentials), hash);
+  check_elsewhere(exchange, std::move(*credentials), hash, known);
   return Verdict::later;
 }
 
 /// The thread of the pool may outlive everything here but what it holds itself; `done` comes only while the loop and the gate are there.
-void AccessGate::check_elsewhere(session::Exchange& exchange, codec::Credentials credentials, const std::string& hash) {
-  auto check = std::make_shared<Check>(Check{std::move(credentials), hash, false, &exchange});
+void AccessGate::check_elsewhere(session::Exchange& exchange, codec::Credentials credentials, const std::string& hash,
+                                 Known known) {
+  auto check = std::make_shared<Check>(Check{std::move(credentials), hash, known, false, &exchange});
   exchange.set_responder(std::make_unique<Waiting>(check));
   ++checks_;
-  outside_->work([check] { check->right = password_matches(check->credentials.password, check->hash); },
-                 [this, check] { checked(*check); });
+  outside_->work(
+      [check] { check->right = password_matches(check->credentials.password, check->hash) && check->known == Known::yes; },
+      [this, check] { checked(*check); });
 }
 
 void AccessGate::checked(Check& check) {
   --checks_;
   if (check.right) cache_.remember(check.credentials, check.hash, outside_->now());
+  const bool remembered = check.right && cache_.knows(check.credentials, check.hash, outside_->now());
   codec::wipe(check.credentials.password);
   if (check.exchange == nullptr) return;
-  if (check.right) check.exchange->handle_again();
+  if (remembered) check.exchange->handle_again();
+  else if (check.right) check.exchange->respond(session::text_response(500, "This server can not remember who came in."));
   else refuse(*check.exchange);
 }
 

@@ -38,11 +38,12 @@ class AccessGate {
  private:
   struct Check;
   struct Waiting;
+  enum class Known : std::uint8_t { no, yes };
 
   AccessGate(PasswordFile file, std::string challenge, Outside* outside, base::Log& log);
 
   void refuse(session::Exchange& exchange) const;
-  void check_elsewhere(session::Exchange& exchange, codec::Credentials credentials, const std::string& hash);
+  void check_elsewhere(session::Exchange& exchange, codec::Credentials credentials, const std::string& hash, Known known);
   void checked(Check& check);
 
   PasswordFile file_;

@@ -17,9 +17,8 @@ namespace wharf::server {
 /// once for `patience` where a pipe or a terminal is behind.
 class AccessLog {
  public:
-  static constexpr std::size_t buffer_size =
-      64 * 1024;                        ///< bytes of lines that wait; a line that is longer by itself is still written
-  static constexpr int patience = 100;  ///< milliseconds
+  static constexpr std::size_t buffer_size = 64 * 1024;  ///< bytes that wait; a line longer than that still goes
+  static constexpr int patience = 100;                   ///< milliseconds
 
   /// Is told in one line when lines begin to be lost, and how many were lost when the file takes all again.
   using Report = std::function<void(const std::string&)>;

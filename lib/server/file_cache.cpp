@@ -50,6 +50,7 @@ FileCache::FileCache(const FileLimits& limits)
 FileCache::~FileCache() = default;
 
 CachedFile* FileCache::find(const FileMount& mount, std::string_view path, base::Time now) {
+  if (open_.oldest != nullptr && now - open_.oldest->place.used >= unused_) drop_unused(now);
   const auto found = files_.find({&mount, path});
   if (found == files_.end()) return nullptr;
   CachedFile& file = *found->second;

@@ -66,8 +66,8 @@ class FileCache {
   void drop_all(const FileMount& mount);
   /// Closes what is open without an answer that needs it, for the sake of something else.
   void drop_open();
-  /// Lets go of what was not used for so long as FileLimits::unused says. To be called now and then, so that a file that has been deleted
-  /// does not stay open.
+  /// Lets go of what was not used for so long as FileLimits::unused says. The functions above do so too; where nobody calls them for a
+  /// while, this keeps a file that has been deleted from staying open.
   void drop_unused(base::Time now);
 
   [[nodiscard]] const FileLimits& limits() const { return limits_; }

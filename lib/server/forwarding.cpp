@@ -69,7 +69,7 @@ std::size_t own_hops(const codec::RequestHead& head) {
     if (!base::equal_ignoring_case(field.name, "Via")) continue;
     base::for_each_list_item(field.value, [&hops](std::string_view hop) {
       const std::size_t space = hop.find(' ');
-      if (space != hop.npos && base::equal_ignoring_case(base::trim(hop.substr(space)), own_name)) ++hops;
+      if (space != std::string_view::npos && base::equal_ignoring_case(base::trim(hop.substr(space)), own_name)) ++hops;
     });
   }
   return hops;
@@ -78,7 +78,7 @@ std::size_t own_hops(const codec::RequestHead& head) {
 bool may_pass(std::string_view protocol) {
   const std::size_t slash = protocol.find('/');
   const std::string_view name = protocol.substr(0, slash);
-  if (!base::is_token(name) || (slash != protocol.npos && !base::is_token(protocol.substr(slash + 1)))) return false;
+  if (!base::is_token(name) || (slash != std::string_view::npos && !base::is_token(protocol.substr(slash + 1)))) return false;
   return !is_one_of(name, {"HTTP", "TLS", "h2", "h2c", "h3"});
 }
 

@@ -8,14 +8,15 @@
 #include "codec/http_head.h"
 #include "session/exchange.h"
 
-// What a gateway makes of the heads that pass through it (RFC 9110 section 7.6). Heads are written anew from what was parsed; no bytes
-// are copied that the parsers have not understood.
+// What a gateway makes of the heads that pass through it (RFC 9110 section 7.6). Heads are written anew from what was parsed;
+// no bytes are copied that the parsers have not understood.
 
 namespace wharf::server {
 
 /// Options in Connection, over all its lines; a request with more is refused with 400.
 inline constexpr std::size_t most_connection_options = 32;
-/// Gateways with our name that a request may have come through; with more of them it goes round in circles, and is refused with 502.
+/// Gateways with our name that a request may have come through; with more of them it goes round in circles, and is refused with
+/// 502.
 inline constexpr std::size_t most_hops = 8;
 
 /// Whether a connection upstream is for one request alone.
@@ -31,8 +32,9 @@ struct UpstreamRequest {
 };
 
 /// The head of the request upstream, the empty line included: all end-to-end fields in their order; Host as the client sent it;
-/// X-Forwarded-For with the client's address appended, X-Forwarded-Proto, X-Forwarded-Host, Via; and the framing of the body, which is
-/// passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names among them, and without Expect.
+/// X-Forwarded-For with the client's address appended, X-Forwarded-Proto, X-Forwarded-Host, Via; and the framing of the body,
+/// which is passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names among them, and
+/// without Expect.
 std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest& request);
 
 /// The answer to a request that is not to be passed on; status 0: it is.
@@ -42,8 +44,9 @@ struct Refusal {
 };
 Refusal check_forwarding(const codec::RequestHead& head);
 
-/// The protocols that a request asks to upgrade to and that may be passed on, as a list; empty where there is none, with HTTP/1.0, and with
-/// a body. Never HTTP itself, in plain or over TLS: behind that, requests would go upstream that nobody has looked at.
+/// The protocols that a request asks to upgrade to and that may be passed on, as a list; empty where there is none, with
+/// HTTP/1.0, and with a body. Never HTTP itself, in plain or over TLS: behind that, requests would go upstream that nobody has
+/// looked at.
 std::string offered_upgrades(const codec::RequestHead& head);
 /// Whether that list is not empty and has all the protocols that an answer switches to; `chosen` are those.
 bool offers_upgrade(const codec::RequestHead& head, std::string_view chosen);

@@ -64,7 +64,6 @@ void ProxyExchange::send(UpstreamSession& session) {
   const UpstreamRequest request{path_, client, upstream_.target.authority, upgrades, upstream_.persistence};
   session.begin(*this, upstream_head(head, request), head.method, head.body);
   if (body_over_) return session.end_request();
-  exchange_.pause_body();
   exchange_.read_body();
   exchange_.resume_body();
 }
@@ -118,15 +117,14 @@ AnswerReceiver::Switch ProxyExchange::answer_switches(const codec::AnswerHead& h
 void ProxyExchange::answer_fails(UpstreamFailure failure) {
   const bool again = may_try_again(failure);
   session_ = nullptr;
-  if (!again) return refuse(failure);
-  tried_again_ = true;
-  connect();
+  if (again) connect();
+  else refuse(failure);
 }
 
-/// RFC 9110 section 9.2.2: a connection that was kept may have been closed upstream while the request was on its way.
+/// RFC 9110 section 9.2.2: a connection that was kept may have been closed upstream while the request was on its way. The
+/// next one is new: there is no third time.
 bool ProxyExchange::may_try_again(UpstreamFailure failure) const {
-  return failure == UpstreamFailure::closed && session_->has_served() && !tried_again_ && !body_begun_ && !exchange_.answered() &&
-         is_idempotent(exchange_.request().method);
+  return failure == UpstreamFailure::closed && session_->has_served() && !body_begun_ && is_idempotent(exchange_.request().method);
 }
 
 void ProxyExchange::refuse(UpstreamFailure failure) {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "server/forwarding.h"
@@ -15,14 +16,21 @@ namespace wharf::server {
 
 /// Where the exchanges of one proxy mount go. Outlives them.
 struct Upstream {
+  /// `idle` is how long a connection that left HTTP may be without a byte.
+  Upstream(ProxyTarget to, UpstreamSettings settings, Outside& outside, base::Log* log, base::Time idle)
+      : target(std::move(to)),
+        persistence(settings.idle_connections > 0 ? Persistence::kept : Persistence::once),
+        pipe_idle(idle),
+        pool(std::move(settings), outside, log) {}
+
   ProxyTarget target;
+  Persistence persistence;
+  base::Time pipe_idle;
   UpstreamPool pool;
-  Persistence persistence = Persistence::kept;
-  base::Time pipe_idle{0};
 };
 
-/// One request that is answered by a server upstream. Client and upstream come and go each at any time: the exchange ends with ended(),
-/// the connection upstream with one of the calls that AnswerReceiver names, and the other is cut or cut off then.
+/// One request that is answered by a server upstream. Client and upstream come and go each at any time: the exchange ends with
+/// ended(), the connection upstream with one of the calls that AnswerReceiver names, and the other is cut or cut off then.
 class ProxyExchange final : public session::Responder, private UpstreamPool::Waiter, private AnswerReceiver {
  public:
   /// Within Handler::handle(). `path` is upstream's, with the query.
@@ -63,7 +71,6 @@ class ProxyExchange final : public session::Responder, private UpstreamPool::Wai
   std::optional<UpstreamPool::Place> place_;  // while it waits for a connection
   bool body_begun_ = false;
   bool body_over_ = false;
-  bool tried_again_ = false;
 };
 
 }  // namespace wharf::server

@@ -14,6 +14,13 @@ namespace {
 /// Leaves room for the sum of it and the clock.
 base::Time bounded(std::chrono::milliseconds time) { return std::min<base::Time>(time, std::chrono::hours(24 * 365)); }
 
+session::Response response_to(const Refusal& refusal) {
+  if (refusal.status != 204) return session::text_response(refusal.status, refusal.line);
+  session::Response response;
+  response.status = refusal.status;
+  return response;
+}
+
 }  // namespace
 
 std::string ProxyMount::check(const Proxy& proxy) {
@@ -32,28 +39,20 @@ base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Pr
   auto target = parse_proxy_target(proxy.to);
   UpstreamSettings settings{proxy.to, target->endpoint, bounded(proxy.connect_time), proxy.idle_connections, limits.upstream};
   settings.limits.answer_time = bounded(proxy.answer_time);
-  const Persistence persistence = proxy.idle_connections > 0 ? Persistence::kept : Persistence::once;
-  mount->upstream_.reset(
-      new Upstream{std::move(*target), UpstreamPool(std::move(settings), *outside, log), persistence, limits.pipe_idle});
+  mount->upstream_ = std::make_unique<Upstream>(std::move(*target), std::move(settings), *outside, log, limits.pipe_idle);
   return mount;
 }
 
 void ProxyMount::serve(session::Exchange& exchange, std::string_view prefix) {
   const codec::RequestHead& head = exchange.request();
-  if (const Refusal refusal = check_forwarding(head); refusal.status == 204) {
-    session::Response response;
-    response.status = refusal.status;
-    return exchange.respond(std::move(response));
-  } else if (refusal.status != 0) {
-    return exchange.respond(session::text_response(refusal.status, refusal.line));
-  }
+  if (const Refusal refusal = check_forwarding(head); refusal.status != 0) return exchange.respond(response_to(refusal));
   const auto target = codec::split_target(head.target);
   const auto rest = target ? behind_prefix(target->path, prefix) : std::nullopt;
   if (!rest || may_climb(*rest)) return exchange.respond(session::text_response(404, "There is nothing here."));
   if (!upstream_) return exchange.respond(session::text_response(502, "The server behind this one can not be reached."));
   std::string path = upstream_->target.base;
   path += *rest;
-  if (const std::size_t query = head.target.find('?'); query != head.target.npos) path += head.target.substr(query);
+  if (const std::size_t query = head.target.find('?'); query != std::string_view::npos) path += head.target.substr(query);
   ProxyExchange::serve(exchange, *upstream_, std::move(path));
 }
 

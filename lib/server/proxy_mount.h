@@ -20,21 +20,22 @@ struct ProxyLimits {
   base::Time pipe_idle{600'000};  ///< without a byte either way on a connection that left HTTP. base::never: no limit
 };
 
-/// A gateway to another HTTP/1.1 server, for one mount on one loop (RFC 9110 section 3.7). Heads are written anew, bodies pass through as
-/// they come, in both directions no faster than the slower side takes them; connections upstream are kept for later requests. 502 where the
-/// server can not be reached or does not answer properly, 504 where it takes too long; an answer that was begun is cut off.
+/// A gateway to another HTTP/1.1 server, for one mount on one loop (RFC 9110 section 3.7). Heads are written anew, bodies pass
+/// through as they come, in both directions no faster than the slower side takes them; connections upstream are kept for later
+/// requests. 502 where the server can not be reached or does not answer properly, 504 where it takes too long; an answer that
+/// was begun is cut off.
 class ProxyMount {
  public:
   /// An empty text, or what is wrong with a proxy's settings, in one line.
   static std::string check(const Proxy& proxy);
-  /// `outside` and `log` outlive the mount. Without `outside` all is answered with 502; without `log` nothing is logged. The error is one
-  /// line.
+  /// `outside` and `log` outlive the mount. Without `outside` all is answered with 502; without `log` nothing is logged. The
+  /// error is one line.
   static base::Result<std::unique_ptr<ProxyMount>, std::string> open(const Proxy& proxy, Outside* outside, base::Log* log = nullptr,
                                                                      const ProxyLimits& limits = {});
 
-  /// Within Handler::handle(). The decoded path of the request begins with `prefix`, which ends with '/', or is `prefix` without that. What
-  /// follows it is appended to the path of Proxy::to as it is written in the request, with the query; 404 where it may lead out of there.
-  /// The mount outlives the exchange, and every connection that it makes.
+  /// Within Handler::handle(). The decoded path of the request begins with `prefix`, which ends with '/', or is `prefix`
+  /// without that. What follows it is appended to the path of Proxy::to as it is written in the request, with the query; 404
+  /// where it may lead out of there. The mount outlives the exchange, and every connection that it makes.
   void serve(session::Exchange& exchange, std::string_view prefix);
 
  private:

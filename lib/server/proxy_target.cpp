@@ -20,7 +20,7 @@ base::Failure<std::string> fault(const std::string& to, std::string_view what) {
 /// An empty text, or what is wrong with the base path.
 std::string_view fault_of_base(std::string_view base) {
   if (!base.ends_with('/')) return "its path must end with '/'";
-  if (base.find('?') != base.npos || !codec::split_target(base))
+  if (base.find('?') != std::string_view::npos || !codec::split_target(base))
     return "its path has a query, a fragment, or what must be percent-encoded";
   if (may_climb(base)) return "its path has '.' or '..', or a broken percent-encoding";
   return {};

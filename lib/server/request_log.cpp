@@ -44,10 +44,10 @@ RequestLog::Line& RequestLog::line(session::Exchange& exchange) {
   return line;
 }
 
-void RequestLog::refused(const session::Link& link, int status) {
+void RequestLog::refused(const session::Link& link, const session::ExchangeEnd& end) {
   Line line(*this);
   line.address_ = link.address();
-  write(line, {status, 0, true});
+  write(line, end);
 }
 
 void RequestLog::write(const Line& line, const session::ExchangeEnd& end) {

@@ -94,15 +94,15 @@ const Router::Host& Router::host_for(std::string_view authority) const {
 }
 
 void Router::handle(session::Exchange& exchange) {
-  if (home_.counts != nullptr) session::add(home_.counts->exchanges);
+  if (home_.counts != nullptr && !exchange.revisited()) session::add(home_.counts->exchanges);
   const Host& host = host_for(exchange.request().host);
   if (host.log) host.log->line(exchange);
   serve_host(exchange, host);
 }
 
-void Router::refused(const session::Link& link, int status) {
+void Router::refused(const session::Link& link, const session::ExchangeEnd& end) {
   const Host& host = host_for({});
-  if (host.log) host.log->refused(link, status);
+  if (host.log) host.log->refused(link, end);
 }
 
 void Router::reopen_logs() {
@@ -137,16 +137,17 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
     if (mount->enter(exchange, user) != AccessGate::Verdict::enters) return;
     if (host.log && !user.empty()) host.log->line(exchange).user = user;
   }
+  const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
   if (codec::wants_websocket(exchange.request()) && (mount == nullptr || !mount->is_proxy()))
-    return serve_websocket(exchange, host);
+    return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});
   if (mount == nullptr) return exchange.respond(nothing_here());
-  mount->serve(exchange, path, user.empty() ? std::string_view() : std::string_view(user));
+  mount->serve(exchange, path, entered);
 }
 
-void Router::serve_websocket(session::Exchange& exchange, const Host& host) {
+void Router::serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place) {
   if (!host.origins.allows(exchange.request(), AllowedOrigins::Transport::plain))
     return exchange.respond(session::text_response(403, "Pages of that origin may not connect here."));
-  const session::Protocol* const chosen = upgrade_to_websocket(exchange, *host.table);
+  const session::Protocol* const chosen = upgrade_to_websocket(exchange, *host.table, place);
   if (host.log && chosen != nullptr) host.log->line(exchange).protocol = chosen->row.name;
 }
 

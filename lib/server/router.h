@@ -10,6 +10,7 @@
 #include "server/request_log.h"
 #include "session/exchange.h"
 #include "session/protocol.h"
+#include "session/request_view.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {
@@ -27,7 +28,7 @@ class Router final : public session::Handler {
   static std::string check(const VirtualHost& host);
 
   void handle(session::Exchange& exchange) override;
-  void refused(const session::Link& link, int status) override;
+  void refused(const session::Link& link, const session::ExchangeEnd& end) override;
   void reopen_logs();
 
  private:
@@ -47,7 +48,7 @@ class Router final : public session::Handler {
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
   static void serve_host(session::Exchange& exchange, const Host& host);
   static void serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path);
-  static void serve_websocket(session::Exchange& exchange, const Host& host);
+  static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);
 
   session::Home& home_;
   Outside* outside_;

@@ -37,15 +37,12 @@ void Tunnel::leave() {
 
 /// What the session before this one had made of the link's input and time counts no more.
 void Tunnel::start() {
-  if (other_ == nullptr) return link_.finish();
   link_.set_deadline(idle_ == base::never ? base::never : heard_ + idle_);
-  if (other_->link_.overfull()) other_->link_.want_room();
-  else link_.resume_input();
+  link_.resume_input();
 }
 
 std::size_t Tunnel::input(std::span<char> bytes) {
   heard_ = link_.now();
-  if (other_ == nullptr) return bytes.size();
   session::Link& to = other_->link_;
   const std::string_view text(bytes.data(), bytes.size());
   if (text.size() >= write_through_from) to.write_through({}, text);
@@ -60,16 +57,13 @@ std::size_t Tunnel::input(std::span<char> bytes) {
 
 void Tunnel::end_of_input() {
   input_over_ = true;
-  if (other_ == nullptr || other_->input_over_) return link_.finish();
-  other_->link_.end_output();
+  if (other_->input_over_) link_.finish();
+  else other_->link_.end_output();
 }
 
-void Tunnel::room() {
-  if (other_ != nullptr) other_->link_.resume_input();
-}
+void Tunnel::room() { other_->link_.resume_input(); }
 
 void Tunnel::deadline() {
-  if (other_ == nullptr) return;
   const base::Time due = std::max(heard_, other_->heard_) + idle_;
   if (due <= link_.now()) link_.finish();
   else link_.set_deadline(due);

@@ -8,13 +8,13 @@
 
 namespace wharf::server {
 
-/// One end of two links that are joined: what comes in here goes out there, and the other way round. Neither is read from while the other
-/// has more to send than its high-water mark. The end of one side's output is passed on; the end of one link ends the other after all that
-/// came has left; and both end after `idle` without a byte either way.
+/// One end of two links that are joined: what comes in here goes out there, and the other way round. Neither is read from while
+/// the other has more to send than its high-water mark. The end of one side's output is passed on; the end of one link ends the
+/// other after all that came has left; and both end after `idle` without a byte either way.
 class Tunnel final : public session::Session {
  public:
-  /// Both links become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what they have not used of their
-  /// input is passed on. base::never: no limit.
+  /// Both links become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what they have not
+  /// used of their input is passed on. base::never: no limit.
   static void join(session::Link& one, session::Link& other, base::Time idle);
 
   ~Tunnel() override;
@@ -34,7 +34,7 @@ class Tunnel final : public session::Session {
   void leave();
 
   session::Link& link_;
-  Tunnel* other_ = nullptr;  // nullptr: it has gone
+  Tunnel* other_ = nullptr;  // nullptr: it has gone, and this link is ending
   base::Time idle_;
   base::Time heard_;
   bool input_over_ = false;

@@ -41,7 +41,8 @@ std::optional<codec::DeflateAgreement> agree_on_deflate(const codec::RequestHead
 
 }  // namespace
 
-session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table) {
+session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table,
+                                        const session::RequestPlace& place) {
   const codec::RequestHead& head = exchange.request();
   const auto offer = codec::check_handshake(head);
   if (!offer) {
@@ -54,7 +55,7 @@ session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const Proto
     return nullptr;
   }
 
-  const session::RequestView request(head, exchange.link());
+  const session::RequestView request(head, exchange.link(), place);
   if (protocol->row.accept != nullptr) {
     const int status = protocol->row.accept(protocol->shared, &request);
     if (status != 0) {

@@ -1,11 +1,13 @@
 #pragma once
 #include "server/protocol_table.h"
 #include "session/exchange.h"
+#include "session/request_view.h"
 
 namespace wharf::server {
 
 /// Answers a request that wants WebSocket: with 101 and the conversation of the row that the client selects, or with the reason why not
 /// (RFC 6455 section 4.2.2). Returns the row, or nullptr where there is no conversation.
-session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table);
+session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table,
+                                        const session::RequestPlace& place = {});
 
 }  // namespace wharf::server

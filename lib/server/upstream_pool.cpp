@@ -18,7 +18,7 @@ UpstreamSession* UpstreamPool::take() {
 }
 
 UpstreamPool::Place UpstreamPool::connect(Waiter& waiter) {
-  const Place place = waiters_.insert(waiters_.end(), {&waiter, outside_.now()});
+  const auto place = waiters_.insert(waiters_.end(), {&waiter, outside_.now()});
   if (attempts_ < waiters_.size()) attempt(settings_.connect_time);
   return place;
 }

@@ -20,9 +20,10 @@ struct UpstreamSettings {
   UpstreamLimits limits;
 };
 
-/// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection that is being
-/// made belongs to nobody: it goes to whoever has waited longest, and it is not made again for the next one when its first waiter goes. So
-/// there are never more of them than clients that waited at once, however quickly clients come and go.
+/// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection
+/// that is being made belongs to nobody: it goes to whoever has waited longest, and it is not made again for the next one when
+/// its first waiter goes. So there are never more of them than clients that waited at once, however quickly clients come and
+/// go.
 class UpstreamPool {
  public:
   /// Who waits for a new connection. Called on a fresh stack.
@@ -45,6 +46,7 @@ class UpstreamPool {
 
   /// Outlives every link upstream. `log` may be nullptr.
   UpstreamPool(UpstreamSettings settings, Outside& outside, base::Log* log);
+  ~UpstreamPool() = default;
   UpstreamPool(const UpstreamPool&) = delete;
   UpstreamPool& operator=(const UpstreamPool&) = delete;
 

@@ -96,7 +96,7 @@ void UpstreamSession::take_head(std::string_view& rest) {
     const std::string_view more = rest.substr(0, limits_.head.head - before);
     head_bytes_ += more;
     // What has been looked at is looked at again, so only where there is a line more.
-    if (more.find('\n') == more.npos && head_bytes_.size() < limits_.head.head) return rest.remove_prefix(more.size());
+    if (more.find('\n') == std::string_view::npos && head_bytes_.size() < limits_.head.head) return rest.remove_prefix(more.size());
     bytes = head_bytes_;
   }
   codec::AnswerHead head;
@@ -107,7 +107,7 @@ void UpstreamSession::take_head(std::string_view& rest) {
   } else if (read.state == codec::AnswerState::done) {
     rest.remove_prefix(head.size - before);
     if (head.status < 200) take_interim(head);
-    else take_answer(head, rest);
+    else take_answer(head);
     head_bytes_ = std::string();
   } else {
     fail(UpstreamFailure::malformed, read.reason);
@@ -126,7 +126,7 @@ void UpstreamSession::take_interim(const codec::AnswerHead& head) {
   stage_ = Stage::over;
 }
 
-void UpstreamSession::take_answer(const codec::AnswerHead& head, std::string_view rest) {
+void UpstreamSession::take_answer(const codec::AnswerHead& head) {
   framing_ = codec::answer_framing(head, method_);
   const codec::AnswerFraming declared = method_ == "HEAD" ? codec::answer_framing(head, "GET") : framing_;
   if (declared.body == codec::AnswerBody::malformed) return fail(UpstreamFailure::malformed, declared.reason);
@@ -139,7 +139,7 @@ void UpstreamSession::take_answer(const codec::AnswerHead& head, std::string_vie
   const bool has_length = declared.body == codec::AnswerBody::length;
   receiver_->answer_begins(head, has_length ? std::optional(declared.content_length) : std::nullopt);
   const bool empty = framing_.body == codec::AnswerBody::none || (framing_.body == codec::AnswerBody::length && left_ == 0);
-  if (empty) answer_over(rest);
+  if (empty) answer_over();
 }
 
 void UpstreamSession::take_body(std::string_view& rest) {
@@ -151,7 +151,7 @@ void UpstreamSession::take_body(std::string_view& rest) {
   }
   rest.remove_prefix(piece.size());
   hand_over(piece);
-  if (receiver_ != nullptr && framing_.body == codec::AnswerBody::length && left_ == 0) answer_over(rest);
+  if (receiver_ != nullptr && framing_.body == codec::AnswerBody::length && left_ == 0) answer_over();
 }
 
 void UpstreamSession::take_chunks(std::string_view& rest) {
@@ -160,7 +160,7 @@ void UpstreamSession::take_chunks(std::string_view& rest) {
   const codec::ChunkedDecoder::State state = chunks_->next(part);
   rest.remove_prefix(before - part.size());
   if (state == codec::ChunkedDecoder::State::data) hand_over(chunks_->piece());
-  else if (state == codec::ChunkedDecoder::State::done) answer_over(rest);
+  else if (state == codec::ChunkedDecoder::State::done) answer_over();
   else if (state == codec::ChunkedDecoder::State::failed) fail(UpstreamFailure::malformed, chunks_->error().reason);
 }
 
@@ -174,9 +174,9 @@ void UpstreamSession::hand_over(std::string_view piece) {
   }
 }
 
-/// `rest` is what has come behind the answer: nothing, unless the two sides differ on where it ends.
-void UpstreamSession::answer_over(std::string_view rest) {
-  const bool clean = rest.empty() && request_complete_ && link_.out().empty();
+/// What comes behind it finds the session idle, and ends it: the two sides differ on where the answer ends.
+void UpstreamSession::answer_over() {
+  const bool clean = request_complete_ && link_.out().empty();
   stage_ = Stage::idle;
   served_ = true;
   chunks_.reset();
@@ -203,7 +203,7 @@ void UpstreamSession::fail(UpstreamFailure failure, std::string_view reason) {
 // ---- The link ----
 
 void UpstreamSession::end_of_input() {
-  if (stage_ == Stage::body && framing_.body == codec::AnswerBody::until_close) return answer_over({});
+  if (stage_ == Stage::body && framing_.body == codec::AnswerBody::until_close) return answer_over();
   ended();
 }
 

@@ -35,8 +35,9 @@ enum class UpstreamFailure : std::uint8_t {
   cut           // the answer ended early
 };
 
-/// What hears of one answer. Called on the stack of the upstream link; may call the exchange, and not the session. The session knows it no
-/// longer after answer_ends(), answer_fails(), an answer_switches() that returns taken, and a piece that made it return closed.
+/// What hears of one answer. Called on the stack of the upstream link; may call the exchange, and not the session. The session
+/// knows it no longer after answer_ends(), answer_fails(), an answer_switches() that returns taken, and a piece that made it
+/// return closed.
 class AnswerReceiver {
  public:
   enum class Switch : std::uint8_t { taken, not_asked_for };
@@ -56,8 +57,8 @@ class AnswerReceiver {
   ~AnswerReceiver() = default;
 };
 
-/// HTTP/1.1 on a link, client's side (RFC 9112): one request after the other, each when the answer to the one before is complete. Between
-/// them the session waits in the pool.
+/// HTTP/1.1 on a link, client's side (RFC 9112): one request after the other, each when the answer to the one before is
+/// complete. Between them the session waits in the pool.
 class UpstreamSession final : public session::Session {
  public:
   /// Pool and limits outlive it.
@@ -95,12 +96,12 @@ class UpstreamSession final : public session::Session {
   enum class Stage : std::uint8_t { idle, head, body, over };
 
   void take_head(std::string_view& rest);
-  void take_answer(const codec::AnswerHead& head, std::string_view rest);
+  void take_answer(const codec::AnswerHead& head);
   void take_interim(const codec::AnswerHead& head);
   void take_body(std::string_view& rest);
   void take_chunks(std::string_view& rest);
   void hand_over(std::string_view piece);
-  void answer_over(std::string_view rest);
+  void answer_over();
   void fail(UpstreamFailure failure, std::string_view reason);
   void leave_pool();
 

@@ -105,6 +105,8 @@ class Exchange {
 
   /// After handle() has returned without an answer: the responder goes, without ended(), and handle() is called again, on a fresh stack.
   virtual void handle_again() = 0;
+  /// Whether handle() was called for it before.
+  [[nodiscard]] virtual bool revisited() const = 0;
 
   /// Asks for the request's body, which comes to the responder; tells a client that waits for that to go on (RFC 9110 section 10.1.1). A body
   /// that nobody asked for is read and dropped after the answer where it is short, and ends the connection where it is not.
@@ -145,8 +147,8 @@ class Exchange {
 class Handler {
  public:
   virtual void handle(Exchange& exchange) = 0;
-  /// What came was no request: it was answered with `status`, and the connection ends.
-  virtual void refused(const Link& /*link*/, int /*status*/) {}
+  /// What came was no request, or one that no handler can help: it was answered so, and the connection ends.
+  virtual void refused(const Link& /*link*/, const ExchangeEnd& /*end*/) {}
 
  protected:
   ~Handler() = default;

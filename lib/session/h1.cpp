@@ -89,7 +89,7 @@ void H1::handle(const codec::RequestHead& head) {
   end_ = {};
   without_body_ = head.method == "HEAD";
   keep_alive_ = head.keep_alive && !shutting_down_;
-  paused_ = drain_owed_ = again_ = false;
+  paused_ = drain_owed_ = again_ = revisited_ = false;
   lines_ = {};
   body_.begin(head, context_.limits.chunk);
   intake_ = body_.done() ? Intake::complete : Intake::waiting;
@@ -98,10 +98,7 @@ void H1::handle(const codec::RequestHead& head) {
   const std::string_view expectation = body_.done() ? std::string_view() : head.field("Expect");
   awaits_continue_ = expectation.data() != nullptr && head.version == codec::HttpVersion::http11;
   if (awaits_continue_ && !base::equal_ignoring_case(expectation, "100-continue")) {
-    ++calls_;
-    respond(text_response(417, "The one expectation that is known here is 100-continue."));
-    --calls_;
-    return over();
+    return refuse({417, "The one expectation that is known here is 100-continue."});
   }
   dispatch();
 }
@@ -111,7 +108,7 @@ void H1::dispatch() {
   ++calls_;
   context_.handler.handle(*this);
   --calls_;
-  if (tunnelled_) return;
+  if (tunnelled_) return responder_ ? keep_request() : void();
   if (answer_ == Answer::complete) return over();
   if (answer_ == Answer::from_source && !responder_) request_ = nullptr;
   else keep_request();
@@ -166,8 +163,8 @@ void H1::refuse(const codec::HeadError& error) {
   keep_alive_ = without_body_ = false;
   intake_ = Intake::complete;
   ++calls_;
-  context_.handler.refused(link_, error.status);
   respond(text_response(error.status, error.reason));
+  context_.handler.refused(link_, end_);
   --calls_;
   over();
 }
@@ -175,7 +172,8 @@ void H1::refuse(const codec::HeadError& error) {
 // ---- Bodies ----
 
 void H1::read_body() {
-  if (intake_ != Intake::waiting) return;
+  const bool ends = answer_ == Answer::complete || answer_ == Answer::from_source;
+  if (intake_ != Intake::waiting || ends || (awaits_continue_ && answered())) return;  // too late to say 100
   intake_ = Intake::reading;
   body_since_ = body_heard_ = link_.now();
   if (std::exchange(awaits_continue_, false)) {
@@ -336,6 +334,7 @@ void H1::room() {
   if (source_) return;
   if (open_ && std::exchange(again_, false)) {
     responder_.reset();
+    revisited_ = true;
     return dispatch();
   }
   if (std::exchange(drain_owed_, false)) return call_responder([](Responder& responder) { responder.drained(); });

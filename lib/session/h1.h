@@ -88,6 +88,7 @@ class H1 final : public Session, private Exchange {
   [[nodiscard]] ExchangeObserver* observer() const override { return observer_.get(); }
   void add_lines(std::string_view prepared) override { lines_ = prepared; }
   void handle_again() override;
+  [[nodiscard]] bool revisited() const override { return revisited_; }
   void read_body() override;
   [[nodiscard]] bool body_complete() const override { return intake_ == Intake::complete || body_.done(); }
   void pause_body() override;
@@ -168,6 +169,7 @@ class H1 final : public Session, private Exchange {
   bool keep_alive_ = true;
   bool without_body_ = false;     // the answer to HEAD
   bool awaits_continue_ = false;  // the client sends no body before it is told to
+  bool revisited_ = false;        // the handler has seen it before
   bool again_ = false;            // handle_again() was called
   bool drain_owed_ = false;       // write() returned hold
   bool shutting_down_ = false;

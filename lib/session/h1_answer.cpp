@@ -42,7 +42,7 @@ std::string_view HttpContext::date_line() {
 }
 
 /// RFC 9110 section 6.4.1.
-bool H1::has_body(int status) const { return !without_body_ && status >= 200 && status != 204 && status != 304; }
+bool H1::has_body(int status) const { return !without_body_ && status >= 200 && status != 204 && status != 205 && status != 304; }
 
 void H1::write_head(const Response& response, std::optional<std::uint64_t> length, Delimiting delimiting) {
   codec::ResponseHead head(response.status, std::move(context_.head_memory));
@@ -76,13 +76,15 @@ void H1::respond(Response response) {
   if (answered() || !open_) return;
   forgo_body();
   const std::string_view content = response.content.data() != nullptr ? response.content : std::string_view(response.body);
-  const std::uint64_t size = response.source ? response.source->size() : content.size();
+  const std::uint64_t whole = response.source ? response.source->size() : content.size();
+  const std::uint64_t size = response.status == 205 ? 0 : whole;  // RFC 9110 section 15.3.6
   const bool tells_length = response.status >= 200 && response.status != 204 && (response.status != 304 || size != 0);
   write_head(response, tells_length ? std::optional(size) : std::nullopt, Delimiting::length);
   link_.touch();
   if (!has_body(response.status)) return answer_complete();
   if (response.source) {
     answer_ = Answer::from_source;
+    answer_due_ = base::never;
     source_ = std::move(response.source);
     answer_left_ = size;
     return continue_source();
@@ -138,6 +140,7 @@ bool H1::send_file_part() {
 Flow H1::begin(Response response, std::optional<std::uint64_t> length) {
   if (answered() || !open_) return Flow::closed;
   const bool body = has_body(response.status);
+  if (response.status == 205) length = 0;
   delimiting_ = length ? Delimiting::length : Delimiting::chunks;
   if (!length && body && request_->version == codec::HttpVersion::http10) {
     delimiting_ = Delimiting::close;
@@ -220,6 +223,7 @@ void H1::tunnel(std::string_view protocol, const Fields& fields) {
   head.field("Connection", "Upgrade");
   for (const auto& [name, value] : fields) head.field(name, value);
   link_.out().append(std::move(head).finish());
+  link_.resume_input();  // held for the requests behind this one
   link_.touch();
   answer_ = Answer::complete;
   end_ = {101, 0, true};

@@ -50,15 +50,17 @@ class Link {
   /// Writes now what the carrier takes now, instead of at the end of the turn.
   virtual void flush() = 0;
 
-  /// Sends at most `size` bytes of an open file from `offset` on without copying them, past the queue, which must be empty. Returns how many
-  /// left: 0 where the carrier takes none now, and room() comes after want_room() when it does. Nothing where this carrier can not: then
-  /// the file is to be read and queued.
+  /// Sends at most `size` bytes of an open file from `offset` on without copying them, past the queue. Returns how many left: 0
+  /// as long as something is queued or the carrier takes none; room() comes after want_room() when it does. Nothing where this
+  /// carrier can not, or not any more: then the file is to be read and queued. Who cuts the file short changes what is on its
+  /// way.
   virtual std::optional<std::size_t> send_file(int /*file*/, std::uint64_t /*offset*/, std::size_t /*size*/) {
     return std::nullopt;
   }
 
-  /// Between the two, what is queued stays queued, so that it leaves in as few writes as can be: up to the high-water mark, and up to the
-  /// low-water mark where room is wanted. flush() and write_through() write all the same. A cork goes with its session.
+  /// Between the two, what is queued stays queued, so that it leaves in as few writes as can be: up to the high-water mark, and
+  /// up to the low-water mark where room is wanted. flush() and write_through() write all the same. A cork goes with its
+  /// session.
   void cork();
   void uncork();
 

@@ -63,7 +63,7 @@ void RowExchange::start() {
   const codec::RequestHead& head = exchange_->request();
   if (head.body == codec::BodyFraming::length && head.content_length > body_limit()) return refuse_body();
   if (row_.body != nullptr || exchange_->body_complete()) begin_request();
-  if (!exchange_->answered()) exchange_->read_body();
+  exchange_->read_body();  // also beside an answer in pieces that has begun
 }
 
 /// The row sees the request.
@@ -110,8 +110,9 @@ void RowExchange::tick() {
 }
 
 void RowExchange::ended(const ExchangeEnd& end) {
+  over_ = true;
+  destroy_state(end.complete);  // which may still look at the request
   exchange_ = nullptr;
-  destroy_state(end.complete);
 }
 
 void RowExchange::destroy_state(bool complete) {
@@ -128,7 +129,7 @@ const RequestView& RowExchange::request() {
   if (!request_) {
     const std::string_view user = user_ ? std::string_view(*user_) : std::string_view();
     request_.emplace(exchange_->request(), exchange_->link(), RequestPlace{mount_prefix_, user});
-  } else if (exchange_ != nullptr) {
+  } else {
     request_->rebase(exchange_->request());
   }
   return *request_;
@@ -138,7 +139,7 @@ const RequestView& RowExchange::request() {
 
 /// Logs a second answer.
 bool RowExchange::may_answer() {
-  if (exchange_ == nullptr) return false;
+  if (over_) return false;
   if (!exchange_->answered()) return true;
   protocol_.home.log.error(protocol_.row.name, ": an exchange was answered twice; the second answer is dropped");
   return false;
@@ -146,7 +147,7 @@ bool RowExchange::may_answer() {
 
 bool RowExchange::add_field(std::string_view name, std::string_view value) {
   const bool fits = base::is_token(name) && value.find_first_of(std::string_view("\r\n\0", 3)) == value.npos;
-  if (exchange_ == nullptr || exchange_->answered() || !fits || is_own_field(name)) return false;
+  if (over_ || exchange_->answered() || !fits || is_own_field(name)) return false;
   fields_.emplace_back(name, value);
   return true;
 }
@@ -178,47 +179,46 @@ bool RowExchange::respond_file(int status, const char* path) {
 
 wharf_flow RowExchange::begin(int status, std::optional<std::uint64_t> length) {
   if (!may_answer()) return WHARF_CLOSED;
+  if (row_.body != nullptr) exchange_->read_body();  // while a client that waits for it can still be told to go on
   Response response;
   response.status = status >= 200 && status <= 599 ? status : 500;
   response.fields = std::move(fields_);
   return flow_of(exchange_->begin(std::move(response), length));
 }
 
-wharf_flow RowExchange::write(std::string_view piece) {
-  return exchange_ != nullptr ? flow_of(exchange_->write(piece)) : WHARF_CLOSED;
-}
+wharf_flow RowExchange::write(std::string_view piece) { return over_ ? WHARF_CLOSED : flow_of(exchange_->write(piece)); }
 
 void RowExchange::end() {
-  if (exchange_ != nullptr) exchange_->end();
+  if (!over_) exchange_->end();
 }
 
 void RowExchange::abort() {
-  if (exchange_ != nullptr) exchange_->abort();
+  if (!over_) exchange_->abort();
 }
 
 void RowExchange::fail() {
-  if (exchange_ == nullptr) return;
+  if (over_) return;
   if (exchange_->answered()) exchange_->abort();
   else exchange_->respond(text_response(500, "The server met a fault of its own."));
 }
 
 void RowExchange::pause_body() {
-  if (exchange_ != nullptr) exchange_->pause_body();
+  if (!over_) exchange_->pause_body();
 }
 
 void RowExchange::resume_body() {
-  if (exchange_ != nullptr) exchange_->resume_body();
+  if (!over_) exchange_->resume_body();
 }
 
 void RowExchange::answer_within(base::Time time) {
-  if (exchange_ != nullptr) exchange_->answer_within(time);
+  if (!over_) exchange_->answer_within(time);
 }
 
 void RowExchange::tick_every(base::Time period) {
-  if (exchange_ != nullptr) exchange_->tick_every(period);
+  if (!over_) exchange_->tick_every(period);
 }
 
-std::size_t RowExchange::buffered() const { return exchange_ != nullptr ? exchange_->link().out().size() : 0; }
+std::size_t RowExchange::buffered() const { return over_ ? 0 : exchange_->link().out().size(); }
 
 wharf_handle RowExchange::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_exchange*>(this), state()); }
 

@@ -63,7 +63,7 @@ class RowExchange final : public Responder, public wharf_exchange {
   bool may_answer();
   void destroy_state(bool complete);
 
-  Exchange* exchange_;  // nullptr: it is over
+  Exchange* exchange_;
   Protocol& protocol_;
   const wharf_http_row& row_;
   std::string_view mount_prefix_;  // the router's
@@ -73,6 +73,7 @@ class RowExchange final : public Responder, public wharf_exchange {
   std::string body_;
   std::uint64_t body_size_ = 0;
   HandleSlot handle_;
+  bool over_ = false;   // nothing can be answered any more
   bool begun_ = false;  // the row's request was called, and its state is there
 };
 

@@ -123,13 +123,12 @@ TEST_CASE("server: a folder given by a relative path is the one that was there w
   CHECK(ask(one.address, "/etc/passwd").starts_with("HTTP/1.1 404 "));
 }
 
-TEST_CASE("server: a folder that went between being given and the start serves nothing, not even of the root folder") {
+TEST_CASE("server: a folder that went between being given and the start is a fault at the start") {
   const Place place;
   Listening one(silent());
   REQUIRE_FALSE(one.server.add(with_files(place.root / "www")));
   fs::remove_all(place.root / "www");
-  const Running running(one.server);
-  for (const char* target : {"/", "/page.txt", "/etc/passwd"}) CHECK(ask(one.address, target).starts_with("HTTP/1.1 404 "));
+  CHECK(one.server.run([] { FAIL("it is not ready"); }).message.find("www") != std::string::npos);
 }
 
 TEST_CASE("server: limits of time as large as there are mean never") {
@@ -272,7 +271,7 @@ TEST_CASE("server: where the system does not watch a port, run() fails") {
 
 TEST_CASE("server: conversations that are open when a loop goes end while their shared state is there") {
   SiteParts parts(floor_limits());
-  auto worker = std::move(*server::Worker::create(nullptr, parts.limits, parts.rows, parts.hosts, parts.log));
+  auto worker = std::move(*server::Worker::create(nullptr, parts.limits, parts.for_worker()));
   auto listening =
       std::move(*io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 511, io::ListeningSocket::Sharing::alone));
   const io::Address address = listening.address();

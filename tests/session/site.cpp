@@ -101,7 +101,7 @@ std::unique_ptr<MemoryWire> MemorySite::connect() {
 // ---- On sockets ----
 
 SocketSite::SocketSite(const server::FloorLimits& limits, Begin when) : parts_(limits) {
-  auto worker = server::Worker::create(nullptr, parts_.limits, parts_.rows, parts_.hosts, parts_.log);
+  auto worker = server::Worker::create(nullptr, parts_.limits, parts_.for_worker());
   if (!worker) throw std::runtime_error(worker.error().message);
   worker_ = std::move(*worker);
   const auto any_port = io::resolve_interface("127.0.0.1", 0);

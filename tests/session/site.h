@@ -49,6 +49,14 @@ struct SiteParts {
   server::FloorLimits limits;
   server::RowList rows;
   std::vector<VirtualHost> hosts{1};
+
+  /// What a worker borrows; for one.
+  server::WorkerParts for_worker() {
+    statistics.row_names.resize(rows.rows().size());
+    return {rows, hosts, files, statistics, statistics.loops.emplace_back(rows.rows().size()), log};
+  }
+  FileLimits files;
+  session::Statistics statistics;
 };
 
 /// The server's sessions behind pipes in memory.

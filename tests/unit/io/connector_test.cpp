@@ -53,9 +53,15 @@ std::string port_of(const io::ListeningSocket& socket) { return std::to_string(s
 /// A port on which nobody listens.
 std::string free_port() { return port_of(listen_on()); }
 
+int open_and_close_a_loop() {
+  uv_loop_t loop;
+  return uv_loop_init(&loop) == 0 ? uv_loop_close(&loop) : -1;
+}
+
 /// The descriptors that are open now.
 std::vector<int> descriptors() {
-  static const Turns kept;  // what libuv opens for all loops
+  static const int all_loops_have_what_they_share = open_and_close_a_loop();
+  REQUIRE(all_loops_have_what_they_share == 0);
   std::vector<int> open;
   DIR* folder = opendir("/proc/self/fd");
   REQUIRE(folder != nullptr);
@@ -105,20 +111,20 @@ class FullBacklog {
 struct Attempt {
   template <class Where>
   void start(Turns& turns, const Where& where, base::Time limit = long_enough) {
-    bool within = true;
+    within_ = true;
     io::Connector::start(
         turns.loop(), where, limit,
         [&](session::Link& made) {
-          CHECK_FALSE(within);
+          CHECK_FALSE(within_);
           ++connected;
           link = &made;
           return std::make_unique<Scripted>(made, story, "ours");
         },
         [&](std::string_view reason) {
-          CHECK_FALSE(within);
+          CHECK_FALSE(within_);
           failures.emplace_back(reason);
         });
-    within = false;
+    within_ = false;
     turns_ = &turns;
     CHECK_FALSE(over());
   }
@@ -147,6 +153,7 @@ struct Attempt {
 
  private:
   Turns* turns_ = nullptr;
+  bool within_ = false;  // start()
 };
 
 template <class Where>

@@ -120,4 +120,8 @@ TEST_CASE("loop: calls at the end of a turn are dropped when the loop has ended,
   turns.one();
   CHECK(*held == 0);
   CHECK(held.use_count() == 1);
+  test::Turns others;
+  others.loop().at_turn_end([held] { ++*held; });
+  others.loop().stop(base::Time{0}, nullptr);
+  CHECK(held.use_count() == 1);
 }

@@ -139,6 +139,19 @@ TEST_CASE("file cache: what was not used goes after FileLimits::unused") {
   CHECK(cache.size() == 0);
 }
 
+TEST_CASE("file cache: a descriptor that was not used goes with the next question for anything") {
+  const FileMount* const mount = mount_number(1);
+  FileCache cache;
+  cache.keep(file_of(mount, "/open", 0, true), base::Time{0});
+  cache.find(*mount, "/other", base::Time{59'999});
+  CHECK(cache.descriptors() == 1);
+  cache.find(*mount, "/open", base::Time{59'999});
+  cache.find(*mount, "/other", base::Time{119'998});
+  CHECK(cache.descriptors() == 1);
+  CHECK(cache.find(*mount, "/open", base::Time{119'999}) == nullptr);
+  CHECK(cache.descriptors() == 0);
+}
+
 TEST_CASE("file cache: a file that is known costs one look in each turn of the loop, and nothing else") {
   const WwwFolder site;
   site.write("page.bin", "page");
@@ -231,6 +244,19 @@ TEST_CASE("file cache: a file that was changed just now is read in each turn of 
   CHECK(mounted.get("/page.txt").body == lie);
   mounted.next_turn();
   CHECK(mounted.get("/page.txt").body == "page");
+
+  limits.settling = std::chrono::milliseconds(0);
+  site.write("page.txt.br", "coded");
+  Mounted settled({site.www()}, limits);
+  const char* accept = "Accept-Encoding: br\r\n";
+  CHECK(settled.get("/page.txt", accept).body == "coded");
+  Representation& coded = settled.shared.cache.peek(settled.mount(), "/page.txt")->coded.front();
+  coded.bytes = Shared<std::string>(lie);
+  settled.next_turn();
+  CHECK(settled.get("/page.txt", accept).body == lie);
+  coded.settled = false;
+  settled.next_turn();
+  CHECK(settled.get("/page.txt", accept).body == "coded");
 }
 
 TEST_CASE("file cache: many paths stay within the limits, whatever is asked for") {

@@ -14,12 +14,16 @@ void TestThread::connect(const Endpoint& /*to*/, base::Time /*limit*/, SessionMa
   FAIL("a mount of files connects to nobody");
 }
 
-void TestThread::do_one() {
+void TestThread::do_task() {
   REQUIRE_FALSE(jobs_.empty());
-  auto [task, done] = std::move(jobs_.front());
+  std::thread(std::ref(jobs_.front().first)).join();
+  jobs_.front().first = nullptr;
+}
+
+void TestThread::tell() {
+  REQUIRE_FALSE(jobs_.empty());
+  const std::function<void()> done = std::move(jobs_.front().second);
   jobs_.pop_front();
-  std::thread(std::ref(task)).join();
-  task = nullptr;
   done();
 }
 

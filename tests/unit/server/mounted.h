@@ -26,7 +26,14 @@ class TestThread final : public Outside {
 
   [[nodiscard]] std::size_t waiting() const { return jobs_.size(); }
   /// Does the first job, on another thread, and tells that it is done.
-  void do_one();
+  void do_one() {
+    do_task();
+    tell();
+  }
+  /// Does the first job, and tells nobody.
+  void do_task();
+  /// Tells that it is done.
+  void tell();
   /// The loop stops: what was not done is dropped.
   void drop_all() { jobs_.clear(); }
 

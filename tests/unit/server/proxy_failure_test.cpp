@@ -14,7 +14,8 @@ using namespace wharf::server;
 constexpr std::string_view with_length = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
 constexpr std::string_view in_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// The status that a client gets where the server upstream says this, in two pieces, and ends; 0: the client is cut without an answer.
+/// The status that a client gets where the server upstream says this, in two pieces, and ends; 0: the client is cut without an
+/// answer.
 int status_for(std::string_view answer, std::size_t at) {
   ProxyBench bench;
   auto& client = bench.client();
@@ -77,6 +78,42 @@ TEST_CASE("proxy: no answer in time is 504, counted from the end of the request"
   CHECK(received(client).starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
   CHECK(upstream.closed());
   CHECK_FALSE(client.closed());
+}
+
+TEST_CASE("proxy: the time for an answer is the mount's, and that of other requests does not count") {
+  Proxy proxy = ProxyBench::to();
+  proxy.answer_time = std::chrono::milliseconds(70'000);
+  session::HttpLimits patient;
+  patient.body_idle = patient.body_grace = base::Time{1'000'000};
+  ProxyBench bench(proxy, {}, patient);
+  auto& client = bench.client();
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  bench.send(upstream, small_answer);
+  bench.send(client, asks("POST", "Content-Length: 2\r\n", "a"));
+  bench.advance(100'000);
+  bench.send(client, "b");
+  bench.advance(69'999);
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK_FALSE(upstream.closed());
+  bench.advance(1);
+  CHECK(received(client).starts_with("HTTP/1.1 504 "));
+}
+
+TEST_CASE("proxy: interim answers are counted for each request") {
+  std::string interim;
+  for (int i = 0; i < 16; ++i) interim += "HTTP/1.1 102 x\r\n\r\n";
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks() + asks() + asks());
+  auto& upstream = bench.accept();
+  bench.send(upstream, interim + std::string(small_answer));
+  bench.send(upstream, interim + std::string(small_answer));
+  CHECK_FALSE(upstream.closed());
+  client.take();
+  bench.send(upstream, interim + "HTTP/1.1 102 x\r\n\r\n");
+  CHECK(upstream.closed());
+  CHECK(received(client).starts_with("HTTP/1.1 502 "));
 }
 
 TEST_CASE("proxy: what is no answer is 502, cut at every place") {
@@ -182,6 +219,25 @@ TEST_CASE("proxy: a server that waits for the client is not silent") {
   CHECK_FALSE(upstream.reading());
   bench.advance(1'000'000);
   CHECK_FALSE(upstream.closed());
+  bench.take_in(client, ProxyBench::Link::unlimited);
+  CHECK(upstream.reading());
+  bench.advance(299'999);
+  CHECK_FALSE(upstream.closed());
+  bench.advance(1);
+  CHECK(upstream.closed());
+}
+
+TEST_CASE("proxy: silence is counted from when the client takes the answer again") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  client.set_window(0);
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  bench.send(upstream, "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n");
+  for (int i = 0; i < 2; ++i) bench.send(upstream, std::string(32'768, 'a'));
+  CHECK_FALSE(upstream.reading());
+  bench.advance(300'000);
+  bench.advance(290'000);
   bench.take_in(client, ProxyBench::Link::unlimited);
   CHECK(upstream.reading());
   bench.advance(299'999);

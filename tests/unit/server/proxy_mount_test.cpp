@@ -76,16 +76,17 @@ TEST_CASE("proxy: a request goes upstream, its answer comes back, and the connec
 }
 
 TEST_CASE("proxy: the path upstream") {
-  for (const auto& [target, line] :
+  for (const auto& each :
        {std::pair{"/app/", "GET /base/ HTTP/1.1"}, std::pair{"/app", "GET /base/ HTTP/1.1"},
         std::pair{"/app?q", "GET /base/?q HTTP/1.1"}, std::pair{"/app/a/b?x=1&y", "GET /base/a/b?x=1&y HTTP/1.1"},
         std::pair{"/app/%41%2Fb?%41", "GET /base/%41%2Fb?%41 HTTP/1.1"}, std::pair{"/app//a", "GET /base//a HTTP/1.1"},
         std::pair{"/%61pp/a?", "GET /base/a? HTTP/1.1"}, std::pair{"http://site.example/app/a?b", "GET /base/a?b HTTP/1.1"}}) {
+    const std::string target = each.first;
     CAPTURE(target);
     ProxyBench bench;
     bench.send(bench.client(), base::concat("GET ", target, " HTTP/1.1\r\nHost: site.example\r\n\r\n"));
     const std::string head = bench.accept().take();
-    CHECK(head.substr(0, head.find('\r')) == line);
+    CHECK(head.substr(0, head.find('\r')) == each.second);
   }
   for (const char* const target : {"/app/../x", "/app/%2e%2e/x", "/app/..%5Cx", "/app/a/..;/x", "/app/%zz", "/other"}) {
     CAPTURE(target);
@@ -282,6 +283,7 @@ TEST_CASE("proxy: a slow client slows the server down, and little is queued for 
   std::size_t got = 0;
   while (client.out().size() > 0) {
     bench.take_in(client, 30'000);
+    CHECK(client.out().size() <= bench.limits.high_water + 33'000);
     got += client.take().size();
   }
   CHECK(got > size);
@@ -290,6 +292,32 @@ TEST_CASE("proxy: a slow client slows the server down, and little is queued for 
   bench.send(client, asks());
   CHECK(upstream.take().ends_with(asked()));
   CHECK(upstream.reading());
+}
+
+TEST_CASE("proxy: an answer that ends just where the client can take no more") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  client.set_window(0);
+  bench.send(upstream, base::concat("HTTP/1.1 200 OK\r\nContent-Length: 65536\r\n\r\n"));
+  for (int i = 0; i < 2; ++i) bench.send(upstream, std::string(32'768, 'a'));
+  CHECK(client.out().size() > bench.limits.high_water);
+  bench.end(upstream);
+  CHECK(upstream.closed());  // it was not forgotten that it reads
+}
+
+TEST_CASE("proxy: an answer until the end, and a new connection for the next") {
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  bench.send(upstream, "HTTP/1.1 200 OK\r\n\r\nhello");
+  bench.end(upstream);
+  CHECK(upstream.closed());
+  CHECK(received(client).ends_with("0\r\n\r\n"));
+  bench.send(client, asks());
+  CHECK(bench.outside.count == 2);
 }
 
 TEST_CASE("proxy: a slow server slows the client down") {

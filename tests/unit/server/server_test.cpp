@@ -171,7 +171,9 @@ TEST_CASE("server: faults of virtual hosts") {
   CHECK(fault([](VirtualHost& h) {
           h.mounts.push_back({"/", Files{"/no/such/folder"}});
         }) == "cannot serve files from '/no/such/folder': No such file or directory; name a folder that exists and can be read");
-  CHECK(fault([](VirtualHost& h) { h.mounts.push_back({"files", Files{"/tmp"}}); }) == "mount prefix 'files' must start and end with '/'");
+  CHECK(fault([](VirtualHost& h) {
+          h.mounts.push_back({"files", Files{"/tmp"}});
+        }) == "mount prefix 'files' must start and end with '/'");
   CHECK(fault([](VirtualHost& h) { h.protocols = {"one"}; }).empty());  // none of these took the name
 }
 

@@ -87,7 +87,7 @@ TEST_CASE("upstream pool: an idle connection that the server ends, or that bring
     auto& client = bench.client();
     auto& upstream = kept(bench, client);
     deed(bench, upstream);
-    bench.send(client, asks());
+    bench.send(client, asks("POST"));  // which would not be sent again
     CHECK(upstream.closed());
     CHECK(bench.outside.count == 2);
     bench.send(bench.accept(), small_answer);
@@ -219,6 +219,23 @@ TEST_CASE("upstream pool: who took over another's attempt has all of the time") 
   bench.refuse("timed out");
   CHECK(received(second).starts_with("HTTP/1.1 504 "));
   CHECK(bench.outside.attempts.empty());
+}
+
+TEST_CASE("upstream pool: attempts that others have begun are enough while there is one for each waiter") {
+  ProxyBench bench;
+  auto& first = bench.client();
+  auto& second = bench.client();
+  bench.send(first, asks());
+  bench.send(second, asks());
+  bench.reset(first);
+  bench.reset(second);
+  bench.advance(1);
+  auto& third = bench.client();
+  bench.send(third, asks());
+  bench.refuse();
+  CHECK(bench.outside.count == 2);
+  bench.send(bench.accept(), small_answer);
+  CHECK(received(third).ends_with("hello"));
 }
 
 TEST_CASE("upstream pool: a refused attempt is the first waiter's, and the others go on") {

@@ -184,6 +184,15 @@ TEST_CASE("h1 answers: none in time is 503, and the responder goes") {
   CHECK(begun.story.empty());
 }
 
+TEST_CASE("h1 answers: the deadline of an answer that came from a source was kept, and went off in each turn once it had passed") {
+  AnswerBench bench;
+  bench.link.set_window(0);
+  bench.link.receive(get("/a"));
+  bench.exchange().respond(sourced(std::make_unique<Source>(1'000'000)));
+  bench.advance(30'000);
+  CHECK(bench.link.due() == base::never);
+}
+
 TEST_CASE("h1 answers: ticks come until the exchange is over, and may answer") {
   AnswerBench bench;
   bench.at_once = [](session::Exchange& exchange) { exchange.tick_every(base::Time{100}); };

@@ -390,6 +390,23 @@ TEST_CASE("h1: 101 comes first, and the bytes behind the request go to the next 
   }
 }
 
+TEST_CASE("h1: the session after an upgrade that is agreed to later was given no input") {
+  Story story;
+  H1Bench bench;
+  session::Exchange* waiting = nullptr;
+  bench.handler.answer = [&](session::Exchange& exchange) {
+    if (std::exchange(waiting, &exchange) == nullptr) return;
+    exchange.tunnel("test", {});
+    exchange.link().become(std::make_unique<Scripted>(exchange.link(), story, "next"));
+  };
+  bench.link.receive(get("/ws") + "early");
+  REQUIRE(waiting != nullptr);
+  waiting->handle_again();
+  bench.link.run();
+  bench.link.receive("late");
+  CHECK(story.events == Requests{"next start", "next input early", "next input late"});
+}
+
 TEST_CASE("h1: an upgrade behind pipelined requests is answered after them") {
   Story story;
   H1Bench bench;

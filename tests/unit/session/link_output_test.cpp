@@ -62,6 +62,7 @@ TEST_CASE("link: between cork and uncork output is gathered, over turns, and lea
   CHECK(bench.link->take().empty());
   bench.link->uncork();
   CHECK(bench.link->take().empty());  // at the end of the turn
+  CHECK(bench.link->scheduled());
   bench.link->run();
   CHECK(bench.link->take().size() == 100);
   CHECK(bench.link->write_calls() == 1);

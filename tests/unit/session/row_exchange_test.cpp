@@ -196,6 +196,18 @@ TEST_CASE("rows: refused at its head, a body is not asked for") {
   CHECK(bench.link.closed());
 }
 
+TEST_CASE("rows: an answer in pieces may begin before the body has come") {
+  RowBench bench(protocol<Streamed>("streamed"));
+  bench.told.request = [](Exchange exchange) { exchange.begin(200, "text/plain", 5); };
+  bench.told.body = [](Exchange exchange, std::string_view piece) { exchange.write(piece); };
+  bench.told.body_end = [](Exchange exchange) { exchange.end(); };
+  bench.link.receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
+  CHECK(bench.link.take().ends_with("\r\n\r\nhe"));
+  bench.link.receive("llo");
+  CHECK(bench.link.take() == "llo");
+  CHECK(bench.told.story == Story{"request", "body he", "body llo", "body end", "closing complete", "destroyed"});
+}
+
 TEST_CASE("rows: server-sent events") {
   RowBench bench(protocol<Streamed>("streamed"));
   bench.told.request = [](Exchange exchange) {

@@ -1,0 +1,498 @@
+"""Proxy mounts between clients and servers that nobody here wrote: python's http.server over TCP and a unix socket, python3-websockets, and
+bare sockets for what a well-behaved server never sends."""
+
+import asyncio
+import contextlib
+import hashlib
+import http.client
+import http.server
+import os
+import pathlib
+import random
+import select
+import socket
+import socketserver
+import tempfile
+import threading
+import time
+import unittest
+
+import raw
+import server
+from raw import request
+
+try:
+    import websockets
+except ImportError:
+    server.missing_peer("python3-websockets")
+
+BIG = random.Random(1).randbytes(8 * 1024 * 1024)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers by path."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format, *arguments):  # pylint: disable=redefined-builtin
+        pass
+
+    def answer(self, body, *fields, status=200):
+        self.send_response(status)
+        for name, value in fields:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_GET(self):
+        name = self.path.partition("?")[0].rpartition("/")[2]
+        if name == "big":
+            self.answer(BIG)
+        elif name == "chunks":
+            self.in_chunks(BIG)
+        elif name == "until-close":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(BIG)
+            self.close_connection = True
+        elif name == "cookies":
+            self.answer(b"", ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Connection", "X-Own"), ("X-Own", "1"))
+        elif name == "empty":
+            self.send_response(204)
+            self.end_headers()
+        elif name == "endless":
+            self.endless()
+        else:
+            self.answer(f"{self.command} {self.path}\n{self.headers}".encode())
+
+    do_HEAD = do_DELETE = do_GET
+
+    def in_chunks(self, body):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for at in range(0, len(body), 100_000):
+            part = body[at:at + 100_000]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def endless(self):
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(BIG[:65536])
+                self.server.sent += 65536
+        self.server.broken.set()
+
+    def do_POST(self):
+        """What came, as its digest."""
+        digest, size = hashlib.sha256(), 0
+        if self.headers["Transfer-Encoding"] == "chunked":
+            while length := int(self.rfile.readline(), 16):
+                digest.update(self.rfile.read(length))
+                size += length
+                self.rfile.readline()
+            self.rfile.readline()
+        else:
+            left = int(self.headers["Content-Length"])
+            while left:
+                part = self.rfile.read(min(left, 65536))
+                digest.update(part)
+                size += len(part)
+                left -= len(part)
+        self.answer(f"{size} {digest.hexdigest()}".encode())
+
+    do_PUT = do_POST
+
+
+class Counted:
+    """Counts its connections."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address):
+        self.connections, self.sent, self.broken = 0, 0, threading.Event()
+        super().__init__(address, Handler)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def get_request(self):
+        self.connections += 1
+        return super().get_request()
+
+    def __exit__(self, *problem):
+        self.shutdown()
+        super().__exit__(*problem)
+
+
+class Upstream(Counted, socketserver.ThreadingMixIn, socketserver.TCPServer):
+    allow_reuse_address = True
+
+    @property
+    def url(self):
+        return "http://127.0.0.1:%d/base/" % self.server_address[1]
+
+
+class UnixUpstream(Counted, socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    def get_request(self):
+        connection, _ = super().get_request()
+        return connection, ("unix", 0)
+
+
+class Script(threading.Thread):
+    """A server that takes one connection after the other, reads a request's head and plays a part: a function of connection and head."""
+
+    def __init__(self, *parts):
+        super().__init__(daemon=True)
+        self.parts, self.heads = parts, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d/" % self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        for part in self.parts:
+            connection, _ = self.listener.accept()
+            with connection:
+                connection.settimeout(20 * server.SLOW)
+                with contextlib.suppress(OSError):
+                    self.play(connection, part)
+
+    def play(self, connection, part):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            more = connection.recv(65536)
+            if not more:
+                return
+            head += more
+        self.heads.append(head)
+        part(connection, head)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *problem):
+        self.listener.close()
+        self.join(20 * server.SLOW)
+
+
+def says(answer):
+    return lambda connection, head: connection.sendall(answer)
+
+
+def silent_until_gone(connection, _):
+    while connection.recv(65536):
+        pass
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Proxied(unittest.TestCase):
+    """A server with one proxy mount at /app/ for each test."""
+
+    def serve(self, url, *arguments):
+        served = server.Server("--proxy", f"/app/={url}", "-d", "info", *arguments)
+        self.addCleanup(lambda: served.process.stdout.closed or served.stop())
+        return served
+
+    def upstream(self):
+        upstream = Upstream(("127.0.0.1", 0))
+        self.addCleanup(upstream.__exit__, None, None, None)
+        return upstream
+
+    def script(self, *parts):
+        script = Script(*parts)
+        self.addCleanup(script.__exit__)
+        return script
+
+    def connection(self, served):
+        connection = http.client.HTTPConnection(served.host, served.port, timeout=20 * server.SLOW)
+        self.addCleanup(connection.close)
+        return connection
+
+    def ask(self, connection, method, path, **more):
+        connection.request(method, path, **more)
+        response = connection.getresponse()
+        return response, response.read()
+
+
+class Http(Proxied):
+    def setUp(self):
+        self.up = self.upstream()
+        self.served = self.serve(self.up.url)
+        self.client = self.connection(self.served)
+
+    def test_the_request_upstream(self):
+        fields = {"Cookie": "a=b", "Connection": "X-Own", "X-Own": "1"}
+        response, body = self.ask(self.client, "DELETE", "/app/a%2Fb/c?x=%20y", headers=fields)
+        head = body.decode().split("\n")
+        self.assertEqual(response.status, 200)
+        self.assertEqual(head[0], "DELETE /base/a%2Fb/c?x=%20y")
+        own = f"{self.served.host}:{self.served.port}"
+        for line in (f"Host: {own}", "Cookie: a=b", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: http", f"X-Forwarded-Host: {own}",
+                     "Via: 1.1 wharf"):
+            self.assertIn(line, head)
+        self.assertNotIn("X-Own", body.decode())
+        self.assertNotIn("Connection", body.decode())
+
+    def test_every_framing(self):
+        for name in ("big", "chunks", "until-close", "big"):
+            response, body = self.ask(self.client, "GET", f"/app/{name}")
+            self.assertEqual((name, response.status, len(body), body == BIG), (name, 200, len(BIG), True))
+        with raw.Connection(self.served) as old:
+            old.send(b"GET /app/chunks HTTP/1.0\r\n\r\n")
+            with self.assertRaises(EOFError):
+                while True:
+                    old._more()  # pylint: disable=protected-access
+            head, _, body = old.buffer.partition(b"\r\n\r\n")
+            self.assertNotIn(b"chunked", head)
+            self.assertEqual(body, BIG)
+
+    def test_answers_without_a_body(self):
+        response, body = self.ask(self.client, "HEAD", "/app/big")
+        self.assertEqual((response.status, response.headers["Content-Length"], body), (200, str(len(BIG)), b""))
+        self.assertEqual(self.ask(self.client, "GET", "/app/empty")[0].status, 204)
+        response, _ = self.ask(self.client, "GET", "/app/cookies")
+        self.assertEqual(response.headers.get_all("Set-Cookie"), ["a=1", "b=2"])
+        self.assertIsNone(response.headers["X-Own"])
+        self.assertEqual(len(response.headers.get_all("Date")), 1)
+
+    def test_uploads(self):
+        digest = f"{len(BIG)} {hashlib.sha256(BIG).hexdigest()}".encode()
+        for method, body, chunked in (("POST", BIG, False), ("PUT", iter([BIG[:1], BIG[1:5_000_000], BIG[5_000_000:]]), True)):
+            with self.subTest(method=method):
+                response, answer = self.ask(self.client, method, "/app/upload", body=body, encode_chunked=chunked,
+                                            headers={"Transfer-Encoding": "chunked"} if chunked else {})
+                self.assertEqual((response.status, answer), (200, digest))
+
+    def test_one_connection_serves_many_requests(self):
+        for number in range(100):
+            response, _ = self.ask(self.client, "GET", f"/app/{number}")
+            self.assertEqual(response.status, 200)
+        self.assertEqual(self.up.connections, 1)
+
+    def test_many_clients_at_once(self):
+        failures = []
+
+        def work(number):
+            client = http.client.HTTPConnection(self.served.host, self.served.port, timeout=60 * server.SLOW)
+            try:
+                for turn in range(10):
+                    body = BIG[number * 1000:number * 1000 + turn * 20_000]
+                    _, answer = self.ask(client, "POST", "/app/x", body=body)
+                    if answer != f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode():
+                        failures.append((number, turn, answer))
+            except Exception as problem:  # pylint: disable=broad-exception-caught
+                failures.append((number, problem))
+            finally:
+                client.close()
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertLessEqual(self.up.connections, 200)
+
+    def test_a_client_that_does_not_read_holds_the_server_back(self):
+        with raw.Connection(self.served) as client:
+            client.send(request("/app/endless"))
+            server.until(lambda: self.up.sent > 0, 10, "something is sent")
+            sent = -1
+            while sent != self.up.sent:
+                sent = self.up.sent
+                time.sleep(0.5 * server.SLOW)
+            self.assertLess(sent, 64 * 1024 * 1024)  # what the sockets between them take
+            self.assertLess(self.served.memory("RssAnon"), 64 * 1024 * 1024 * server.SLOW)
+        self.assertTrue(self.up.broken.wait(20 * server.SLOW), "the server upstream hears that the client has gone")
+
+    def test_a_path_that_leads_out(self):
+        self.assertEqual(raw.once(self.served, request("/app/../x")).status, 404)
+        self.assertEqual(raw.once(self.served, request("/app/..;/x")).status, 404)
+        self.assertEqual(self.up.connections, 0)
+
+
+class Places(Proxied):
+    def test_a_unix_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "up.socket")
+            with UnixUpstream(path):
+                for url, line in ((f"unix:{path}", b"GET /x"), (f"unix:{path}:/base/", b"GET /base/x")):
+                    client = self.connection(self.serve(url))
+                    self.assertEqual(self.ask(client, "GET", "/app/x")[1].split(b"\n")[0], line)
+                    self.assertEqual(self.ask(client, "GET", "/app/chunks")[1], BIG)
+
+    def test_a_folder_of_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "big.bin").write_bytes(BIG)
+
+            class Files(http.server.SimpleHTTPRequestHandler):
+                def __init__(self, *arguments):
+                    super().__init__(*arguments, directory=folder)
+
+                def log_message(self, format, *arguments):  # pylint: disable=redefined-builtin
+                    pass
+
+            with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files) as files:
+                threading.Thread(target=files.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+                self.addCleanup(files.shutdown)
+                client = self.connection(self.serve("http://localhost:%d" % files.server_address[1]))
+                response, body = self.ask(client, "GET", "/app/big.bin")
+                self.assertEqual((response.status, body), (200, BIG))
+                self.assertEqual(self.ask(client, "GET", "/app/none")[0].status, 404)
+
+    def test_a_name_that_nobody_has(self):
+        served = self.serve("http://nobody.invalid/")
+        self.assertEqual(raw.once(served, request("/app/x")).status, 502)
+        self.assertIn("is not reached", served.log())
+
+    def test_nobody_there(self):
+        for url in ("http://127.0.0.1:%d/" % free_port(), "unix:/nonexistent/socket"):
+            self.assertEqual(raw.once(self.serve(url), request("/app/x")).status, 502)
+
+    def test_requests_that_go_round_in_circles(self):
+        port = free_port()
+        served = self.serve(f"http://127.0.0.1:{port}/app/", "-p", port)
+        self.assertEqual(raw.once(served, request("/app/x")).status, 502)
+
+    def test_two_in_a_row(self):
+        up = self.upstream()
+        inner = self.serve(up.url)
+        outer = self.serve(inner.url + "app/")
+        client = self.connection(outer)
+        head = self.ask(client, "GET", "/app/x")[1].decode()
+        self.assertIn("X-Forwarded-For: 127.0.0.1, 127.0.0.1\n", head)
+        self.assertEqual(head.count("Via: 1.1 wharf"), 2)
+        self.assertEqual(self.ask(client, "GET", "/app/chunks")[1], BIG)
+
+
+class Faults(Proxied):
+    def test_what_is_no_answer(self):
+        answers = (b"", b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b")
+        script = self.script(*map(says, answers))
+        client = self.connection(self.serve(script.url))
+        for answer in answers:
+            with self.subTest(answer=answer):
+                self.assertEqual(self.ask(client, "GET", "/app/x")[0].status, 502)
+
+    def test_an_answer_that_breaks_off(self):
+        script = self.script(says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+                             says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"))
+        served = self.serve(script.url)
+        for _ in range(2):
+            with self.assertRaises(http.client.IncompleteRead):
+                self.ask(self.connection(served), "GET", "/app/x")
+
+    def test_a_kept_connection_that_is_closed(self):
+        whole = says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        script = self.script(whole, whole, whole)
+        client = self.connection(self.serve(script.url))
+        for _ in range(3):
+            self.assertEqual(self.ask(client, "GET", "/app/x")[1], b"ok")
+        self.assertEqual(len(script.heads), 3)
+
+    def test_a_kept_connection_that_is_closed_when_it_is_used_again(self):
+        def twice(connection, head):
+            says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")(connection, head)
+            self.assertTrue(connection.recv(65536))  # and no answer
+
+        script = self.script(twice, says(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain"))
+        client = self.connection(self.serve(script.url))
+        self.assertEqual(self.ask(client, "GET", "/app/x")[1], b"ok")
+        self.assertEqual(self.ask(client, "GET", "/app/x")[1], b"again")
+
+    def test_a_client_that_waits_does_not_keep_the_server_from_stopping(self):
+        script = self.script(silent_until_gone)
+        served = self.serve(script.url)
+        with raw.Connection(served) as client:
+            client.send(request("/app/x"))
+            server.until(lambda: script.heads, 10, "the request is upstream")
+        served.stop()
+
+    def test_an_answer_before_the_request_is_complete(self):
+        script = self.script(says(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+        with raw.Connection(self.serve(script.url)) as client:
+            client.send(request("/app/x", method="POST", Content_Length="1000000") + b"abc")
+            self.assertEqual(client.response().status, 413)
+
+
+class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)  # unittest turns it on; it only slows the clients down
+
+    async def echo(self, socket_, *_):
+        async for message in socket_:
+            await socket_.send(message)
+
+    async def check_echo(self, url, **options):
+        async with websockets.connect(url, max_size=None, **options) as client:
+            for message in ("", "Grüße", BIG[:125], BIG[:70_000], "x" * 1_000_000, BIG[:900_000]):
+                await client.send(message)
+                self.assertTrue(await asyncio.wait_for(client.recv(), 20 * server.SLOW) == message)
+            await asyncio.gather(*(client.send(str(number)) for number in range(1000)))
+            for number in range(1000):
+                self.assertEqual(await asyncio.wait_for(client.recv(), 20 * server.SLOW), str(number))
+            return client.subprotocol
+
+    async def test_to_another_library(self):
+        async with websockets.serve(self.echo, "127.0.0.1", 0, max_size=None, subprotocols=["toy"]) as up:
+            served = self.serve("http://127.0.0.1:%d/" % up.sockets[0].getsockname()[1])
+            self.assertEqual(await self.check_echo(served.ws_url + "app/x", subprotocols=["other", "toy"]), "toy")
+            self.assertIsNone(await self.check_echo(served.ws_url + "app/x", compression=None))
+
+    async def test_to_another_of_us(self):
+        inner = server.Server()
+        self.addCleanup(inner.stop)
+        served = self.serve(inner.url)
+        self.assertEqual(await self.check_echo(served.ws_url + "app/", subprotocols=["echo"]), "echo")
+        with self.assertRaises(Exception) as refused:  # the library's name for it changes with its version
+            await websockets.connect(served.ws_url + "app/", subprotocols=["nobody-knows-this"])
+        self.assertIn("400", str(refused.exception))
+
+    async def test_the_end_passes_both_ways(self):
+        async def leave(socket_, *_):
+            await socket_.send("hello")
+            await socket_.close(4001, "enough")
+
+        async with websockets.serve(leave, "127.0.0.1", 0) as up:
+            served = self.serve("http://127.0.0.1:%d/" % up.sockets[0].getsockname()[1])
+            async with websockets.connect(served.ws_url + "app/x") as client:
+                self.assertEqual(await client.recv(), "hello")
+                with self.assertRaises(websockets.ConnectionClosed):
+                    await asyncio.wait_for(client.recv(), 20 * server.SLOW)
+                self.assertEqual((client.close_code, client.close_reason), (4001, "enough"))
+
+    async def test_bytes_at_once_and_nothing_left_over(self):
+        inner = server.Server()
+        self.addCleanup(inner.stop)
+        served = self.serve(inner.url)
+        idle = served.descriptors(), inner.descriptors()
+        for _ in range(20):
+            with raw.Connection(served) as client:
+                client.send(raw.upgrade("echo", target="/app/") + raw.frame(raw.TEXT, "early"))
+                self.assertEqual(client.response().status, 101)
+                self.assertEqual(client.frame(), (raw.TEXT, b"early", True))
+                client.reset()
+        server.until(lambda: (served.descriptors(), inner.descriptors()) == idle, 20, "all of them gone")
+
+    async def test_open_when_the_server_stops(self):
+        inner = server.Server()
+        self.addCleanup(inner.stop)
+        served = self.serve(inner.url)
+        with raw.Connection(served) as client:
+            self.assertEqual(client.exchange(raw.upgrade("echo", target="/app/")).status, 101)
+            started = time.monotonic()
+            served.stop()
+            self.assertLess(time.monotonic() - started, 4 * server.SLOW)
+            self.assertTrue(select.select([client.socket], [], [], 5)[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
