@@ -179,8 +179,8 @@ void Loop::on_signals(std::function<void()> terminated, std::function<void()> hu
   signals_ = std::make_unique<SignalWatch>();
   signals_->terminated = std::move(terminated);
   signals_->hung_up = std::move(hung_up);
-  for (const auto& [handle, number] : {std::pair{&signals_->interrupt, SIGINT}, std::pair{&signals_->terminate, SIGTERM},
-                                       std::pair{&signals_->hang_up, SIGHUP}}) {
+  for (const auto& [handle, number] :
+       {std::pair{&signals_->interrupt, SIGINT}, std::pair{&signals_->terminate, SIGTERM}, std::pair{&signals_->hang_up, SIGHUP}}) {
     if (const int status = uv_signal_init(uv_, handle); status != 0) {
       log_.error("signals are not heeded: ", uv_strerror(status));
       continue;

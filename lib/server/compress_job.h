@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "server/file_cache.h"
 #include "server/file_jobs.h"
@@ -24,8 +25,8 @@ class CompressJob final : public FileJob {
  private:
   enum class Outcome : std::uint8_t { made, not_worth, failed };
 
-  CompressJob(FileMount& mount, std::string path, const Representation& wanted)
-      : mount_(mount), path_(std::move(path)), made_(wanted) {}
+  CompressJob(FileMount& mount, std::string path, Representation wanted)
+      : mount_(mount), path_(std::move(path)), made_(std::move(wanted)) {}
 
   [[nodiscard]] Outcome compress(std::string& out) const;
 

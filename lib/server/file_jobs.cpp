@@ -19,6 +19,8 @@ class FileJobs::Waiter final : public session::Responder {
   Waiter(session::Exchange& exchange, std::list<Waiter*>& waiters) : exchange_(exchange), waiters_(&waiters) {
     place_ = waiters.insert(waiters.end(), this);
   }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
   ~Waiter() override { leave(); }
 
   void ended(const session::ExchangeEnd& /*end*/) override { leave(); }

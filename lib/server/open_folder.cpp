@@ -20,7 +20,7 @@
 namespace wharf::server {
 namespace {
 
-constexpr int read_file = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_LARGEFILE;
+constexpr int read_file = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 constexpr int read_folder = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECTORY;
 constexpr int point_to = O_PATH | O_CLOEXEC;
 
@@ -54,7 +54,7 @@ OpenFailure failure_of(int error) {
 int open_beneath(int root, const std::string& name, int flags, std::uint64_t resolve) {
   constexpr int tries = 16;
   open_how how{};
-  how.flags = static_cast<unsigned>(flags);
+  how.flags = static_cast<unsigned>(flags | O_LARGEFILE);
   how.resolve = resolve;
   for (int left = tries;; --left) {
     const long file = ::syscall(SYS_openat2, root, name.empty() ? "." : name.c_str(), &how, sizeof how);

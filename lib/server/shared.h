@@ -14,7 +14,11 @@ class Shared {
     if (held_ != nullptr) ++held_->owners;
   }
   Shared(Shared&& other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-  Shared& operator=(Shared other) noexcept {
+  Shared& operator=(const Shared& other) {
+    if (this != &other) *this = Shared(other);
+    return *this;
+  }
+  Shared& operator=(Shared&& other) noexcept {
     std::swap(held_, other.held_);
     return *this;
   }

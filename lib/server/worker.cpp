@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "server/file_source.h"
+
 namespace wharf::server {
 namespace {
 
@@ -58,7 +60,7 @@ Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop, const 
     : limits_(limits),
       loop_(std::move(loop)),
       handles_(loop_->mailbox()),
-      home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts},
+      home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts, FileSource::open},
       outside_(*loop_) {
   // clang-format on
   parts.counts.connections = &loop_->clients();

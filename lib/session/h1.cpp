@@ -180,6 +180,9 @@ void H1::read_body() {
     link_.out().append("HTTP/1.1 100 Continue\r\n\r\n");
     link_.touch();
   }
+  answer_due_ = base::never;
+  set_deadline(body_due());
+  update_input();
 }
 
 void H1::pause_body() {
@@ -237,6 +240,7 @@ void H1::body_came() {
   const bool dropped = intake_ == Intake::dropping;
   intake_ = Intake::complete;
   if (dropped) return finish_or_go_on();
+  deadline_ = base::never;
   await_answer();
   call_responder([](Responder& responder) { responder.body_end(); });
   if (open_) update_input();

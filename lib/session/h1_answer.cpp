@@ -142,9 +142,9 @@ Flow H1::begin(Response response, std::optional<std::uint64_t> length) {
   const bool body = has_body(response.status);
   if (response.status == 205) length = 0;
   delimiting_ = length ? Delimiting::length : Delimiting::chunks;
-  if (!length && body && request_->version == codec::HttpVersion::http10) {
+  if (!length && request_->version == codec::HttpVersion::http10) {
     delimiting_ = Delimiting::close;
-    keep_alive_ = false;
+    if (body) keep_alive_ = false;
   }
   if (awaits_continue_) keep_alive_ = false;
   const bool bare = response.status < 200 || response.status == 204 || response.status == 304;

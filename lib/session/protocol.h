@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,8 @@
 
 namespace wharf::session {
 
+class BodySource;
+
 /// What the sessions of one loop share.
 struct Home {
   base::Log& log;
@@ -24,6 +27,8 @@ struct Home {
   codec::DeflatePool deflate{};
   Statistics* statistics = nullptr;  ///< of the server
   LoopCounts* counts = nullptr;      ///< of this loop, one of the statistics' loops
+  /// Opens a regular file as a body; nullptr where that can not be done. nullptr: nobody can.
+  std::unique_ptr<BodySource> (*open_file)(const char* path) = nullptr;
 };
 
 /// WebSocket limits that are not a row's own.

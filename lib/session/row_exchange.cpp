@@ -8,7 +8,6 @@
 
 #include "base/ascii.h"
 #include "codec/media_type.h"
-#include "session/file_source.h"
 #include "session/raw.h"
 #include "session/services.h"
 
@@ -164,7 +163,8 @@ wharf_flow RowExchange::respond(int status, std::string_view data) {
 
 bool RowExchange::respond_file(int status, const char* path) {
   if (!may_answer()) return false;
-  std::unique_ptr<FileSource> source = FileSource::open(path);
+  const auto open_file = protocol_.home.open_file;
+  std::unique_ptr<BodySource> source = open_file != nullptr ? open_file(path) : nullptr;
   if (!source) return false;
   Response response;
   response.status = status >= 200 && status <= 599 ? status : 500;

@@ -1,4 +1,4 @@
-"""Many requests by programs that make them for a living, wrk, ab and h2load: none of them goes wrong, and nothing is left behind."""
+"""Many requests by programs that make them for a living, wrk, ab and h2load: none goes wrong, and nothing is left behind."""
 
 import contextlib
 import os
@@ -65,7 +65,8 @@ class Load(server.Served, unittest.TestCase):
                 self.assertEqual("Non-2xx" in output, path == "nothing", output)
 
     def check_ab(self, path, *arguments):
-        output = self.run_program(AB, "-q", "-r", "-n", REQUESTS, "-c", 20, "-s", f"{PATIENCE:.0f}", *arguments, self.server.url + path)
+        output = self.run_program(AB, "-q", "-r", "-n", REQUESTS, "-c", 20, "-s", f"{PATIENCE:.0f}", *arguments,
+                                  self.server.url + path)
         self.assertEqual(self.number(r"Complete requests: +(\d+)", output), REQUESTS, output)
         self.assertEqual(self.number(r"Failed requests: +(\d+)", output), 0, output)
         self.assertNotIn("Non-2xx", output)

@@ -181,8 +181,8 @@ UPLOAD = b'--limit\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + UPL
 
 
 def uploaded(body):
-    """Whether that is post-demo's answer to UPLOAD. http-echo is not for large bodies here: nginx sends no more of a request's body
-    when its answer begins, and both would wait."""
+    """Whether that is post-demo's answer to UPLOAD. http-echo is not for large bodies here: nginx sends no more of a body when
+    the answer begins, and both would wait."""
     part, = json.loads(body)["parts"]
     return (part["size"], part["crc32"]) == (len(UPLOADED), f"{zlib.crc32(UPLOADED):08x}")
 

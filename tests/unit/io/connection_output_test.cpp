@@ -327,7 +327,7 @@ bool is_cut(Turns& turns, const Peer& peer, std::size_t sip, milliseconds time) 
 
 bool told_of_stall(const Turns& turns) {
   return std::any_of(turns.log_lines.begin(), turns.log_lines.end(),
-                     [](const std::string& line) { return line.find("cut, the peer took next to nothing") != line.npos; });
+                     [](const std::string& line) { return line.find("cut, the peer took next to nothing") != std::string::npos; });
 }
 
 }  // namespace
@@ -350,7 +350,7 @@ TEST_CASE("connection: a peer that trickles is cut, of a file as of what is queu
 
 TEST_CASE(
     "connection: what a peer must take in the time of the write stall is write_progress; less, again and again, gains nothing") {
-  const TemporaryFile file(20'000'000);
+  const TemporaryFile file(8'000'000);
   for (const bool of_file : {true, false})
     for (const std::size_t progress : {std::size_t{1'024}, std::size_t{15'000'000}}) {
       CAPTURE(of_file);
@@ -361,7 +361,7 @@ TEST_CASE(
       Story story;
       Turns turns(limits);
       Sending sending(file);
-      story.deeds["first start"] = [](session::Link& link) { put(link, std::string(20'000'000, 'x')); };
+      story.deeds["first start"] = [](session::Link& link) { put(link, std::string(8'000'000, 'x')); };
       const Peer peer(turns, Kind::unix_stream, of_file ? sending.maker() : scripted(story));
       const bool too_slow = progress > 1'024;
       CHECK(is_cut(turns, peer, 65'536, milliseconds(too_slow ? 10'000 : 800)) == too_slow);

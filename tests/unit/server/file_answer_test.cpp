@@ -224,7 +224,9 @@ TEST_CASE("file answer: ranges beyond the end (RFC 9110 section 15.5.17)") {
   Mounted mounted({site.www()});
   const std::pair<const char*, const char*> cases[] = {
       {"/short.txt", "bytes=10-"}, {"/short.txt", "bytes=10-20,30-"}, {"/short.txt", "bytes=-0"}, {"/empty.txt", "bytes=0-"}};
-  for (const auto& [target, range] : cases) {
+  for (const auto& each : cases) {
+    const auto& target = each.first;
+    const auto& range = each.second;
     CAPTURE(range);
     const Answer answer = mounted.get(target, base::concat("Range: ", range, "\r\n"));
     CHECK(answer.status == 416);

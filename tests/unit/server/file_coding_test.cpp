@@ -63,7 +63,9 @@ TEST_CASE("file coding: the ready-made one that the client likes best (RFC 9110 
                                                        {"gzip;q=0", "none"},
                                                        {"identity, gzip;q=0.5", "none"},
                                                        {"identity;q=0, x", "none"}};
-  for (const auto& [accepted, coding] : cases) {
+  for (const auto& each : cases) {
+    const auto& accepted = each.first;
+    const auto& coding = each.second;
     CAPTURE(accepted);
     for (int again = 0; again < 2; ++again) {
       const Answer answer = mounted.get("/page.html", base::concat("Accept-Encoding: ", accepted, "\r\n"));

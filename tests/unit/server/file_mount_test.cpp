@@ -135,7 +135,9 @@ TEST_CASE("files: a folder without its slash is moved to the same path with it")
       {"/sub", "/sub/"},      {"/sub/deep", "/sub/deep/"},           {"/sub%2Fdeep", "/sub%2Fdeep/"},
       {"/%73ub", "/%73ub/"},  {"/sub?a=b&c=//d", "/sub/?a=b&c=//d"}, {"http://localhost/sub", "/sub/"},
       {"/linked", "/linked/"}};
-  for (const auto& [from, to] : moves) {
+  for (const auto& each : moves) {
+    const auto& from = each.first;
+    const auto& to = each.second;
     CAPTURE(from);
     const Answer answer = mounted.get(from);
     CHECK(answer.status == 301);

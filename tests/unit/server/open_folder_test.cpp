@@ -117,7 +117,9 @@ TEST_CASE("open folder: links are followed inside and not out of it") {
     const std::pair<std::string, std::string> good[] = {
         {"relative", "sub"},  {"absolute", "sub"},           {"sub/up", "top"}, {"folder/deep/file", "deep"},
         {"folder/up", "top"}, {"absolute-folder/up", "top"}, {"chain", "top"},  {"hidden", "hidden"}};
-    for (const auto& [name, text] : good) {
+    for (const auto& each : good) {
+      const auto& name = each.first;
+      const auto& text = each.second;
       CAPTURE(name);
       CHECK(content(folder.open_file(name)) == text);
       CHECK(folder.look_inside(name).identity == folder.look(name).identity);

@@ -95,6 +95,15 @@ TEST_CASE("h1 answers: until the connection closes for HTTP/1.0, also where it a
   CHECK(bench.link.closed());
 }
 
+TEST_CASE("h1 answers: no chunks for HTTP/1.0, also not in the head that answers HEAD") {
+  AnswerBench bench;
+  bench.link.receive("HEAD /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  bench.exchange().begin(plain(), std::nullopt);
+  bench.exchange().end();
+  bench.link.run();
+  CHECK(taken(bench) == "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n");
+}
+
 TEST_CASE("h1 answers: of a length that was promised") {
   AnswerBench bench;
   bench.link.receive(get("/a"));

@@ -213,6 +213,17 @@ TEST_CASE("h1 bodies: answered while it comes, the rest is dropped and the next 
   CHECK(all[1].status == 200);
 }
 
+TEST_CASE("h1 bodies: once it has come, its deadline is over, and the answer's begins") {
+  BodyBench bench;
+  bench.link.receive(post("Content-Length: 5\r\n", "he"));
+  bench.reader->answers = false;
+  bench.link.receive("llo");
+  bench.advance(29'999);
+  CHECK(bench.link.take().empty());
+  bench.advance(1);
+  CHECK(answers(bench.link.take())[0].status == 503);
+}
+
 TEST_CASE("h1 bodies: silence within one is 408, and so is a trickle") {
   BodyBench silent;
   silent.link.receive(post("Content-Length: 5\r\n", "he"));

@@ -1,4 +1,4 @@
-#include "session/file_source.h"
+#include "server/file_source.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -6,9 +6,9 @@
 
 #include <cerrno>
 
-namespace wharf::session {
+namespace wharf::server {
 
-std::unique_ptr<FileSource> FileSource::open(const char* path) {
+std::unique_ptr<session::BodySource> FileSource::open(const char* path) {
   const int file = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return nullptr;
   struct stat status {};
@@ -16,7 +16,7 @@ std::unique_ptr<FileSource> FileSource::open(const char* path) {
     ::close(file);
     return nullptr;
   }
-  return std::unique_ptr<FileSource>(new FileSource(file, static_cast<std::uint64_t>(status.st_size)));
+  return std::unique_ptr<session::BodySource>(new FileSource(file, static_cast<std::uint64_t>(status.st_size)));
 }
 
 FileSource::~FileSource() { ::close(file_); }
@@ -32,9 +32,9 @@ std::size_t FileSource::read(base::OutQueue& out, std::size_t most) {
   return static_cast<std::size_t>(got);
 }
 
-std::optional<FilePart> FileSource::file_part(std::uint64_t& size) {
+std::optional<session::FilePart> FileSource::file_part(std::uint64_t& size) {
   size = size_ - offset_;
-  return FilePart{file_, offset_};
+  return session::FilePart{file_, offset_};
 }
 
-}  // namespace wharf::session
+}  // namespace wharf::server

@@ -6,20 +6,20 @@
 
 #include "session/exchange.h"
 
-namespace wharf::session {
+namespace wharf::server {
 
 /// A whole regular file as a response's body. Read on the loop's thread: the page cache answers, or the disk does and the loop waits.
-class FileSource final : public BodySource {
+class FileSource final : public session::BodySource {
  public:
   /// nullptr where there is no regular file of that path that can be read.
-  static std::unique_ptr<FileSource> open(const char* path);
+  static std::unique_ptr<session::BodySource> open(const char* path);
   ~FileSource() override;
   FileSource(const FileSource&) = delete;
   FileSource& operator=(const FileSource&) = delete;
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
   std::size_t read(base::OutQueue& out, std::size_t most) override;
-  [[nodiscard]] std::optional<FilePart> file_part(std::uint64_t& size) override;
+  [[nodiscard]] std::optional<session::FilePart> file_part(std::uint64_t& size) override;
   void skip(std::uint64_t size) override { offset_ += size; }
 
  private:
@@ -30,4 +30,4 @@ class FileSource final : public BodySource {
   std::uint64_t offset_ = 0;
 };
 
-}  // namespace wharf::session
+}  // namespace wharf::server
