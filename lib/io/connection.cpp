@@ -63,6 +63,13 @@ ssize_t send_part(int socket, int file, off_t from, std::size_t size) {
   return sent;
 }
 
+/// Closing the socket then resets the connection. Else the system would go on offering what it has of the output, megabytes of
+/// it for minutes, to a peer that takes nothing, and end as if that had been all.
+void reset_when_closed(int socket) {
+  const linger at_once{1, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULDBLOCK; }
 
 }  // namespace
@@ -318,6 +325,7 @@ void Connection::proceed_winding_up() {
 void Connection::close() {
   if (std::exchange(closed_, true)) return;
   loop_.wheel().cancel(*this);
+  if (aborted() || !out().empty()) reset_when_closed(socket_);
   out().clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
     auto* connection = static_cast<Connection*>(handle->data);

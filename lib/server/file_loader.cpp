@@ -47,13 +47,14 @@ const Representation* find_sibling(const CachedFile& file, std::string_view codi
 FileLoader::FileLoader(OpenFolder folder, const Files& files, const FileLimits& limits)
     : folder_(std::make_shared<const OpenFolder>(std::move(folder))), files_(files), limits_(limits) {}
 
-base::Result<std::unique_ptr<CachedFile>, NoFile> FileLoader::load(std::string_view path, base::Time now) const {
+base::Result<std::unique_ptr<CachedFile>, NoFile> FileLoader::load(std::string_view path, const LoopMoment& at) const {
   auto file = std::make_unique<CachedFile>();
   auto opened = open(path, *file);
   if (!opened) return base::Failure{opened.error()};
   fill(file->plain, std::move(*opened));
   file->plain.type = type_of(file->plain.name);
-  file->plain.checked = file->siblings_seen = now;
+  file->plain.checked = at.turn;
+  file->siblings_seen = at.now;
   const std::time_t clock = std::time(nullptr);
   add_codings(*file, clock);
   describe(file->plain, file->coded.empty() ? Varies::no : Varies::yes, files_.cache_control, clock);
@@ -140,36 +141,36 @@ bool FileLoader::is_worth_compressing(const Representation& plain) const {
 }
 
 /// The look follows links wherever they lead, but what it finds has to be the very file that was opened inside the folder.
-bool FileLoader::is_current(CachedFile& file, base::Time now) const {
-  if (file.plain.checked == now) return true;
+bool FileLoader::is_current(CachedFile& file, const LoopMoment& at) const {
+  if (file.plain.checked == at.turn) return true;
   if (!file.plain.settled) return false;
   for (std::size_t earlier = 0; earlier < file.index; ++earlier)
     if (folder_->look(name_of(file.path, earlier)).kind == FileKind::regular) return false;
   const FileStatus found = folder_->look(file.plain.name);
   if (found.kind != FileKind::regular || found.identity != file.plain.identity) return false;
-  file.plain.checked = now;
+  file.plain.checked = at.turn;
   return true;
 }
 
-bool FileLoader::siblings_are_current(CachedFile& file, base::Time now) const {
-  if (files_.ready_made == Precompressed::off || now - file.siblings_seen < siblings_known) return true;
+bool FileLoader::siblings_are_current(CachedFile& file, const LoopMoment& at) const {
+  if (files_.ready_made == Precompressed::off || at.now - file.siblings_seen < siblings_known) return true;
   for (std::size_t i = 0; i < codings.size(); ++i)
     if (sibling(file, i).has_value() != (find_sibling(file, codings[i].name) != nullptr)) return false;
-  file.siblings_seen = now;
+  file.siblings_seen = at.now;
   return true;
 }
 
-FileLoader::Sibling FileLoader::refresh(const CachedFile& file, Representation& sibling, base::Time now) const {
-  if (sibling.checked == now) return Sibling::same;
+FileLoader::Sibling FileLoader::refresh(const CachedFile& file, Representation& sibling, const LoopMoment& at) const {
+  if (sibling.checked == at.turn) return Sibling::same;
   const bool is_open = sibling.held != Representation::Held::nothing;
   if (is_open && sibling.settled && folder_->look(sibling.name).identity == sibling.identity) {
-    sibling.checked = now;
+    sibling.checked = at.turn;
     return Sibling::same;
   }
   auto opened = folder_->open_file(sibling.name);
   if (!opened || is_older(opened->identity, file.plain.identity)) return Sibling::gone;
   fill(sibling, std::move(*opened));
-  sibling.checked = now;
+  sibling.checked = at.turn;
   describe(sibling, Varies::yes, files_.cache_control, std::time(nullptr));
   return Sibling::opened;
 }

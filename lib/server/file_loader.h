@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/result.h"
 #include "server/file_cache.h"
 #include "server/open_folder.h"
@@ -31,12 +30,12 @@ class FileLoader {
   FileLoader(OpenFolder folder, const Files& files, const FileLimits& limits);
 
   /// `path` is below the mount's prefix, percent-decoded, and starts with '/'; mount and path of the result are not set.
-  [[nodiscard]] base::Result<std::unique_ptr<CachedFile>, NoFile> load(std::string_view path, base::Time now) const;
+  [[nodiscard]] base::Result<std::unique_ptr<CachedFile>, NoFile> load(std::string_view path, const LoopMoment& at) const;
 
   /// Whether the path still stands for that file, and the file has not changed. Costs a system call in each turn of the loop.
-  [[nodiscard]] bool is_current(CachedFile& file, base::Time now) const;
+  [[nodiscard]] bool is_current(CachedFile& file, const LoopMoment& at) const;
   /// Whether the ready-made ones are those that there were. Looks once a second.
-  [[nodiscard]] bool siblings_are_current(CachedFile& file, base::Time now) const;
+  [[nodiscard]] bool siblings_are_current(CachedFile& file, const LoopMoment& at) const;
 
   enum class Sibling : std::uint8_t {
     gone,  ///< or not to be had
@@ -44,7 +43,7 @@ class FileLoader {
     opened  ///< for the first time, or since it had changed
   };
   /// Sees whether a ready-made representation is at hand, and is what it was; else opens it.
-  [[nodiscard]] Sibling refresh(const CachedFile& file, Representation& sibling, base::Time now) const;
+  [[nodiscard]] Sibling refresh(const CachedFile& file, Representation& sibling, const LoopMoment& at) const;
 
   /// The same folder, for other threads.
   [[nodiscard]] const std::shared_ptr<const OpenFolder>& folder() const { return folder_; }

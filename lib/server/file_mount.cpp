@@ -70,6 +70,21 @@ session::Response moved_to_slash(std::string_view request_target) {
 
 }  // namespace
 
+// ---- LoopFiles ----
+
+/// The clock would not do: many turns can begin within a millisecond, and what was changed after one shows in the next.
+LoopMoment LoopFiles::moment(base::Time now) {
+  if (outside_ == nullptr) return {now, static_cast<std::uint64_t>(now.count()) + 1};
+  if (!end_awaited_) {
+    end_awaited_ = true;
+    outside_->at_turn_end([this] {
+      ++turn_;
+      end_awaited_ = false;
+    });
+  }
+  return {now, turn_};
+}
+
 // ---- Setting up ----
 
 std::string FileMount::check(const Files& files) {
@@ -130,25 +145,24 @@ void FileMount::serve_file(session::Exchange& exchange, std::string_view path, C
 
 /// From the cache where that is what the folder holds, else read now. nullptr: there is none, and the exchange has its answer.
 CachedFile* FileMount::current(session::Exchange& exchange, const FileRequest& request, std::string_view path) {
-  const base::Time now = exchange.link().now();
-  CachedFile* const known = shared_.cache.find(*this, path, now);
-  if (known == nullptr) return load(exchange, path);
-  if (loader_.is_current(*known, now) && (request.accept_encodings == 0 || loader_.siblings_are_current(*known, now))) return known;
+  const LoopMoment at = shared_.moment(exchange.link().now());
+  CachedFile* const known = shared_.cache.find(*this, path, at.now);
+  if (known == nullptr) return load(exchange, path, at);
+  if (loader_.is_current(*known, at) && (request.accept_encodings == 0 || loader_.siblings_are_current(*known, at))) return known;
   shared_.cache.drop(*known);
-  return load(exchange, path);
+  return load(exchange, path, at);
 }
 
-CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path) {
-  const base::Time now = exchange.link().now();
-  auto loaded = loader_.load(path, now);
+CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path, const LoopMoment& at) {
+  auto loaded = loader_.load(path, at);
   if (!loaded && loaded.error() == NoFile::unavailable && shared_.cache.descriptors() > 0) {
     shared_.cache.drop_open();
-    loaded = loader_.load(path, now);
+    loaded = loader_.load(path, at);
   }
   if (loaded) {
     (*loaded)->mount = this;
     (*loaded)->path = path;
-    return &shared_.cache.keep(std::move(*loaded), now);
+    return &shared_.cache.keep(std::move(*loaded), at.now);
   }
   switch (loaded.error()) {
     case NoFile::missing: exchange.respond(not_found()); break;
@@ -163,12 +177,12 @@ CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path) 
 
 /// What Accept-Encoding asks for; it is at hand, or to be compressed here.
 const Representation& FileMount::choose(session::Exchange& exchange, const FileRequest& request, CachedFile& file) {
-  const base::Time now = exchange.link().now();
+  const LoopMoment at = shared_.moment(exchange.link().now());
   for (;;) {
     const std::size_t place = place_of_choice(exchange.request(), request, file);
     if (place == file.coded.size()) return file.plain;
     if (file.coded[place].is_made_here()) return file.coded[place];
-    const FileLoader::Sibling found = loader_.refresh(file, file.coded[place], now);
+    const FileLoader::Sibling found = loader_.refresh(file, file.coded[place], at);
     if (found == FileLoader::Sibling::gone) forget_coding(file, place);
     if (found == FileLoader::Sibling::opened) shared_.cache.weigh_again(file);
     if (found != FileLoader::Sibling::gone) return file.coded[place];

@@ -17,12 +17,24 @@
 namespace wharf::server {
 
 /// What the file mounts of one loop share. Outlives them.
-struct LoopFiles {
-  /// Without `outside` all work is done on the loop's thread.
-  explicit LoopFiles(const FileLimits& limits = {}, Outside* outside = nullptr) : cache(limits), jobs(outside, limits.jobs) {}
+class LoopFiles {
+ public:
+  /// Without `outside`, which outlives this, all work is done on the loop's thread, and a turn of the loop is a millisecond of its clock.
+  explicit LoopFiles(const FileLimits& limits = {}, Outside* outside = nullptr)
+      : cache(limits), jobs(outside, limits.jobs), outside_(outside) {}
+  ~LoopFiles() = default;
+  LoopFiles(const LoopFiles&) = delete;
+  LoopFiles& operator=(const LoopFiles&) = delete;
+
+  [[nodiscard]] LoopMoment moment(base::Time now);
 
   FileCache cache;
   FileJobs jobs;
+
+ private:
+  Outside* outside_;
+  std::uint64_t turn_ = 1;
+  bool end_awaited_ = false;  // of this turn
 };
 
 /// Serves the files of a folder: GET and HEAD with conditions, ranges and content codings, index files, listings. One for each mount
@@ -60,7 +72,7 @@ class FileMount {
 
   void serve_file(session::Exchange& exchange, std::string_view path, Compress compress);
   CachedFile* current(session::Exchange& exchange, const FileRequest& request, std::string_view path);
-  CachedFile* load(session::Exchange& exchange, std::string_view path);
+  CachedFile* load(session::Exchange& exchange, std::string_view path, const LoopMoment& at);
   const Representation& choose(session::Exchange& exchange, const FileRequest& request, CachedFile& file);
   static std::size_t place_of_choice(const codec::RequestHead& head, const FileRequest& request, CachedFile& file);
   void forget_coding(CachedFile& file, std::size_t place);

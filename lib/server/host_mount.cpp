@@ -27,7 +27,7 @@ struct Overloaded : Calls... {
 template <class... Calls>
 Overloaded(Calls...) -> Overloaded<Calls...>;
 
-bool is_field_value(std::string_view value) { return value.find_first_of(std::string_view("\r\n\0", 3)) == value.npos; }
+bool is_field_value(std::string_view value) { return value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos; }
 
 std::string check_fields(const Mount& mount) {
   for (const auto& [name, value] : mount.fields) {
@@ -165,7 +165,7 @@ void HostMount::redirect(session::Exchange& exchange, const Redirect& redirect, 
     while (rest.starts_with('/')) rest.remove_prefix(1);  // "//" at the front would name another host
     location += percent_encode_path(rest);
   }
-  if (!path.query.empty()) location += base::concat(location.find('?') == location.npos ? "?" : "&", path.query);
+  if (!path.query.empty()) location += base::concat(location.find('?') == std::string::npos ? "?" : "&", path.query);
   exchange.respond(moved(redirect.status, std::move(location)));
 }
 

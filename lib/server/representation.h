@@ -12,6 +12,12 @@
 
 namespace wharf::server {
 
+/// When something is done on a loop.
+struct LoopMoment {
+  base::Time now{0};
+  std::uint64_t turn = 0;  ///< counts the turns of the loop, from 1
+};
+
 /// A file as it is, or in a content coding, with all that an answer says of it (RFC 9110 section 8).
 struct Representation {
   enum class Held : std::uint8_t {
@@ -24,7 +30,7 @@ struct Representation {
   std::string_view type;                 ///< the media type; as long as the mount
   std::string name;                      ///< of the file, below the mount's folder; empty: compressed here
   FileIdentity identity;                 ///< of that file, or of the one that it is compressed from
-  base::Time checked{-1};                ///< the turn of the loop in which the identity was seen to hold
+  std::uint64_t checked = 0;             ///< the turn of the loop in which the identity was seen to hold; see LoopMoment
 
   bool settled = false;  ///< what was read is what there is as long as the identity holds
 

@@ -21,7 +21,7 @@ std::string_view without_port(std::string_view authority) {
 
 /// Whether a segment is "." or "..": clients take them out (RFC 3986 section 5.2.4), so what still has them hides where it leads.
 bool has_dot_segment(std::string_view path) {
-  for (std::size_t at = path.find("/."); at != path.npos; at = path.find("/.", at + 1)) {
+  for (std::size_t at = path.find("/."); at != std::string_view::npos; at = path.find("/.", at + 1)) {
     const std::string_view segment = path.substr(at + 1, path.find('/', at + 1) - (at + 1));
     if (segment == "." || segment == "..") return true;
   }
@@ -118,7 +118,7 @@ void Router::serve_host(session::Exchange& exchange, const Host& host) {
   if (!target) return exchange.respond(session::text_response(400, "The request's target has no path."));
   std::optional<std::string> storage;
   RequestPath path{target->path, target->path, target->query};
-  if (path.encoded.find('%') != path.encoded.npos) {
+  if (path.encoded.find('%') != std::string_view::npos) {
     storage = codec::percent_decode(path.encoded);
     if (!storage) return exchange.respond(session::text_response(400, "The path has a broken percent-encoding."));
     path.decoded = *storage;

@@ -163,7 +163,7 @@ def in_body_of_an_answer_that_has_begun(one):
 
 
 def reading(one):
-    """Takes a byte at a time of a large file."""
+    """Takes a byte at a time of a large file. The end is a reset: the system kept megabytes for a client that took nothing."""
     with SlowClient(one, receive_buffer=4096) as client:
         client.begin()
         client.socket.sendall(request("/large.bin"))
@@ -172,7 +172,13 @@ def reading(one):
             time.sleep(PAUSE / 2)
             if client.passed() > STALL + LATE:
                 raise AssertionError("a client that takes a byte at a time is not cut")
-        return client.passed(), 0
+        took = client.passed()
+        try:
+            while client.socket.recv(65536):
+                pass
+        except ConnectionResetError:
+            return took, 0
+        raise AssertionError("the answer has an end as if it were whole")
 
 
 def reading_steadily(one):

@@ -1,4 +1,4 @@
-"""Paths that try to leave the folder that is served, or to reach what is hidden in it: none may bring a byte of it, nor stop the server."""
+"""Paths that try to leave the folder that is served, or to reach what is hidden in it: none brings a byte, or stops the server."""
 
 import ctypes
 import errno
@@ -31,20 +31,21 @@ def write(path, content):
 def make_site(root):
     """A folder `www`, secrets beside it and hidden ones in it, and links that lead to them."""
     www = root / "www"
-    for name in ("secret.txt", "www-other/secret.txt", "www2/secret.txt", "index.html", "outside/secret.txt", "outside/index.html",
-                 "outside/deep/secret.txt"):
+    for name in ("secret.txt", "www-other/secret.txt", "www2/secret.txt", "index.html", "outside/secret.txt",
+                 "outside/index.html", "outside/deep/secret.txt"):
         write(root / name, OUTSIDE)
     write(www / "index.html", FRONT)
     for name in ("page.html", "sub/index.html", "sub/page.html", "sub/deep/page.html", "dots..html", "a/b/c/page.html"):
         write(www / name, b"<p>fine</p>\n")
-    for name in (".hidden", ".git/config", ".git/HEAD", ".htpasswd", "sub/.env", "sub/.ssh/id", "..secret", "...", "back\\slash.txt",
-                 "sub/..data/secret.txt"):
+    for name in (".hidden", ".git/config", ".git/HEAD", ".htpasswd", "sub/.env", "sub/.ssh/id", "..secret", "...",
+                 "back\\slash.txt", "sub/..data/secret.txt"):
         write(www / name, HIDDEN)
     for name, target in {"out.txt": root / "secret.txt", "out-relative.txt": "../secret.txt", "sub/out.txt": "../../secret.txt",
                          "out-folder": root, "out-parent": "..", "sub/parent": "../..", "chain1": "chain2", "chain2": "out.txt",
-                         "root": "/", "up-and-over": "sub/../../secret.txt", "beside": root / "www-other", "loop": "loop", "loop1": "loop2",
-                         "loop2": "loop1", "dangling": "nowhere", "proc": "/proc/self/root", "cwd": "/proc/self/cwd", "null": "/dev/null",
-                         "zero": "/dev/zero", "page.html.gz": root / "secret.txt", "page.html.br": "../secret.txt",
+                         "root": "/", "up-and-over": "sub/../../secret.txt", "beside": root / "www-other",
+                         "loop": "loop", "loop1": "loop2", "loop2": "loop1", "dangling": "nowhere",
+                         "proc": "/proc/self/root", "cwd": "/proc/self/cwd", "null": "/dev/null", "zero": "/dev/zero",
+                         "page.html.gz": root / "secret.txt", "page.html.br": "../secret.txt",
                          "folder-chain": "out-folder/outside", "sub/page.html.zst": "../../outside/secret.txt"}.items():
         (www / name).symlink_to(target)
     os.mkfifo(www / "pipe")
@@ -57,10 +58,11 @@ def make_site(root):
 
 
 # What names a parent folder, to one who is careless with encodings.
-UP = ("..", "%2e%2e", "%2E%2E", ".%2e", "%2e.", "%252e%252e", "%25252e%25252e", "%c0%ae%c0%ae", "%c0%2e%c0%2e", "%e0%80%ae%e0%80%ae",
-      "%f0%80%80%ae%f0%80%80%ae", "%fc%80%80%80%80%ae%fc%80%80%80%80%ae", "%uff0e%uff0e", "%u002e%u002e", "%%32%65%%32%65",
-      "%ef%bc%8e%ef%bc%8e", "..%00", "..%20", "..%09", "...", "....", ".. ", "..;", "..;x=y", "%2e%2e%3b", "\\..", "..\\", ".\\.", "..%5c",
-      "..%2f..", "..%c0%af..", "..%255c..", "..%252f..", "..%u2215..", "..%ef%bc%8f..", "..%e2%81%84..", "..%c1%9c..", "./..", ".//..")
+UP = ("..", "%2e%2e", "%2E%2E", ".%2e", "%2e.", "%252e%252e", "%25252e%25252e", "%c0%ae%c0%ae", "%c0%2e%c0%2e",
+      "%e0%80%ae%e0%80%ae", "%f0%80%80%ae%f0%80%80%ae", "%fc%80%80%80%80%ae%fc%80%80%80%80%ae", "%uff0e%uff0e",
+      "%u002e%u002e", "%%32%65%%32%65", "%ef%bc%8e%ef%bc%8e", "..%00", "..%20", "..%09", "...", "....", ".. ", "..;",
+      "..;x=y", "%2e%2e%3b", "\\..", "..\\", ".\\.", "..%5c", "..%2f..", "..%c0%af..", "..%255c..", "..%252f..",
+      "..%u2215..", "..%ef%bc%8f..", "..%e2%81%84..", "..%c1%9c..", "./..", ".//..")
 SLASH = ("/", "%2f", "%2F", "%5c", "\\", "%252f", "%c0%af", "//", "/./")
 
 
@@ -85,44 +87,50 @@ def climbing():
 
 
 def absolute(root):
-    for path in (f"{root}/secret.txt", f"{root}/outside/", "/etc/passwd", "/proc/self/environ", "/proc/self/cmdline", "/dev/zero"):
+    for path in (f"{root}/secret.txt", f"{root}/outside/", "/etc/passwd", "/proc/self/environ", "/proc/self/cmdline",
+                 "/dev/zero"):
         bare = path.lstrip("/")
         encoded = bare.replace("/", "%2f")
-        for target in (f"/{bare}", f"//{bare}", f"///{bare}", f"/%2f{bare}", f"/%2f{encoded}", f"/./{bare}", f"/sub//{bare}", f"/sub/%2f{bare}",
-                       f"/%5c{bare}", f"/\\{bare}", f"//localhost/{bare}", f"/file:///{bare}", f"file:///{bare}", f"/C:/{bare}", f"/~/{bare}",
-                       f"/~root/{bare}", f"http://localhost//{bare}", f"http://localhost/../{bare}", f"http://localhost/..%2f{bare}"):
+        for target in (f"/{bare}", f"//{bare}", f"///{bare}", f"/%2f{bare}", f"/%2f{encoded}", f"/./{bare}",
+                       f"/sub//{bare}", f"/sub/%2f{bare}", f"/%5c{bare}", f"/\\{bare}", f"//localhost/{bare}",
+                       f"/file:///{bare}", f"file:///{bare}", f"/C:/{bare}", f"/~/{bare}", f"/~root/{bare}",
+                       f"http://localhost//{bare}", f"http://localhost/../{bare}", f"http://localhost/..%2f{bare}"):
             yield target
 
 
 def hidden():
-    for name in (".hidden", ".git/config", ".git/HEAD", ".git/", ".git", ".htpasswd", "sub/.env", "sub/.ssh/id", "..secret", "...",
-                 "sub/..data/secret.txt", "back\\slash.txt"):
-        for spelling in (name, name.replace(".", "%2e"), name.replace(".", "%2E", 1), name.replace("/", "%2f"), name.replace("\\", "%5c"),
-                         f"./{name}", f"sub/../{name}", f"%2f{name}", f"/{name}", f"{name}%00", f"{name}%20", f"{name}.", f"{name}/",
-                         f"{name}%00.html", f"{name};x", f"{name}~", f"{name}::$DATA"):
+    for name in (".hidden", ".git/config", ".git/HEAD", ".git/", ".git", ".htpasswd", "sub/.env", "sub/.ssh/id",
+                 "..secret", "...", "sub/..data/secret.txt", "back\\slash.txt"):
+        for spelling in (name, name.replace(".", "%2e"), name.replace(".", "%2E", 1), name.replace("/", "%2f"),
+                         name.replace("\\", "%5c"), f"./{name}", f"sub/../{name}", f"%2f{name}", f"/{name}",
+                         f"{name}%00", f"{name}%20", f"{name}.", f"{name}/", f"{name}%00.html", f"{name};x", f"{name}~",
+                         f"{name}::$DATA"):
             yield f"/{spelling}"
 
 
 def links():
-    for name in ("out.txt", "out-relative.txt", "sub/out.txt", "out-folder/secret.txt", "out-folder/", "out-folder", "out-folder/www/.hidden",
-                 "out-folder/www-other/secret.txt", "out-parent/secret.txt", "out-parent/", "sub/parent/secret.txt", "sub/parent/www/.hidden",
-                 "chain1", "chain2", "root/etc/passwd", "root/", "root", "up-and-over", "beside/secret.txt", "beside/", "beside", "loop",
-                 "loop/", "loop1", "dangling", "dangling/", "proc/etc/passwd", "proc/", "cwd/", "cwd", "null", "zero", "page.html.gz",
-                 "page.html.br", "folder-chain/secret.txt", "folder-chain/", "folder-chain/deep/secret.txt", "sub/page.html.zst", "pipe", "pipe/",
-                 "socket", "socket/x"):
+    for name in ("out.txt", "out-relative.txt", "sub/out.txt", "out-folder/secret.txt", "out-folder/", "out-folder",
+                 "out-folder/www/.hidden", "out-folder/www-other/secret.txt", "out-parent/secret.txt", "out-parent/",
+                 "sub/parent/secret.txt", "sub/parent/www/.hidden", "chain1", "chain2", "root/etc/passwd", "root/",
+                 "root", "up-and-over", "beside/secret.txt", "beside/", "beside", "loop", "loop/", "loop1", "dangling",
+                 "dangling/", "proc/etc/passwd", "proc/", "cwd/", "cwd", "null", "zero", "page.html.gz", "page.html.br",
+                 "folder-chain/secret.txt", "folder-chain/", "folder-chain/deep/secret.txt", "sub/page.html.zst",
+                 "pipe", "pipe/", "socket", "socket/x"):
         for spelling in (name, name.replace("/", "%2f"), name.replace("o", "%6f", 1), f"{name}?x=/../"):
             yield f"/{spelling}"
 
 
 def odd():
     """What trips those who cut, join or copy paths."""
-    for target in ("/secret.txt", "/outside/", "/page.html/", "/page.html/.", "/page.html/..", "/page.html%2f", "/page.html/../../secret.txt",
-                   "/index.html/x", "/.", "/..", "/./", "/../", "/%2e", "/%2e/", "/%2e%2e", "//", "///", "/%2f", "/%2f%2f", "/%5c",
-                   "/%00", "/%00/", "/page.html%00", "/page.html%00.png", "/%00page.html", "/sub/%00/../../secret.txt", "/%", "/%2", "/%zz",
-                   "/%g0", "/page%", "/%-1", "/page.html.", "/page.html%20", "/page.html%0a", "/page.html%0d%0a", "/page.html::$DATA",
-                   "/PAGE.HTML", "/page.html~", "/con", "/nul", "/%ff%fe", "/%c3%28", "/%ed%a0%80", "/\u00ad".encode().decode("latin-1"),
-                   "secret.txt", "../secret.txt", "", "*", "?", "#", "http://", "http:///secret.txt", "http://localhost/../secret.txt",
-                   "http://localhost/%2e%2e/secret.txt", "http://localhost\\..\\secret.txt", "https://localhost/..%2fsecret.txt"):
+    for target in ("/secret.txt", "/outside/", "/page.html/", "/page.html/.", "/page.html/..", "/page.html%2f",
+                   "/page.html/../../secret.txt", "/index.html/x", "/.", "/..", "/./", "/../", "/%2e", "/%2e/",
+                   "/%2e%2e", "//", "///", "/%2f", "/%2f%2f", "/%5c", "/%00", "/%00/", "/page.html%00",
+                   "/page.html%00.png", "/%00page.html", "/sub/%00/../../secret.txt", "/%", "/%2", "/%zz", "/%g0",
+                   "/page%", "/%-1", "/page.html.", "/page.html%20", "/page.html%0a", "/page.html%0d%0a",
+                   "/page.html::$DATA", "/PAGE.HTML", "/page.html~", "/con", "/nul", "/%ff%fe", "/%c3%28", "/%ed%a0%80",
+                   "/\u00ad".encode().decode("latin-1"), "secret.txt", "../secret.txt", "", "*", "?", "#", "http://",
+                   "http:///secret.txt", "http://localhost/../secret.txt", "http://localhost/%2e%2e/secret.txt",
+                   "http://localhost\\..\\secret.txt", "https://localhost/..%2fsecret.txt"):
         yield target
     for size in (255, 256, 1000, 4095, 4096, 7900):
         yield "/" + "a" * size
@@ -196,8 +204,9 @@ class Traversal(server.Served, unittest.TestCase):
 
     def test_what_is_there_is_served(self):
         """So that all else is not refused for a reason that has nothing to do with it."""
-        for target in ("/", "/page.html", "/sub/", "/sub/page.html", "/sub/deep/page.html", "/sub%2fdeep%2Fpage.html", "/%70age.html",
-                       "/dots..html", "/a/b/c/page.html", "/page.html?../../secret.txt", "http://localhost/page.html"):
+        for target in ("/", "/page.html", "/sub/", "/sub/page.html", "/sub/deep/page.html", "/sub%2fdeep%2Fpage.html",
+                       "/%70age.html", "/dots..html", "/a/b/c/page.html", "/page.html?../../secret.txt",
+                       "http://localhost/page.html"):
             with self.subTest(target=target):
                 self.assertEqual(self.answer(unlike_any_file(target)).status, 200)
 

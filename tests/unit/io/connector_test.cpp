@@ -471,7 +471,7 @@ TEST_CASE("connector: our own connections do not count for the limit of accepted
   second.start(turns, target);  // waits in the backlog
   REQUIRE(second.wait());
   CHECK(turns.loop().accepted_count() == 1);
-  first.link->abort();
+  first.link->finish();
   REQUIRE(turns.until([&] { return theirs.count("theirs end of input") == 1; }));
   CHECK(theirs.count("theirs start") == 1);
 }

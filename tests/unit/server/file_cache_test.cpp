@@ -168,6 +168,22 @@ TEST_CASE("file cache: a file that is known costs one look in each turn of the l
   }
 }
 
+TEST_CASE("file cache: a turn of the loop may be shorter than a millisecond") {
+  const WwwFolder site;
+  site.write("page.txt", "first");
+  TestThread thread;
+  Mounted mounted({site.www()}, settled_at_once(), &thread);
+  CHECK(mounted.get("/page.txt").body == "first");
+  site.write("page.txt", "second");
+  CHECK(mounted.get("/page.txt").body == "first");
+  thread.end_turn();
+  CHECK(mounted.get("/page.txt").body == "second");
+  mounted.now += base::Time{1};
+  looks = 0;
+  CHECK(mounted.get("/page.txt").body == "second");
+  CHECK(looks == 0);
+}
+
 TEST_CASE("file cache: a coded file costs one look more") {
   const WwwFolder site;
   site.write("page.html", "page");

@@ -27,20 +27,29 @@ void TestThread::tell() {
   done();
 }
 
+void TestThread::end_turn() {
+  for (const auto& call : std::exchange(turn_end_, {})) call();
+}
+
 FileLimits settled_at_once() {
   FileLimits limits;
   limits.settling = std::chrono::milliseconds(0);
   return limits;
 }
 
-Mounted::Mounted(const Files& files, const FileLimits& limits, Outside* outside, OpenFolder::Resolution resolution)
-    : shared(limits, outside), context_(*this, session::HttpLimits{}, log_) {
+Mounted::Mounted(const Files& files, const FileLimits& limits, TestThread* thread, OpenFolder::Resolution resolution)
+    : shared(limits, thread), thread_(thread), context_(*this, session::HttpLimits{}, log_) {
   auto mount = FileMount::open(files, shared, resolution);
   REQUIRE_MESSAGE(mount, mount.error());
   mount_ = std::move(*mount);
 }
 
 Mounted::~Mounted() = default;
+
+void Mounted::next_turn() {
+  now += base::Time{1};
+  if (thread_ != nullptr) thread_->end_turn();
+}
 
 void Mounted::handle(session::Exchange& exchange) {
   const auto target = codec::split_target(exchange.request().target);

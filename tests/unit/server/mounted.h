@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "served.h"
@@ -21,7 +22,7 @@ class TestThread final : public Outside {
   void work(std::function<void()> task, std::function<void()> done) override {
     jobs_.emplace_back(std::move(task), std::move(done));
   }
-  void at_turn_end(std::function<void()> call) override { call(); }
+  void at_turn_end(std::function<void()> call) override { turn_end_.push_back(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return base::Time{0}; }
 
   [[nodiscard]] std::size_t waiting() const { return jobs_.size(); }
@@ -34,11 +35,14 @@ class TestThread final : public Outside {
   void do_task();
   /// Tells that it is done.
   void tell();
+  /// The loop's turn ends.
+  void end_turn();
   /// The loop stops: what was not done is dropped.
   void drop_all() { jobs_.clear(); }
 
  private:
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;
+  std::vector<std::function<void()>> turn_end_;
 };
 
 /// Limits under which a file counts as settled as soon as it is written.
@@ -47,7 +51,7 @@ FileLimits settled_at_once();
 /// One mount of files for all paths, as a loop has it, on links without sockets.
 class Mounted final : private session::Handler {
  public:
-  explicit Mounted(const Files& files, const FileLimits& limits = settled_at_once(), Outside* outside = nullptr,
+  explicit Mounted(const Files& files, const FileLimits& limits = settled_at_once(), TestThread* thread = nullptr,
                    OpenFolder::Resolution resolution = OpenFolder::Resolution::kernel);
   ~Mounted();
 
@@ -59,8 +63,8 @@ class Mounted final : private session::Handler {
   static std::string head(std::string_view method, std::string_view target, std::string_view fields = {});
   /// What came back on a connection; status 0 where that is nothing.
   static Answer answer_on(session::MemoryLink& link);
-  /// The next turn of the loop.
-  void next_turn() { now += base::Time{1}; }
+  /// The next turn of the loop, a millisecond later.
+  void next_turn();
   [[nodiscard]] const FileMount& mount() const { return *mount_; }
   /// The mount goes; requests must not come any more.
   void unmount() { mount_.reset(); }
@@ -71,6 +75,7 @@ class Mounted final : private session::Handler {
  private:
   void handle(session::Exchange& exchange) override;
 
+  TestThread* thread_;
   base::Log log_{base::LogLevel::debug, [](base::LogLevel, std::string_view) {}};
   base::ChunkPool pool_;
   session::OutputLimits output_;
