@@ -48,7 +48,8 @@ struct FileLimits {
   std::size_t open_files = 64;                  ///< descriptors kept open without an answer that needs them
   std::size_t jobs = 8;                         ///< files being compressed and folders being listed on other threads
   std::chrono::milliseconds unused{60'000};     ///< what nobody asked for in so long a time goes
-  /// A file that was changed so short a time ago is read anew in each turn of the loop: another change might not show in its times.
+  /// A file that was changed so short a time ago, or in the future, is read anew in each turn of the loop: another change might not show
+  /// in its times.
   std::chrono::milliseconds settling{2'000};
 };
 

@@ -6,8 +6,10 @@ import gzip
 import http.client
 import os
 import pathlib
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import raw
@@ -200,6 +202,26 @@ class Curl(Case):
     def test_a_form(self):
         body = self.curl("-F", f"file=@{self.www}/random.bin", "-H", "Accept: application/json", path="upload/")
         self.assertIn(f'"size":{len(FILES["random.bin"])}'.encode(), body)
+
+
+class BrokenOff(unittest.TestCase):
+    """Of a server behind this one, half an answer. Where no length is told, only a reset can tell the client that it is not all."""
+
+    def answer_half(self, listener):
+        for _ in range(2):
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+
+    def test_by_curl(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=self.answer_half, args=(listener,), daemon=True)
+            thread.start()
+            with server.Server("--proxy", f"/app/=http://127.0.0.1:{listener.getsockname()[1]}/") as one:
+                for version in ("--http1.0", "--http1.1"):
+                    with self.subTest(version=version):
+                        run(CURL, "-sS", "--noproxy", "*", "--max-time", str(PATIENCE), version, one.url + "app/", status=56)
+            thread.join(PATIENCE)
 
 
 class Wget(Case):

@@ -240,6 +240,29 @@ TEST_CASE("files: another folder under the same name changes nothing") {
   CHECK(mounted.get("/page.html").body == "page");
 }
 
+TEST_CASE("files: the same where the kernel does not know openat2()") {
+  const Site site;
+  fs::create_symlink("page.html", site.www() / "link.html");
+  fs::create_symlink(site.www() / "page.html", site.www() / "absolute.html");
+  fs::create_symlink("../secret.txt", site.www() / "out.txt");
+  fs::create_directory_symlink("..", site.www() / "out");
+  for (const auto resolution : {OpenFolder::Resolution::kernel, OpenFolder::Resolution::walk}) {
+    Files files = site.files();
+    files.listing = Listing::on;
+    Mounted mounted(files, settled_at_once(), nullptr, resolution);
+    for (const char* target : {"/page.html", "/link.html", "/absolute.html"}) CHECK(mounted.get(target).body == "page");
+    CHECK(mounted.get("/sub/").body == "sub page");
+    CHECK(mounted.get("/sub").status == 301);
+    CHECK(mounted.get("/plain/").body.find("\"./note.txt\"") != std::string::npos);
+    for (const char* target : {"/out.txt", "/out/secret.txt", "/out/", "/out", "/missing", "/page.html/"})
+      CHECK(mounted.get(target).status == 404);
+    site.write("page.html", "changed");
+    mounted.next_turn();
+    for (const char* target : {"/page.html", "/link.html", "/absolute.html"}) CHECK(mounted.get(target).body == "changed");
+    site.write("page.html", "page");
+  }
+}
+
 TEST_CASE("files: what is not a regular file is not served, and does not block") {
   const Site site;
   REQUIRE(mkfifo((site.www() / "pipe").c_str(), 0644) == 0);
