@@ -97,7 +97,7 @@ std::string_view FileLoader::type_of(std::string_view name) const {
 void FileLoader::fill(Representation& representation, OpenedFile opened) const {
   representation.identity = opened.identity;
   const std::int64_t changed = std::max(opened.identity.changed, opened.identity.modified);
-  representation.settled = wall_clock() - changed >= std::chrono::nanoseconds(limits_.settling).count();
+  representation.settled = std::chrono::milliseconds((wall_clock() - changed) / 1'000'000) >= limits_.settling;
   if (opened.identity.size <= limits_.short_file) {
     std::string bytes(static_cast<std::size_t>(opened.identity.size), '\0');
     const std::size_t got = read_at(opened.file.get(), 0, bytes.data(), bytes.size());

@@ -205,7 +205,7 @@ class Curl(Case):
 
 
 class BrokenOff(unittest.TestCase):
-    """Of a server behind this one, half an answer. Where no length is told, only a reset can tell the client that it is not all."""
+    """Half an answer of a server behind this one. Without a length, only a reset tells the client that it is not all."""
 
     def answer_half(self, listener):
         for _ in range(2):

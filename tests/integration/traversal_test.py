@@ -1,4 +1,4 @@
-"""Paths that try to leave the folder that is served, or to reach what is hidden in it: none brings a byte or stops the server."""
+"""Paths that try to leave the served folder, or to reach what is hidden in it: none brings a byte or stops the server."""
 
 import ctypes
 import errno
