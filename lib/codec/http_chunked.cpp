@@ -49,13 +49,6 @@ bool is_forbidden_in_trailers(std::string_view name) {
                      [name](std::string_view each) { return base::equal_ignoring_case(each, name); });
 }
 
-/// -1 for what is no digit.
-constexpr int hex_digit(char c) {
-  if (base::is_digit(c)) return c - '0';
-  const char low = base::lower(c);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 bool is_space(char c) { return c == ' ' || c == '\t'; }
 
 /// VCHAR, obs-text, SP, HTAB: what field values and quoted strings are made of (RFC 9110 sections 5.5 and 5.6.4).
@@ -101,7 +94,7 @@ void ChunkedDecoder::take(char c) {
 }
 
 void ChunkedDecoder::take_size(char c) {
-  if (const int digit = hex_digit(c); digit >= 0) {
+  if (const int digit = base::hex_value(c); digit >= 0) {
     if (digits_ == longest_size) return fail(size_too_long);
     ++digits_;
     chunk_left_ = chunk_left_ << 4U | static_cast<unsigned>(digit);

@@ -7,12 +7,6 @@
 namespace wharf::codec {
 namespace {
 
-constexpr int hex_value(char c) {
-  if (base::is_digit(c)) return c - '0';
-  const char low = base::lower(c);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 bool is_decimal_at_most(std::string_view text, int most) {
   int value = 0;
   for (const char c : text) {
@@ -35,7 +29,7 @@ bool is_ipv4_address(std::string_view text) {
 }
 
 bool is_ipv6_group(std::string_view text) {
-  return !text.empty() && text.size() <= 4 && std::all_of(text.begin(), text.end(), [](char c) { return hex_value(c) >= 0; });
+  return !text.empty() && text.size() <= 4 && std::all_of(text.begin(), text.end(), [](char c) { return base::hex_value(c) >= 0; });
 }
 
 /// RFC 3986 section 3.2.2, without zones.
@@ -70,7 +64,7 @@ bool is_registered_name(std::string_view text) {
     const char c = text[i];
     if ((base::lower(c) >= 'a' && base::lower(c) <= 'z') || base::is_digit(c)) continue;
     if (c == '\0' || std::string_view("-._~!$&'()*+,;=%").find(c) == std::string_view::npos) return false;
-    if (c == '%' && (text.size() - i < 3 || hex_value(text[i + 1]) < 0 || hex_value(text[i + 2]) < 0)) return false;
+    if (c == '%' && (text.size() - i < 3 || base::hex_value(text[i + 1]) < 0 || base::hex_value(text[i + 2]) < 0)) return false;
   }
   return true;
 }
@@ -125,8 +119,8 @@ std::optional<std::string> percent_decode(std::string_view text) {
       continue;
     }
     if (text.size() - i < 3) return std::nullopt;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
+    const int high = base::hex_value(text[i + 1]);
+    const int low = base::hex_value(text[i + 2]);
     if (high < 0 || low < 0 || high + low == 0) return std::nullopt;
     decoded += static_cast<char>(high * 16 + low);
     i += 2;

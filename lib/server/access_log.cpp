@@ -2,9 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/broken_pipe.h"
 #include "base/log.h"
 
 namespace wharf::server {
@@ -26,18 +25,10 @@ std::string not_opened(const std::string& path) {
 
 /// write(), but a pipe without a reader is an error and no signal.
 ssize_t write_quietly(int file, std::string_view bytes) {
-  sigset_t broken_pipe;
-  sigset_t before;
-  sigemptyset(&broken_pipe);
-  sigaddset(&broken_pipe, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+  base::BrokenPipeIsAnError quiet;
   const ssize_t sent = ::write(file, bytes.data(), bytes.size());
   const int error = errno;
-  if (sent < 0 && error == EPIPE && sigismember(&before, SIGPIPE) == 0) {
-    const timespec none{};
-    sigtimedwait(&broken_pipe, nullptr, &none);
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (sent < 0 && error == EPIPE) quiet.forget();
   errno = error;
   return sent;
 }

@@ -53,16 +53,10 @@ base::Result<ProxyTarget, std::string> parse_http(const std::string& to) {
   return target;
 }
 
-int hex_value(char c) {
-  if (base::is_digit(c)) return c - '0';
-  const char low = base::lower(c);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 /// Takes one character off the front, percent-decoded.
 char take_character(std::string_view& encoded) {
-  const int high = encoded.size() >= 3 && encoded.front() == '%' ? hex_value(encoded[1]) : -1;
-  const int low = high >= 0 ? hex_value(encoded[2]) : -1;
+  const int high = encoded.size() >= 3 && encoded.front() == '%' ? base::hex_value(encoded[1]) : -1;
+  const int low = high >= 0 ? base::hex_value(encoded[2]) : -1;
   const char c = low >= 0 ? static_cast<char>(high * 16 + low) : encoded.front();
   encoded.remove_prefix(low >= 0 ? 3 : 1);
   return c;

@@ -118,11 +118,9 @@ bool H1::send_file_part() {
   for (std::uint64_t sent = 0; answer_left_ > 0;) {
     const std::optional<FilePart> part = source_->file_part(in_file);
     if (!part) return false;
-    if (!link_.out().empty()) link_.flush();
     const std::uint64_t most = std::min({answer_left_, in_file, file_bytes_per_turn - sent});
-    const auto taken = most == 0 || !link_.out().empty()
-                           ? std::optional<std::size_t>(0)
-                           : link_.send_file(part->file, part->offset, static_cast<std::size_t>(most));
+    const auto taken =
+        most == 0 ? std::optional<std::size_t>(0) : link_.send_file(part->file, part->offset, static_cast<std::size_t>(most));
     if (!taken) return false;
     if (*taken == 0) {
       link_.want_room();

@@ -6,8 +6,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "unit/io/turns.h"
+#include "unit/session/scripted.h"
 
 namespace {
 
@@ -86,4 +92,48 @@ TEST_CASE("listener: the socket is closed once, by its last owner") {
     CHECK_FALSE(listen_on("127.0.0.1", port, Sharing::alone));
   }
   CHECK(listen_on("127.0.0.1", port, Sharing::alone));
+}
+
+namespace {
+
+/// A client that has connected, which takes no server's doing.
+class Client {
+ public:
+  explicit Client(const Address& to) : socket_(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    REQUIRE(connect(socket_, to.get(), to.size) == 0);
+  }
+  ~Client() { close(socket_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+ private:
+  int socket_;
+};
+
+/// How many connections there are after each turn of a loop, until all clients that waited have one.
+std::vector<std::size_t> accepted_by_turns(const LoopLimits& limits, std::size_t clients) {
+  wharf::test::Story story;
+  wharf::test::Turns turns(limits);
+  auto socket = ListeningSocket::open(*resolve_interface("127.0.0.1", 0), 200, Sharing::alone);
+  REQUIRE(socket);
+  std::vector<std::unique_ptr<Client>> waiting;
+  for (std::size_t i = 0; i < clients; ++i) waiting.push_back(std::make_unique<Client>(socket->address()));
+  turns.loop().add(Listener::create(turns.loop(), std::move(*socket), [&story](wharf::session::Link& link) {
+    return std::make_unique<wharf::test::Scripted>(link, story, "client");
+  }));
+  std::vector<std::size_t> counts;
+  do {
+    turns.one();
+    counts.push_back(turns.loop().accepted_count());
+  } while (counts.back() < clients && counts.size() < clients);
+  return counts;
+}
+
+}  // namespace
+
+TEST_CASE("listener: in each turn of the loop no more are accepted than accepts_per_turn; the rest wait for the next") {
+  CHECK(accepted_by_turns({}, 130) == std::vector<std::size_t>{64, 128, 130});
+  LoopLimits limits;
+  limits.accepts_per_turn = 3;
+  CHECK(accepted_by_turns(limits, 7) == std::vector<std::size_t>{3, 6, 7});
 }
