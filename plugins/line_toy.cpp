@@ -94,7 +94,7 @@ struct Lines {
 
 struct LineToy {
   static void request(wharf::Exchange exchange) {
-    if (exchange.upgrade<Lines>("line-toy/1")) return;
+    if (exchange.method() == "GET" && exchange.upgrade<Lines>("line-toy/1")) return;
     exchange.add_field("Upgrade", "line-toy/1");
     exchange.respond(426, "text/plain; charset=utf-8", "This place speaks line-toy/1. Ask for it with Connection and Upgrade.\n");
   }

@@ -151,7 +151,7 @@ struct Status {
     rests = false;
     tell();
     if (watches && !held && peer.scope().now() >= statistics_due) {
-      statistics_due += watch_period;
+      statistics_due = peer.scope().now() + watch_period;
       say(shared.statistics());
     }
     if (!rests && !watches) peer.every(std::chrono::milliseconds(0));

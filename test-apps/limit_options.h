@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "wharf/server.hpp"
 
@@ -23,6 +24,12 @@ inline constexpr SizeLimit sizes[] = {
     {"output_high_water", &wharf::Limits::output_high_water}, {"output_hard_cap", &wharf::Limits::output_hard_cap},
     {"write_progress", &wharf::Limits::write_progress},       {"connections", &wharf::Limits::connections},
 };
+
+struct NumberLimit {
+  std::string_view name;
+  int wharf::Limits::*field;
+};
+inline constexpr NumberLimit numbers[] = {{"backlog", &wharf::Limits::backlog}};
 
 struct CountLimit {
   std::string_view name;
@@ -62,6 +69,8 @@ inline bool take(wharf::Limits& limits, std::string_view text) {
   if (error != std::errc() || end != text.data() + text.size()) return false;
   for (const SizeLimit& each : sizes)
     if (each.name == name) return limits.*each.field = value, true;
+  for (const NumberLimit& each : numbers)
+    if (each.name == name && std::in_range<int>(value)) return limits.*each.field = static_cast<int>(value), true;
   for (const CountLimit& each : counts)
     if (each.name == name) return limits.*each.field = value, true;
   for (const TimeLimit& each : times)
@@ -73,6 +82,7 @@ inline std::string names() {
   std::string names;
   const auto add = [&names](std::string_view name) { (names += names.empty() ? "" : ", ") += name; };
   for (const SizeLimit& each : sizes) add(each.name);
+  for (const NumberLimit& each : numbers) add(each.name);
   for (const CountLimit& each : counts) add(each.name);
   for (const TimeLimit& each : times) add(each.name);
   return names;

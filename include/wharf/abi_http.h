@@ -106,8 +106,8 @@ struct wharf_http_services {
   /* The whole body, for rows without `body`; lent as long as the exchange. Empty where there was none. */
   wharf_text (*body)(const wharf_exchange* exchange);
 
-  /* Adds a field to the answer, before it begins. 0, or anything else where the name is no token, the value has CR, LF or NUL, the answer
-   * has begun, or the field is one that the server writes: Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding. */
+  /* Adds a field to the answer, before it begins. 0, or anything else where the name is no token, the value has a control character
+   * other than tab, the answer has begun, or the field is one that the server writes: Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding. */
   int (*add_field)(wharf_exchange* exchange, const char* name, size_t name_size, const char* value, size_t value_size);
 
   /* Answers in one go. The body is copied. Once for each exchange, or respond_file, or begin, or upgrade; a second answer is logged and does

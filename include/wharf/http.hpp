@@ -67,8 +67,8 @@ class Exchange {
     return {text.data, text.size};
   }
 
-  /// Adds a field to the answer; before it begins. False where it is none: a name that is no token, a value with CR, LF or NUL, or one of those
-  /// that the server writes (Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding).
+  /// Adds a field to the answer; before it begins. False where it is none: a name that is no token, a value with a control character other
+  /// than tab, or one of those that the server writes (Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding).
   bool add_field(std::string_view name, std::string_view value) const {  // NOLINT(modernize-use-nodiscard)
     return http().add_field(exchange_, name.data(), name.size(), value.data(), value.size()) == 0;
   }

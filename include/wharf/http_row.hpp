@@ -236,7 +236,16 @@ struct PipeRow {
   static void destroy(void* state) { self(state).~T(); }
 
   static constexpr wharf_raw make() {
+    static_assert(alignof(T) <= alignof(std::max_align_t), "what speaks on a pipe must not be over-aligned");
     static_assert(pipe_has_data<T>, "what speaks on a pipe needs data(); it is: void data(std::string_view bytes)");
+    // clang-format off
+    static_assert(!pipe_has_data<T> || requires(T t) { t.data(std::string_view()); },
+                  "data has the wrong signature; it is: void data(std::string_view bytes)");
+    static_assert(!pipe_has_ended<T> || requires(T t) { t.ended(); }, "ended has the wrong signature; it is: void ended()");
+    static_assert(!pipe_has_drained<T> || requires(T t) { t.drained(); }, "drained has the wrong signature; it is: void drained()");
+    static_assert(!pipe_has_tick<T> || requires(T t) { t.tick(); }, "tick has the wrong signature; it is: void tick()");
+    static_assert(!pipe_has_closing<T> || requires(T t) { t.closing(); }, "closing has the wrong signature; it is: void closing()");
+    // clang-format on
     wharf_raw raw{};
     raw.size = sizeof(wharf_raw);
     raw.state_size = sizeof(State);

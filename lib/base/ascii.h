@@ -41,6 +41,13 @@ constexpr bool is_token(std::string_view text) {
   return true;
 }
 
+/// field-content of RFC 9110 section 5.5, empty too: no control characters but for horizontal tab.
+constexpr bool is_field_value(std::string_view text) {
+  for (const char c : text)
+    if ((c >= '\0' && c < ' ' && c != '\t') || c == '\x7F') return false;
+  return true;
+}
+
 /// Calls `each(item)` for every non-empty element of a comma-separated list (RFC 9110 section 5.6.1), in order.
 /// Quoted strings are not looked into; use it for lists of tokens only.
 template <class Each>

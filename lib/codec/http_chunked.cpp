@@ -200,15 +200,15 @@ void ChunkedDecoder::begin_trailer_field(char c) {
   if (!base::is_token_char(c)) return refuse(c, trailer_no_name);
   if (left_.trailer_fields == 0) return fail(too_many_trailers);
   --left_.trailer_fields;
-  trailers_.emplace_back().name = c;
+  if (keeps_trailers_) trailers_.emplace_back().name = c;
   phase_ = Phase::trailer_name;
 }
 
 void ChunkedDecoder::take_trailer_name(char c) {
   if (base::is_token_char(c)) {
-    trailers_.back().name += c;
+    if (keeps_trailers_) trailers_.back().name += c;
   } else if (c == ':') {
-    if (is_forbidden_in_trailers(trailers_.back().name)) return fail(trailer_forbidden);
+    if (keeps_trailers_ && is_forbidden_in_trailers(trailers_.back().name)) return fail(trailer_forbidden);
     phase_ = Phase::trailer_before_value;
   } else if (is_space(c)) {
     fail(trailer_space);
@@ -218,14 +218,14 @@ void ChunkedDecoder::take_trailer_name(char c) {
 }
 
 void ChunkedDecoder::take_trailer_value(char c) {
-  std::string& value = trailers_.back().value;
+  std::string* const value = keeps_trailers_ ? &trailers_.back().value : nullptr;
   if (c == '\r') {
-    value.resize(base::trim(value).size());  // it does not begin with white space
+    if (value != nullptr) value->resize(base::trim(*value).size());  // it does not begin with white space
     phase_ = Phase::trailer_line_feed;
   } else if (!is_value_char(c)) {
     refuse(c, trailer_control);
   } else if (phase_ == Phase::trailer_value || !is_space(c)) {
-    value += c;
+    if (value != nullptr) *value += c;
     phase_ = Phase::trailer_value;
   }
 }

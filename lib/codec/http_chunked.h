@@ -24,14 +24,20 @@ struct TrailerField {
   std::string value;  ///< without the white space around it
 };
 
+/// What is done with the fields of a trailer section. Their syntax and their limits hold either way.
+enum class Trailers : std::uint8_t {
+  kept,    ///< handed out; one that belongs in the head is a fault, so that nobody takes it for a field of the head
+  dropped  ///< nothing is kept, and so no name is a fault (RFC 9112 section 7.1.2: a recipient may discard them)
+};
+
 /// A strict, incremental decoder of the chunked transfer coding, for one body of a request or a response: RFC 9112 section 7.1,
 /// nothing ambiguous is repaired.
 ///
 /// 400: a size that is not 1 to 16 hexadecimal digits (leading zeros count, so 64 bits are always enough); a bare CR or LF;
 /// chunk data that is longer than its size; an extension that is not `;name`, `;name=token` or `;name="quoted string"`, or
-/// holds a control character; a trailer field line that a request head would not take; a trailer field that frames, routes,
-/// authenticates, modifies the request, controls the response or describes the content, which only the head may do (RFC 9110
-/// section 6.5.1).
+/// holds a control character; a trailer field line that a request head would not take; where trailers are kept, a trailer field
+/// that frames, routes, authenticates, modifies the request, controls the response or describes the content, which only the
+/// head may do (RFC 9110 section 6.5.1).
 /// Extensions are checked and forgotten. White space around their ";" and "=" is taken as the grammar has it (BWS), but for
 /// one place: right behind the size it is refused, since readers differ on where the number ends. Before CRLF the grammar has
 /// none.
@@ -39,7 +45,8 @@ class ChunkedDecoder {
  public:
   enum class State : std::uint8_t { more, data, done, failed };
 
-  explicit ChunkedDecoder(const ChunkLimits& limits = {}) : left_(limits) {}
+  explicit ChunkedDecoder(const ChunkLimits& limits = {}, Trailers trailers = Trailers::kept)
+      : left_(limits), keeps_trailers_(trailers == Trailers::kept) {}
 
   /// Takes bytes from the front of `bytes`, which shrinks by what was taken. more: all were taken. data: piece() is a part of
   /// the body; call again. done: the body has ended; the bytes that are left do not belong to it. failed: the first byte that
@@ -49,7 +56,7 @@ class ChunkedDecoder {
 
   /// After data: not empty, a view into the bytes given. Else empty.
   [[nodiscard]] std::string_view piece() const { return piece_; }
-  /// After done: the fields of the trailer section, in the order sent.
+  /// After done: the fields of the trailer section, in the order sent; none where they are dropped.
   [[nodiscard]] std::span<const TrailerField> trailers() const { return trailers_; }
   /// After failed: 400, 413 or 431. For a response, the status is the reader's to choose.
   [[nodiscard]] HeadError error() const { return error_ == nullptr ? HeadError{} : *error_; }
@@ -101,6 +108,7 @@ class ChunkedDecoder {
   const HeadError* error_ = nullptr;  // static storage
   Phase phase_ = Phase::size;
   std::uint8_t digits_ = 0;  // of the size
+  bool keeps_trailers_;
 };
 
 /// 16 digits and CRLF.

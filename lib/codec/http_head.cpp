@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <optional>
 
 #include "base/ascii.h"
@@ -303,7 +304,9 @@ void RequestParser::check_field_value(std::string_view value) {
 void RequestParser::check_content_length(std::string_view value) {
   const char* const end = value.data() + value.size();
   const auto [stop, error] = std::from_chars(value.data(), end, head_.content_length);
-  if (error == std::errc::result_out_of_range) return fail(400, "Content-Length is larger than any length.");
+  constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+  if (error == std::errc::result_out_of_range || (error == std::errc() && head_.content_length > most))
+    return fail(400, "Content-Length is larger than any length.");
   if (error != std::errc() || stop != end) fail(400, "Content-Length is not a decimal number.");
 }
 

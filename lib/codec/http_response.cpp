@@ -85,7 +85,7 @@ ResponseHead::ResponseHead(int status, std::string memory) : text_(std::move(mem
 }
 
 bool ResponseHead::field(std::string_view name, std::string_view value) {
-  if (!base::is_token(name) || value.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return false;
+  if (!base::is_token(name) || !base::is_field_value(value)) return false;
   (((text_ += name) += ": ") += value) += "\r\n";
   return true;
 }

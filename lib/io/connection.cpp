@@ -1,6 +1,7 @@
 #include "io/connection.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -60,6 +61,9 @@ void reset_when_closed(int socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
+/// As the result of a write: the peer has closed, or reset, the connection.
+bool is_gone(ssize_t result) { return result == -EPIPE || result == -ECONNRESET; }
+
 bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULDBLOCK; }
 
 }  // namespace
@@ -104,10 +108,30 @@ void Connection::on_ready(int status, int events) {
 /// libuv says no more than that something is wrong, and has stopped watching. What the peer sent before is still there to be read.
 void Connection::on_reset() {
   interest_ = 0;
-  while (!closed_ && !ending() && !input_held() && read()) {
-  }
+  if (!ending()) return break_off();
   abort();
   settle();
+}
+
+/// Of a broken connection: one buffer full in each turn, and behind the last one the end. A client that has gone wants no answer
+/// any more, and whoever works on one hears so at once: its input is held for that long. But what a server said before it went
+/// may be all that was asked of it, and is there until the session wants it.
+void Connection::read_to_the_end() {
+  if (input_held() && origin_ == Origin::outgoing) return;
+  if (!input_held() && read()) return schedule();
+  abort();
+  settle();
+}
+
+void Connection::input_wanted_changed() {
+  if (broken_) schedule();
+  update_interest();
+}
+
+/// Not by reading, which would use up what there is to know of a reset.
+bool Connection::nothing_came() const {
+  pollfd waiting{socket_, POLLIN | POLLRDHUP, 0};
+  return !broken_ && ::poll(&waiting, 1, 0) == 0;
 }
 
 /// One buffer full at most, so that every connection gets its turn. False when there was nothing.
@@ -120,7 +144,7 @@ bool Connection::read() {
   }
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   peer_ended_ = true;
-  if (size == 0) {
+  if (size == 0 && !reset_) {
     deliver_end_of_input();
   } else {
     abort();
@@ -133,13 +157,14 @@ bool Connection::read() {
 // ---- Output ----
 
 void Connection::flush() {
+  if (broken_) return out().clear();
   if (out().empty()) return;
   while (!out().empty() && !aborted()) {
     std::size_t offered = 0;
     const ssize_t sent = send_front(offered);
     if (sent == -EINTR) continue;
     if (would_block(sent)) return wrote(false);
-    if (sent < 0) return abort();
+    if (sent < 0) return write_failed(sent);
     out().consume(static_cast<std::size_t>(sent));
     progress(static_cast<std::size_t>(sent), out().size());
     if (static_cast<std::size_t>(sent) != offered) return wrote(false);
@@ -160,6 +185,24 @@ ssize_t Connection::send_front(std::size_t& offered) {
   return send_pieces(socket_, pieces);
 }
 
+/// Within calls of the session too, so that it hears of nothing before the connection is settled.
+void Connection::write_failed(ssize_t error) {
+  if (!is_gone(error) || ending()) return abort();
+  reset_ = error == -ECONNRESET;
+  break_off();
+}
+
+/// The peer takes nothing any more. What it sent before that is still to be read: who answers early and closes, as with a 413,
+/// resets the connection while the request is on its way.
+void Connection::break_off() {
+  broken_ = true;
+  file_waits_ = false;
+  own_deadline_ = base::never;
+  out().clear();
+  update_interest();
+  schedule();
+}
+
 /// The peer takes more, or may.
 void Connection::resume_output() {
   file_waits_ = false;
@@ -169,6 +212,7 @@ void Connection::resume_output() {
 }
 
 void Connection::write_through(std::string_view head, std::string_view body) {
+  if (broken_) return;
   if ((interest_ & UV_WRITABLE) != 0 || ending()) return Link::write_through(head, body);
   std::array<std::string_view, pieces_per_write + 2> pieces;
   std::size_t count = out().peek(std::span(pieces).first(pieces_per_write));
@@ -177,6 +221,7 @@ void Connection::write_through(std::string_view head, std::string_view body) {
   pieces[count++] = head;
   pieces[count++] = body;
   const ssize_t sent = send_pieces(socket_, std::span(pieces).first(count));
+  if (is_gone(sent)) return write_failed(sent);
   if (sent < 0) return Link::write_through(head, body);  // the flush at the end of the turn meets the error, if it is one
   auto taken = static_cast<std::size_t>(sent);
   const std::size_t from_queue = std::min(taken, queued);
@@ -188,10 +233,11 @@ void Connection::write_through(std::string_view head, std::string_view body) {
 }
 
 std::optional<std::size_t> Connection::send_file(int file, std::uint64_t offset, std::size_t size) {
-  if (ending() || file_waits_) return 0;
+  if (ending() || broken_ || file_waits_) return 0;
   flush();  // not with MSG_MORE: over loopback, sendfile() took four times as long behind that
-  if (ending() || !out().empty()) return 0;
+  if (ending() || broken_ || !out().empty()) return 0;
   const ssize_t sent = send_part(socket_, file, static_cast<off_t>(offset), size);
+  if (is_gone(sent)) write_failed(sent);
   if (sent <= 0 && !would_block(sent)) return std::nullopt;  // no such file, or shorter now, or no peer: reading and writing tells
   const std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
   if (taken != 0) progress(taken, size - taken);
@@ -225,8 +271,9 @@ void Connection::wrote(bool all) {
 
 void Connection::update_interest() {
   if (closed_) return;
-  const bool reads = !peer_ended_ && !aborted() && (ending() ? shut_ : !input_held());
-  const bool writes = (file_waits_ || (!out().empty() && !held_back())) && !aborted();
+  const bool open = !broken_ && !aborted();
+  const bool reads = open && !peer_ended_ && (ending() ? shut_ : !input_held());
+  const bool writes = open && (file_waits_ || (!out().empty() && !held_back()));
   const auto wanted = static_cast<std::uint8_t>((reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
   if (wanted == interest_) return;
   interest_ = wanted;
@@ -276,6 +323,7 @@ void Connection::on_timer() {
 
 void Connection::on_settle() {
   if (!closed_) settle();
+  if (broken_ && !ending()) read_to_the_end();
   proceed_winding_up();
 }
 
@@ -301,7 +349,7 @@ void Connection::wind_up() {
 /// still sends, and closes. Closing at once could make the system answer late bytes with a reset, which destroys what is on its way.
 void Connection::proceed_winding_up() {
   if (!winding_up_ || closed_) return;
-  if (aborted()) return close();
+  if (aborted() || broken_) return close();
   if (!out().empty()) return update_interest();
   if (!std::exchange(shut_, true)) {
     ::shutdown(socket_, SHUT_WR);

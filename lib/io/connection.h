@@ -39,16 +39,20 @@ class Connection final : public session::Link, private Timed {
   ~Connection() override = default;
 
   void schedule() override { loop_.schedule(*this); }
-  void input_wanted_changed() override { update_interest(); }
+  void input_wanted_changed() override;
   void wind_up() override;
-  [[nodiscard]] bool blocked() const override { return file_waits_; }
+  [[nodiscard]] bool blocked() const override { return file_waits_ || (broken_ && origin_ == Origin::accepted); }
+  [[nodiscard]] bool nothing_came() const override;
   void output_ended() override;
 
   void on_ready(int status, int events);
   void on_reset();
+  void read_to_the_end();
   bool read();
   void resume_output();
   ssize_t send_front(std::size_t& offered);
+  void write_failed(ssize_t error);
+  void break_off();
   void wrote(bool all);
   void progress(std::size_t sent, std::size_t left);
   void update_interest();
@@ -75,6 +79,8 @@ class Connection final : public session::Link, private Timed {
   bool winding_up_ = false;
   bool shut_ = false;
   bool file_waits_ = false;  // for the socket to take more of a file
+  bool broken_ = false;      // the peer takes nothing any more; what it sent before that is still read
+  bool reset_ = false;       // so said a write; reading does not say it again, but shows an end that the peer never sent
   bool closed_ = false;
   bool handle_gone_ = false;
 };

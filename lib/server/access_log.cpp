@@ -17,8 +17,6 @@
 namespace wharf::server {
 namespace {
 
-constexpr std::string_view standard_output = "-";
-
 std::string not_opened(const std::string& path) {
   return base::concat("cannot open access log '", path, "': ", std::strerror(errno), "; name a file that can be written");
 }

@@ -19,6 +19,7 @@ class AccessLog {
  public:
   static constexpr std::size_t buffer_size = 64 * 1024;  ///< bytes that wait; a line longer than that still goes
   static constexpr int patience = 100;                   ///< milliseconds
+  static constexpr std::string_view standard_output = "-";
 
   /// Is told in one line when lines begin to be lost, and how many were lost when the file takes all again.
   using Report = std::function<void(const std::string&)>;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/log.h"
 
 namespace wharf::server {
 namespace {
@@ -106,11 +107,15 @@ void append_row(std::string& page, const ListedName& listed) {
 
 }  // namespace
 
-const std::string_view listing_lines =
-    "Content-Type: text/html; charset=utf-8\r\n"
-    "Content-Security-Policy: default-src 'none'; style-src 'sha256-gdpywOtikYYDBWnCxLu+Ht7y6HWFsYGlvmwltHwf/aQ='; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
-    "X-Content-Type-Options: nosniff\r\n";
+std::string_view listing_lines() {
+  static const std::string lines = base::concat(
+      "Content-Type: text/html; charset=utf-8\r\n"
+      "Content-Security-Policy: default-src 'none'; style-src ",
+      listing_style,
+      "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+      "X-Content-Type-Options: nosniff\r\n");
+  return lines;
+}
 
 FolderNames read_folder(const OpenFolder& root, Descriptor folder, const std::string& name, std::size_t most) {
   FolderNames found;

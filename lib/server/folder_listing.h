@@ -34,6 +34,9 @@ enum class Parent : std::uint8_t { none, shown };
 std::string listing_page(const FolderNames& names, std::string_view title, Parent parent);
 
 /// The field lines for such a page, each with its CRLF.
-extern const std::string_view listing_lines;
+std::string_view listing_lines();
+
+/// The page's style, as a source of a Content-Security-Policy: what other policies of the answer must allow too.
+inline constexpr std::string_view listing_style = "'sha256-gdpywOtikYYDBWnCxLu+Ht7y6HWFsYGlvmwltHwf/aQ='";
 
 }  // namespace wharf::server

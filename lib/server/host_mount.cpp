@@ -6,17 +6,24 @@
 
 #include "base/ascii.h"
 #include "codec/basic_credentials.h"
+#include "codec/http_target.h"
+#include "server/folder_listing.h"
 #include "session/row_exchange.h"
 
 namespace wharf::server {
 namespace {
 
-constexpr std::string_view security_lines =
-    "Content-Security-Policy: default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src "
-    "'none'\r\n"
-    "Referrer-Policy: no-referrer\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "X-Frame-Options: DENY\r\n";
+/// A browser heeds every policy of an answer, so this one allows what a listing of a folder brings along.
+std::string security_lines(const Mount& mount) {
+  const auto* files = std::get_if<Files>(&mount.serves);
+  const bool lists = files != nullptr && files->listing == Listing::on;
+  return base::concat("Content-Security-Policy: default-src 'self'; ", lists ? "style-src 'self' " : "",
+                      lists ? listing_style : std::string_view(), lists ? "; " : "",
+                      "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'\r\n"
+                      "Referrer-Policy: no-referrer\r\n"
+                      "X-Content-Type-Options: nosniff\r\n"
+                      "X-Frame-Options: DENY\r\n");
+}
 
 constexpr std::array<int, 4> redirect_statuses{301, 302, 307, 308};
 
@@ -27,12 +34,10 @@ struct Overloaded : Calls... {
 template <class... Calls>
 Overloaded(Calls...) -> Overloaded<Calls...>;
 
-bool is_field_value(std::string_view value) { return value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos; }
-
 std::string check_fields(const Mount& mount) {
   for (const auto& [name, value] : mount.fields) {
     if (!base::is_token(name)) return "mount '" + mount.prefix + "': '" + name + "' is no name of a field";
-    if (!is_field_value(value)) return "mount '" + mount.prefix + "': the value of " + name + " has a line break or NUL";
+    if (!base::is_field_value(value)) return "mount '" + mount.prefix + "': the value of " + name + " has a control character";
     for (const std::string_view own : {"Connection", "Content-Length", "Date", "Keep-Alive", "Transfer-Encoding"})
       if (base::equal_ignoring_case(name, own)) return "mount '" + mount.prefix + "': " + name + " is written by the server itself";
   }
@@ -52,7 +57,7 @@ std::string check_redirect(const Redirect& redirect) {
 std::string check_fixed(const Fixed& fixed) {
   if (fixed.status < 200 || fixed.status > 599)
     return "a fixed answer has a status from 200 to 599, not " + std::to_string(fixed.status);
-  if (!is_field_value(fixed.media_type)) return "the media type of a fixed answer has a line break or NUL";
+  if (!base::is_field_value(fixed.media_type)) return "the media type of a fixed answer has a control character";
   return {};
 }
 
@@ -81,6 +86,10 @@ session::Response moved(int status, std::string location) {
 std::string HostMount::check(const Mount& mount) {
   if (mount.prefix.empty() || mount.prefix.front() != '/' || mount.prefix.back() != '/')
     return "mount prefix '" + mount.prefix + "' must start and end with '/'";
+  if (const auto decoded = codec::percent_decode(mount.prefix); decoded && *decoded != mount.prefix)
+    return "mount prefix '" + mount.prefix + "' is compared with decoded paths: write '" + *decoded + "'";
+  if (mount.prefix.find("/./") != std::string::npos || mount.prefix.find("/../") != std::string::npos)
+    return "mount prefix '" + mount.prefix + "' is never asked for: clients leave out '.' and '..'";
   if (std::string fault = check_fields(mount); !fault.empty()) return fault;
   const Overloaded check_each{
       [](const Files& files) { return FileMount::check(files); },
@@ -98,7 +107,7 @@ base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Moun
                                                                       const MountParts& parts) {
   std::unique_ptr<HostMount> opened(new HostMount);
   opened->prefix_ = mount.prefix;
-  if (mount.security == SecurityFields::on) opened->lines_ += security_lines;
+  if (mount.security == SecurityFields::on) opened->lines_ += security_lines(mount);
   for (const auto& [name, value] : mount.fields) (((opened->lines_ += name) += ": ") += value) += "\r\n";
   if (mount.access) {
     auto gate = AccessGate::open(*mount.access, parts.outside, parts.log);

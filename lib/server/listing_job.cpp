@@ -19,7 +19,7 @@ void ListingJob::run() {
 void ListingJob::answer(session::Exchange& exchange) {
   if (!page_) return exchange.respond(session::text_response(503, "The folder can not be listed now."));
   session::Response response;
-  response.prepared = listing_lines;
+  response.prepared = listing_lines();
   response.source = std::make_unique<MemoryBody>(page_);
   exchange.respond(std::move(response));
 }

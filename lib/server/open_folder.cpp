@@ -12,6 +12,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -24,7 +25,12 @@ constexpr int read_file = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 constexpr int read_folder = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECTORY;
 constexpr int point_to = O_PATH | O_CLOEXEC;
 
-std::int64_t nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+/// A file may be dated some 292 years or more from 1970; then it is as far away as can be said.
+std::int64_t nanoseconds(const timespec& time) {
+  constexpr std::int64_t per_second = 1'000'000'000;
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / per_second - 1;
+  return std::clamp<std::int64_t>(time.tv_sec, -most, most) * per_second + time.tv_nsec;
+}
 
 FileStatus as_status(const struct stat& found) {
   FileStatus status;

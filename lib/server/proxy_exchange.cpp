@@ -121,10 +121,10 @@ void ProxyExchange::answer_fails(UpstreamFailure failure) {
   else refuse(failure);
 }
 
-/// RFC 9110 section 9.2.2: a connection that was kept may have been closed upstream while the request was on its way. The
+/// RFC 9110 section 9.2.2: a connection that was idle may have been closed upstream while the request was on its way. The
 /// next one is new: there is no third time.
 bool ProxyExchange::may_try_again(UpstreamFailure failure) const {
-  return failure == UpstreamFailure::closed && session_->has_served() && !body_begun_ && is_idempotent(exchange_.request().method);
+  return failure == UpstreamFailure::closed && session_->has_waited() && !body_begun_ && is_idempotent(exchange_.request().method);
 }
 
 void ProxyExchange::refuse(UpstreamFailure failure) {

@@ -15,11 +15,13 @@ void append_hex(std::string& text, std::uint64_t value) {
   text.append(digits.data(), end);
 }
 
-/// Size, time and number of the file, and the coding: a representation in another coding is another one (RFC 9110 section 8.8.3.3).
+/// Size, times and number of the file, and the coding: a representation in another coding is another one (RFC 9110 section
+/// 8.8.3.3). The time of the last change of whatever is known of the file can not be set back, as that of its content can.
 std::string entity_tag(const Representation& representation) {
   std::string tag = "\"";
   append_hex(tag, representation.identity.size);
   append_hex(tag += '-', static_cast<std::uint64_t>(representation.identity.modified));
+  append_hex(tag += '-', static_cast<std::uint64_t>(representation.identity.changed));
   append_hex(tag += '-', representation.identity.inode);
   if (representation.is_coded()) (tag += '-') += representation.coding;
   if (representation.is_made_here()) tag += "-made";

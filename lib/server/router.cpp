@@ -28,6 +28,23 @@ bool has_dot_segment(std::string_view path) {
   return false;
 }
 
+/// As some servers behind a proxy read a path: a backslash for a slash, empty segments merged, parameters of segments left out.
+std::string as_others_read(std::string_view path) {
+  std::string plain;
+  bool in_parameter = false;
+  for (const char each : path) {
+    const char c = each == '\\' ? '/' : each;
+    if (c == '/') in_parameter = false;
+    if (c == ';') in_parameter = true;
+    if (!in_parameter && !(c == '/' && plain.ends_with('/'))) plain += c;
+  }
+  return plain;
+}
+
+bool is_read_alike(std::string_view path) {
+  return path.find_first_of(";\\") == std::string_view::npos && path.find("//") == std::string_view::npos;
+}
+
 session::Response nothing_here() { return session::text_response(404, "There is nothing here."); }
 
 /// `OPTIONS *` (RFC 9110 section 9.3.7).
@@ -127,10 +144,17 @@ void Router::serve_host(session::Exchange& exchange, const Host& host) {
   serve_path(exchange, host, path);
 }
 
-void Router::serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path) {
+const HostMount* Router::mount_for(const Host& host, std::string_view decoded_path) {
   const auto found =
-      std::find_if(host.mounts.begin(), host.mounts.end(), [&path](const auto& mount) { return mount->matches(path.decoded); });
-  const HostMount* const mount = found != host.mounts.end() ? found->get() : nullptr;
+      std::find_if(host.mounts.begin(), host.mounts.end(), [&](const auto& mount) { return mount->matches(decoded_path); });
+  return found != host.mounts.end() ? found->get() : nullptr;
+}
+
+/// What guards one mount must not be gone around by a spelling that leads to another, where a server behind reads both alike.
+void Router::serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path) {
+  const HostMount* const mount = mount_for(host, path.decoded);
+  if (!is_read_alike(path.decoded) && mount_for(host, as_others_read(path.decoded)) != mount)
+    return exchange.respond(nothing_here());
   std::string user;
   if (mount != nullptr) {
     exchange.add_lines(mount->lines());
@@ -138,7 +162,9 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
     if (host.log && !user.empty()) host.log->line(exchange).user = user;
   }
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
-  if (codec::wants_websocket(exchange.request()) && (mount == nullptr || !mount->is_proxy()))
+  const codec::RequestHead& head = exchange.request();
+  const bool may_upgrade = head.version == codec::HttpVersion::http11;  // RFC 9110 section 7.8
+  if (may_upgrade && codec::wants_websocket(head) && (mount == nullptr || !mount->is_proxy()))
     return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});
   if (mount == nullptr) return exchange.respond(nothing_here());
   mount->serve(exchange, path, entered);

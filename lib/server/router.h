@@ -47,6 +47,7 @@ class Router final : public session::Handler {
   Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits);
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
   static void serve_host(session::Exchange& exchange, const Host& host);
+  static const HostMount* mount_for(const Host& host, std::string_view decoded_path);
   static void serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path);
   static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);
 

@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "base/ascii.h"
 #include "io/listener.h"
+#include "server/access_log.h"
+#include "server/file_mount.h"
 #include "server/plugin_loader.h"
 #include "server/protocol_table.h"
 #include "server/worker.h"
@@ -21,12 +24,13 @@ namespace {
 using server::Worker;
 
 /// All descriptors that the process may have, less what the server itself and the program around it need.
-std::size_t connections_by_descriptors(unsigned threads) {
+std::size_t connections_by_descriptors(unsigned threads, std::size_t open_files, bool proxies) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1'000'000;
-  const std::size_t reserve = 32 + std::size_t{16} * threads;
+  const std::size_t reserve = 32 + (16 + open_files) * threads;
   const auto all = static_cast<std::size_t>(limit.rlim_cur);
-  return all > reserve + 1 ? all - reserve : 1;
+  const std::size_t left = all > reserve ? all - reserve : 1;
+  return std::max<std::size_t>(1, proxies ? left / 2 : left);  // behind a proxied client is another connection
 }
 
 base::LogLevel level_of(const ServerOptions& options) {
@@ -74,6 +78,7 @@ class Server::Implementation {
     std::thread thread;
   };
 
+  [[nodiscard]] bool proxies() const;
   Error prepare(uv_loop_s* foreign);
   Error give_sockets();
   void start_threads();
@@ -99,12 +104,25 @@ class Server::Implementation {
 
 // ---- Setting up ----
 
+namespace {
+
+/// Relative names are of the folder that the program is in now, wherever it goes later.
+void resolve_names(VirtualHost& host) {
+  for (Mount& mount : host.mounts) {
+    if (auto* files = std::get_if<Files>(&mount.serves)) *files = server::FileMount::resolved(std::move(*files));
+    if (mount.access) mount.access->file = std::filesystem::absolute(mount.access->file);
+  }
+  if (std::string& log = host.access_log.file; !log.empty() && log != server::AccessLog::standard_output)
+    log = std::filesystem::absolute(log);
+}
+
+}  // namespace
+
 Error Server::Implementation::add(VirtualHost host) {
   for (const VirtualHost& other : hosts_)
     if (base::equal_ignoring_case(other.name, host.name)) return {"there are two virtual hosts '" + host.name + "'"};
   if (std::string fault = server::Router::check(host); !fault.empty()) return {std::move(fault)};
-  for (Mount& mount : host.mounts)
-    if (auto* files = std::get_if<Files>(&mount.serves)) *files = server::FileMount::resolved(std::move(*files));
+  resolve_names(host);
   std::vector<std::string> named = host.protocols;
   if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
   for (const auto& [name, options] : host.options) named.push_back(name);
@@ -118,6 +136,13 @@ Error Server::Implementation::add(VirtualHost host) {
   }
   hosts_.push_back(std::move(host));
   return {};
+}
+
+bool Server::Implementation::proxies() const {
+  const auto is_proxy = [](const Mount& mount) { return std::holds_alternative<Proxy>(mount.serves); };
+  return std::any_of(hosts_.begin(), hosts_.end(), [&is_proxy](const VirtualHost& host) {
+    return std::any_of(host.mounts.begin(), host.mounts.end(), is_proxy);
+  });
 }
 
 Error Server::Implementation::add(const wharf_plugin& plugin) {
@@ -208,7 +233,8 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   if (Error error = server::check_compression(options_.compression)) return error;
   if (hosts_.empty()) hosts_.emplace_back();
   const std::size_t wanted = options_.limits.connections;
-  const std::size_t connections = wanted != 0 ? wanted : connections_by_descriptors(options_.threads);
+  const std::size_t connections =
+      wanted != 0 ? wanted : connections_by_descriptors(options_.threads, options_.files.open_files, proxies());
   server::FloorLimits limits(options_.limits, std::max<std::size_t>(1, connections / options_.threads));
   limits.ws.compression = options_.compression;
   statistics_.row_names = protocols();
@@ -282,7 +308,8 @@ void Server::Implementation::stop(std::function<void()> stopped) {
 
 void Server::Implementation::reopen_logs() {
   const std::lock_guard lock(mutex_);
-  for (Place& place : places_) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
+  for (Place& place : places_)
+    if (place.worker) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
 }
 
 /// Where the loop never ran, it takes what was posted while its worker is being destroyed.
@@ -295,7 +322,12 @@ void Server::Implementation::stop_place(Place& place) {
 /// On the loop's thread, with nothing left in the loop. On a caller's loop this is the end; own loops return from run() next.
 void Server::Implementation::place_stopped(Place& place) {
   if (!foreign_) return;
-  place.worker.reset();
+  std::unique_ptr<Worker> gone;  // without the lock: as in join()
+  {
+    const std::lock_guard lock(mutex_);
+    gone = std::move(place.worker);
+  }
+  gone.reset();
   if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
 }
 

@@ -13,6 +13,7 @@ UpstreamSession* UpstreamPool::take() {
     UpstreamSession* const session = idle_.back();
     idle_.pop_back();
     if (session->usable()) return session;
+    session->cancel();
   }
   return nullptr;
 }

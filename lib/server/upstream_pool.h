@@ -50,7 +50,7 @@ class UpstreamPool {
   UpstreamPool(const UpstreamPool&) = delete;
   UpstreamPool& operator=(const UpstreamPool&) = delete;
 
-  /// The idle connection that was used last; nullptr: there is none.
+  /// The idle connection that was used last and can be used still; nullptr: there is none.
   UpstreamSession* take();
   /// Calls back once, later, unless forget() comes first. The place is the waiter's until then.
   Place connect(Waiter& waiter);

@@ -133,7 +133,7 @@ void UpstreamSession::take_answer(const codec::AnswerHead& head) {
   keeps_ = codec::keep_alive(head) && framing_.body != codec::AnswerBody::until_close;
   left_ = framing_.content_length;
   chunks_.reset();
-  if (framing_.body == codec::AnswerBody::chunked) chunks_.emplace(limits_.chunk);
+  if (framing_.body == codec::AnswerBody::chunked) chunks_.emplace(limits_.chunk, codec::Trailers::dropped);
   stage_ = Stage::body;
   link_.set_deadline(link_.now() + limits_.answer_idle);
   const bool has_length = declared.body == codec::AnswerBody::length;
@@ -178,7 +178,6 @@ void UpstreamSession::hand_over(std::string_view piece) {
 void UpstreamSession::answer_over() {
   const bool clean = request_complete_ && link_.out().empty();
   stage_ = Stage::idle;
-  served_ = true;
   chunks_.reset();
   if (std::exchange(held_, false)) link_.resume_input();
   std::exchange(receiver_, nullptr)->answer_ends();
@@ -188,6 +187,7 @@ void UpstreamSession::answer_over() {
 
 void UpstreamSession::wait() {
   if (!pool_.keep(*this)) return cancel();
+  has_waited_ = true;
   link_.set_deadline(link_.now() + limits_.connection_idle);
 }
 

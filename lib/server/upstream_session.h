@@ -79,8 +79,11 @@ class UpstreamSession final : public session::Session {
   void cancel();
   /// For the pool: nobody has a request. The session is kept for later ones, or ends.
   void wait();
-  [[nodiscard]] bool has_served() const { return served_; }  ///< a request before this one
-  [[nodiscard]] bool usable() const { return !link_.ending(); }
+  /// In the pool, before this request: upstream may have closed the connection, since it had nothing to do.
+  [[nodiscard]] bool has_waited() const { return has_waited_; }
+  /// Whether a request may go out: upstream has neither ended the connection nor said anything since the last answer, not even
+  /// in this turn of the loop.
+  [[nodiscard]] bool usable() const { return !link_.ending() && link_.quiet(); }
   [[nodiscard]] session::Link& link() { return link_; }
 
   // ---- Session ----
@@ -122,7 +125,7 @@ class UpstreamSession final : public session::Session {
   bool begun_ = false;  // a byte of the answer has come
   bool keeps_ = false;  // the answer lets the connection go on
   bool held_ = false;
-  bool served_ = false;
+  bool has_waited_ = false;
   bool shutting_down_ = false;
 };
 

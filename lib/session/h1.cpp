@@ -33,7 +33,7 @@ void H1::start() { set_deadline(link_.now() + context_.limits.head_time); }
 std::size_t H1::input(std::span<char> bytes) {
   std::span<char> rest = bytes;
   for (int requests = 0; !rest.empty() && !tunnelled_ && !link_.ending();) {
-    if (intake_ == Intake::dropping || (open_ && intake_ == Intake::reading && !paused_)) {
+    if (takes_body()) {
       rest = take_body(rest);
     } else if (open_ || waiting_) {
       break;
@@ -67,7 +67,8 @@ std::size_t H1::take_head(std::span<char> bytes) {
 
 std::size_t H1::take_more_head(std::span<char> bytes) {
   const std::size_t before = incoming_->bytes.size();
-  const std::size_t room = context_.limits.head.head + 4 - before;  // and the skipped empty line; beyond it the parser fails
+  // And the skipped empty line; beyond it the parser fails.
+  const std::size_t room = std::min(context_.limits.head.head, std::numeric_limits<std::size_t>::max() / 2) + 4 - before;
   incoming_->bytes.append(bytes.data(), std::min(bytes.size(), room));
   switch (incoming_->parser.parse(incoming_->bytes)) {
     case codec::RequestParser::State::done: {
@@ -88,19 +89,30 @@ void H1::handle(const codec::RequestHead& head) {
   answer_ = Answer::none;
   end_ = {};
   without_body_ = head.method == "HEAD";
-  keep_alive_ = head.keep_alive && !shutting_down_;
+  keep_alive_ = head.keep_alive && !shutting_down_ && head.method != "CONNECT";  // behind it may come what is no request
   paused_ = drain_owed_ = again_ = revisited_ = false;
   lines_ = {};
   body_.begin(head, context_.limits.chunk);
   intake_ = body_.done() ? Intake::complete : Intake::waiting;
   body_received_ = 0;
   answer_time_ = context_.limits.answer_time;
-  const std::string_view expectation = body_.done() ? std::string_view() : head.field("Expect");
-  awaits_continue_ = expectation.data() != nullptr && head.version == codec::HttpVersion::http11;
-  if (awaits_continue_ && !base::equal_ignoring_case(expectation, "100-continue")) {
-    return refuse({417, "The one expectation that is known here is 100-continue."});
-  }
+  if (!body_.done() && !knows_expectations(head)) return refuse({417, "The one expectation that is known here is 100-continue."});
   dispatch();
+}
+
+/// RFC 9110 section 10.1.1: what an HTTP/1.0 request expects does not count.
+bool H1::knows_expectations(const codec::RequestHead& head) {
+  awaits_continue_ = false;
+  if (head.version != codec::HttpVersion::http11) return true;
+  bool knows_all = true;
+  for (const codec::Field& field : head.fields) {
+    if (!base::equal_ignoring_case(field.name, "Expect")) continue;
+    base::for_each_list_item(field.value, [&](std::string_view expectation) {
+      awaits_continue_ = true;
+      knows_all = knows_all && base::equal_ignoring_case(expectation, "100-continue");
+    });
+  }
+  return knows_all;
 }
 
 /// The handler's turn, the first or another.
@@ -156,11 +168,12 @@ void H1::keep_request() {
 
 void H1::refuse(const codec::HeadError& error) {
   open_ = true;
+  without_body_ = request_ != nullptr && request_->method == "HEAD";
   request_ = nullptr;
   lines_ = {};
   answer_ = Answer::none;
   end_ = {};
-  keep_alive_ = without_body_ = false;
+  keep_alive_ = false;
   intake_ = Intake::complete;
   ++calls_;
   respond(text_response(error.status, error.reason));
@@ -203,7 +216,7 @@ std::span<char> H1::take_body(std::span<char> bytes) {
   std::string_view rest(bytes.data(), bytes.size());
   body_heard_ = link_.now();
   awaits_continue_ = false;
-  for (bool more = true; more && !link_.ending() && !paused_;) {
+  for (bool more = true; more && takes_body() && !link_.ending();) {
     std::string_view piece;
     switch (body_.next(rest, piece)) {
       case RequestBody::State::piece: take_piece(piece); break;
@@ -264,7 +277,7 @@ void H1::body_failed(const codec::HeadError& error) {
 /// On a fresh stack; what the responder did to the exchange is seen to afterwards.
 template <class Call>
 void H1::call_responder(Call&& call) {
-  if (!responder_) return;
+  if (!responder_ || tunnelled_ || link_.ending()) return;
   ++calls_;
   call(*responder_);
   --calls_;
@@ -290,7 +303,7 @@ void H1::over() {
 
 /// To those who have to do with it.
 void H1::tell_over() {
-  open_ = false;
+  open_ = drain_owed_ = again_ = false;
   answer_due_ = tick_due_ = base::never;
   const std::unique_ptr<Responder> responder = std::move(responder_);
   const std::unique_ptr<ExchangeObserver> observer = std::move(observer_);
@@ -315,10 +328,16 @@ void H1::wait_for_room() {
   link_.want_room();
 }
 
+/// Whether bytes of a body have somewhere to go. Who has answered in full is told no more of it.
+bool H1::takes_body() const {
+  if (tunnelled_) return false;
+  return intake_ == Intake::dropping || (open_ && intake_ == Intake::reading && !paused_ && answer_ != Answer::complete);
+}
+
 /// Input is taken where somebody has a use for it.
 void H1::update_input() {
-  const bool takes_body = intake_ == Intake::dropping || (open_ && intake_ == Intake::reading && !paused_);
-  if (takes_body || (!open_ && !waiting_)) link_.resume_input();
+  if (tunnelled_) return;  // it is another session's
+  if (takes_body() || (!open_ && !waiting_)) link_.resume_input();
   else link_.hold_input();
 }
 
@@ -363,7 +382,9 @@ void H1::set_deadline(base::Time when) {
   arm();
 }
 
-void H1::arm() { link_.set_deadline(std::min({deadline_, answer_due_, tick_due_})); }
+void H1::arm() {
+  if (!tunnelled_) link_.set_deadline(std::min({deadline_, answer_due_, tick_due_}));
+}
 
 base::Time H1::body_due() const {
   if (intake_ == Intake::complete || intake_ == Intake::waiting || paused_) return base::never;

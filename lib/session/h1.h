@@ -107,9 +107,11 @@ class H1 final : public Session, private Exchange {
   std::size_t take_head(std::span<char> bytes);
   std::size_t take_more_head(std::span<char> bytes);
   void handle(const codec::RequestHead& head);
+  bool knows_expectations(const codec::RequestHead& head);
   void dispatch();
   void keep_request();
   void refuse(const codec::HeadError& error);
+  [[nodiscard]] bool takes_body() const;
   std::span<char> take_body(std::span<char> bytes);
   void take_piece(std::string_view piece);
   void body_came();

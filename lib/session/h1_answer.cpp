@@ -18,7 +18,7 @@ constexpr std::uint64_t file_bytes_per_turn = 2 * 1024 * 1024;
 
 /// Fields that say how this connection carries the answer: not a handler's business.
 bool is_framing(std::string_view name) {
-  for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Date"})
+  for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive"})
     if (base::equal_ignoring_case(name, own)) return true;
   return false;
 }
@@ -46,13 +46,15 @@ bool H1::has_body(int status) const { return !without_body_ && status >= 200 && 
 
 void H1::write_head(const Response& response, std::optional<std::uint64_t> length, Delimiting delimiting) {
   codec::ResponseHead head(response.status, std::move(context_.head_memory));
-  head.lines(context_.date_line());
   bool offers_upgrade = false;
+  bool dated = false;  // by the server that made the answer (RFC 9110 section 6.6.1)
   for (const auto& [name, value] : response.fields) {
     if (is_framing(name)) continue;
     head.field(name, value);
     offers_upgrade = offers_upgrade || base::equal_ignoring_case(name, "Upgrade");
+    dated = dated || base::equal_ignoring_case(name, "Date");
   }
+  if (!dated) head.lines(context_.date_line());
   head.lines(response.prepared);
   head.lines(lines_);
   if (length) head.field("Content-Length", *length);
@@ -195,12 +197,14 @@ void H1::end() {
 
 void H1::abort() {
   if (!open_ || answer_ == Answer::complete) return;
+  link_.flush();  // answers before this one
   link_.abort();
 }
 
 /// The handler broke its word.
 void H1::fault(std::string_view what) {
   context_.log.error(link_.address(), ": ", what, "; the connection is cut");
+  link_.flush();  // answers before this one
   link_.abort();
 }
 

@@ -88,12 +88,14 @@ void Link::deliver_end_of_input() {
 
 void Link::deliver_deadline() {
   const Turn turn(*this);
+  if (next_ && !ending()) swap_session();  // whose deadline it is
   if (session_ && !ending()) session_->deadline();
   settle();
 }
 
 void Link::deliver_shut_down() {
   const Turn turn(*this);
+  if (next_ && !ending()) swap_session();
   if (session_ && !ending()) session_->shut_down();
   settle();
 }

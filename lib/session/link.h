@@ -80,6 +80,10 @@ class Link {
     return out_.size() > limits_->high_water;
   }
 
+  /// Whether the peer has neither ended nor sent anything that the session has not been given. This asks the carrier anew: what
+  /// has come since the carrier looked last counts too, and will be delivered all the same.
+  [[nodiscard]] bool quiet() const { return !input_ended_ && kept_input_ == nullptr && nothing_came(); }
+
   /// room() is called once when at most the low-water mark is queued.
   void want_room() { wants_room_ = true; }
 
@@ -125,8 +129,11 @@ class Link {
 
   // ---- What a carrier provides. ----
 
-  /// Whether the carrier refused file bytes and waits until it takes some again, with an empty queue. There is no room then.
+  /// Whether there is no room although the queue is empty: the carrier refused file bytes and waits until it takes some again, or
+  /// takes nothing any more.
   [[nodiscard]] virtual bool blocked() const { return false; }
+  /// Whether nothing of the peer's, neither bytes nor its end, waits with the carrier to be delivered.
+  [[nodiscard]] virtual bool nothing_came() const { return true; }
   /// Everything has left after end_output(): the peer is told. Called once.
   virtual void output_ended() = 0;
 

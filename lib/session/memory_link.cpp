@@ -13,12 +13,12 @@ void MemoryLink::open(std::unique_ptr<Session> first) {
 }
 
 void MemoryLink::receive(std::string_view bytes) {
-  waiting_ += bytes;
+  arrive(bytes);
   run();
 }
 
 void MemoryLink::receive_end() {
-  peer_ended_ = true;
+  arrive_end();
   run();
 }
 

@@ -26,6 +26,9 @@ class MemoryLink final : public Link {
   /// The peer sends. Kept back while the session holds its input, as a socket would.
   void receive(std::string_view bytes);
   void receive_end();
+  /// The same, but the session does not hear of it before the next turn.
+  void arrive(std::string_view bytes) { waiting_ += bytes; }
+  void arrive_end() { peer_ended_ = true; }
   void server_stops();
 
   /// How much more the peer takes before it blocks; what the session writes beyond it stays in the queue.
@@ -54,6 +57,7 @@ class MemoryLink final : public Link {
   void input_wanted_changed() override {}
   void wind_up() override {}
   void output_ended() override { output_over_ = true; }
+  [[nodiscard]] bool nothing_came() const override { return waiting_.empty() && !peer_ended_; }
   void after();
 
   const base::Time& now_;

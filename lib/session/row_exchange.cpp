@@ -145,7 +145,7 @@ bool RowExchange::may_answer() {
 }
 
 bool RowExchange::add_field(std::string_view name, std::string_view value) {
-  const bool fits = base::is_token(name) && value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+  const bool fits = base::is_token(name) && base::is_field_value(value);
   if (over_ || exchange_->answered() || !fits || is_own_field(name)) return false;
   fields_.emplace_back(name, value);
   return true;

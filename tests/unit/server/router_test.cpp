@@ -192,7 +192,7 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
   fields.fields = {{"Content-Length", "1"}};
   CHECK(fault(fields) == "mount '/': Content-Length is written by the server itself");
   fields.fields = {{"A", "b\r\nc: d"}};
-  CHECK(fault(fields) == "mount '/': the value of A has a line break or NUL");
+  CHECK(fault(fields) == "mount '/': the value of A has a control character");
   fields.fields = {{"A b", "c"}};
   CHECK(fault(fields) == "mount '/': 'A b' is no name of a field");
   VirtualHost twice;

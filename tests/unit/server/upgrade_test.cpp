@@ -80,7 +80,6 @@ TEST_CASE("upgrade: every refusal says why, and nothing is upgraded") {
   two_versions.emplace_back("Sec-WebSocket-Version", "13");
   const RefusedHandshake refusals[] = {
       {request(good, "POST / HTTP/1.1"), 400, "A WebSocket handshake must be a GET request.\n"},
-      {request(good, "GET / HTTP/1.0"), 400, "A WebSocket handshake must be HTTP/1.1.\n"},
       {request(with(good, "Connection", "")), 400, "A WebSocket handshake must have \"Connection: Upgrade\".\n"},
       {request(with(good, "Connection", "keep-alive")), 400, "A WebSocket handshake must have \"Connection: Upgrade\".\n"},
       {request(with(good, "Content-Length", "1")), 400, "A WebSocket handshake must not have a body.\n"},
@@ -246,4 +245,13 @@ TEST_CASE("upgrade: a frame that arrives together with the handshake is not lost
   const std::string frame("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", 11);
   served.ask(request(handshake("chat")) + frame + frame);
   CHECK(received == "HelloHello");
+}
+
+TEST_CASE("upgrade: an HTTP/1.0 request's Upgrade is ignored (RFC 9110 section 7.8)") {
+  VirtualHost host;
+  host.mounts = {{"/", Fixed{200, "text/plain", "the page"}}};
+  Served served({host}, {plain_row("chat")});
+  const Answer answer = served.ask(request(handshake("chat"), "GET / HTTP/1.0"));
+  CHECK(answer.status == 200);
+  CHECK(answer.body == "the page");
 }
