@@ -46,6 +46,7 @@ struct Settings {
   std::vector<std::string> protocol_options;
   std::string unix_socket;
   std::string files;
+  std::vector<std::string> mounts;
   std::vector<std::string> proxies;
   std::vector<std::string> passwords;
   std::vector<std::string> origins;
@@ -75,6 +76,9 @@ bool is_folder(const char* path) {
 void add_http_options(CLI::App& app, Settings& settings) {
   app.add_option("-U,--unix-socket", settings.unix_socket, "Path of a unix socket to listen on, instead of a port");
   app.add_option("--files", settings.files, "Folder to serve with listings at /files/");
+  app.add_option("--mount", settings.mounts,
+                 "Prefix whose requests a protocol answers, like /tally/=tally; may be given several times")
+      ->allow_extra_args(false);
   app.add_option("--proxy", settings.proxies,
                  "Prefix that another server answers, like /app/=http://127.0.0.1:8080/ or /app/=unix:/run/app.sock; may be given "
                  "several times")
@@ -195,12 +199,22 @@ std::optional<std::pair<std::string, std::string>> split_assignment(const std::s
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
-wharf::Error take_proxies(wharf::VirtualHost& host, const Settings& settings) {
+/// In the place of what was mounted there.
+void mount_instead(wharf::VirtualHost& host, wharf::Mount mount) {
+  std::erase_if(host.mounts, [&mount](const wharf::Mount& other) { return other.prefix == mount.prefix; });
+  host.mounts.push_back(std::move(mount));
+}
+
+wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
+  for (const std::string& text : settings.mounts) {
+    const auto parts = split_assignment(text);
+    if (!parts) return {"--mount takes PREFIX=PROTOCOL, not '" + text + "'"};
+    mount_instead(host, {parts->first, wharf::Requests{parts->second}});
+  }
   for (const std::string& text : settings.proxies) {
     const auto parts = split_assignment(text);
     if (!parts) return {"--proxy takes PREFIX=URL, not '" + text + "'"};
-    std::erase_if(host.mounts, [&parts](const wharf::Mount& mount) { return mount.prefix == parts->first; });
-    host.mounts.push_back({parts->first, wharf::Proxy{parts->second}});
+    mount_instead(host, {parts->first, wharf::Proxy{parts->second}});
   }
   for (const std::string& text : settings.passwords) {
     const auto parts = split_assignment(text);
@@ -229,7 +243,7 @@ int serve(const Settings& settings) {
 
   wharf::VirtualHost host;
   add_mounts(host, server, settings);
-  if (const wharf::Error error = take_proxies(host, settings)) return fail(wrong_usage, error.message);
+  if (const wharf::Error error = take_mounts(host, settings)) return fail(wrong_usage, error.message);
   host.origins = settings.origins;
   host.access_log.file = settings.access_log;
   if (settings.access_log_format == "json") host.access_log.format = wharf::LogFormat::json;

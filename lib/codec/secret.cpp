@@ -11,6 +11,7 @@ namespace wharf::codec {
 void wipe(void* at, std::size_t size) { OPENSSL_cleanse(at, size); }
 
 void wipe(std::string& text) {
+  text.resize(text.capacity());
   wipe(text.data(), text.size());
   text.clear();
 }

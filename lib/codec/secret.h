@@ -12,7 +12,8 @@ namespace wharf::codec {
 
 /// Overwrites what must not stay in memory; the compiler does not leave it out.
 void wipe(void* at, std::size_t size);
-/// And empties it. What the string held before it grew into other memory is out of reach.
+/// And empties it, with what a longer text or one that was moved out has left there. What the string held before it grew into
+/// other memory is out of reach.
 void wipe(std::string& text);
 
 /// Whether both are the same, in a time that depends on their sizes alone.

@@ -1,31 +1,68 @@
 #include "server/access_gate.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "codec/basic_credentials.h"
 #include "server/password_hash.h"
 
 namespace wharf::server {
 
-/// One password being checked. The thread of the pool touches the first four members alone.
+/// One password to be checked, for all exchanges that came with it. The thread of the pool touches the first four members alone.
 struct AccessGate::Check {
+  enum class Stage : std::uint8_t { queued, running, over };
+
+  Check(codec::Credentials given, std::string from_file, Known known_user, std::string from)
+      : credentials(std::move(given)), hash(std::move(from_file)), known(known_user), client(std::move(from)) {}
+  ~Check() { codec::wipe(credentials.password); }
+  Check(const Check&) = delete;
+  Check& operator=(const Check&) = delete;
+
   codec::Credentials credentials;
   std::string hash;
   Known known;  // else the hash is one that nothing matches, for the sake of the time
   bool right = false;
-  session::Exchange* exchange = nullptr;  // nullptr: it is over
+  std::string client;  // its address
+  Stage stage = Stage::queued;
+  std::vector<Waiting*> waiting;
 };
 
-/// Keeps the check from an exchange that is gone.
+/// An exchange that waits for a check. A check that nobody waits for any more is not begun.
 struct AccessGate::Waiting final : session::Responder {
-  explicit Waiting(std::shared_ptr<Check> of) : check(std::move(of)) {}
-  ~Waiting() override { check->exchange = nullptr; }
+  Waiting(AccessGate& of, std::shared_ptr<Check> awaited, session::Exchange& asked)
+      : gate(of), check(std::move(awaited)), exchange(asked) {
+    check->waiting.push_back(this);
+  }
+  ~Waiting() override {
+    check->waiting.erase(std::remove(check->waiting.begin(), check->waiting.end(), this), check->waiting.end());
+    if (check->waiting.empty() && check->stage == Check::Stage::queued) gate.take_off(*check);
+  }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
+  AccessGate& gate;
   std::shared_ptr<Check> check;
+  session::Exchange& exchange;
 };
+
+namespace {
+
+/// Without the port.
+std::string client_of(const session::Link& link) {
+  std::string address = link.address();
+  address.resize(std::min(address.rfind(':'), address.size()));
+  return address;
+}
+
+void refuse_crowd(session::Exchange& exchange) {
+  session::Response response = session::text_response(503, "Too many passwords are being checked.");
+  response.fields.emplace_back("Retry-After", "1");
+  exchange.respond(std::move(response));
+}
+
+}  // namespace
 
 base::Result<std::unique_ptr<AccessGate>, std::string> AccessGate::open(const PasswordAccess& access, Outside* outside,
                                                                         base::Log& log) {
@@ -70,36 +107,96 @@ AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& 
     else refuse(exchange);
     return right ? Verdict::enters : Verdict::refused;
   }
-  if (checks_ >= most_checks) {
-    session::Response response = session::text_response(503, "Too many passwords are being checked.");
-    response.fields.emplace_back("Retry-After", "1");
-    exchange.respond(std::move(response));
-    return Verdict::refused;
+  const Verdict verdict = check_elsewhere(exchange, *credentials, hash, known);
+  codec::wipe(credentials->password);
+  return verdict;
+}
+
+/// A browser opens several connections at once, each with the same credentials: one check does for all.
+AccessGate::Verdict AccessGate::check_elsewhere(session::Exchange& exchange, const codec::Credentials& credentials,
+                                                const std::string& hash, Known known) {
+  const auto same = std::find_if(checks_.begin(), checks_.end(), [&](const std::shared_ptr<Check>& each) {
+    return each->credentials.user == credentials.user && each->hash == hash && each->known == known &&
+           codec::equal_in_constant_time(each->credentials.password, credentials.password);
+  });
+  std::shared_ptr<Check> check;
+  if (same != checks_.end()) {
+    check = *same;
+  } else {
+    check = std::make_shared<Check>(credentials, hash, known, client_of(exchange.link()));
+    if (!make_room(check->client)) {
+      refuse_crowd(exchange);
+      return Verdict::refused;
+    }
+    checks_.push_back(check);
+    run_next();
   }
-  check_elsewhere(exchange, std::move(*credentials), hash, known);
+  exchange.set_responder(std::make_unique<Waiting>(*this, std::move(check), exchange));
   return Verdict::later;
 }
 
-/// The thread of the pool may outlive everything here but what it holds itself; `done` comes only while the loop and the gate are there.
-void AccessGate::check_elsewhere(session::Exchange& exchange, codec::Credentials credentials, const std::string& hash,
-                                 Known known) {
-  auto check = std::make_shared<Check>(Check{std::move(credentials), hash, known, false, &exchange});
-  exchange.set_responder(std::make_unique<Waiting>(check));
-  ++checks_;
-  outside_->work(
-      [check] { check->right = password_matches(check->credentials.password, check->hash) && check->known == Known::yes; },
-      [this, check] { checked(*check); });
+/// Where the queue is full, the client with the most checks in it loses its last: it is the crowd. False where that is this one.
+bool AccessGate::make_room(std::string_view client) {
+  const auto is_queued = [](const std::shared_ptr<Check>& check) { return check->stage == Check::Stage::queued; };
+  const auto queued_of = [&](std::string_view whose) {
+    return std::count_if(checks_.begin(), checks_.end(),
+                         [&](const auto& each) { return is_queued(each) && each->client == whose; });
+  };
+  if (std::cmp_less(std::count_if(checks_.begin(), checks_.end(), is_queued), most_queued)) return true;
+  std::shared_ptr<Check> last;
+  std::ptrdiff_t most = queued_of(client);
+  for (const std::shared_ptr<Check>& each : checks_) {
+    if (!is_queued(each)) continue;
+    if (const std::ptrdiff_t count = queued_of(each->client); count > most) {
+      most = count;
+      last = each;
+    } else if (last && last->client == each->client) {
+      last = each;
+    }
+  }
+  if (!last) return false;
+  last->stage = Check::Stage::over;
+  take_off(*last);
+  for (Waiting* each : std::exchange(last->waiting, {})) refuse_crowd(each->exchange);
+  return true;
+}
+
+void AccessGate::take_off(const Check& check) {
+  checks_.erase(std::remove_if(checks_.begin(), checks_.end(), [&check](const auto& each) { return each.get() == &check; }),
+                checks_.end());
+}
+
+/// In turn by client, so that one with many passwords to try keeps the others waiting for no more than one of them. The thread of the
+/// pool may outlive everything here but what it holds itself; `done` comes only while the loop and the gate are there.
+void AccessGate::run_next() {
+  const auto running_of = [this](std::string_view whose) {
+    return std::count_if(checks_.begin(), checks_.end(),
+                         [whose](const auto& each) { return each->stage == Check::Stage::running && each->client == whose; });
+  };
+  while (running_ < most_checks) {
+    std::shared_ptr<Check> next;
+    for (const std::shared_ptr<Check>& each : checks_)
+      if (each->stage == Check::Stage::queued && (!next || running_of(each->client) < running_of(next->client))) next = each;
+    if (!next) return;
+    next->stage = Check::Stage::running;
+    ++running_;
+    outside_->work([next] { next->right = password_matches(next->credentials.password, next->hash) && next->known == Known::yes; },
+                   [this, next] { checked(*next); });
+  }
 }
 
 void AccessGate::checked(Check& check) {
-  --checks_;
+  --running_;
+  check.stage = Check::Stage::over;
+  take_off(check);
   if (check.right) cache_.remember(check.credentials, check.hash, outside_->now());
   const bool remembered = check.right && cache_.knows(check.credentials, check.hash, outside_->now());
-  codec::wipe(check.credentials.password);
-  if (check.exchange == nullptr) return;
-  if (remembered) check.exchange->handle_again();
-  else if (check.right) check.exchange->respond(session::text_response(500, "This server can not remember who came in."));
-  else refuse(*check.exchange);
+  for (Waiting* each : std::exchange(check.waiting, {})) {
+    if (remembered) each->exchange.handle_again();
+    else if (check.right) each->exchange.respond(session::text_response(500, "This server can not remember who came in."));
+    else refuse(each->exchange);
+  }
+  run_next();
 }
 
 }  // namespace wharf::server

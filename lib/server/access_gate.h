@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -17,8 +19,10 @@ namespace wharf::server {
 /// Lets in who names a user of a password file and the password (RFC 7617). One per mount and loop; outlives the exchanges of its loop.
 class AccessGate {
  public:
-  /// Passwords being checked at once, each on a thread of the pool; beyond it: 503.
+  /// Passwords being checked at once, each on a thread of the pool.
   static constexpr std::size_t most_checks = 4;
+  /// And those that wait for it; beyond it: 503, to the client that has the most of them.
+  static constexpr std::size_t most_queued = 64;
 
   /// `outside` may be nullptr: then passwords are checked on the loop's thread. The error is one line.
   static base::Result<std::unique_ptr<AccessGate>, std::string> open(const PasswordAccess& access, Outside* outside,
@@ -43,7 +47,10 @@ class AccessGate {
   AccessGate(PasswordFile file, std::string challenge, Outside* outside, base::Log& log);
 
   void refuse(session::Exchange& exchange) const;
-  void check_elsewhere(session::Exchange& exchange, codec::Credentials credentials, const std::string& hash, Known known);
+  Verdict check_elsewhere(session::Exchange& exchange, const codec::Credentials& credentials, const std::string& hash, Known known);
+  bool make_room(std::string_view client);
+  void take_off(const Check& check);
+  void run_next();
   void checked(Check& check);
 
   PasswordFile file_;
@@ -51,7 +58,8 @@ class AccessGate {
   Outside* outside_;
   base::Log& log_;
   CredentialCache cache_;
-  std::size_t checks_ = 0;
+  std::vector<std::shared_ptr<Check>> checks_;  // queued and running, in the order they came
+  std::size_t running_ = 0;
 };
 
 }  // namespace wharf::server

@@ -50,7 +50,8 @@ class MemoryLink final : public Link {
   void flush() override;
   void set_deadline(base::Time when) override { deadline_ = when; }
   [[nodiscard]] base::Time now() const override { return now_; }
-  [[nodiscard]] std::string address() const override { return "memory"; }
+  [[nodiscard]] std::string address() const override { return address_; }
+  void set_address(std::string address) { address_ = std::move(address); }
 
  private:
   void schedule() override { scheduled_ = true; }
@@ -62,6 +63,7 @@ class MemoryLink final : public Link {
 
   const base::Time& now_;
   base::Time deadline_ = base::never;
+  std::string address_ = "memory";
   std::size_t window_ = unlimited;
   std::size_t write_calls_ = 0;
   std::string written_;

@@ -76,6 +76,21 @@ class Refuses(unittest.TestCase):
             with self.subTest(option=option, value=value):
                 self.refused(2, f"{option}{value}")
 
+    def test_an_unknown_limit(self):
+        for limit in ("no_such_limit=1", "=1", "Body_idle=1", "body_idle =1", "body=1"):
+            with self.subTest(limit=limit):
+                self.assertIn(f"'{limit}'; the names: request_line, ", self.refused(2, "--limit", limit))
+
+    def test_bad_limits(self):
+        for value in ("", "x", "-1", "+1", "5s", "5 ", " 5", "1.5", "0x5", "4294967296", "5=5"):
+            with self.subTest(value=value):
+                self.assertIn(f"'body_idle={value}'", self.refused(2, "--limit", f"body_idle={value}"))
+        self.assertIn("'body_idle'", self.refused(2, "--limit", "body_idle"))
+        self.refused(2, "--limit")
+
+    def test_one_bad_limit_among_good_ones(self):
+        self.assertIn("'trailer'", self.refused(2, "--limit", "trailer=5", "--limit", "trailer", "--limit", "trailer=6"))
+
     def test_an_unknown_default_protocol(self):
         result = run("--default-protocol", "no-such-row")
         self.assertIn(result.returncode, (1, 2))
@@ -160,6 +175,26 @@ class Serves(unittest.TestCase):
     def test_the_last_of_two_options_counts(self):
         with tempfile.TemporaryDirectory() as folder, server.Server("-r", folder, "-d", "warn", "-d", "quiet", "-p", "0") as one:
             self.assertEqual(raw.once(one, raw.request("/index.html")).status, 404)
+
+    def test_limits(self):
+        with server.Server("--limit", "request_line=5", "--limit=request_line=20", "--limit", "request_fields=2") as one:
+            self.assertEqual(raw.once(one, raw.request("/")).status, 200)
+            self.assertEqual(raw.once(one, raw.request("/?a=b&c=d")).status, 414)
+            self.assertEqual(raw.once(one, raw.request("/", A="b", C="d")).status, 431)
+        with server.Server("--limit", "message=10", "--limit", "ping_after=50") as one, raw.opened(one) as connection:
+            self.assertEqual(connection.frame(), (raw.PING, b"", True))
+            connection.send(raw.frame(raw.TEXT, "0123456789+"))
+            opcode, payload, _ = connection.frame()
+            self.assertEqual((opcode, payload[:2]), (raw.CLOSE, (1009).to_bytes(2, "big")))
+
+    def test_every_limit_has_its_name(self):
+        names = run("--limit", "x").stderr.rstrip("\n").partition("the names: ")[2].split(", ")
+        header = (pathlib.Path(__file__).parents[2] / "include" / "wharf" / "server.hpp").read_text(encoding="utf-8")
+        fields = re.search(r"^struct Limits \{\n(.*?)^\};", header, re.DOTALL | re.MULTILINE)[1]
+        self.assertEqual(sorted(names), sorted(re.findall(r"^  [\w:]+ (\w+)[ {]", fields, re.MULTILINE)))
+        for value in (0, 2147483647):
+            result = run(*(f"--limit={name}={value}" for name in names), "--list-protocols")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_quiet(self):
         with server.Server("-d", "quiet") as one:

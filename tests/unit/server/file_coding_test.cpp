@@ -321,6 +321,25 @@ TEST_CASE("file coding: long files are compressed on another thread, once for al
   }
 }
 
+TEST_CASE("file coding: up to 16 KiB are compressed on the loop's thread, one byte more on another") {
+  const WwwFolder site;
+  site.write("short.txt", page_of(16 * 1024));
+  site.write("long.txt", page_of(16 * 1024 + 1));
+  TestThread thread;
+  Mounted mounted({site.www()}, settled_at_once(), &thread);
+  CHECK(mounted.get("/short.txt", every).body == gzipped(page_of(16 * 1024)));
+  CHECK(thread.waiting() == 0);
+  const auto link = mounted.connect();
+  link->receive(Mounted::head("GET", "/long.txt", every));
+  CHECK(link->take().empty());
+  REQUIRE(thread.waiting() == 1);
+  thread.do_one();
+  link->run();
+  CHECK(Mounted::answer_on(*link).body == gzipped(page_of(16 * 1024 + 1)));
+  link->abort();
+  link->run();
+}
+
 TEST_CASE("file coding: a long file that is no shorter when compressed comes as it is, and is not tried again") {
   const WwwFolder site;
   site.write("noise.txt", noise(100'000));

@@ -1,7 +1,14 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "session/h1.h"
@@ -63,7 +70,7 @@ session::Response plain(int status = 200) {
 std::string taken(H1Bench& bench) {
   std::string text = bench.link.take();
   const std::size_t at = text.find("Date: ");
-  if (at != text.npos) text.erase(at, text.find("\r\n", at) + 2 - at);
+  if (at != std::string::npos) text.erase(at, text.find("\r\n", at) + 2 - at);
   return text;
 }
 
@@ -290,4 +297,93 @@ TEST_CASE("h1 answers: fields that frame the answer are the connection's own, an
   };
   bench.link.receive(get("/a"));
   CHECK(taken(bench) == "HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\nE: f\r\nContent-Length: 5\r\n\r\nhello");
+}
+
+namespace {
+
+constexpr std::uint64_t megabyte = 1024 * 1024;
+
+/// A link that takes as much of a file as it is given. run() does what one turn of the loop would, and says how much that was.
+class FileLink final : public session::Link {
+ public:
+  FileLink(base::ChunkPool& pool, const session::OutputLimits& limits) : Link(pool, limits) {}
+
+  void open(std::unique_ptr<session::Session> first) { begin(std::move(first)); }
+  std::uint64_t receive(std::string bytes) {
+    deliver(bytes);
+    return std::exchange(sent_, 0);
+  }
+  std::uint64_t run() {
+    if (std::exchange(scheduled_, false)) settle();
+    return std::exchange(sent_, 0);
+  }
+  [[nodiscard]] bool scheduled() const { return scheduled_; }
+
+  std::optional<std::size_t> send_file(int file, std::uint64_t offset, std::size_t size) override {
+    CHECK(file == 7);
+    CHECK(offset == place_);
+    flush();
+    place_ += size;
+    sent_ += size;
+    return size;
+  }
+  void flush() override { out().consume(out().size()); }
+  void set_deadline(base::Time) override {}
+  [[nodiscard]] base::Time now() const override { return base::Time{0}; }
+  [[nodiscard]] std::string address() const override { return "files"; }
+
+ private:
+  void schedule() override { scheduled_ = true; }
+  void input_wanted_changed() override {}
+  void wind_up() override {}
+  void output_ended() override {}
+
+  std::uint64_t place_ = 0;
+  std::uint64_t sent_ = 0;
+  bool scheduled_ = false;
+};
+
+/// A body that lies in file 7 as a whole.
+class FileSource final : public session::BodySource {
+ public:
+  explicit FileSource(std::uint64_t size) : size_(size) {}
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  std::size_t read(base::OutQueue&, std::size_t) override {
+    FAIL("it is sent without copying");
+    return 0;
+  }
+  [[nodiscard]] std::optional<session::FilePart> file_part(std::uint64_t& size) override {
+    size = size_ - place_;
+    return session::FilePart{7, place_};
+  }
+  void skip(std::uint64_t size) override { place_ += size; }
+
+ private:
+  std::uint64_t size_;
+  std::uint64_t place_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("h1 answers: a file that the carrier would take at once leaves others their turn after every 2 MiB") {
+  ScriptedHandler handler;
+  base::ChunkPool pool;
+  const session::OutputLimits limits;
+  base::Log log{base::LogLevel::quiet, nullptr};
+  session::HttpContext context{handler, {}, log};
+  FileLink link(pool, limits);
+  link.open(std::make_unique<session::H1>(link, context));
+  handler.answer = [](session::Exchange& exchange) { exchange.respond(sourced(std::make_unique<FileSource>(9 * megabyte + 1))); };
+  const std::uint64_t at_first = link.receive(get("/a"));
+  CHECK(at_first >= 2 * megabyte);
+  CHECK(at_first <= 4 * megabyte);  // when it is answered, and once more since the link then has room
+  std::uint64_t left = 9 * megabyte + 1 - at_first;
+  while (left > 0) {
+    CAPTURE(left);
+    REQUIRE(link.scheduled());
+    const std::uint64_t sent = link.run();
+    CHECK(sent == std::min(left, 2 * megabyte));
+    left -= sent;
+  }
+  CHECK(link.run() == 0);
 }
