@@ -76,6 +76,13 @@ class Refuses(unittest.TestCase):
             with self.subTest(option=option, value=value):
                 self.refused(2, f"{option}{value}")
 
+    def test_bad_mounts(self):
+        self.assertIn("PREFIX=PROTOCOL, not 'x'", self.refused(2, "--mount", "x"))
+        self.assertIn("there is no protocol 'nothing'", self.refused(1, "--mount", "/x/=nothing"))
+        self.assertIn("'echo' answers no requests", self.refused(1, "--mount", "/x/=echo"))
+        self.assertIn("'/x' must start and end with '/'", self.refused(1, "--mount", "/x=http-echo"))
+        self.assertIn("write '/a b/'", self.refused(1, "--mount", "/a%20b/=http-echo"))
+
     def test_an_unknown_limit(self):
         for limit in ("no_such_limit=1", "=1", "Body_idle=1", "body_idle =1", "body=1"):
             with self.subTest(limit=limit):
@@ -175,6 +182,11 @@ class Serves(unittest.TestCase):
     def test_the_last_of_two_options_counts(self):
         with tempfile.TemporaryDirectory() as folder, server.Server("-r", folder, "-d", "warn", "-d", "quiet", "-p", "0") as one:
             self.assertEqual(raw.once(one, raw.request("/index.html")).status, 404)
+
+    def test_mounts(self):
+        with server.Server("--mount", "/a b/=http-echo", "--mount=/upload/=http-echo") as one:
+            for path in ("/a%20b/", "/upload/"):
+                self.assertEqual(raw.once(one, raw.request(path, "POST", Content_Length="3") + b"abc").body, b"abc")
 
     def test_limits(self):
         with server.Server("--limit", "request_line=5", "--limit=request_line=20", "--limit", "request_fields=2") as one:
