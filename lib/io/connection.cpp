@@ -101,6 +101,10 @@ void Connection::on_ready(int status, int events) {
   } else {
     if ((events & UV_WRITABLE) != 0) resume_output();
     if ((events & UV_READABLE) != 0 && !closed_) read();
+    if ((events & UV_DISCONNECT) != 0) {
+      half_closed_ = true;
+      update_interest();
+    }
   }
   proceed_winding_up();
 }
@@ -274,7 +278,10 @@ void Connection::update_interest() {
   const bool open = !broken_ && !aborted();
   const bool reads = open && !peer_ended_ && (ending() ? shut_ : !input_held());
   const bool writes = open && (file_waits_ || (!out().empty() && !held_back()));
-  const auto wanted = static_cast<std::uint8_t>((reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
+  // Also where nothing is read or written for now, a reset is to be heard of. The peer's mere end may be half a close, and is no news.
+  const bool listens = open && !ending() && !reads && !writes && !peer_ended_ && !half_closed_;
+  const auto wanted =
+      static_cast<std::uint8_t>((reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0) | (listens ? UV_DISCONNECT : 0));
   if (wanted == interest_) return;
   interest_ = wanted;
   if (wanted == 0) {

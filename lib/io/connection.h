@@ -76,6 +76,7 @@ class Connection final : public session::Link, private Timed {
   std::uint8_t interest_ = 0;
   bool scheduled_ = false;
   bool peer_ended_ = false;
+  bool half_closed_ = false;  // so the system said, while nothing was read
   bool winding_up_ = false;
   bool shut_ = false;
   bool file_waits_ = false;  // for the socket to take more of a file

@@ -14,6 +14,7 @@
 #include <span>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "codec/http_accept.h"
 #include "codec/http_conditions.h"
@@ -42,10 +43,6 @@ session::Response unavailable() {
 std::string real_path(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), std::free);
   return real ? real.get() : std::string();
-}
-
-bool is_field_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c == '\t' || (c >= ' ' && c != '\x7F'); });
 }
 
 std::string check_folder(const std::string& folder) {
@@ -93,8 +90,8 @@ std::string FileMount::check(const Files& files) {
     if (name.empty() || name == "." || name == ".." || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos)
       return "'" + name + "' is no name of an index file";
   for (const auto& [extension, type] : files.types)
-    if (type.empty() || !is_field_value(type)) return "the media type for '" + extension + "' is no value of a field";
-  if (!is_field_value(files.cache_control)) return "cache_control has a line break or another control character";
+    if (type.empty() || !base::is_field_value(type)) return "the media type for '" + extension + "' is no value of a field";
+  if (!base::is_field_value(files.cache_control)) return "cache_control has a line break or another control character";
   return {};
 }
 

@@ -88,6 +88,8 @@ std::string HostMount::check(const Mount& mount) {
     return "mount prefix '" + mount.prefix + "' must start and end with '/'";
   if (const auto decoded = codec::percent_decode(mount.prefix); decoded && *decoded != mount.prefix)
     return "mount prefix '" + mount.prefix + "' is compared with decoded paths: write '" + *decoded + "'";
+  if (mount.prefix.find_first_of(";\\") != std::string::npos || mount.prefix.find("//") != std::string::npos)
+    return "mount prefix '" + mount.prefix + "' must not have ';', '\\' or '//', which servers read in different ways";
   if (mount.prefix.find("/./") != std::string::npos || mount.prefix.find("/../") != std::string::npos)
     return "mount prefix '" + mount.prefix + "' is never asked for: clients leave out '.' and '..'";
   if (std::string fault = check_fields(mount); !fault.empty()) return fault;

@@ -27,9 +27,10 @@ using server::Worker;
 std::size_t connections_by_descriptors(unsigned threads, std::size_t open_files, bool proxies) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 1'000'000;
-  const std::size_t reserve = 32 + (16 + open_files) * threads;
   const auto all = static_cast<std::size_t>(limit.rlim_cur);
-  const std::size_t left = all > reserve ? all - reserve : 1;
+  const std::size_t reserve = 32 + std::size_t{16} * threads;
+  std::size_t left = all > reserve ? all - reserve : 1;
+  left -= std::min(open_files * threads, left / 4);
   return std::max<std::size_t>(1, proxies ? left / 2 : left);  // behind a proxied client is another connection
 }
 

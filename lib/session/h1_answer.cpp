@@ -104,7 +104,10 @@ void H1::continue_source() {
     if (answer_left_ == 0) break;
     const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(answer_left_, high_water - link_.out().size()));
     const std::size_t size = source_->read(link_.out(), most);
-    if (size == 0) return link_.abort();  // the length is promised; only a broken connection tells that it was not kept
+    if (size == 0) {  // the length is promised; only a broken connection tells that it was not kept
+      link_.flush();  // answers before this one
+      return link_.abort();
+    }
     answer_left_ -= size;
     end_.body_bytes += size;
   }
@@ -214,6 +217,7 @@ void H1::answer_complete() {
   end_.complete = true;
   if (calls_ > 0) return;  // who called sees to the end
   if (!responder_) return over();
+  update_input();  // nobody wants the rest of the body any more; over() sees to it
   link_.want_room();
   link_.touch();
 }

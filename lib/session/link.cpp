@@ -118,7 +118,8 @@ std::span<char> Link::feed(std::span<char> bytes) {
   while (!ending()) {
     if (next_) swap_session();
     else if (bytes.empty() || held_) return bytes;
-    else bytes = bytes.subspan(session_->input(bytes));
+    else if (const std::size_t used = session_->input(bytes); used != 0) bytes = bytes.subspan(used);
+    else if (!next_ && !ending()) return bytes;  // nothing comes of asking again before something has changed
   }
   return {};
 }

@@ -139,7 +139,7 @@ class Passwords(server.Served, unittest.TestCase):
     def test_others_are_served_while_passwords_are_checked(self):
         server.until(lambda: self.get(Authorization=basic(*ANN)).status == 200, LATE, "one who is known comes in")
         with contextlib.ExitStack() as stack:
-            guessers = [stack.enter_context(raw.Connection(self.server)) for _ in range(40)]
+            guessers = [stack.enter_context(raw.Connection(self.server)) for _ in range(80)]  # and 68 have a place
             other = stack.enter_context(raw.Connection(self.server))
             for number, guesser in enumerate(guessers):
                 guesser.socket.settimeout(LATE)

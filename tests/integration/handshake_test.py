@@ -121,7 +121,8 @@ class Refused(server.Served, unittest.TestCase):
                 self.refuse(upgrade("reverse-echo", Connection=connection), 400)
 
     def test_another_http_version_and_method(self):
-        self.refuse(upgrade("reverse-echo", version="HTTP/1.0"), 400)
+        with raw.Connection(self.server) as connection:  # RFC 9110 section 7.8: then it is a request like any other
+            self.assertEqual(connection.exchange(upgrade("reverse-echo", version="HTTP/1.0")).status, 200)
         for method in ("POST", "HEAD", "PUT"):
             with self.subTest(method=method), raw.Connection(self.server) as connection:
                 response = connection.exchange(upgrade("reverse-echo", method=method, Content_Length="0"), method)

@@ -2,6 +2,7 @@
 bare sockets for what a well-behaved server never sends."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import hashlib
 import http.client
@@ -9,7 +10,7 @@ import http.server
 import os
 import pathlib
 import random
-import select
+import signal
 import socket
 import socketserver
 import tempfile
@@ -29,6 +30,10 @@ except ImportError:
 BIG = random.Random(1).randbytes(8 * 1024 * 1024)
 
 
+def digest(body):
+    return f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode()
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Answers by path."""
 
@@ -37,14 +42,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format, *arguments):  # pylint: disable=redefined-builtin
         pass
 
-    def answer(self, body, *fields, status=200):
-        self.send_response(status)
+    def begin(self, *fields):
+        self.send_response(200)
         for name, value in fields:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+
+    def answer(self, body, *fields):
+        self.begin(*fields, ("Content-Length", len(body)))
+        self.wfile.write(body if self.command != "HEAD" else b"")
 
     def do_GET(self):
         name = self.path.partition("?")[0].rpartition("/")[2]
@@ -53,8 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif name == "chunks":
             self.in_chunks(BIG)
         elif name == "until-close":
-            self.send_response(200)
-            self.end_headers()
+            self.begin()
             self.wfile.write(BIG)
             self.close_connection = True
         elif name == "cookies":
@@ -70,17 +75,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_DELETE = do_GET
 
     def in_chunks(self, body):
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        for at in range(0, len(body), 100_000):
-            part = body[at:at + 100_000]
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.begin(("Transfer-Encoding", "chunked"))
+        for at in range(0, len(body), 0x20000):
+            self.wfile.write(b"20000\r\n%s\r\n" % body[at:at + 0x20000])
         self.wfile.write(b"0\r\n\r\n")
 
     def endless(self):
-        self.send_response(200)
-        self.end_headers()
+        self.begin()
         self.close_connection = True
         with contextlib.suppress(OSError):
             while True:
@@ -90,21 +91,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         """What came, as its digest."""
-        digest, size = hashlib.sha256(), 0
+        body = b""
         if self.headers["Transfer-Encoding"] == "chunked":
             while length := int(self.rfile.readline(), 16):
-                digest.update(self.rfile.read(length))
-                size += length
+                body += self.rfile.read(length)
                 self.rfile.readline()
             self.rfile.readline()
         else:
-            left = int(self.headers["Content-Length"])
-            while left:
-                part = self.rfile.read(min(left, 65536))
-                digest.update(part)
-                size += len(part)
-                left -= len(part)
-        self.answer(f"{size} {digest.hexdigest()}".encode())
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(digest(body))
 
     do_PUT = do_POST
 
@@ -156,25 +151,16 @@ class Script(threading.Thread):
     def run(self):
         for part in self.parts:
             connection, _ = self.listener.accept()
-            with connection:
+            with connection, contextlib.suppress(OSError):
                 connection.settimeout(20 * server.SLOW)
-                with contextlib.suppress(OSError):
-                    self.play(connection, part)
+                head = b""
+                while b"\r\n\r\n" not in head and (more := connection.recv(65536)):
+                    head += more
+                if head:
+                    self.heads.append(head)
+                    part(connection, head)
 
-    def play(self, connection, part):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            more = connection.recv(65536)
-            if not more:
-                return
-            head += more
-        self.heads.append(head)
-        part(connection, head)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *problem):
+    def stop(self):
         self.listener.close()
         self.join(20 * server.SLOW)
 
@@ -183,9 +169,15 @@ def says(answer):
     return lambda connection, head: connection.sendall(answer)
 
 
-def silent_until_gone(connection, _):
-    while connection.recv(65536):
-        pass
+@contextlib.contextmanager
+def stopped(served):
+    """What happens meanwhile the server finds in one turn of its loop, in this order."""
+    served.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, served.pid, os.WSTOPPED)
+    try:
+        yield
+    finally:
+        served.process.send_signal(signal.SIGCONT)
 
 
 def free_port():
@@ -208,7 +200,7 @@ class Proxied(unittest.TestCase):
 
     def script(self, *parts):
         script = Script(*parts)
-        self.addCleanup(script.__exit__)
+        self.addCleanup(script.stop)
         return script
 
     def connection(self, served):
@@ -247,9 +239,7 @@ class Http(Proxied):
             self.assertEqual((name, response.status, len(body), body == BIG), (name, 200, len(BIG), True))
         with raw.Connection(self.served) as old:
             old.send(b"GET /app/chunks HTTP/1.0\r\n\r\n")
-            with self.assertRaises(EOFError):
-                while True:
-                    old._more()  # pylint: disable=protected-access
+            self.assertRaises(EOFError, old.take, 2 * len(BIG))
             head, _, body = old.buffer.partition(b"\r\n\r\n")
             self.assertNotIn(b"chunked", head)
             self.assertEqual(body, BIG)
@@ -264,12 +254,11 @@ class Http(Proxied):
         self.assertEqual(len(response.headers.get_all("Date")), 1)
 
     def test_uploads(self):
-        digest = f"{len(BIG)} {hashlib.sha256(BIG).hexdigest()}".encode()
         for method, body, chunked in (("POST", BIG, False), ("PUT", iter([BIG[:1], BIG[1:5_000_000], BIG[5_000_000:]]), True)):
             with self.subTest(method=method):
                 response, answer = self.ask(self.client, method, "/app/upload", body=body, encode_chunked=chunked,
                                             headers={"Transfer-Encoding": "chunked"} if chunked else {})
-                self.assertEqual((response.status, answer), (200, digest))
+                self.assertEqual((response.status, answer), (200, digest(BIG)))
 
     def test_one_connection_serves_many_requests(self):
         for number in range(100):
@@ -278,27 +267,14 @@ class Http(Proxied):
         self.assertEqual(self.up.connections, 1)
 
     def test_many_clients_at_once(self):
-        failures = []
-
         def work(number):
-            client = http.client.HTTPConnection(self.served.host, self.served.port, timeout=60 * server.SLOW)
-            try:
+            with contextlib.closing(http.client.HTTPConnection(self.served.host, self.served.port, timeout=60 * server.SLOW)) as client:
                 for turn in range(10):
                     body = BIG[number * 1000:number * 1000 + turn * 20_000]
-                    _, answer = self.ask(client, "POST", "/app/x", body=body)
-                    if answer != f"{len(body)} {hashlib.sha256(body).hexdigest()}".encode():
-                        failures.append((number, turn, answer))
-            except Exception as problem:  # pylint: disable=broad-exception-caught
-                failures.append((number, problem))
-            finally:
-                client.close()
+                    self.assertEqual((turn, *self.ask(client, "POST", "/app/x", body=body)[1:]), (turn, digest(body)))
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(failures, [])
+        with concurrent.futures.ThreadPoolExecutor(20) as clients:
+            list(clients.map(work, range(20)))
         self.assertLessEqual(self.up.connections, 200)
 
     def test_a_client_that_does_not_read_holds_the_server_back(self):
@@ -334,13 +310,9 @@ class Places(Proxied):
             pathlib.Path(folder, "big.bin").write_bytes(BIG)
 
             class Files(http.server.SimpleHTTPRequestHandler):
-                def __init__(self, *arguments):
-                    super().__init__(*arguments, directory=folder)
+                log_message = Handler.log_message
 
-                def log_message(self, format, *arguments):  # pylint: disable=redefined-builtin
-                    pass
-
-            with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files) as files:
+            with http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *of: Files(*of, directory=folder)) as files:
                 threading.Thread(target=files.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
                 self.addCleanup(files.shutdown)
                 client = self.connection(self.serve("http://localhost:%d" % files.server_address[1]))
@@ -348,14 +320,11 @@ class Places(Proxied):
                 self.assertEqual((response.status, body), (200, BIG))
                 self.assertEqual(self.ask(client, "GET", "/app/none")[0].status, 404)
 
-    def test_a_name_that_nobody_has(self):
-        served = self.serve("http://nobody.invalid/")
-        self.assertEqual(raw.once(served, request("/app/x")).status, 502)
-        self.assertIn("is not reached", served.log())
-
     def test_nobody_there(self):
-        for url in ("http://127.0.0.1:%d/" % free_port(), "unix:/nonexistent/socket"):
-            self.assertEqual(raw.once(self.serve(url), request("/app/x")).status, 502)
+        for url in ("http://127.0.0.1:%d/" % free_port(), "unix:/nonexistent/socket", "http://nobody.invalid/"):
+            served = self.serve(url)
+            self.assertEqual(raw.once(served, request("/app/x")).status, 502)
+            self.assertIn("is not reached", served.log())
 
     def test_requests_that_go_round_in_circles(self):
         port = free_port()
@@ -409,18 +378,52 @@ class Faults(Proxied):
         self.assertEqual(self.ask(client, "GET", "/app/x")[1], b"again")
 
     def test_a_client_that_waits_does_not_keep_the_server_from_stopping(self):
-        script = self.script(silent_until_gone)
+        script = self.script(lambda connection, head: connection.recv(65536))
         served = self.serve(script.url)
         with raw.Connection(served) as client:
             client.send(request("/app/x"))
             server.until(lambda: script.heads, 10, "the request is upstream")
         served.stop()
 
-    def test_an_answer_before_the_request_is_complete(self):
-        script = self.script(says(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
-        with raw.Connection(self.serve(script.url)) as client:
-            client.send(request("/app/x", method="POST", Content_Length="1000000") + b"abc")
-            self.assertEqual(client.response().status, 413)
+
+class InOneTurn(Proxied):
+    """A request and the end of the connection on which it is to go upstream, at once. The test itself is the server upstream."""
+
+    def setUp(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.listener.close)
+        self.listener.settimeout(20 * server.SLOW)
+        self.served = self.serve("http://127.0.0.1:%d/" % self.listener.getsockname()[1])
+
+    def accept(self):
+        connection, _ = self.listener.accept()
+        self.addCleanup(connection.close)
+        return connection
+
+    def test_a_kept_connection_is_closed_and_used_again(self):
+        client = self.connection(self.served)
+        client.request("GET", "/app/x")
+        kept = self.accept()
+        self.assertTrue(kept.recv(65536))
+        says(b"HTTP/1.1 204 x\r\n\r\n")(kept, None)
+        self.assertEqual(client.getresponse().read(), b"")
+        with stopped(self.served):
+            client.request("POST", "/app/x", body=b"not to be sent again")
+            kept.close()
+        says(b"HTTP/1.1 201 x\r\nContent-Length: 0\r\n\r\n")(self.accept(), None)
+        self.assertEqual(client.getresponse().status, 201)
+
+    def test_an_answer_before_the_request_is_complete_and_a_reset(self):
+        for meanwhile, body in ((contextlib.nullcontext, b""), (stopped, BIG[:200_000])):
+            with self.subTest(meanwhile=meanwhile), raw.Connection(self.served) as client:
+                client.send(request("/app/x", method="POST", Content_Length=len(BIG)))
+                early = self.accept()
+                with meanwhile(self.served):
+                    client.send(body)
+                    says(b"HTTP/1.1 413 x\r\nContent-Length: 2\r\n\r\nno")(early, None)
+                    early.close()  # with a reset, since it has not read the request
+                response = client.response()
+                self.assertEqual((response.status, response.body), (413, b"no"))
 
 
 class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
@@ -441,6 +444,11 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
                 self.assertEqual(await asyncio.wait_for(client.recv(), 20 * server.SLOW), str(number))
             return client.subprotocol
 
+    def two(self):
+        inner = server.Server()
+        self.addCleanup(inner.stop)
+        return inner, self.serve(inner.url)
+
     async def test_to_another_library(self):
         async with websockets.serve(self.echo, "127.0.0.1", 0, max_size=None, subprotocols=["toy"]) as up:
             served = self.serve("http://127.0.0.1:%d/" % up.sockets[0].getsockname()[1])
@@ -448,9 +456,7 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
             self.assertIsNone(await self.check_echo(served.ws_url + "app/x", compression=None))
 
     async def test_to_another_of_us(self):
-        inner = server.Server()
-        self.addCleanup(inner.stop)
-        served = self.serve(inner.url)
+        _, served = self.two()
         self.assertEqual(await self.check_echo(served.ws_url + "app/", subprotocols=["echo"]), "echo")
         with self.assertRaises(Exception) as refused:  # the library's name for it changes with its version
             await websockets.connect(served.ws_url + "app/", subprotocols=["nobody-knows-this"])
@@ -470,9 +476,7 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
                 self.assertEqual((client.close_code, client.close_reason), (4001, "enough"))
 
     async def test_bytes_at_once_and_nothing_left_over(self):
-        inner = server.Server()
-        self.addCleanup(inner.stop)
-        served = self.serve(inner.url)
+        inner, served = self.two()
         idle = served.descriptors(), inner.descriptors()
         for _ in range(20):
             with raw.Connection(served) as client:
@@ -483,15 +487,13 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
         server.until(lambda: (served.descriptors(), inner.descriptors()) == idle, 20, "all of them gone")
 
     async def test_open_when_the_server_stops(self):
-        inner = server.Server()
-        self.addCleanup(inner.stop)
-        served = self.serve(inner.url)
+        _, served = self.two()
         with raw.Connection(served) as client:
             self.assertEqual(client.exchange(raw.upgrade("echo", target="/app/")).status, 101)
             started = time.monotonic()
             served.stop()
             self.assertLess(time.monotonic() - started, 4 * server.SLOW)
-            self.assertTrue(select.select([client.socket], [], [], 5)[0])
+            self.assertTrue(client.ended())
 
 
 if __name__ == "__main__":

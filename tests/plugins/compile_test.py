@@ -13,6 +13,9 @@ import unittest
 START = '#include "wharf/protocol.hpp"\n#include <string>\nusing namespace wharf;\n'
 END = '\nWHARF_EXPORT(wharf::protocol<P>("p"))\n'
 
+# Speaks L on a pipe.
+UPGRADER = 'struct P { static void request(wharf::Exchange e) { if (!e.upgrade<L>("l")) e.respond(426); } };'
+
 GOOD = {
     "all members": """struct P { struct Shared { explicit Shared(Scope) {} }; Peer peer; Shared& shared;
         static int accept(const Request&, Shared&) { return 0; } void opened(const Request&) {}
@@ -21,6 +24,8 @@ GOOD = {
     "message alone": "struct P { void message(Kind, std::string_view) {} };",
     "members inherited": "struct B { void message(Kind, std::string_view) {} }; struct P : B {};",
     "data of other names": "struct P { int messages = 0; int ticks = 0; void message(Kind, std::string_view) {} };",
+    "all members of a pipe": """struct L { wharf::Pipe pipe; int data(const std::string_view&) { return 0; } void ended() {}
+        void drained() {} void tick() {} void closing(int = 0) {} }; """ + UPGRADER,
     "more parameters with defaults": "struct P { int message(Kind, const std::string_view&, int more = 0) { return more; } };",
 }
 
@@ -60,6 +65,12 @@ BAD = {
     "responder without request": ("struct P { struct Responder { void body(std::string_view) {} }; };", "a Responder needs request()"),
     "responder body": ("struct P { struct Responder { void request() {} void body(int, int) {} }; };",
                        "body has the wrong signature; it is: void body(std::string_view piece)"),
+    "over-aligned pipe": ("struct alignas(64) L { wharf::Pipe pipe; void data(std::string_view) {} }; " + UPGRADER,
+                          "what speaks on a pipe must not be over-aligned"),
+    "pipe data": ("struct L { wharf::Pipe pipe; void data(int, int) {} }; " + UPGRADER,
+                  "data has the wrong signature; it is: void data(std::string_view bytes)"),
+    "pipe closing": ("struct L { wharf::Pipe pipe; void data(std::string_view) {} void closing(bool) {} }; " + UPGRADER,
+                     "closing has the wrong signature; it is: void closing()"),
     "final": ("struct P final { void message(Kind, std::string_view) {} };", "a wharf protocol is a class that is not final"),
     "not a class": ("using P = int;", "a wharf protocol is a class that is not final"),
     "made from something else": ("struct P { explicit P(int) {} void message(Kind, std::string_view) {} };",

@@ -43,6 +43,18 @@ TEST_CASE("line-toy: who does not ask for it is told how") {
   }
 }
 
+TEST_CASE("line-toy: only a GET becomes a conversation") {
+  StartedRow started(row());
+  for (const std::string method : {"HEAD", "POST", "PUT", "OPTIONS", "get"}) {
+    CAPTURE(method);
+    TestExchange exchange(started, {method, "/mount/", {{"Upgrade", "line-toy/1"}}});
+    exchange.body_end();
+    CHECK(exchange.status == 426);
+    CHECK(exchange.answer_field("upgrade") == "line-toy/1");
+    CHECK(exchange.pipe == nullptr);
+  }
+}
+
 TEST_CASE("line-toy: commands") {
   Toy toy;
   REQUIRE(toy.exchange.status == 101);

@@ -200,6 +200,33 @@ TEST_CASE("lws-status: statistics, once, each second, and no more") {
   CHECK_FALSE(client.closed());
 }
 
+TEST_CASE("lws-status: who was held gets no statistics for the time when it was") {
+  wharf::Limits limits;
+  limits.output_high_water = 1000;
+  limits.output_low_water = 100;
+  Harness harness(row(), named, limits);
+  Client client = harness.connect();
+  settle(harness);
+  client.read_at_most(0);
+  client.send_text("watch");
+  harness.advance(60s);
+  CHECK(client.queued() > 1000);
+  CHECK(client.queued() < 3000);
+  client.read_everything();
+  settle(harness);
+  received(client);
+  harness.advance(100ms);
+  CHECK(received(client).size() == 1);
+  for (int i = 0; i < 5; ++i) {
+    harness.advance(999ms);
+    CHECK(received(client).size() <= 1);
+    harness.advance(1ms);
+  }
+  received(client);
+  harness.advance(10s);
+  CHECK(received(client).size() == 10);
+}
+
 TEST_CASE("lws-status: pages and JSON") {
   StartedRow started(row(), named);
   const std::string json =

@@ -123,6 +123,37 @@ TEST_CASE("server: a folder given by a relative path is the one that was there w
   CHECK(ask(one.address, "/etc/passwd").starts_with("HTTP/1.1 404 "));
 }
 
+TEST_CASE("server: a password file and an access log given by relative names are those of the folder that the program was in") {
+  const Place place;
+  Listening one(silent());
+  fs::create_directory(place.root / "elsewhere");
+  // htpasswd -nbBC 4 alice 'correct horse'
+  std::ofstream(place.root / "users") << "alice:$2y$04$OP7Zk/eVj2tDPMRezDHYDOnp3UGEF6jPjmkUTrttqtwUWc5Yqi312\n";
+  // another user, whom nobody asked for
+  std::ofstream(place.root / "elsewhere" / "users") << "bob:$2y$05$K9U.Op9ub7s.8Hrtbe/mausMcJzd3JNDmgM4aZXKzlmyqo4BKrdw2\n";
+  fs::current_path(place.root);
+  VirtualHost host = with_files("www");
+  host.mounts.front().access = PasswordAccess{"users"};
+  host.access_log.file = "access.log";
+  REQUIRE_FALSE(one.server.add(host));
+  fs::current_path(place.root / "elsewhere");
+  {
+    const Running running(one.server);
+    CHECK(ask(one.address, "/page.txt").starts_with("HTTP/1.1 401 "));
+    const std::string fields = "Host: a\r\nConnection: close\r\nAuthorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==\r\n\r\n";
+    SocketWire wire(one.address);
+    wire.send("GET /page.txt HTTP/1.1\r\n" + fields);
+    CHECK(wire.read_all().ends_with("\r\n\r\npage"));
+  }
+  std::ifstream log(place.root / "access.log");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(log, line);) lines.push_back(line);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].find("\"GET /page.txt HTTP/1.1\" 401 ") != std::string::npos);
+  CHECK(lines[1].find("\"GET /page.txt HTTP/1.1\" 200 4 ") != std::string::npos);
+  CHECK_FALSE(fs::exists(place.root / "elsewhere" / "access.log"));
+}
+
 TEST_CASE("server: a folder that went between being given and the start is a fault at the start") {
   const Place place;
   Listening one(silent());

@@ -23,8 +23,8 @@ struct Outcome {
   HeadError error;
 };
 
-Outcome decode(std::string_view bytes, const ChunkLimits& limits = {}) {
-  ChunkedDecoder decoder(limits);
+Outcome decode(std::string_view bytes, const ChunkLimits& limits = {}, Trailers trailers = Trailers::kept) {
+  ChunkedDecoder decoder(limits, trailers);
   Outcome outcome;
   while ((outcome.state = decoder.next(bytes)) == State::data) {
     outcome.body += decoder.piece();
@@ -36,9 +36,9 @@ Outcome decode(std::string_view bytes, const ChunkLimits& limits = {}) {
 }
 
 /// The status with which the last byte of `text`, and none before it, is refused; else 0.
-int status_at_last_byte(std::string_view text, const ChunkLimits& limits = {}) {
-  const Outcome before = decode(text.substr(0, text.size() - 1), limits);
-  const Outcome all = decode(text, limits);
+int status_at_last_byte(std::string_view text, const ChunkLimits& limits = {}, Trailers trailers = Trailers::kept) {
+  const Outcome before = decode(text.substr(0, text.size() - 1), limits, trailers);
+  const Outcome all = decode(text, limits, trailers);
   const bool fails_there = before.state == State::more && all.state == State::failed && all.left == 1;
   return fails_there ? all.error.status : 0;
 }
@@ -131,13 +131,14 @@ TEST_CASE("http_chunked: a fault in the line of a chunk is reported with the byt
 }
 
 TEST_CASE("http_chunked: a fault behind the data or in the trailer section is reported with the byte that shows it") {
-  const std::string_view faults[] = {"1\r\na\n",    "1\r\na0",       "1\r\na\r\r",   "1\r\na\r0",      "0\r\n ",
-                                     "0\r\n\t",     "0\r\n\n",       "0\r\n:",       "0\r\n\r0",       "0\r\n\r\r",
-                                     "0\r\na\r",    "0\r\na\n",      "0\r\na ",      "0\r\na@",        "0\r\na:\n",
-                                     "0\r\na: b\n", "0\r\na: b\x01", "0\r\na: b\r ", "0\r\na: b\r\n ", "0\r\nHost:"};
+  const std::string_view faults[] = {"1\r\na\n",    "1\r\na0",       "1\r\na\r\r",   "1\r\na\r0",     "0\r\n ",
+                                     "0\r\n\t",     "0\r\n\n",       "0\r\n:",       "0\r\n\r0",      "0\r\n\r\r",
+                                     "0\r\na\r",    "0\r\na\n",      "0\r\na ",      "0\r\na@",       "0\r\na:\n",
+                                     "0\r\na: b\n", "0\r\na: b\x01", "0\r\na: b\r ", "0\r\na: b\r\n "};
   for (const std::string_view text : faults) {
     CAPTURE(text);
     CHECK(status_at_last_byte(text) == 400);
+    CHECK(status_at_last_byte(text, {}, Trailers::dropped) == 400);
   }
 }
 
@@ -172,11 +173,13 @@ TEST_CASE("http_chunked: the limit of the extensions of a body") {
 TEST_CASE("http_chunked: the limit of the trailer section") {
   ChunkLimits limits;
   limits.trailer = 12;
-  CHECK(decode("0\r\na: b\r\nc: d\r\n\r\n", limits).state == State::done);
-  CHECK(status_at_last_byte("0\r\na: b\r\nc: de\r\n", limits) == 431);
-  CHECK(status_at_last_byte("0\r\na:           ", limits) == 431);
-  CHECK(status_at_last_byte("0\r\nabcdefghijklm", limits) == 431);
-  CHECK(status_at_last_byte("0\r\na: b\r\nc: d\r\ne", limits) == 431);
+  for (const Trailers trailers : {Trailers::kept, Trailers::dropped}) {
+    CHECK(decode("0\r\na: b\r\nc: d\r\n\r\n", limits, trailers).state == State::done);
+    CHECK(status_at_last_byte("0\r\na: b\r\nc: de\r\n", limits, trailers) == 431);
+    CHECK(status_at_last_byte("0\r\na:           ", limits, trailers) == 431);
+    CHECK(status_at_last_byte("0\r\nabcdefghijklm", limits, trailers) == 431);
+    CHECK(status_at_last_byte("0\r\na: b\r\nc: d\r\ne", limits, trailers) == 431);
+  }
   limits.trailer = 0;
   CHECK(decode("0\r\n\r\n", limits).state == State::done);
   CHECK(status_at_last_byte("0\r\na", limits) == 431);
@@ -187,8 +190,10 @@ TEST_CASE("http_chunked: the limit of the trailer section") {
 TEST_CASE("http_chunked: the limit of the fields of the trailer section") {
   ChunkLimits limits;
   limits.trailer_fields = 1;
-  CHECK(decode("0\r\na: b\r\n\r\n", limits).state == State::done);
-  CHECK(status_at_last_byte("0\r\na: b\r\na", limits) == 431);
+  for (const Trailers trailers : {Trailers::kept, Trailers::dropped}) {
+    CHECK(decode("0\r\na: b\r\n\r\n", limits, trailers).state == State::done);
+    CHECK(status_at_last_byte("0\r\na: b\r\na", limits, trailers) == 431);
+  }
   std::string bytes = "0\r\n";
   for (int i = 0; i < 32; ++i) bytes += "a:\r\n";
   CHECK(decode(bytes + "\r\n").state == State::done);
@@ -249,11 +254,31 @@ TEST_CASE("http_chunked: fields that belong in the head are refused in the trail
   for (const std::string_view name : names) {
     CAPTURE(name);
     CHECK(status_at_last_byte("0\r\na: b\r\n" + std::string(name) + ":") == 400);
+    CHECK(decode("0\r\n" + std::string(name) + ": b\r\n\r\n", {}, Trailers::dropped).state == State::done);
     CHECK(decode("0\r\n" + std::string(name) + "s: b\r\n\r\n").state == State::done);
   }
   for (const char* name : {"ETag", "Digest", "Server-Timing", "Authentication-Info", "grpc-status", "Content", "T"}) {
     CAPTURE(name);
     CHECK(decode("0\r\n" + std::string(name) + ": b\r\n\r\n").state == State::done);
+  }
+}
+
+TEST_CASE("http_chunked: of trailers that are dropped nothing is kept, wherever they are cut") {
+  const std::string text = "3\r\nabc\r\n0\r\nExpires:  x y \r\nETag:\r\nContent-Length: 7\r\n\r\nnext";
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    CAPTURE(at);
+    ChunkedDecoder decoder({}, Trailers::dropped);
+    std::string body;
+    std::string_view rest;
+    State state = State::more;
+    for (const std::string_view part : {std::string_view(text).substr(0, at), std::string_view(text).substr(at)}) {
+      rest = part;
+      while ((state = decoder.next(rest)) == State::data) body += decoder.piece();
+    }
+    CHECK(state == State::done);
+    CHECK(rest == std::string_view("next").substr(at > text.size() - 4 ? at + 4 - text.size() : 0));
+    CHECK(body == "abc");
+    CHECK(decoder.trailers().empty());
   }
 }
 

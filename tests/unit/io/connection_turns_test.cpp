@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,7 +20,9 @@
 #include <utility>
 #include <vector>
 
+#include "io/address.h"
 #include "io/connection.h"
+#include "io/listener.h"
 #include "unit/io/turns.h"
 #include "unit/session/h1_bench.h"
 #include "unit/session/scripted.h"
@@ -32,18 +36,23 @@ using namespace wharf;
 using namespace wharf::test;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using Events = std::vector<std::string>;
+
+enum class Kind : std::uint8_t { unix_stream, tcp };
+using Origin = io::Connection::Origin;
 
 /// The other end of a connection; it never waits.
 class Peer {
  public:
-  Peer(Turns& turns, const io::SessionMaker& make_session) {
+  Peer(Turns& turns, const io::SessionMaker& make_session, Kind kind = Kind::unix_stream, Origin origin = Origin::accepted) {
     int pair[2];
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    if (kind == Kind::tcp) connect_tcp(pair);
+    else REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
     server_ = pair[0];
     socket_ = pair[1];
-    REQUIRE(io::Connection::adopt(turns.loop(), server_, make_session));
+    REQUIRE(io::Connection::adopt(turns.loop(), server_, make_session, origin));
   }
-  ~Peer() { ::close(socket_); }
+  ~Peer() { leave(); }
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
@@ -67,7 +76,24 @@ class Peer {
   }
   [[nodiscard]] int server_socket() const { return server_; }
 
+  void end() const { REQUIRE(::shutdown(socket_, SHUT_WR) == 0); }
+  /// With a reset, where there is something that it has not read.
+  void leave() {
+    if (socket_ >= 0) ::close(std::exchange(socket_, -1));
+  }
+
  private:
+  static void connect_tcp(int (&ends)[2]) {
+    const auto listening =
+        io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
+    REQUIRE(listening);
+    ends[1] = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::connect(ends[1], listening->address().get(), listening->address().size) == 0);
+    REQUIRE(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
+    ends[0] = accept4(listening->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    REQUIRE(ends[0] >= 0);
+  }
+
   int server_;  // the connection's
   int socket_;
 };
@@ -141,12 +167,12 @@ TEST_CASE("connection: a peer that reads slowly all the time has not stalled; on
     turns.one();
   }
   CHECK(turns.log_lines.empty());
-  CHECK(story.take() == std::vector<std::string>{"first start"});
+  CHECK(story.take() == Events{"first start"});
   for (int i = 0; i < 1'000 && story.events.empty(); ++i) {
     std::this_thread::sleep_for(between_sips);
     turns.one();
   }
-  CHECK(story.events == std::vector<std::string>{"first ended", "first destroyed"});
+  CHECK(story.events == Events{"first ended", "first destroyed"});
   REQUIRE(turns.log_lines.size() == 1);
   CHECK(turns.log_lines[0].find("cut, the peer took next to nothing for 40 ms") != std::string::npos);
 }
@@ -305,18 +331,169 @@ TEST_CASE("connection: thousands of pipelined requests of one peer leave another
   CHECK(before > 100);
 }
 
-TEST_CASE("connection: what is written at the end of a turn leaves before the loop waits") {
+// ---- Peers that go ----
+
+namespace {
+
+/// A connection whose session writes down what happens to it, and its peer.
+struct Told {
+  explicit Told(Kind kind, Origin origin = Origin::outgoing, const io::LoopLimits& limits = {}) : turns(limits) {
+    const auto make = [this](session::Link& made) {
+      link = &made;
+      auto scripted = std::make_unique<Scripted>(made, story, "first");
+      session = scripted.get();
+      return scripted;
+    };
+    peer.emplace(turns, make, kind, origin);
+    story.take();
+  }
+  bool ends() {
+    return turns.until([this] { return turns.loop().connection_count() == 0; });
+  }
+  [[nodiscard]] std::size_t heard() const {
+    std::size_t size = 0;
+    for (const std::string& event : story.events) size += event.starts_with("first input ") ? event.size() - 12 : 0;
+    return size;
+  }
+
   Story story;
   Turns turns;
   session::Link* link = nullptr;
-  const Peer peer(turns, [&](session::Link& made) {
-    link = &made;
-    return std::make_unique<Scripted>(made, story, "first");
+  Scripted* session = nullptr;
+  std::optional<Peer> peer;
+};
+
+/// Each way to find out by writing that the peer has gone.
+void write_to(session::Link& link, int way = 0) {
+  const std::string large(20'000, 'x');
+  if (way == 1) return link.write_through("x", large);
+  if (way == 0) {
+    link.out().append("x");
+    return link.flush();
+  }
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+  REQUIRE(std::fwrite(large.data(), 1, large.size(), file.get()) == large.size());
+  REQUIRE(std::fflush(file.get()) == 0);
+  CHECK_FALSE(link.send_file(fileno(file.get()), 0, large.size()));
+  CHECK(link.send_file(fileno(file.get()), 0, large.size()) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("connection: what is written at the end of a turn leaves before the loop waits") {
+  Told told(Kind::unix_stream);
+  told.turns.loop().at_turn_end([&told] {
+    told.link->out().append("late");
+    told.link->touch();
   });
-  turns.loop().at_turn_end([&link] {
-    link->out().append("late");
-    link->touch();
-  });
-  turns.one();
-  CHECK(peer.read(100) == "late");
+  told.turns.one();
+  CHECK(told.peer->read(100) == "late");
+}
+
+TEST_CASE("connection: what the peer sent before it went is heard, also where a write finds out first") {
+  for (const Kind kind : {Kind::unix_stream, Kind::tcp})
+    for (const Origin origin : {Origin::accepted, Origin::outgoing})
+      for (const int way : {0, 1, 2}) {
+        INFO(static_cast<int>(kind) << " " << static_cast<int>(origin) << " " << way);
+        Told told(kind, origin);
+        write_to(*told.link);
+        REQUIRE(told.peer->send("an answer") == 9);
+        told.peer->leave();
+        write_to(*told.link, way);
+        told.link->write_through("more", std::string(100'000, 'x'));
+        told.link->out().append(std::string(100'000, 'x'));
+        told.link->touch();
+        CHECK_FALSE(told.link->overfull());
+        CHECK(told.link->out().empty());
+        CHECK(told.story.events.empty());
+        REQUIRE(told.ends());
+        // No proper end, whatever the system says of a reset that has been told of once.
+        CHECK(told.story.events == Events{"first input an answer", "first ended", "first destroyed"});
+      }
+}
+
+TEST_CASE("connection: a peer that ended before it went has ended, also where a write finds out first, and be it in a call") {
+  for (const Kind kind : {Kind::unix_stream, Kind::tcp}) {
+    CAPTURE(static_cast<int>(kind));
+    Told told(kind);
+    for (const char* const event : {"first input", "first end of input", "first ended"})
+      told.story.deeds[event] = [](session::Link& link) { write_to(link); };  // no call may come from within another
+    if (kind == Kind::tcp) write_to(*told.link);                              // which it leaves unread
+    REQUIRE(told.peer->send("bye") == 3);
+    told.peer->end();
+    told.peer->leave();
+    if (kind == Kind::tcp) write_to(*told.link);
+    CHECK(told.story.events.empty());
+    REQUIRE(told.ends());
+    CHECK(told.story.events == Events{"first input bye", "first end of input", "first ended", "first destroyed"});
+  }
+}
+
+TEST_CASE("connection: a session that holds its input hears at once of a client that has gone, and has all of what a server said") {
+  io::LoopLimits limits;
+  limits.receive_buffer = 8'000;
+  limits.write_stall = base::Time{30};
+  for (const Kind kind : {Kind::unix_stream, Kind::tcp})
+    for (const Origin origin : {Origin::accepted, Origin::outgoing})
+      for (const bool writes_first : {true, false}) {
+        INFO(static_cast<int>(kind) << " " << static_cast<int>(origin) << " " << writes_first);
+        Told told(kind, origin, limits);
+        told.session->most = 3'000;
+        told.story.deeds["first input"] = [](session::Link& link) { link.hold_input(); };
+        told.link->hold_input();
+        told.link->out().append(std::string(8'000'000, 'x'));  // more than the peer takes: the time of the write stall begins
+        told.link->flush();
+        REQUIRE(told.link->out().size() > 0);
+        REQUIRE(told.peer->send(std::string(40'000, 'a')) == 40'000);
+        while (told.peer->unread() < 40'000) std::this_thread::yield();
+        told.peer->leave();
+        if (writes_first) told.link->flush();
+        if (origin == Origin::outgoing) told.turns.for_a_while(milliseconds(100));
+        for (int i = 0; i < 20 && origin == Origin::outgoing && told.story.count("first ended") == 0; ++i) {
+          told.link->resume_input();
+          for (int k = 0; k < 10; ++k) told.turns.one();
+          CHECK(uv_backend_timeout(told.turns.callers()) != 0);  // the loop rests until there is something to do
+        }
+        for (int i = 0; i < 10; ++i) told.turns.one();
+        CHECK(told.heard() == (origin == Origin::outgoing ? 40'000 : 0));
+        CHECK(told.story.count("first end of input") == 0);
+        CHECK(told.turns.loop().connection_count() == 0);
+        CHECK(told.turns.log_lines.empty());
+      }
+}
+
+TEST_CASE("connection: quiet is one whose peer has sent nothing that the session has not been given") {
+  for (const Kind kind : {Kind::unix_stream, Kind::tcp}) {
+    CAPTURE(static_cast<int>(kind));
+    Told told(kind);
+    CHECK(told.link->quiet());
+    REQUIRE(told.peer->send("a") == 1);
+    CHECK_FALSE(told.link->quiet());
+    CHECK(told.story.events.empty());
+    told.turns.one();
+    CHECK(told.story.take() == Events{"first input a"});
+    CHECK(told.link->quiet());
+    told.session->most = 1;
+    told.story.deeds["first input"] = [](session::Link& held) { held.hold_input(); };
+    REQUIRE(told.peer->send("bc") == 2);
+    told.turns.one();
+    CHECK(told.peer->unread() == 0);
+    CHECK_FALSE(told.link->quiet());  // "c" was read, and is kept
+    told.story.deeds.clear();
+    told.link->resume_input();
+    told.turns.one();
+    CHECK(told.link->quiet());
+    write_to(*told.link);
+    told.peer->leave();  // with a reset
+    told.story.take();
+    for (int i = 0; i < 3; ++i) CHECK_FALSE(told.link->quiet());
+    REQUIRE(told.ends());
+    CHECK(told.story.events == Events{"first ended", "first destroyed"});  // to look uses up nothing
+  }
+  Told told(Kind::unix_stream);
+  told.peer->end();
+  CHECK_FALSE(told.link->quiet());
+  told.turns.one();
+  CHECK(told.story.events == Events{"first end of input"});
+  CHECK_FALSE(told.link->quiet());
 }

@@ -1,9 +1,16 @@
 #include "server/file_answer.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <ctime>
+#include <limits>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -93,6 +100,57 @@ TEST_CASE("file answer: Last-Modified is not in the future (RFC 9110 section 8.8
   REQUIRE(modified);
   CHECK(*modified >= before);
   CHECK(*modified <= std::time(nullptr));
+}
+
+TEST_CASE("file answer: files of the years 2400 and 1600, which nanoseconds since 1970 do not reach") {
+  const Site site;
+  for (const std::time_t when : {std::time_t{13'569'465'600}, std::time_t{-11'676'096'000}}) {
+    CAPTURE(when);
+    const timespec time{when, 999'999'999};
+    const timespec times[] = {time, time};
+    const std::string file = site.www() / "short.txt";
+    REQUIRE(utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
+    struct stat found {};
+    REQUIRE(::stat(file.c_str(), &found) == 0);  // not every file system reaches as far
+    const std::time_t before = std::time(nullptr);
+    Mounted mounted({site.www()});
+    const Answer answer = mounted.get("/short.txt");
+    CHECK(answer.status == 200);
+    CHECK(answer.body == "0123456789");
+    const auto modified = codec::parse_http_date(answer.field("Last-Modified"), before);
+    REQUIRE(modified);
+    if (when > 0) {
+      CHECK(*modified >= before);
+      CHECK(*modified <= std::time(nullptr));
+    } else {
+      constexpr std::time_t most = std::numeric_limits<std::int64_t>::max() / second - 1;
+      CHECK(*modified >= std::max(found.st_mtim.tv_sec, -most));
+      CHECK(*modified <= std::max(found.st_mtim.tv_sec, -most) + 1);
+      CHECK(mounted.get("/short.txt", "If-Modified-Since: " + date(before) + "\r\n").status == 304);
+    }
+    CHECK(mounted.get("/short.txt", "If-None-Match: " + answer.field("ETag") + "\r\n").status == 304);
+    CHECK(mounted.get("/short.txt", "If-None-Match: \"x\"\r\n").status == 200);
+    mounted.next_turn();
+    CHECK(mounted.get("/short.txt").field("ETag") == answer.field("ETag"));
+  }
+}
+
+TEST_CASE("file answer: other content of the same size, dated back, has another ETag (RFC 9110 section 8.8.3)") {
+  const Site site;
+  Mounted mounted({site.www()});
+  const Answer before = mounted.get("/short.txt");
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));  // the system's clock for files is coarse
+  site.write("short.txt", "9876543210");
+  site.set_time("short.txt", changed * second + 123'456'789);
+  mounted.next_turn();
+  const Answer after = mounted.get("/short.txt");
+  CHECK(after.body == "9876543210");
+  CHECK(after.field("Last-Modified") == before.field("Last-Modified"));
+  CHECK(after.field("ETag") != before.field("ETag"));
+  CHECK(mounted.get("/short.txt", "If-None-Match: " + before.field("ETag") + "\r\n").body == "9876543210");
+  CHECK(mounted.get("/short.txt", "If-None-Match: " + after.field("ETag") + "\r\n").status == 304);
+  CHECK(mounted.get("/short.txt", "Range: bytes=0-1\r\nIf-Range: " + before.field("ETag") + "\r\n").status == 200);
+  CHECK(mounted.get("/short.txt", "Range: bytes=0-1\r\nIf-Range: " + after.field("ETag") + "\r\n").body == "98");
 }
 
 TEST_CASE("file answer: If-None-Match (RFC 9110 section 13.1.2)") {

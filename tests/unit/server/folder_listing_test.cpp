@@ -35,6 +35,18 @@ std::vector<std::string> between(const std::string& text, const std::string& beg
   return found;
 }
 
+/// As a source of a Content-Security-Policy, worked out from the one style that the page has.
+std::string hash_of_style(const std::string& page) {
+  const std::vector<std::string> style = between(page, "<style>", "</style>");
+  REQUIRE(style.size() == 1);
+  std::array<unsigned char, 32> digest{};
+  unsigned size = 0;
+  REQUIRE(EVP_Digest(style[0].data(), style[0].size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
+  std::array<unsigned char, 48> text{};
+  const int length = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
+  return "'sha256-" + std::string(reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length)) + "'";
+}
+
 std::vector<std::string> links(const std::string& page) { return between(page, "<a href=\"", "\""); }
 
 }  // namespace
@@ -163,18 +175,38 @@ TEST_CASE("listing: the policy lets the page have its own style and nothing else
   const WwwFolder site;
   Mounted mounted(listed(site));
   const Answer answer = mounted.get("/");
-  const std::vector<std::string> style = between(answer.body, "<style>", "</style>");
-  REQUIRE(style.size() == 1);
-  std::array<unsigned char, 32> digest{};
-  unsigned size = 0;
-  REQUIRE(EVP_Digest(style[0].data(), style[0].size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
-  std::array<unsigned char, 48> text{};
-  const int length = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
-  const std::string hash(reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length));
+  const std::string hash = hash_of_style(answer.body);
   CHECK(answer.field("Content-Security-Policy") ==
-        "default-src 'none'; style-src 'sha256-" + hash + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        "default-src 'none'; style-src " + hash + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
   CHECK(answer.body.find("<script") == std::string::npos);
   CHECK(answer.body.find("style=") == std::string::npos);
+}
+
+TEST_CASE("listing: every policy of an answer with security fields lets the page have its style") {
+  const WwwFolder site;
+  site.write("index/index.html", "index");
+  const std::string mark = "\r\nContent-Security-Policy: ";
+  VirtualHost host;
+  host.mounts = {{"/", listed(site)}, {"/plain/", Files{site.www()}}};
+  for (Mount& mount : host.mounts) mount.security = SecurityFields::on;
+  Served served({host});
+  const Answer answer = served.get("/");
+  CHECK(answer.status == 200);
+  const std::string hash = hash_of_style(answer.body);
+  const std::vector<std::string> policies = between(answer.head, mark, "\r\n");
+  REQUIRE(policies.size() == 2);
+  for (const std::string& policy : policies) {
+    CAPTURE(policy);
+    const std::vector<std::string> sources = between(policy, "; style-src ", ";");
+    REQUIRE(sources.size() == 1);
+    CHECK((sources[0] == hash || sources[0].ends_with(" " + hash)));
+    CHECK(between(policy, "; script-src", ";").empty());
+    CHECK(policy.find("unsafe") == std::string::npos);
+  }
+  CHECK(between(served.get("/index/").head, mark, "\r\n").size() == 1);
+  const std::vector<std::string> plain = between(served.get("/plain/index/").head, mark, "\r\n");
+  REQUIRE(plain.size() == 1);
+  CHECK(plain[0] == "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'");
 }
 
 TEST_CASE("listing: conditions, for what has no validators") {

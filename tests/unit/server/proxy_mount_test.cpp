@@ -208,6 +208,20 @@ TEST_CASE("proxy: bodies in chunks, or until the end, come in pieces as they arr
   }
 }
 
+TEST_CASE("proxy: trailers of an answer are dropped, also those that would not be taken for a request") {
+  const std::string_view answer =
+      "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nExpires: x\r\nSet-Cookie: a=b\r\n\r\n";
+  check_relayed("GET /app/x HTTP/1.0\r\nHost: site.example\r\n\r\n", answer,
+                "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc<closed>");
+  ProxyBench bench;
+  auto& client = bench.client();
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  bench.send(upstream, answer);
+  CHECK(received(client) == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  CHECK_FALSE(upstream.closed());
+}
+
 TEST_CASE("proxy: a body goes upstream with its length, or in chunks, cut at every place") {
   check_passed_on(asks("POST", "Content-Length: 5\r\n", "hello"), asked("POST", "", "Content-Length: 5\r\n") + "hello");
   check_passed_on(asks("POST", "Content-Length: 0\r\n"), asked("POST", "", "Content-Length: 0\r\n"));

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -37,6 +38,25 @@ class PageFolders {
 
  private:
   std::filesystem::path root_;
+};
+
+/// A password file with one user.
+class PasswordText {
+ public:
+  PasswordText() : path_(std::filesystem::temp_directory_path() / "wharf-router-users-XXXXXX") {
+    const int file = mkstemp(path_.data());
+    REQUIRE(file >= 0);
+    ::close(file);
+    // htpasswd -nbBC 4 alice 'correct horse'
+    std::ofstream(path_) << "alice:$2y$04$OP7Zk/eVj2tDPMRezDHYDOnp3UGEF6jPjmkUTrttqtwUWc5Yqi312\n";
+  }
+  ~PasswordText() { std::filesystem::remove(path_); }
+  PasswordText(const PasswordText&) = delete;
+  PasswordText& operator=(const PasswordText&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
 };
 
 std::string handshake(std::string_view host, std::string_view protocol) {
@@ -126,7 +146,11 @@ TEST_CASE("router: OPTIONS of the server as a whole, and CONNECT (RFC 9110 secti
   const Answer answer = served.ask(Served::head("OPTIONS", "*"));
   CHECK(answer.status == 204);
   CHECK(answer.field("Allow") == "GET, HEAD, OPTIONS");
-  CHECK(served.ask("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n").status == 501);
+  CHECK_FALSE(answer.closed);
+  const Answer connect = served.ask("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n");
+  CHECK(connect.status == 501);
+  CHECK(connect.field("Connection") == "close");
+  CHECK(connect.closed);
 }
 
 TEST_CASE("router: mounts are found by the decoded path, and dot segments lead nowhere") {
@@ -141,6 +165,50 @@ TEST_CASE("router: mounts are found by the decoded path, and dot segments lead n
   }
   CHECK(served.get("/a/%zz").status == 400);
   CHECK(served.get("/a/%00").status == 400);
+}
+
+TEST_CASE("router: no spelling that others read as the path of one mount leads to another") {
+  const PasswordText users;
+  for (const bool guarded : {false, true}) {
+    VirtualHost host;
+    host.mounts = {{"/", Fixed{200, "text/plain", "root"}}, {"/admin/", Fixed{200, "text/plain", "admin"}}};
+    if (guarded) host.mounts[1].access = PasswordAccess{users.path()};
+    Served served({host});
+    for (const std::string_view target :
+         {"//admin/x", "//admin", "///admin/x", "/%2Fadmin/x", "/%2f/admin/x", "/admin;a=b/x", "/admin;/x", "/admin;a",
+          "/;a/admin/x", "/admin%3Bv/x", "/admin%3bv", "/\\admin/x", "/%5Cadmin/x", "/%5cadmin%5cx", "/admin%5Cx", "/admin\\x",
+          "/\\/admin/x", "/%5C%2F;a/;/admin;b%5Cx"}) {
+      CAPTURE(target);
+      const Answer answer = served.get(target);
+      CHECK(answer.status == 404);
+      CHECK(answer.body == "There is nothing here.\n");
+    }
+    for (const std::string_view target :
+         {"/admin/x", "/admin", "/admin//x", "/admin/a;b/c", "/admin/%5Cx", "/admin/;a", "/%61dmin//x"}) {
+      CAPTURE(target);
+      const Answer answer = served.get(target);
+      CHECK(answer.status == (guarded ? 401 : 200));
+      if (!guarded) CHECK(answer.body == "admin");
+    }
+    for (const std::string_view target : {"/a//b", "/a;b/c", "/a%3Bb/c", "/a\\b", "/a%5Cb", "//", "//a", "/;x", "/admins//x",
+                                          "/a/admin;b/x", "/a//admin/x", "/admin.;a"}) {
+      CAPTURE(target);
+      CHECK(served.get(target).body == "root");
+    }
+  }
+}
+
+TEST_CASE("router: nor does one that others read as the path of no mount, or of one where there is none") {
+  VirtualHost host;
+  host.mounts = {{"/a/", Fixed{200, "text/plain", "a"}}, {"/a/b/", Fixed{200, "text/plain", "b"}}};
+  Served served({host});
+  for (const std::string_view target : {"//a/x", "/a;p/x", "/a//b/x", "/a/b;p/x", "/a%5Cb/x", "/a/%5Cb", "//", "/c;p"}) {
+    CAPTURE(target);
+    CHECK(served.get(target).status == 404);
+  }
+  CHECK(served.get("/a//c").body == "a");
+  CHECK(served.get("/a/b//c").body == "b");
+  CHECK(served.get("/a/b;p").status == 404);
 }
 
 TEST_CASE("router: a fixed answer, with fields of the mount and of its security switch") {
@@ -184,6 +252,20 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
     return Router::check(host);
   };
   CHECK(fault({"x", Fixed{}}) == "mount prefix 'x' must start and end with '/'");
+  for (const std::string prefix : {"/%41/", "/a%20b/", "/a%2Fb/", "/%2e%2e/", "/a/%25/"}) {
+    CAPTURE(prefix);
+    CHECK(fault({prefix, Fixed{}}).starts_with("mount prefix '" + prefix + "' is compared with decoded paths: write '"));
+  }
+  CHECK(fault({"/a%20b/", Fixed{}}).ends_with(": write '/a b/'"));
+  for (const std::string prefix : {"/./", "/../", "/a/./", "/a/../b/", "/a/.."}) {
+    CAPTURE(prefix);
+    CHECK_FALSE(fault({prefix, Fixed{}}).empty());
+  }
+  CHECK(fault({"/a/../b/", Fixed{}}) == "mount prefix '/a/../b/' is never asked for: clients leave out '.' and '..'");
+  for (const char* prefix : {"/.well-known/", "/a b/", "/100%/", "/a%zz/", "/..a/", "/.../"}) {
+    CAPTURE(prefix);
+    CHECK(fault({prefix, Fixed{}}).empty());
+  }
   CHECK(fault({"/", Fixed{100, "", ""}}) == "a fixed answer has a status from 200 to 599, not 100");
   CHECK(fault({"/", Redirect{"/x", 303}}) == "a redirect has status 301, 302, 307 or 308, not 303");
   CHECK(fault({"/", Redirect{"/a b", 301}}) == "a redirect needs a location, percent-encoded: '/a b' is none");
@@ -193,6 +275,13 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
   CHECK(fault(fields) == "mount '/': Content-Length is written by the server itself");
   fields.fields = {{"A", "b\r\nc: d"}};
   CHECK(fault(fields) == "mount '/': the value of A has a control character");
+  for (const char* value : {"\x01", "a\x7F", "\x1B[31m"}) {
+    fields.fields = {{"A", value}};
+    CHECK(fault(fields) == "mount '/': the value of A has a control character");
+    CHECK(fault({"/", Fixed{200, value, ""}}) == "the media type of a fixed answer has a control character");
+  }
+  fields.fields = {{"A", "b\tc"}};
+  CHECK(fault(fields).empty());
   fields.fields = {{"A b", "c"}};
   CHECK(fault(fields) == "mount '/': 'A b' is no name of a field");
   VirtualHost twice;

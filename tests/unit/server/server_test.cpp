@@ -3,11 +3,13 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 namespace {
@@ -375,6 +377,42 @@ TEST_CASE("server: on a caller's loop, after the stop nothing of it is left ther
   client.join();
   CHECK(server == nullptr);
   CHECK(uv_loop_close(&loop) == 0);
+}
+
+TEST_CASE("server: reopen_logs() reaches a server on a caller's loop, and after the stop nobody, from any thread") {
+  std::string folder = std::filesystem::temp_directory_path() / "wharf-reopen-XXXXXX";
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  const std::string file = folder + "/access.log";
+  Lines log;
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  Server server(options(log));
+  VirtualHost host;
+  host.access_log.file = file;
+  REQUIRE_FALSE(server.add(host));
+  REQUIRE_FALSE(server.start(&loop));
+  std::filesystem::remove(file);
+  server.reopen_logs();
+  for (int turn = 0; turn < 1000 && !std::filesystem::exists(file); ++turn) uv_run(&loop, UV_RUN_NOWAIT);
+  CHECK(std::filesystem::exists(file));
+
+  std::atomic<bool> stopped = false;
+  std::thread other([&] {
+    while (!stopped) server.reopen_logs();
+    server.reopen_logs();
+  });
+  server.stop([&stopped] { stopped = true; });
+  uv_run(&loop, UV_RUN_DEFAULT);
+  CHECK(stopped);
+  other.join();
+  std::filesystem::remove(file);
+  server.reopen_logs();
+  std::thread([&server] { server.reopen_logs(); }).join();
+  CHECK(uv_run(&loop, UV_RUN_DEFAULT) == 0);
+  CHECK_FALSE(std::filesystem::exists(file));
+  CHECK(log.lines.empty());
+  CHECK(uv_loop_close(&loop) == 0);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("server: on a caller's loop, stopped before the start") {

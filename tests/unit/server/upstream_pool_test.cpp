@@ -95,6 +95,40 @@ TEST_CASE("upstream pool: an idle connection that the server ends, or that bring
   }
 }
 
+TEST_CASE("upstream pool: an end, or a word, that came just before the request is seen although nobody has been told of it yet") {
+  for (const auto& deed : {+[](ProxyBench::Link& link) { link.arrive_end(); },
+                           +[](ProxyBench::Link& link) { link.arrive("HTTP/1.1 408 x\r\nContent-Length: 0\r\n\r\n"); }}) {
+    ProxyBench bench;
+    auto& client = bench.client();
+    auto& upstream = kept(bench, client);
+    upstream.take();
+    deed(upstream);
+    bench.send(client, asks("POST"));  // which would not be sent again
+    CHECK(upstream.take().empty());
+    CHECK(upstream.closed());
+    REQUIRE(bench.outside.count == 2);
+    bench.send(bench.accept(), small_answer);
+    CHECK(received(client).ends_with("hello"));
+  }
+}
+
+TEST_CASE("upstream pool: of several idle connections, one on which nothing has come is used") {
+  ProxyBench bench;
+  ProxyBench::Link* clients[3];
+  ProxyBench::Link* upstreams[3];
+  for (ProxyBench::Link*& client : clients) bench.send(*(client = &bench.client()), asks());
+  for (ProxyBench::Link*& upstream : upstreams) upstream = &bench.accept();
+  for (ProxyBench::Link* const upstream : upstreams) bench.send(*upstream, small_answer);
+  upstreams[1]->arrive_end();
+  upstreams[2]->arrive_end();
+  upstreams[0]->take();
+  bench.send(*clients[0], asks("POST"));
+  CHECK(upstreams[0]->take() == asked("POST"));
+  CHECK(upstreams[1]->closed());
+  CHECK(upstreams[2]->closed());
+  CHECK(bench.outside.count == 3);
+}
+
 TEST_CASE("upstream pool: a connection that the answer ends is not kept") {
   for (const char* const answer :
        {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"}) {
@@ -130,6 +164,23 @@ TEST_CASE("upstream pool: a request on a kept connection that has just been clos
     CHECK(received(client).starts_with("HTTP/1.1 502 "));
     CHECK(bench.outside.attempts.empty());
   }
+}
+
+TEST_CASE("upstream pool: a connection that was made for somebody who went, and closed after a while, is one that was kept") {
+  ProxyBench bench;
+  auto& gone = bench.client();
+  bench.send(gone, asks());
+  bench.reset(gone);
+  auto& idle = bench.accept();
+  bench.advance(20'000);
+  auto& client = bench.client();
+  bench.send(client, asks());
+  REQUIRE(idle.take() == asked());
+  bench.end(idle);
+  CHECK(client.take().empty());
+  REQUIRE(bench.outside.attempts.size() == 1);
+  bench.send(bench.accept(), small_answer);
+  CHECK(received(client).ends_with("hello"));
 }
 
 TEST_CASE("upstream pool: sent again with a body of which nothing has been used") {

@@ -109,6 +109,59 @@ TEST_CASE("h1 bodies: an expectation that nobody knows is 417, and the connectio
   CHECK(bench.handler.requests.empty());
 }
 
+TEST_CASE("h1 bodies: 417 has no content where HEAD asked (RFC 9110 section 9.3.2)") {
+  BodyBench bench;
+  bench.link.receive("HEAD /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: the-unexpected\r\n\r\n");
+  std::string bytes = bench.link.take();
+  CHECK(bytes.ends_with("\r\n\r\n"));
+  const Answer answer = take_answer(bytes, "HEAD");
+  CHECK(answer.status == 417);
+  CHECK(answer.has("Connection: close"));
+  CHECK(bytes.empty());
+  CHECK(bench.link.closed());
+  CHECK(bench.handler.requests.empty());
+}
+
+TEST_CASE("h1 bodies: every expectation counts, in one line or in several") {
+  for (const std::string_view fields :
+       {"Expect: 100-continue, other\r\n", "Expect: other, 100-continue\r\n", "Expect: 100-continue\r\nExpect: other\r\n",
+        "Expect: other\r\nExpect: 100-continue\r\n", "Expect:\r\nexpect: other\r\n"}) {
+    CAPTURE(fields);
+    BodyBench bench;
+    bench.link.receive(post("Content-Length: 2\r\n" + std::string(fields), "hi"));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].status == 417);
+    CHECK(bench.link.closed());
+    CHECK(bench.handler.requests.empty());
+  }
+  for (const std::string_view fields : {"Expect: 100-continue, 100-continue\r\n", "Expect: , 100-Continue ,\r\n",
+                                        "Expect:\r\nExpect: 100-continue\r\n", "Expect: 100-continue\r\nExpect:\r\n"}) {
+    CAPTURE(fields);
+    BodyBench bench;
+    bench.link.receive(post("Content-Length: 2\r\n" + std::string(fields), ""));
+    CHECK(bench.link.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+  }
+}
+
+TEST_CASE("h1 bodies: who expects nothing, in as many words, is told nothing before the answer") {
+  for (const std::string_view fields : {"Expect:\r\n", "Expect: \r\n", "Expect: ,\r\n", "Expect:\r\nExpect:\r\n"}) {
+    CAPTURE(fields);
+    BodyBench bench;
+    bench.link.receive(post("Content-Length: 2\r\n" + std::string(fields), ""));
+    CHECK(bench.link.take().empty());
+    bench.link.receive("hi");
+    CHECK(answers(bench.link.take()).at(0).body == "hi\n");
+    CHECK_FALSE(bench.link.closed());
+
+    H1Bench refusing;  // answered before its body came, the connection goes on
+    refusing.link.receive(post("Content-Length: 2\r\n" + std::string(fields), ""));
+    CHECK_FALSE(answers(refusing.link.take()).at(0).has("Connection: close"));
+    refusing.link.receive("hi" + get("/b"));
+    CHECK(answers(refusing.link.take()).at(0).body == "GET /b\n");
+  }
+}
+
 TEST_CASE("h1 bodies: refused before it was sent, the connection ends, since the client may send it all the same") {
   H1Bench bench;
   bench.link.receive(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""));
@@ -211,6 +264,28 @@ TEST_CASE("h1 bodies: answered while it comes, the rest is dropped and the next 
   REQUIRE(all.size() == 2);
   CHECK(all[0].status == 403);
   CHECK(all[1].status == 200);
+}
+
+TEST_CASE("h1 bodies: who has answered from outside is told no more of the body, and not that it ended") {
+  for (const std::string_view more : {"l", "llo"}) {
+    CAPTURE(more);
+    BodyBench bench;
+    bench.link.set_window(0);  // so that the link has no room before the body goes on
+    bench.link.receive(post("Content-Length: 5\r\n", "he"));
+    bench.reader->exchange.respond(session::text_response(403, std::string(bench.limits.low_water, 'x')));
+    bench.link.receive(more);
+    CHECK(bench.story.empty());
+    CHECK(bench.reader->text == "he");
+    bench.link.set_window(session::MemoryLink::unlimited);
+    bench.link.run();
+    CHECK(bench.story == Story{"ended 403 complete"});
+    bench.link.receive(std::string("llo").substr(more.size()) + get("/b"));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 2);
+    CHECK(all[0].status == 403);
+    CHECK(all[1].status == 200);
+    CHECK(bench.story == Story{"ended 403 complete", "body ", "ended 200 complete"});
+  }
 }
 
 TEST_CASE("h1 bodies: once it has come, its deadline is over, and the answer's begins") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <map>
 #include <string>
 #include <vector>
@@ -126,7 +127,28 @@ TEST_CASE("h1: a bad head is answered with its status, and the link ends") {
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1: field values that would split the answer are left out") {
+TEST_CASE("h1: fields whose value has a control character are left out, but for tab (RFC 9110 section 5.5)") {
+  for (int c = 0; c < 256; ++c) {
+    CAPTURE(c);
+    const bool allowed = (c >= 0x20 && c != 0x7F) || c == '\t';
+    const std::string value = "a" + std::string(1, static_cast<char>(c)) + "b";
+    H1Bench bench;
+    bench.handler.answer = [&value](session::Exchange& exchange) {
+      session::Response response = session::text_response(200, "x");
+      response.fields.emplace_back("X-Some", value);
+      response.fields.emplace_back("X-Good", "c");
+      exchange.respond(std::move(response));
+    };
+    bench.link.receive(get("/"));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].has("X-Some: " + value) == allowed);
+    CHECK((all[0].head.find("X-Some") != std::string::npos) == allowed);
+    CHECK(all[0].has("X-Good: c"));
+  }
+}
+
+TEST_CASE("h1: fields that would split the answer are left out") {
   H1Bench bench;
   bench.handler.answer = [](session::Exchange& exchange) {
     session::Response response = session::text_response(200, "x");
@@ -141,6 +163,23 @@ TEST_CASE("h1: field values that would split the answer are left out") {
   CHECK(all[0].has("X-Good: c"));
 }
 
+TEST_CASE("h1: the Date of an answer that has one of its own stays, and is the only one (RFC 9110 section 6.6.1)") {
+  for (const std::string_view name : {"Date", "date", "DATE"}) {
+    H1Bench bench;
+    bench.handler.answer = [name](session::Exchange& exchange) {
+      session::Response response = session::text_response(200, "x");
+      response.fields.emplace_back(name, "Sun, 06 Nov 1994 08:49:37 GMT");
+      exchange.respond(std::move(response));
+    };
+    bench.link.receive(get("/"));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].has(std::string(name) + ": Sun, 06 Nov 1994 08:49:37 GMT"));
+    CHECK(no_date(all[0].head).find("Date: ") == std::string::npos);
+    CHECK((name == "Date" || all[0].head.find("Date: ") == std::string::npos));
+  }
+}
+
 TEST_CASE("h1: answers of 204 have no length") {
   H1Bench bench;
   bench.handler.answer = [](session::Exchange& exchange) {
@@ -151,6 +190,19 @@ TEST_CASE("h1: answers of 204 have no length") {
   bench.link.receive(get("/") + get("/"));
   CHECK(bench.link.take().find("Content-Length") == std::string::npos);
   CHECK(bench.handler.requests.size() == 2);
+}
+
+TEST_CASE("h1: a head without a limit may come in pieces") {
+  session::HttpLimits unlimited;
+  unlimited.head.head = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t size : {1U, 2U, 3U, 4U, 5U}) {
+    CAPTURE(size);
+    H1Bench bench(unlimited);
+    const std::string bytes = get("/a") + get("/b");
+    for (std::size_t at = 0; at < bytes.size(); at += size) bench.link.receive(bytes.substr(at, size));
+    CHECK(bench.handler.requests == Requests{"GET /a", "GET /b"});
+    CHECK(answers(bench.link.take()).size() == 2);
+  }
 }
 
 // ---- Deadlines ----

@@ -247,6 +247,21 @@ TEST_CASE("link: a session that takes over after the end of input is told of it 
         Events{"first start", "first end of input", "second start", "first destroyed", "second end of input"});
 }
 
+TEST_CASE("link: time and the stop are told to the session that was asked for, before the link has had its turn") {
+  LinkBench late;
+  late.open();
+  late.link->become(late.session("second"));
+  late.link->set_deadline(late.now + base::Time{5});  // as the second's maker did
+  late.advance(5);
+  CHECK(late.story.take() == Events{"first start", "second start", "first destroyed", "second deadline"});
+
+  LinkBench stopped;
+  stopped.open();
+  stopped.link->become(stopped.session("second"));
+  stopped.link->server_stops();
+  CHECK(stopped.story.take() == Events{"first start", "second start", "first destroyed", "second shut down"});
+}
+
 TEST_CASE("link: kept input outlives the session that held it") {
   LinkBench bench;
   auto first = bench.session("first");

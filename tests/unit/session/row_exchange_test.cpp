@@ -196,6 +196,84 @@ TEST_CASE("rows: refused at its head, a body is not asked for") {
   CHECK(bench.link.closed());
 }
 
+TEST_CASE("rows: a field with a control character in its value is refused, but for tab (RFC 9110 section 5.5)") {
+  RowBench bench(protocol<Whole>("whole"));
+  bench.told.request = [](Exchange exchange) {
+    for (int c = 0; c < 256; ++c) {
+      CAPTURE(c);
+      const bool allowed = (c >= 0x20 && c != 0x7F) || c == '\t';
+      const std::string value = "a" + std::string(1, static_cast<char>(c)) + "b";
+      CHECK(exchange.add_field("X-" + std::to_string(c), value) == allowed);
+    }
+    CHECK_FALSE(exchange.add_field("X-End", "a\x1B"));
+    CHECK(exchange.add_field("X-Empty", ""));
+    exchange.respond(200);
+  };
+  const Answer answer = bench.ask(get("/"));
+  CHECK(answer.status == 200);
+  CHECK(answer.has("X-9: a\tb"));
+  CHECK(
+      answer.has("X-255: a\xFF"
+                 "b"));
+  CHECK(answer.has("X-Empty: "));
+  for (const char* name : {"X-0:", "X-8:", "X-10:", "X-13:", "X-31:", "X-127:", "X-End:"})
+    CHECK(answer.head.find(name) == std::string::npos);
+}
+
+TEST_CASE("rows: behind abort() the responder hears of its end alone") {
+  using Ask = void (*)(RowBench&);
+  const Ask asks[] = {
+      [](RowBench& bench) { bench.link.receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello" + get("/")); },
+      [](RowBench& bench) {
+        bench.link.receive("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+      },
+      [](RowBench& bench) { bench.link.receive(get("/") + get("/")); },
+  };
+  for (const bool begins : {false, true}) {
+    const auto cut = [begins](Exchange exchange) {
+      if (begins) exchange.begin(200, "text/plain");
+      exchange.every(std::chrono::milliseconds(10));
+      exchange.abort();
+    };
+    for (const Ask ask : asks) {
+      RowBench bench(protocol<Streamed>("streamed"));
+      bench.told.request = cut;
+      ask(bench);
+      CHECK(bench.told.story == Story{"request", "closing cut", "destroyed"});
+      CHECK(bench.link.was_aborted());
+    }
+    for (const Ask ask : {asks[0], asks[1]}) {
+      RowBench bench(protocol<Streamed>("streamed"));
+      bench.told.body = [cut](Exchange exchange, std::string_view) { cut(exchange); };
+      ask(bench);
+      CHECK(bench.told.story == Story{"request", "body hello", "closing cut", "destroyed"});
+      CHECK(bench.link.was_aborted());
+    }
+  }
+}
+
+TEST_CASE("rows: behind an exception that cut its answer the responder hears of its end alone") {
+  for (const std::string& request : {std::string("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"), get("/")}) {
+    RowBench bench(protocol<Streamed>("streamed"));
+    bench.told.request = [](Exchange exchange) {
+      exchange.begin(200, "text/plain", 5);
+      throw std::runtime_error("on purpose");
+    };
+    bench.link.receive(request);
+    CHECK(bench.link.was_aborted());
+    REQUIRE(bench.log_lines.size() == 1);
+    CHECK(bench.log_lines[0].find("on purpose") != std::string::npos);
+    for (const std::string& event : bench.told.story) CHECK((event == "request" || event == "closing cut" || event == "destroyed"));
+  }
+  RowBench bench(protocol<Streamed>("streamed"));
+  bench.told.request = [](Exchange exchange) { exchange.begin(200, "text/plain", 5); };
+  bench.told.body = [](Exchange, std::string_view) { throw std::runtime_error("on purpose"); };
+  bench.link.receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK(bench.link.was_aborted());
+  CHECK(bench.log_lines.size() == 1);
+  CHECK(bench.told.story == Story{"request", "body hello", "closing cut", "destroyed"});
+}
+
 TEST_CASE("rows: an answer in pieces may begin before the body has come") {
   RowBench bench(protocol<Streamed>("streamed"));
   bench.told.request = [](Exchange exchange) { exchange.begin(200, "text/plain", 5); };

@@ -1,0 +1,125 @@
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "io/address.h"
+#include "io/connection.h"
+#include "io/listener.h"
+#include "unit/io/turns.h"
+
+// What a connection hears of a client while its session takes no input and nothing waits to be written to it: an answer that is long
+// in the making, or that has nothing to say for a while.
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+
+/// Takes no input before it is told to, and says what happened.
+struct Held final : session::Session {
+  Held(session::Link& of, std::string& into) : link(of), what(into) {}
+  void start() override { link.hold_input(); }
+  std::size_t input(std::span<char> bytes) override {
+    what.append("input ").append(bytes.data(), bytes.size()).append(" ");
+    return bytes.size();
+  }
+  void end_of_input() override { what += "end "; }
+  void room() override { what += "room "; }
+  void deadline() override { what += "deadline "; }
+  void shut_down() override { link.finish(); }
+  void ended() override { what += "ended "; }
+
+  session::Link& link;
+  std::string& what;
+};
+
+/// A connection over TCP, and its client.
+struct Bench {
+  Bench() {
+    const auto listening =
+        io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
+    REQUIRE(listening);
+    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(connect(client, listening->address().get(), listening->address().size) == 0);
+    const int accepted = accept4(listening->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    REQUIRE(accepted >= 0);
+    REQUIRE(io::Connection::adopt(turns.loop(), accepted, [this](session::Link& of) {
+      link = &of;
+      return std::make_unique<Held>(of, what);
+    }));
+    turns.one();
+    REQUIRE(what.empty());
+  }
+  ~Bench() {
+    if (client >= 0) close(client);
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  void reset() {
+    const linger at_once{1, 0};
+    REQUIRE(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    close(client);
+    client = -1;
+  }
+  void end() const { REQUIRE(shutdown(client, SHUT_WR) == 0); }
+  void send(std::string_view bytes) const {
+    REQUIRE(::send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
+  /// Whether the loop waits, instead of hearing the same again and again.
+  bool rests() {
+    turns.for_a_while(std::chrono::milliseconds(30));
+    pollfd events{uv_backend_fd(turns.callers()), POLLIN, 0};
+    return poll(&events, 1, 0) == 0;
+  }
+
+  Turns turns;
+  std::string what;
+  session::Link* link = nullptr;
+  int client = -1;
+};
+
+}  // namespace
+
+TEST_CASE("held input: a client that resets the connection is heard of at once") {
+  Bench bench;
+  bench.reset();
+  REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
+  CHECK(bench.what == "ended ");
+}
+
+TEST_CASE("held input: so is one that has sent something before") {
+  Bench bench;
+  bench.send("abc");
+  bench.turns.for_a_while(std::chrono::milliseconds(5));
+  CHECK(bench.what.empty());
+  bench.reset();
+  REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
+  CHECK(bench.what == "ended ");
+}
+
+TEST_CASE("held input: a client that has ended its side is not cut, and the loop rests") {
+  for (const std::string_view before : {"", "abc"}) {
+    CAPTURE(before);
+    Bench bench;
+    if (!before.empty()) bench.send(before);
+    bench.end();
+    CHECK(bench.rests());
+    CHECK(bench.what.empty());
+    bench.link->out().append("answer");
+    bench.link->touch();
+    CHECK(bench.rests());
+    char answer[7] = {};
+    CHECK(recv(bench.client, answer, 6, 0) == 6);
+    CHECK(std::string_view(answer) == "answer");
+    CHECK(bench.what.empty());
+    bench.link->resume_input();
+    const std::string expected = before.empty() ? "end " : "input abc end ";
+    REQUIRE(bench.turns.until([&] { return bench.what == expected; }));
+  }
+}
