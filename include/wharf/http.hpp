@@ -45,6 +45,8 @@ namespace wharf {
 template <class T>
 class ExchangeHandle;
 class Pipe;
+template <class T>
+class PipeHandle;
 
 /// One request and its answer: a small value, valid until closing() of its Responder, or without one until the answer is complete or the
 /// connection gone. Where that may be later, keep an ExchangeHandle. For the loop's thread only.
@@ -242,12 +244,51 @@ class Pipe {
   }
   [[nodiscard]] Scope scope() const { return Scope(http().pipe_scope(pipe_)); }
   void log(Level level, std::string_view text) const { scope().log(level, text); }
+  /// For other threads. T: the class that Exchange::upgrade() made, or void.
+  template <class T = void>
+  [[nodiscard]] PipeHandle<T> handle() const;
 
  private:
   [[nodiscard]] const wharf_http_services& http() const { return *pipe_->services->http; }
 
   wharf_pipe* pipe_;
 };
+
+/// A pipe's name that any thread may hold, also after the pipe is over.
+template <class T = void>
+class PipeHandle {
+ public:
+  PipeHandle(wharf_handle handle, const wharf_services* services) : handle_(handle), services_(services) {}
+
+  /// From any thread: runs `task(Pipe)`, or with a T `task(T&)`, on the pipe's loop, unless it is over by then. False when the loop itself is gone.
+  template <class Task>
+  bool post(Task task) const {
+    auto boxed = std::make_unique<Task>(std::move(task));
+    const wharf_pipe_task run = [](wharf_pipe* pipe, void* state, void* argument) {
+      const std::unique_ptr<Task> owner(static_cast<Task*>(argument));
+      if (pipe == nullptr) return;
+      try {
+        if constexpr (std::is_void_v<T>) (*owner)(Pipe(pipe));
+        else (*owner)(*static_cast<T*>(state));
+      } catch (...) {
+        detail::log_exception(pipe->services->http->pipe_scope(pipe), "a posted task");
+        pipe->services->http->pipe_abort(pipe);
+      }
+    };
+    if (services_->http->pipe_post(handle_, run, boxed.get()) == 0) return false;
+    static_cast<void>(boxed.release());
+    return true;
+  }
+
+ private:
+  wharf_handle handle_;
+  const wharf_services* services_;
+};
+
+template <class T>
+PipeHandle<T> Pipe::handle() const {
+  return {http().pipe_handle(pipe_), pipe_->services};
+}
 
 }  // namespace wharf
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,11 @@ struct Lines {
     else if (bytes == "pause") pipe.pause();
     else if (bytes == "tick") pipe.every(std::chrono::milliseconds(50));
     else if (bytes == "cork") pipe.cork();
+    else if (bytes == "handle") handle.emplace(pipe.handle<Lines>()), untyped.emplace(pipe.handle());
     else pipe.write(bytes);
   }
+  static inline std::optional<PipeHandle<Lines>> handle;
+  static inline std::optional<PipeHandle<>> untyped;
   void ended() { story->emplace_back("ended"); }
   void drained() { story->emplace_back("drained"); }
   void tick() { story->emplace_back("tick"); }
@@ -179,4 +183,29 @@ TEST_CASE("raw: ticks, a pause, and the limit of idleness") {
   CHECK_FALSE(idle.link.closed());
   idle.advance(1);
   CHECK(idle.link.closed());
+}
+
+TEST_CASE("raw: tasks posted to a pipe run on its loop with what speaks on it, and not when it is over") {
+  RawBench bench;
+  bench.mailbox.open([] {});
+  bench.upgrade();
+  bench.link.receive("handle");
+  int runs = 0;
+  const auto counted = std::make_shared<int>(0);  // tasks that did not run are destroyed all the same
+  CHECK(Lines::handle->post([&runs, counted](Lines& lines) { lines.pipe.write(std::to_string(++runs)); }));
+  CHECK(Lines::untyped->post([&runs, counted](Pipe pipe) { pipe.write(std::to_string(++runs)); }));
+  CHECK(runs == 0);
+  bench.mailbox.run();
+  bench.link.run();
+  CHECK(bench.link.take() == "12");
+  CHECK(Lines::handle->post([](Lines&) { throw 1; }));
+  CHECK(Lines::untyped->post([&runs, counted](Pipe) { ++runs; }));
+  bench.mailbox.run();
+  bench.link.run();
+  CHECK(bench.link.was_aborted());
+  CHECK(bench.log_lines.size() == 1);
+  CHECK(Lines::handle->post([&runs, counted](Lines&) { ++runs; }));
+  bench.mailbox.run();
+  CHECK(runs == 3);  // the second task came before the cut
+  CHECK(counted.use_count() == 1);
 }
