@@ -161,8 +161,7 @@ bool Connection::read() {
 // ---- Output ----
 
 void Connection::flush() {
-  if (broken_) return out().clear();
-  if (out().empty()) return;
+  if (broken_ || out().empty()) return;  // on_settle() drops it: who writes until it is too much must get to hear that it is
   while (!out().empty() && !aborted()) {
     std::size_t offered = 0;
     const ssize_t sent = send_front(offered);
@@ -216,8 +215,7 @@ void Connection::resume_output() {
 }
 
 void Connection::write_through(std::string_view head, std::string_view body) {
-  if (broken_) return;
-  if ((interest_ & UV_WRITABLE) != 0 || ending()) return Link::write_through(head, body);
+  if ((interest_ & UV_WRITABLE) != 0 || ending() || broken_) return Link::write_through(head, body);
   std::array<std::string_view, pieces_per_write + 2> pieces;
   std::size_t count = out().peek(std::span(pieces).first(pieces_per_write));
   const std::size_t queued = total(std::span(pieces).first(count));
@@ -329,6 +327,7 @@ void Connection::on_timer() {
 }
 
 void Connection::on_settle() {
+  if (broken_) out().clear();
   if (!closed_) settle();
   if (broken_ && !ending()) read_to_the_end();
   proceed_winding_up();

@@ -14,8 +14,8 @@ namespace wharf::server {
 struct AccessGate::Check {
   enum class Stage : std::uint8_t { queued, running, over };
 
-  Check(codec::Credentials given, std::string from_file, Known known_user, std::string from)
-      : credentials(std::move(given)), hash(std::move(from_file)), known(known_user), client(std::move(from)) {}
+  Check(const codec::Credentials& given, std::string from_file, Known known_user, std::string from)
+      : credentials(given), hash(std::move(from_file)), known(known_user), client(std::move(from)) {}
   ~Check() { codec::wipe(credentials.password); }
   Check(const Check&) = delete;
   Check& operator=(const Check&) = delete;

@@ -92,6 +92,7 @@ std::string HostMount::check(const Mount& mount) {
     return "mount prefix '" + mount.prefix + "' must not have ';', '\\' or '//', which servers read in different ways";
   if (mount.prefix.find("/./") != std::string::npos || mount.prefix.find("/../") != std::string::npos)
     return "mount prefix '" + mount.prefix + "' is never asked for: clients leave out '.' and '..'";
+  if (mount.access && mount.access->file.empty()) return "mount '" + mount.prefix + "': its password file has no name";
   if (std::string fault = check_fields(mount); !fault.empty()) return fault;
   const Overloaded check_each{
       [](const Files& files) { return FileMount::check(files); },

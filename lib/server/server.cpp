@@ -107,14 +107,19 @@ class Server::Implementation {
 
 namespace {
 
+std::string absolute_name(const std::string& name) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(name, error);
+  return error ? name : whole.string();
+}
+
 /// Relative names are of the folder that the program is in now, wherever it goes later.
 void resolve_names(VirtualHost& host) {
   for (Mount& mount : host.mounts) {
     if (auto* files = std::get_if<Files>(&mount.serves)) *files = server::FileMount::resolved(std::move(*files));
-    if (mount.access) mount.access->file = std::filesystem::absolute(mount.access->file);
+    if (mount.access) mount.access->file = absolute_name(mount.access->file);
   }
-  if (std::string& log = host.access_log.file; !log.empty() && log != server::AccessLog::standard_output)
-    log = std::filesystem::absolute(log);
+  if (std::string& log = host.access_log.file; !log.empty() && log != server::AccessLog::standard_output) log = absolute_name(log);
 }
 
 }  // namespace

@@ -388,6 +388,7 @@ void H1::arm() {
 
 base::Time H1::body_due() const {
   if (intake_ == Intake::complete || intake_ == Intake::waiting || paused_) return base::never;
+  if (open_ && answer_ == Answer::complete) return base::never;  // it is not read before the client has taken the answer
   const HttpLimits& limits = context_.limits;
   constexpr std::uint64_t a_year = std::uint64_t{365} * 24 * 3'600'000;
   const std::uint64_t earned = std::min(body_received_, a_year) * 1000 / std::max<std::uint64_t>(limits.body_rate, 1);

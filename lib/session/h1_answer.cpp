@@ -218,6 +218,7 @@ void H1::answer_complete() {
   if (calls_ > 0) return;  // who called sees to the end
   if (!responder_) return over();
   update_input();  // nobody wants the rest of the body any more; over() sees to it
+  set_deadline(body_due());
   link_.want_room();
   link_.touch();
 }

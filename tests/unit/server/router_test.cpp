@@ -252,6 +252,13 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
     return Router::check(host);
   };
   CHECK(fault({"x", Fixed{}}) == "mount prefix 'x' must start and end with '/'");
+  for (const std::string prefix : {"/a;v/", "/a\\b/", "/a//b/", "//"}) {
+    CAPTURE(prefix);
+    CHECK(fault({prefix, Fixed{}}).ends_with("which servers read in different ways"));
+  }
+  Mount nameless{"/", Fixed{}};
+  nameless.access = PasswordAccess{};
+  CHECK(fault(nameless) == "mount '/': its password file has no name");
   for (const std::string prefix : {"/%41/", "/a%20b/", "/a%2Fb/", "/%2e%2e/", "/a/%25/"}) {
     CAPTURE(prefix);
     CHECK(fault({prefix, Fixed{}}).starts_with("mount prefix '" + prefix + "' is compared with decoded paths: write '"));

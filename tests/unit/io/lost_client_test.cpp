@@ -12,21 +12,35 @@
 #include "io/listener.h"
 #include "unit/io/turns.h"
 
-// What a connection hears of a client while its session takes no input and nothing waits to be written to it: an answer that is long
-// in the making, or that has nothing to say for a while.
+// What a session hears of a client that has gone: while it takes no input and has nothing to say, as with an answer that is long in the
+// making, and while it has much to say.
 
 namespace {
 
 using namespace wharf;
 using namespace wharf::test;
 
-/// Takes no input before it is told to, and says what happened.
-struct Held final : session::Session {
-  Held(session::Link& of, std::string& into) : link(of), what(into) {}
-  void start() override { link.hold_input(); }
+enum class Kind : std::uint8_t { silent, talkative };
+
+/// Silent, it takes no input before it is told to; talkative, it answers until that is too much. It says what happened.
+struct Told final : session::Session {
+  Told(session::Link& of, std::string& into, Kind how) : link(of), what(into), kind(how) {}
+  void start() override {
+    if (kind == Kind::silent) link.hold_input();
+  }
   std::size_t input(std::span<char> bytes) override {
     what.append("input ").append(bytes.data(), bytes.size()).append(" ");
+    if (kind == Kind::talkative) talk();
     return bytes.size();
+  }
+  void talk() {
+    const std::string piece(1000, 'x');
+    for (int i = 0; i < 20'000; ++i) {  // twenty megabytes, which no system takes at once
+      if (i % 2 == 0) link.out().append(piece);
+      else link.write_through("", piece);
+      if (link.ending() || link.overfull()) return;
+    }
+    what += "endless ";
   }
   void end_of_input() override { what += "end "; }
   void room() override { what += "room "; }
@@ -36,11 +50,12 @@ struct Held final : session::Session {
 
   session::Link& link;
   std::string& what;
+  Kind kind;
 };
 
 /// A connection over TCP, and its client.
 struct Bench {
-  Bench() {
+  explicit Bench(Kind kind = Kind::silent) {
     const auto listening =
         io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
     REQUIRE(listening);
@@ -48,9 +63,9 @@ struct Bench {
     REQUIRE(connect(client, listening->address().get(), listening->address().size) == 0);
     const int accepted = accept4(listening->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     REQUIRE(accepted >= 0);
-    REQUIRE(io::Connection::adopt(turns.loop(), accepted, [this](session::Link& of) {
+    REQUIRE(io::Connection::adopt(turns.loop(), accepted, [this, kind](session::Link& of) {
       link = &of;
-      return std::make_unique<Held>(of, what);
+      return std::make_unique<Told>(of, what, kind);
     }));
     turns.one();
     REQUIRE(what.empty());
@@ -86,14 +101,14 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("held input: a client that resets the connection is heard of at once") {
+TEST_CASE("lost client: while input is held, a client that resets the connection is heard of at once") {
   Bench bench;
   bench.reset();
   REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
   CHECK(bench.what == "ended ");
 }
 
-TEST_CASE("held input: so is one that has sent something before") {
+TEST_CASE("lost client: so is one that has sent something before") {
   Bench bench;
   bench.send("abc");
   bench.turns.for_a_while(std::chrono::milliseconds(5));
@@ -103,7 +118,7 @@ TEST_CASE("held input: so is one that has sent something before") {
   CHECK(bench.what == "ended ");
 }
 
-TEST_CASE("held input: a client that has ended its side is not cut, and the loop rests") {
+TEST_CASE("lost client: while input is held, a client that has ended its side is not cut, and the loop rests") {
   for (const std::string_view before : {"", "abc"}) {
     CAPTURE(before);
     Bench bench;
@@ -122,4 +137,24 @@ TEST_CASE("held input: a client that has ended its side is not cut, and the loop
     const std::string expected = before.empty() ? "end " : "input abc end ";
     REQUIRE(bench.turns.until([&] { return bench.what == expected; }));
   }
+}
+
+TEST_CASE("lost client: who writes until it is too much hears that it is, and then of the end") {
+  Bench bench(Kind::talkative);
+  bench.send("go");
+  bench.turns.for_a_while(std::chrono::milliseconds(0));
+  CHECK(bench.what == "input go ");
+  bench.what.clear();
+  bench.send("on");
+  bench.reset();
+  REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
+  CHECK(bench.what.ends_with("ended "));
+  CHECK(bench.what.find("endless") == std::string::npos);
+
+  Bench both(Kind::talkative);  // the request and the reset in one turn
+  both.send("go");
+  both.reset();
+  REQUIRE(both.turns.until([&both] { return both.turns.loop().connection_count() == 0; }));
+  CHECK(both.what.ends_with("ended "));
+  CHECK(both.what.find("endless") == std::string::npos);
 }
