@@ -116,10 +116,14 @@ void Link::settle() {
 /// The one place where sessions are fed and swapped. Returns what nobody may use yet; nothing when the link is ending.
 std::span<char> Link::feed(std::span<char> bytes) {
   while (!ending()) {
-    if (next_) swap_session();
-    else if (bytes.empty() || held_) return bytes;
-    else if (const std::size_t used = session_->input(bytes); used != 0) bytes = bytes.subspan(used);
-    else if (!next_ && !ending()) return bytes;  // nothing comes of asking again before something has changed
+    if (next_) {
+      swap_session();
+      continue;
+    }
+    if (bytes.empty() || held_) return bytes;
+    const std::size_t used = session_->input(bytes);
+    bytes = bytes.subspan(used);
+    if (used == 0 && !next_ && !ending()) return bytes;  // nothing comes of asking again before something has changed
   }
   return {};
 }

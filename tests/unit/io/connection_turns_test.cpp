@@ -403,8 +403,7 @@ TEST_CASE("connection: what the peer sent before it went is heard, also where a 
         told.link->write_through("more", std::string(100'000, 'x'));
         told.link->out().append(std::string(100'000, 'x'));
         told.link->touch();
-        CHECK_FALSE(told.link->overfull());
-        CHECK(told.link->out().empty());
+        CHECK(told.link->overfull());  // for now: what will be dropped counts, so that who writes stops
         CHECK(told.story.events.empty());
         REQUIRE(told.ends());
         // No proper end, whatever the system says of a reset that has been told of once.

@@ -93,8 +93,8 @@ struct Bench {
     return poll(&events, 1, 0) == 0;
   }
 
+  std::string what;  // outlives the session, which the loop may take along
   Turns turns;
-  std::string what;
   session::Link* link = nullptr;
   int client = -1;
 };

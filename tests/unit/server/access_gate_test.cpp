@@ -71,13 +71,9 @@ class Elsewhere final : public Outside {
 class Gated final : private session::Handler {
  public:
   /// Passwords are checked on `thread`.
-  explicit Gated(const Users& users) : Gated(users, &elsewhere_) {}
+  explicit Gated(const Users& users) { open(users, &elsewhere_); }
   /// nullptr: passwords are checked on the loop's thread.
-  Gated(const Users& users, Outside* outside) {
-    auto opened = AccessGate::open(users.access(), outside, log_);
-    REQUIRE_MESSAGE(opened, opened.error());
-    gate_ = std::move(*opened);
-  }
+  Gated(const Users& users, Outside* outside) { open(users, outside); }
 
   std::unique_ptr<MemoryLink> connect(const std::string& address = "192.0.2.1:4711") {
     auto link = std::make_unique<MemoryLink>(pool_, output_, now);
@@ -129,6 +125,11 @@ class Gated final : private session::Handler {
   int handled = 0;
 
  private:
+  void open(const Users& users, Outside* outside) {
+    auto opened = AccessGate::open(users.access(), outside, log_);
+    REQUIRE_MESSAGE(opened, opened.error());
+    gate_ = std::move(*opened);
+  }
   void handle(session::Exchange& exchange) override {
     ++handled;
     std::string user;
