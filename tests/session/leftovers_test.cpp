@@ -7,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "base/out_queue.h"
 #include "session/frames.h"
 #include "session/site.h"
 #include "session/wire.h"
@@ -108,9 +109,17 @@ struct Left {
   bool timers = false;
 };
 
+/// How many chunks a pool keeps goes by how many were needed at once, which is chance: now it keeps as many as it ever will.
+void fill(base::ChunkPool& pool) {
+  base::OutQueue queue(pool);
+  const std::string chunk(base::ChunkPool::standard_capacity, 'x');
+  for (std::size_t i = 0; i <= base::ChunkPool::most_kept; ++i) queue.append(chunk);
+}
+
 Left left_on(SocketSite& site) {
   Left left;
   site.on_loop([&left](io::Loop& loop) {
+    fill(loop.pool());
     left.bytes = live_bytes();
     left.timers = loop.wheel().next() != base::never;
   });
