@@ -15,7 +15,7 @@ struct AccessGate::Check {
   enum class Stage : std::uint8_t { queued, running, over };
 
   Check(const codec::Credentials& given, std::string from_file, Known known_user, std::string from)
-      : credentials(given), hash(std::move(from_file)), known(known_user), client(std::move(from)) {}
+      : credentials{given.user, given.password}, hash(std::move(from_file)), known(known_user), client(std::move(from)) {}
   ~Check() { codec::wipe(credentials.password); }
   Check(const Check&) = delete;
   Check& operator=(const Check&) = delete;
