@@ -130,6 +130,10 @@ AccessGate::Verdict AccessGate::check_elsewhere(session::Exchange& exchange, con
     }
     checks_.push_back(check);
     run_next();
+    if (check->stage == Check::Stage::over) {
+      refuse_crowd(exchange);
+      return Verdict::refused;
+    }
   }
   exchange.set_responder(std::make_unique<Waiting>(*this, std::move(check), exchange));
   return Verdict::later;
@@ -155,10 +159,14 @@ bool AccessGate::make_room(std::string_view client) {
     }
   }
   if (!last) return false;
-  last->stage = Check::Stage::over;
-  take_off(*last);
-  for (Waiting* each : std::exchange(last->waiting, {})) refuse_crowd(each->exchange);
+  turn_away(*last);
   return true;
+}
+
+void AccessGate::turn_away(Check& check) {
+  check.stage = Check::Stage::over;
+  take_off(check);
+  for (Waiting* each : std::exchange(check.waiting, {})) refuse_crowd(each->exchange);
 }
 
 void AccessGate::take_off(const Check& check) {
@@ -178,10 +186,16 @@ void AccessGate::run_next() {
     for (const std::shared_ptr<Check>& each : checks_)
       if (each->stage == Check::Stage::queued && (!next || running_of(each->client) < running_of(next->client))) next = each;
     if (!next) return;
+    const auto check = [next] {
+      next->right = password_matches(next->credentials.password, next->hash) && next->known == Known::yes;
+    };
+    if (!outside_->work(Executor::passwords, check, [this, next] { checked(*next); })) {
+      if (running_ != 0) return;  // they wait for one of those
+      turn_away(*next);
+      continue;
+    }
     next->stage = Check::Stage::running;
     ++running_;
-    outside_->work([next] { next->right = password_matches(next->credentials.password, next->hash) && next->known == Known::yes; },
-                   [this, next] { checked(*next); });
   }
 }
 

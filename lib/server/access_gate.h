@@ -49,6 +49,7 @@ class AccessGate {
   void refuse(session::Exchange& exchange) const;
   Verdict check_elsewhere(session::Exchange& exchange, const codec::Credentials& credentials, const std::string& hash, Known known);
   bool make_room(std::string_view client);
+  void turn_away(Check& check);
   void take_off(const Check& check);
   void run_next();
   void checked(Check& check);

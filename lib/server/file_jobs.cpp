@@ -53,12 +53,16 @@ bool FileJobs::join(const FileMount& mount, std::string_view path, session::Exch
 
 void FileJobs::start(const FileMount& mount, std::string_view path, std::unique_ptr<FileJob> job, session::Exchange& exchange) {
   const std::shared_ptr<FileJob> shared = std::move(job);
+  const auto done = [shared, jobs = std::weak_ptr<FileJobs*>(self_)] {
+    if (const auto there = jobs.lock()) (*there)->finished(*shared);
+  };
+  if (!outside_->work(
+          Executor::files, [shared] { shared->run(); }, done)) {
+    shared->answer(exchange);
+    return shared->over();
+  }
   waiting_.push_back(std::make_unique<Waiting>(Waiting{&mount, std::string(path), shared, {}}));
   exchange.set_responder(std::make_unique<Waiter>(exchange, waiting_.back()->waiters));
-  outside_->work([shared] { shared->run(); },
-                 [shared, jobs = std::weak_ptr<FileJobs*>(self_)] {
-                   if (const auto there = jobs.lock()) (*there)->finished(*shared);
-                 });
 }
 
 void FileJobs::run_here(FileJob& job, session::Exchange& exchange) {

@@ -12,8 +12,10 @@ void LoopOutside::connect(const Endpoint& to, base::Time limit, SessionMaker con
   io::Connector::start(loop_, {to.host, to.port, to.path}, limit, std::move(connected), std::move(failed));
 }
 
-void LoopOutside::work(std::function<void()> task, std::function<void()> done) {
+bool LoopOutside::work(Executor /*on*/, std::function<void()> task, std::function<void()> done) {
+  if (loop_.ended()) return false;
   io::work(loop_, std::move(task), std::move(done));
+  return true;
 }
 
 void LoopOutside::at_turn_end(std::function<void()> call) { loop_.at_turn_end(std::move(call)); }

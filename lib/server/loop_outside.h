@@ -10,7 +10,7 @@ class LoopOutside final : public Outside {
   explicit LoopOutside(io::Loop& loop) : loop_(loop) {}
 
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
-  void work(std::function<void()> task, std::function<void()> done) override;
+  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override;
   void at_turn_end(std::function<void()> call) override;
   [[nodiscard]] base::Time now() const override { return loop_.now(); }
 

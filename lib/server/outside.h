@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +18,13 @@ struct Endpoint {
   std::string path;  ///< of the unix socket
 };
 
+/// Threads for what would hold up a loop: each kind has its own, so that the one does not wait for the other. Names are looked up by
+/// threads of a third kind, within connect().
+enum class Executor : std::uint8_t {
+  passwords,  ///< slow hashes
+  files       ///< reading, compressing and listing
+};
+
 /// What mounts need of the world beyond the connections of their clients. One per loop; everything on the loop's thread but the tasks.
 class Outside {
  public:
@@ -29,8 +37,11 @@ class Outside {
   virtual void connect(const Endpoint& to, base::Time limit, SessionMaker connected,
                        std::function<void(std::string_view)> failed) = 0;
 
-  /// Runs `task` on another thread, then `done` on the loop's. `done` is not called when the loop stops before.
-  virtual void work(std::function<void()> task, std::function<void()> done) = 0;
+  /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: as many wait there as
+  /// may, or the loop has ended; neither is called. When the loop stops before the end, `done` is not called, and a task that has begun
+  /// goes on alone, perhaps when the server has long gone: it owns all that it touches, and nobody asks what came out. What it
+  /// throws is dropped, and `done` is called all the same.
+  [[nodiscard]] virtual bool work(Executor on, std::function<void()> task, std::function<void()> done) = 0;
 
   /// Calls back once, later in this turn of the loop, before it blocks.
   virtual void at_turn_end(std::function<void()> call) = 0;

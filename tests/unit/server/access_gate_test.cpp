@@ -58,7 +58,9 @@ class Elsewhere final : public Outside {
   void connect(const Endpoint& to, base::Time limit, SessionMaker made, std::function<void(std::string_view)> failed) override {
     thread_.connect(to, limit, std::move(made), std::move(failed));
   }
-  void work(std::function<void()> task, std::function<void()> done) override { thread_.work(std::move(task), std::move(done)); }
+  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override {
+    return thread_.work(on, std::move(task), std::move(done));
+  }
   void at_turn_end(std::function<void()> call) override { thread_.at_turn_end(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return now_; }
 
@@ -359,6 +361,27 @@ TEST_CASE("access gate: beyond most_queued it is 503 with Retry-After for the cl
   for (std::size_t i = 0; i + 1 < all; ++i) check_refused(Gated::answer_on(*links[i]));
   for (const auto& link : links) Gated::leave(*link);
   Gated::leave(*other);
+}
+
+TEST_CASE("access gate: where the threads for passwords take no more, it is 503, or waits for a check that runs") {
+  const Users users;
+  Gated gated(users);
+  gated.thread.full = Executor::passwords;
+  const Answer busy = gated.get(alice);
+  CHECK(busy.status == 503);
+  CHECK(busy.field("Retry-After") == "1");
+  gated.thread.full.reset();
+  const auto first = gated.begin(bob);
+  gated.thread.full = Executor::passwords;
+  const auto second = gated.begin(alice);
+  gated.thread.full = Executor::files;
+  gated.thread.do_one();
+  check_entered(Gated::answer_on(*first), "bob");
+  REQUIRE(gated.thread.waiting() == 1);
+  gated.thread.do_one();
+  check_entered(Gated::answer_on(*second), "alice");
+  Gated::leave(*first);
+  Gated::leave(*second);
 }
 
 TEST_CASE("access gate: a client that has gone holds its place until the thread is free, and one that waited none") {

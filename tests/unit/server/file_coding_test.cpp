@@ -447,6 +447,25 @@ TEST_CASE("file coding: no more jobs at once than FileLimits::jobs; then files c
   }
 }
 
+TEST_CASE("file coding: where other threads take no more, files come as they are, and are tried again") {
+  const WwwFolder site;
+  site.write("page.html", page_of(100'000));
+  TestThread thread;
+  thread.full = Executor::files;
+  Mounted mounted({site.www()}, settled_at_once(), &thread);
+  CHECK(mounted.get("/page.html", every).body == page_of(100'000));
+  CHECK(thread.waiting() == 0);
+  thread.full = Executor::passwords;
+  const auto link = mounted.connect();
+  link->receive(Mounted::head("GET", "/page.html", every));
+  REQUIRE(thread.waiting() == 1);
+  thread.do_one();
+  link->run();
+  CHECK(Mounted::answer_on(*link).field("Content-Encoding") == "gzip");
+  link->abort();
+  link->run();
+}
+
 TEST_CASE("file coding: the loop stops, or the mount goes, while somebody waits") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));

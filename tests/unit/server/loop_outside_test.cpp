@@ -48,7 +48,8 @@ TEST_CASE("outside: work, the end of a turn and the time are the loop's") {
   server::LoopOutside outside(turns.loop());
   std::thread::id worked_on;
   bool done = false;
-  outside.work([&] { worked_on = std::this_thread::get_id(); }, [&] { done = true; });
+  REQUIRE(outside.work(
+      server::Executor::files, [&] { worked_on = std::this_thread::get_id(); }, [&] { done = true; }));
   REQUIRE(turns.until([&] { return done; }));
   CHECK(worked_on != std::this_thread::get_id());
   bool called = false;

@@ -2,6 +2,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,8 +20,10 @@ namespace wharf::server {
 class TestThread final : public Outside {
  public:
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
-  void work(std::function<void()> task, std::function<void()> done) override {
+  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override {
+    if (full == on) return false;
     jobs_.emplace_back(std::move(task), std::move(done));
+    return true;
   }
   void at_turn_end(std::function<void()> call) override { turn_end_.push_back(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return base::Time{0}; }
@@ -39,6 +42,8 @@ class TestThread final : public Outside {
   void end_turn();
   /// The loop stops: what was not done is dropped.
   void drop_all() { jobs_.clear(); }
+
+  std::optional<Executor> full;  ///< takes nothing more
 
  private:
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;

@@ -35,7 +35,9 @@ class TestOutside final : public Outside {
     attempts.push_back({to, limit, std::move(connected), std::move(failed)});
     ++count;
   }
-  void work(std::function<void()> /*task*/, std::function<void()> /*done*/) override {}
+  [[nodiscard]] bool work(Executor /*on*/, std::function<void()> /*task*/, std::function<void()> /*done*/) override {
+    return false;
+  }
   void at_turn_end(std::function<void()> call) override { call(); }
   [[nodiscard]] base::Time now() const override { return now_; }
 
