@@ -1,0 +1,69 @@
+#pragma once
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace wharf::base {
+
+/// The other end of a connection: an IP address with a port, a unix socket, or nothing that is known. IPv6 addresses that stand for
+/// IPv4 ones (RFC 4291 section 2.5.5.2) are those IPv4 addresses. A small value; texts are made when they are asked for.
+class PeerAddress {
+ public:
+  enum class Family : std::uint8_t { unknown, ipv4, ipv6, unix_socket };
+  using Bytes = std::array<std::uint8_t, 16>;
+
+  PeerAddress() = default;
+  static PeerAddress ipv4(const std::array<std::uint8_t, 4>& bytes, std::uint16_t port = 0);
+  /// `scope` is the index of a network interface, for addresses that mean something there alone; else 0.
+  static PeerAddress ipv6(const Bytes& bytes, std::uint16_t port = 0, std::uint32_t scope = 0);
+  static PeerAddress unix_socket();
+  /// What text() and host() write, and an IPv6 address in brackets without a port; nullopt for anything else. No names.
+  static std::optional<PeerAddress> parse(std::string_view text);
+
+  [[nodiscard]] Family family() const { return family_; }
+  [[nodiscard]] bool known() const { return family_ != Family::unknown; }
+  [[nodiscard]] std::uint16_t port() const { return port_; }  ///< 0: not known
+  [[nodiscard]] std::uint32_t scope() const { return scope_; }
+  [[nodiscard]] const Bytes& bytes() const { return bytes_; }  ///< in the order of the network; of IPv4 the first four
+
+  /// 127.0.0.1:4711, [2001:db8::1]:4711, [fe80::1%eth0]:4711; as host() where the port is not known; unix: for a unix socket; empty
+  /// where nothing is known.
+  [[nodiscard]] std::string text() const;
+  /// Without the port and the brackets.
+  [[nodiscard]] std::string host() const;
+
+  [[nodiscard]] PeerAddress without_port() const;
+  /// What one client has for its own, without the port: an IPv4 address; of IPv6 the first 64 bits, below which it may take any.
+  [[nodiscard]] PeerAddress client_network() const;
+
+  auto operator<=>(const PeerAddress&) const = default;
+
+ private:
+  Bytes bytes_{};
+  std::uint32_t scope_ = 0;
+  std::uint16_t port_ = 0;
+  Family family_ = Family::unknown;
+};
+static_assert(sizeof(PeerAddress) <= 24, "every connection has one");
+
+/// Addresses that begin alike, or all unix sockets.
+class PeerNetwork {
+ public:
+  /// 192.0.2.0/24, 2001:db8::/32, one address alone, or `unix`. The error is one line that says how to mend it.
+  static Result<PeerNetwork, std::string> parse(std::string_view text);
+
+  [[nodiscard]] bool contains(const PeerAddress& address) const;
+
+ private:
+  PeerNetwork(const PeerAddress& first, unsigned prefix) : first_(first), prefix_(prefix) {}
+
+  PeerAddress first_;
+  unsigned prefix_;  // in bits
+};
+
+}  // namespace wharf::base
