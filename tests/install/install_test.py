@@ -9,12 +9,7 @@ import unittest
 
 import installed
 import server
-
-try:
-    import websockets
-    from websockets.exceptions import ConnectionClosed, InvalidStatusCode
-except ImportError:
-    server.missing_peer("python3-websockets")
+import websocket_peer
 
 HERE = pathlib.Path(__file__).parent
 C_ECHO = HERE.parent / "plugins" / "c_echo.c"
@@ -37,7 +32,7 @@ class Install(unittest.IsolatedAsyncioTestCase):
 
     async def talk(self, url, protocol, *pairs):
         """Sends and compares; a pair without a first part only receives."""
-        async with websockets.connect(url, subprotocols=[protocol], compression=None) as client:
+        async with websocket_peer.connect(url, subprotocols=[protocol], compression=None) as client:
             self.assertEqual(client.subprotocol, protocol)
             for sent, expected in pairs:
                 if sent is not None:
@@ -53,15 +48,15 @@ class Install(unittest.IsolatedAsyncioTestCase):
             await self.talk(url, "greeter", (None, "guest 2"))
             await self.talk(url, "ticker", (None, "0"), (None, "1"), (None, "2"))
             await self.talk(url, "c-echo", ("abc", "1/1 ABC"), ("d", "2/2 D"))
-            async with websockets.connect(url, subprotocols=["greeter"]) as client:
+            async with websocket_peer.connect(url, subprotocols=["greeter"]) as client:
                 await client.recv()
                 await client.send("bye")
-                with self.assertRaises(ConnectionClosed):
+                with self.assertRaises(websocket_peer.ConnectionClosed):
                     await client.recv()
                 self.assertEqual((client.close_code, client.close_reason), (4001, "bye"))
-            with self.assertRaises(InvalidStatusCode) as refused:
-                await websockets.connect(url + "?closed", subprotocols=["greeter"])
-            self.assertEqual(refused.exception.status_code, 503)
+            with self.assertRaises(websocket_peer.Refused) as refused:
+                await websocket_peer.connect(url + "?closed", subprotocols=["greeter"])
+            self.assertEqual(websocket_peer.status(refused.exception), 503)
             self.assertEqual(serving.log(), "")
 
     async def test_program_with_the_shared_library(self):

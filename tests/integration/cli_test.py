@@ -14,11 +14,7 @@ import unittest
 
 import raw
 import server
-
-try:
-    import websockets
-except ImportError:
-    server.missing_peer("python3-websockets")
+import websocket_peer
 
 ROWS = {"chat-protocol", "dumb-increment-protocol", "fraggle-protocol", "lws-mirror-protocol", "reverse-echo"}
 
@@ -266,7 +262,7 @@ class Stops(unittest.IsolatedAsyncioTestCase):
     async def stop_with_open_websockets(self, number, *arguments):
         one = server.Server(*arguments)
         names = ["reverse-echo", "dumb-increment-protocol", "echo"] * 3
-        clients = [await websockets.connect(one.ws_url, subprotocols=[name]) for name in names]
+        clients = [await websocket_peer.connect(one.ws_url, subprotocols=[name]) for name in names]
         start = time.monotonic()
         one.process.send_signal(number)
         await asyncio.wait_for(asyncio.gather(*(client.wait_closed() for client in clients)), 5 * server.SLOW)

@@ -9,12 +9,7 @@ import time
 import unittest
 
 import server
-
-try:
-    import websockets
-    from websockets.exceptions import ConnectionClosed
-except ImportError:
-    server.missing_peer("python3-websockets")
+import websocket_peer
 
 NODE = server.need("node")
 NODE_CLIENT = pathlib.Path(__file__).with_name("node_client.js")
@@ -47,14 +42,14 @@ class ClientCase(server.Served, unittest.IsolatedAsyncioTestCase):
 
     def connect(self, *protocols, **options):
         options = {"compression": None, "max_size": None, "close_timeout": 5 * server.SLOW, **options}
-        return websockets.connect(self.server.ws_url, subprotocols=protocols or None, **options)
+        return websocket_peer.connect(self.server.ws_url, subprotocols=protocols or None, **options)
 
     async def receive(self, client):
         return await asyncio.wait_for(client.recv(), 5 * server.SLOW)
 
     async def closed(self, client):
         """The code and reason the server closed with."""
-        with self.assertRaises(ConnectionClosed) as caught:
+        with self.assertRaises(websocket_peer.ConnectionClosed) as caught:
             while True:
                 await self.receive(client)
         received = caught.exception.rcvd
@@ -131,7 +126,7 @@ class Clients(ClientCase):
                     async with self.connect(offered) as client:
                         try:
                             await client.send(message)
-                        except ConnectionClosed:
+                        except websocket_peer.ConnectionClosed:
                             pass  # the server need not wait for the whole of it
                         self.assertEqual((await self.closed(client))[0], 1009)
 

@@ -9,11 +9,7 @@ import unittest
 
 import raw
 import server
-
-try:
-    import websockets
-except ImportError:
-    server.missing_peer("python3-websockets")
+import websocket_peer
 
 MIRROR, CHAT, FRAGGLE = "lws-mirror-protocol", "chat-protocol", "fraggle-protocol"
 CUT = "cut, a member that took nothing for 3 s"
@@ -25,8 +21,8 @@ class Case(server.Served, unittest.IsolatedAsyncioTestCase):
         asyncio.get_running_loop().set_debug(False)  # unittest turns it on; it only slows the clients down
 
     def connect(self, protocol, path=""):
-        return websockets.connect(self.server.ws_url + path, subprotocols=[protocol], compression=None, max_size=None, max_queue=None,
-                                  ping_interval=None, close_timeout=5 * server.SLOW)
+        return websocket_peer.connect(self.server.ws_url + path, subprotocols=[protocol], compression=None, max_size=None,
+                                      max_queue=None, ping_interval=None, close_timeout=5 * server.SLOW)
 
     async def receive(self, client, seconds=20):
         return await asyncio.wait_for(client.recv(), seconds * server.SLOW)
@@ -208,8 +204,8 @@ class Fraggle(Case):
             self.assertGreater(max(counts), 50)
 
     async def test_compressed(self):
-        async with websockets.connect(self.server.ws_url, subprotocols=[FRAGGLE], max_size=None) as client:
-            self.assertTrue(client.extensions)
+        async with websocket_peer.connect(self.server.ws_url, subprotocols=[FRAGGLE], max_size=None) as client:
+            self.assertTrue(websocket_peer.extensions(client))
             for _ in range(5):
                 data, total = await self.receive(client), await self.receive(client)
                 self.assertEqual(total, struct.pack("!I", sum(data)))

@@ -18,12 +18,9 @@ import zlib
 
 import raw
 import server
+import websocket_peer
 from raw import request
 
-try:
-    import websockets
-except ImportError:
-    server.missing_peer("python3-websockets")
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin") or server.missing_peer("nginx")
 MIB = 1024 * 1024
@@ -168,7 +165,7 @@ def make_files(folder):
 
 def connect(url, **options):
     times = {"close_timeout": PATIENCE, "open_timeout": PATIENCE}
-    return websockets.connect(url, subprotocols=["echo"], max_size=None, **times, **options)
+    return websocket_peer.connect(url, subprotocols=["echo"], max_size=None, **times, **options)
 
 
 async def receive(client):
@@ -279,7 +276,7 @@ class InFront(unittest.IsolatedAsyncioTestCase):
             await client.send(str(number))
         self.assertEqual([await receive(client) for client in clients], [str(number) for number in range(50)])
         for client in clients:
-            client.transport.abort()
+            websocket_peer.abort(client)
         await asyncio.to_thread(server.until, lambda: all(row["open"] == 0 for row in self.statistics()["rows"]), 20,
                                 "all of them gone")
 

@@ -20,12 +20,9 @@ import unittest
 
 import raw
 import server
+import websocket_peer
 from raw import request
 
-try:
-    import websockets
-except ImportError:
-    server.missing_peer("python3-websockets")
 
 BIG = random.Random(1).randbytes(8 * 1024 * 1024)
 
@@ -435,7 +432,7 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
             await socket_.send(message)
 
     async def check_echo(self, url, **options):
-        async with websockets.connect(url, max_size=None, **options) as client:
+        async with websocket_peer.connect(url, max_size=None, **options) as client:
             for message in ("", "Grüße", BIG[:125], BIG[:70_000], "x" * 1_000_000, BIG[:900_000]):
                 await client.send(message)
                 self.assertTrue(await asyncio.wait_for(client.recv(), 20 * server.SLOW) == message)
@@ -450,7 +447,7 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
         return inner, self.serve(inner.url)
 
     async def test_to_another_library(self):
-        async with websockets.serve(self.echo, "127.0.0.1", 0, max_size=None, subprotocols=["toy"]) as up:
+        async with websocket_peer.serve(self.echo, "127.0.0.1", 0, max_size=None, subprotocols=["toy"]) as up:
             served = self.serve("http://127.0.0.1:%d/" % up.sockets[0].getsockname()[1])
             self.assertEqual(await self.check_echo(served.ws_url + "app/x", subprotocols=["other", "toy"]), "toy")
             self.assertIsNone(await self.check_echo(served.ws_url + "app/x", compression=None))
@@ -459,7 +456,7 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
         _, served = self.two()
         self.assertEqual(await self.check_echo(served.ws_url + "app/", subprotocols=["echo"]), "echo")
         with self.assertRaises(Exception) as refused:  # the library's name for it changes with its version
-            await websockets.connect(served.ws_url + "app/", subprotocols=["nobody-knows-this"])
+            await websocket_peer.connect(served.ws_url + "app/", subprotocols=["nobody-knows-this"])
         self.assertIn("400", str(refused.exception))
 
     async def test_the_end_passes_both_ways(self):
@@ -467,11 +464,11 @@ class WebSockets(Proxied, unittest.IsolatedAsyncioTestCase):
             await socket_.send("hello")
             await socket_.close(4001, "enough")
 
-        async with websockets.serve(leave, "127.0.0.1", 0) as up:
+        async with websocket_peer.serve(leave, "127.0.0.1", 0) as up:
             served = self.serve("http://127.0.0.1:%d/" % up.sockets[0].getsockname()[1])
-            async with websockets.connect(served.ws_url + "app/x") as client:
+            async with websocket_peer.connect(served.ws_url + "app/x") as client:
                 self.assertEqual(await client.recv(), "hello")
-                with self.assertRaises(websockets.ConnectionClosed):
+                with self.assertRaises(websocket_peer.ConnectionClosed):
                     await asyncio.wait_for(client.recv(), 20 * server.SLOW)
                 self.assertEqual((client.close_code, client.close_reason), (4001, "enough"))
 

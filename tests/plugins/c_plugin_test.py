@@ -8,12 +8,7 @@ import tempfile
 import unittest
 
 import server
-
-try:
-    import websockets
-    from websockets.exceptions import ConnectionClosed, InvalidStatusCode
-except ImportError:
-    server.missing_peer("python3-websockets")
+import websocket_peer
 
 C_ECHO = os.environ["WHARF_C_PLUGIN"]
 FAULTY = pathlib.Path(os.environ["WHARF_TEST_PLUGINS"])
@@ -44,7 +39,7 @@ class CPlugin(unittest.IsolatedAsyncioTestCase):
         asyncio.get_running_loop().set_debug(False)
 
     def connect(self, path="", **options):
-        return websockets.connect(self.server.ws_url + path, subprotocols=["c-echo"], compression=None, max_size=None, **options)
+        return websocket_peer.connect(self.server.ws_url + path, subprotocols=["c-echo"], compression=None, max_size=None, **options)
 
     async def receive(self, client):
         return await asyncio.wait_for(client.recv(), 5 * server.SLOW)
@@ -66,12 +61,12 @@ class CPlugin(unittest.IsolatedAsyncioTestCase):
     async def test_the_request_reaches_accept_and_open(self):
         async with self.connect("room?who=me") as client:
             self.assertEqual(await self.receive(client), "who=me")
-        async with self.connect(extra_headers={"x-token": "secret"}):
+        async with self.connect(fields={"x-token": "secret"}):
             pass
-        with self.assertRaises(InvalidStatusCode) as refused:
-            async with self.connect(extra_headers={"X-Token": "wrong"}):
+        with self.assertRaises(websocket_peer.Refused) as refused:
+            async with self.connect(fields={"X-Token": "wrong"}):
                 pass
-        self.assertEqual(refused.exception.status_code, 403)
+        self.assertEqual(websocket_peer.status(refused.exception), 403)
 
     async def test_ticks(self):
         async with self.connect() as client:
@@ -81,7 +76,7 @@ class CPlugin(unittest.IsolatedAsyncioTestCase):
     async def test_close_from_the_plugin(self):
         async with self.connect() as client:
             await client.send("bye")
-            with self.assertRaises(ConnectionClosed):
+            with self.assertRaises(websocket_peer.ConnectionClosed):
                 await self.receive(client)
             self.assertEqual((client.close_code, client.close_reason), (4000, "bye yourself"))
 
@@ -97,7 +92,7 @@ class CPlugin(unittest.IsolatedAsyncioTestCase):
             await client.send("x" * 100_000)
             self.assertEqual(len((await self.receive(client)).split()[1]), 100_000)
             await client.send("x" * 100_001)
-            with self.assertRaises(ConnectionClosed):
+            with self.assertRaises(websocket_peer.ConnectionClosed):
                 await self.receive(client)
             self.assertEqual(client.close_code, 1009)
 
