@@ -132,8 +132,8 @@ void UpstreamSession::take_answer(const codec::AnswerHead& head) {
   if (declared.body == codec::AnswerBody::malformed) return fail(UpstreamFailure::malformed, declared.reason);
   keeps_ = codec::keep_alive(head) && framing_.body != codec::AnswerBody::until_close;
   left_ = framing_.content_length;
-  chunks_.reset();
   if (framing_.body == codec::AnswerBody::chunked) chunks_.emplace(limits_.chunk, codec::Trailers::dropped);
+  else chunks_.reset();
   stage_ = Stage::body;
   link_.set_deadline(link_.now() + limits_.answer_idle);
   const bool has_length = declared.body == codec::AnswerBody::length;
