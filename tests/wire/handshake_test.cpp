@@ -89,7 +89,7 @@ std::vector<std::string> run_server(const WireCase& given, const std::vector<std
   std::vector<std::string> log;
   for (const std::string& line : answer) log.push_back("answer " + line);
   if (handshake.agreement.compressed) log.push_back(line_of(handshake.agreement));
-  if (!rest.empty()) log.push_back("rest " + ::quoted(rest));
+  if (!rest.empty()) log.push_back("rest " + in_quotes(rest));
   return log;
 }
 
@@ -115,7 +115,7 @@ std::vector<std::string> run_client(const WireCase& given, const std::vector<std
   }
   std::vector<std::string> log{handshake.protocol.empty() ? "accept" : "accept " + handshake.protocol};
   if (handshake.agreement.compressed) log.push_back(line_of(handshake.agreement));
-  if (!rest.empty()) log.push_back("rest " + ::quoted(rest));
+  if (!rest.empty()) log.push_back("rest " + in_quotes(rest));
   return log;
 }
 

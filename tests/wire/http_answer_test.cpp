@@ -30,15 +30,15 @@ std::string body_event(const AnswerFraming& framing) {
     case AnswerBody::length: return "body length " + std::to_string(framing.content_length);
     case AnswerBody::chunked: return "body chunked";
     case AnswerBody::until_close: return "body until close";
-    case AnswerBody::malformed: return "body malformed " + quoted(framing.reason);
+    case AnswerBody::malformed: return "body malformed " + in_quotes(framing.reason);
   }
   return "body ?";
 }
 
 std::vector<std::string> full_log(const AnswerHead& head, const std::string& method) {
   const std::string version = head.version == HttpVersion::http11 ? "1.1" : "1.0";
-  std::vector<std::string> log{"answer " + version + " " + std::to_string(head.status) + " " + quoted(head.phrase)};
-  for (const auto& [name, value] : head.fields) log.push_back("field " + quoted(name) + " " + quoted(value));
+  std::vector<std::string> log{"answer " + version + " " + std::to_string(head.status) + " " + in_quotes(head.phrase)};
+  for (const auto& [name, value] : head.fields) log.push_back("field " + in_quotes(name) + " " + in_quotes(value));
   log.push_back(body_event(answer_framing(head, method)));
   log.emplace_back(keep_alive(head) ? "keep-alive" : "close");
   return log;
@@ -62,13 +62,13 @@ std::vector<std::string> run_answer(const WireCase& wire_case, const std::vector
     buffer = std::move(copy);
   }
   if (read.state == AnswerState::more) return {"more"};
-  if (read.state == AnswerState::malformed) return {"malformed " + quoted(read.reason)};
-  if (read.state == AnswerState::too_large) return {"too large " + quoted(read.reason)};
+  if (read.state == AnswerState::malformed) return {"malformed " + in_quotes(read.reason)};
+  if (read.state == AnswerState::too_large) return {"too large " + in_quotes(read.reason)};
   std::vector<std::string> log;
   if (wire_case.settings.contains("log"))
     log = {"head of " + std::to_string(head.size) + " bytes, " + std::to_string(head.fields.size()) + " fields"};
   else log = full_log(head, method == wire_case.settings.end() ? "GET" : method->second);
-  if (head.size < received.size()) log.push_back("rest " + quoted(std::string_view(received).substr(head.size)));
+  if (head.size < received.size()) log.push_back("rest " + in_quotes(std::string_view(received).substr(head.size)));
   return log;
 }
 

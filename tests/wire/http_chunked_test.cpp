@@ -30,14 +30,14 @@ ChunkLimits limits_of(const WireCase& wire_case) {
 std::vector<std::string> log_of(const ChunkedDecoder& decoder, ChunkedDecoder::State state, const std::string& rest) {
   std::vector<std::string> log;
   if (state == ChunkedDecoder::State::failed) {
-    log.push_back("error " + std::to_string(decoder.error().status) + " " + quoted(decoder.error().reason));
-    log.push_back("at " + quoted(rest.substr(0, 1)));
+    log.push_back("error " + std::to_string(decoder.error().status) + " " + in_quotes(decoder.error().reason));
+    log.push_back("at " + in_quotes(rest.substr(0, 1)));
     return log;
   }
   if (state == ChunkedDecoder::State::more) return {"more"};
-  for (const auto& [name, value] : decoder.trailers()) log.push_back("trailer " + quoted(name) + " " + quoted(value));
+  for (const auto& [name, value] : decoder.trailers()) log.push_back("trailer " + in_quotes(name) + " " + in_quotes(value));
   log.emplace_back("done");
-  if (!rest.empty()) log.push_back("rest " + quoted(rest));
+  if (!rest.empty()) log.push_back("rest " + in_quotes(rest));
   return log;
 }
 
@@ -63,7 +63,7 @@ std::vector<std::string> run_chunked(const WireCase& wire_case, const std::vecto
   CHECK(promises_kept);
   std::vector<std::string> log;
   const bool brief = wire_case.settings.contains("log");
-  if (!body.empty()) log.push_back(brief ? "body of " + std::to_string(body.size()) + " bytes" : "body " + quoted(body));
+  if (!body.empty()) log.push_back(brief ? "body of " + std::to_string(body.size()) + " bytes" : "body " + in_quotes(body));
   for (std::string& line : log_of(decoder, state, rest)) log.push_back(std::move(line));
   return log;
 }

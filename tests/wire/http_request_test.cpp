@@ -38,9 +38,9 @@ std::string body_event(const RequestHead& head) {
 
 std::vector<std::string> full_log(const RequestHead& head) {
   const std::string version = head.version == HttpVersion::http11 ? "1.1" : "1.0";
-  std::vector<std::string> log{"request " + quoted(head.method) + " " + quoted(head.target) + " " + version};
-  for (const auto& [name, value] : head.fields) log.push_back("field " + quoted(name) + " " + quoted(value));
-  log.push_back("host " + quoted(head.host));
+  std::vector<std::string> log{"request " + in_quotes(head.method) + " " + in_quotes(head.target) + " " + version};
+  for (const auto& [name, value] : head.fields) log.push_back("field " + in_quotes(name) + " " + in_quotes(value));
+  log.push_back("host " + in_quotes(head.host));
   log.push_back(body_event(head));
   log.emplace_back(head.keep_alive ? "keep-alive" : "close");
   return log;
@@ -67,10 +67,10 @@ std::vector<std::string> run_request(const WireCase& wire_case, const std::vecto
   }
   if (state == RequestParser::State::more) return {"more"};
   if (state == RequestParser::State::failed)
-    return {"error " + std::to_string(parser.error().status) + " " + quoted(parser.error().reason)};
+    return {"error " + std::to_string(parser.error().status) + " " + in_quotes(parser.error().reason)};
   const bool brief = wire_case.settings.contains("log");
   std::vector<std::string> log = brief ? brief_log(parser.head(), parser.size()) : full_log(parser.head());
-  if (parser.size() < received.size()) log.push_back("rest " + quoted(std::string_view(received).substr(parser.size())));
+  if (parser.size() < received.size()) log.push_back("rest " + in_quotes(std::string_view(received).substr(parser.size())));
   return log;
 }
 

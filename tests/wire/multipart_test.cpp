@@ -22,9 +22,9 @@ class Log {
   explicit Log(const WireCase& wire_case) : settings_(wire_case.settings) {}
 
   bool part(const MultipartPart& part) {
-    std::string event = "part " + quoted(part.name);
-    if (part.file_name) event += " file " + quoted(*part.file_name);
-    if (!part.type.empty()) event += " type " + quoted(part.type);
+    std::string event = "part " + in_quotes(part.name);
+    if (part.file_name) event += " file " + in_quotes(*part.file_name);
+    if (!part.type.empty()) event += " type " + in_quotes(part.type);
     add(event);
     return allows("part");
   }
@@ -40,7 +40,7 @@ class Log {
 
   void add(const std::string& event) {
     const bool brief = settings_.contains("log");
-    if (!data_.empty()) events_.push_back("data " + (brief ? std::to_string(data_.size()) + " bytes" : quoted(data_)));
+    if (!data_.empty()) events_.push_back("data " + (brief ? std::to_string(data_.size()) + " bytes" : in_quotes(data_)));
     data_.clear();
     events_.push_back(event);
   }
@@ -89,7 +89,7 @@ std::vector<std::string> run_multipart(const WireCase& wire_case, const std::vec
   }
   const bool finished = parser.finish();
   CHECK((good || !finished));
-  log.add(finished ? "done" : "error " + std::to_string(parser.status()) + " " + quoted(parser.reason()));
+  log.add(finished ? "done" : "error " + std::to_string(parser.status()) + " " + in_quotes(parser.reason()));
   return log.events();
 }
 

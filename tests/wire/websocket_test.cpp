@@ -42,14 +42,14 @@ std::string name_of(WsError error) {
   return "unknown";
 }
 
-/// As quoted(), but bytes that are one to four over and over are counted.
+/// As in_quotes(), but bytes that are one to four over and over are counted.
 std::string notation(std::span<const char> bytes) {
   const std::string_view text(bytes.data(), bytes.size());
-  if (text.size() <= 16) return quoted(text);
+  if (text.size() <= 16) return in_quotes(text);
   for (std::size_t period = 1; period <= 4; ++period)
     if (text.size() % period == 0 && text.substr(period) == text.substr(0, text.size() - period))
-      return "repeat " + std::to_string(text.size() / period) + " " + quoted(text.substr(0, period));
-  return quoted(text);
+      return "repeat " + std::to_string(text.size() / period) + " " + in_quotes(text.substr(0, period));
+  return in_quotes(text);
 }
 
 std::string line_of(const WsEvent& event) {

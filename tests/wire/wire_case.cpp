@@ -145,7 +145,7 @@ void check_at_every_split(const WireCase& wire_case, const WireRun& run) {
   CHECK(joined(run(wire_case, bytes)) == expected);
 }
 
-std::string quoted(std::string_view bytes) {
+std::string in_quotes(std::string_view bytes) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string text = "\"";
   for (const char c : bytes) {

@@ -33,4 +33,4 @@ std::vector<WireCase> load_wire_cases(const std::string& file);
 void check_at_every_split(const WireCase& wire_case, const WireRun& run);
 
 /// Bytes in the notation of the `in` lines' strings, with quotes: printable ASCII as it is, the rest as escapes.
-std::string quoted(std::string_view bytes);
+std::string in_quotes(std::string_view bytes);
