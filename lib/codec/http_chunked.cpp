@@ -102,9 +102,9 @@ void ChunkedDecoder::take_size(char c) {
     refuse(c, no_size);
   } else if (c == '\r') {
     phase_ = Phase::size_line_feed;
-  } else if (c == ';') {
+  } else if (c == ';' || is_space(c)) {
     extension_left_ = left_.extension;
-    phase_ = Phase::extension_value_space;  // where it is only a ";" that goes on
+    phase_ = Phase::size_space;
     take_extension(c);
   } else {
     refuse(c, size_not_ended);
@@ -126,6 +126,10 @@ void ChunkedDecoder::take_extension(char c) {
 void ChunkedDecoder::take_extension_name(char c) {
   const bool is_token = base::is_token_char(c);
   switch (phase_) {
+    case Phase::size_space:
+      if (c == ';') phase_ = Phase::extension_begin;
+      else if (!is_space(c)) fail(size_not_ended);
+      return;
     case Phase::extension_begin:
       if (is_token) phase_ = Phase::extension_name;
       else if (!is_space(c)) fail(bad_extension);

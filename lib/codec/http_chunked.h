@@ -12,7 +12,7 @@ namespace wharf::codec {
 
 /// What a chunked body may take next to its data. Each is inclusive; where it is crossed says the status.
 struct ChunkLimits {
-  std::size_t extension = 1024;        ///< bytes of extensions in one chunk's line, white space included; more: 413
+  std::size_t extension = 1024;        ///< bytes behind the size in one chunk's line, white space included; more: 413
   std::size_t extensions = 16 * 1024;  ///< bytes of extensions in all lines of a body together; more: 413
   std::size_t trailer = 8 * 1024;      ///< bytes of the trailer's field lines, their CRLFs included; more: 431
   std::size_t trailer_fields = 32;     ///< field lines in the trailer section; more: 431
@@ -38,9 +38,8 @@ enum class Trailers : std::uint8_t {
 /// holds a control character; a trailer field line that a request head would not take; where trailers are kept, a trailer field
 /// that frames, routes, authenticates, modifies the request, controls the response or describes the content, which only the
 /// head may do (RFC 9110 section 6.5.1).
-/// Extensions are checked and forgotten. White space around their ";" and "=" is taken as the grammar has it (BWS), but for
-/// one place: right behind the size it is refused, since readers differ on where the number ends. Before CRLF the grammar has
-/// none.
+/// Extensions are checked and forgotten. White space around their ";" and "=" is taken as the grammar has it (BWS: SP and HTAB,
+/// RFC 9110 section 5.6.3), and counts for the limits. Before CRLF the grammar has none.
 class ChunkedDecoder {
  public:
   enum class State : std::uint8_t { more, data, done, failed };
@@ -64,6 +63,7 @@ class ChunkedDecoder {
  private:
   enum class Phase : std::uint8_t {
     size,
+    size_space,       // behind the size, before ";"
     extension_begin,  // behind ";"
     extension_name,
     extension_name_space,
