@@ -41,7 +41,7 @@ struct Limits {
   std::size_t request_head = 16 * 1024;
   std::size_t request_fields = 100;
   std::chrono::milliseconds request_head_time{10'000};
-  std::chrono::milliseconds keep_alive_idle{60'000};
+  std::chrono::milliseconds keep_alive_idle{75'000};
   std::size_t chunk_extension = 1024;        ///< of one chunk
   std::size_t chunk_extensions = 16 * 1024;  ///< of all chunks of a body
   std::size_t trailer = 8 * 1024;

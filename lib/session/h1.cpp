@@ -52,7 +52,7 @@ std::size_t H1::take_head(std::span<char> bytes) {
   switch (parser.parse({bytes.data(), bytes.size()})) {
     case codec::RequestParser::State::done: {
       const std::size_t used = parser.size();
-      handle(parser.head());
+      handle(parser.head(), used < bytes.size() ? Behind::bytes : Behind::nothing);
       return used;
     }
     case codec::RequestParser::State::failed: refuse(parser.error()); break;
@@ -74,7 +74,7 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
     case codec::RequestParser::State::done: {
       kept_ = std::move(incoming_);
       const std::size_t used = kept_->parser.size() - before;
-      handle(kept_->parser.head());
+      handle(kept_->parser.head(), used < bytes.size() ? Behind::bytes : Behind::nothing);
       return used;
     }
     case codec::RequestParser::State::failed: refuse(incoming_->parser.error()); break;
@@ -83,7 +83,7 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
   return std::min(bytes.size(), room);
 }
 
-void H1::handle(const codec::RequestHead& head) {
+void H1::handle(const codec::RequestHead& head, Behind behind) {
   open_ = true;
   request_ = &head;
   answer_ = Answer::none;
@@ -97,6 +97,7 @@ void H1::handle(const codec::RequestHead& head) {
   body_received_ = 0;
   answer_time_ = context_.limits.answer_time;
   if (!body_.done() && !knows_expectations(head)) return refuse({417, "The one expectation that is known here is 100-continue."});
+  if (behind == Behind::bytes) awaits_continue_ = false;
   dispatch();
 }
 
@@ -189,7 +190,7 @@ void H1::read_body() {
   if (intake_ != Intake::waiting || ends || (awaits_continue_ && answered())) return;  // too late to say 100
   intake_ = Intake::reading;
   body_since_ = body_heard_ = link_.now();
-  if (std::exchange(awaits_continue_, false)) {
+  if (std::exchange(awaits_continue_, false) && link_.quiet()) {  // else some of it is here (RFC 9110 section 10.1.1)
     link_.out().append("HTTP/1.1 100 Continue\r\n\r\n");
     link_.touch();
   }

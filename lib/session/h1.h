@@ -23,7 +23,7 @@ struct HttpLimits {
   codec::HeadLimits head;
   codec::ChunkLimits chunk;
   base::Time head_time{10'000};    ///< from the first byte of a request, or from the connection's begin, to the end of its head
-  base::Time idle{60'000};         ///< from an answer to the first byte of the next request
+  base::Time idle{75'000};         ///< from an answer to the first byte of the next request
   base::Time body_idle{20'000};    ///< without a byte of a body that is being read
   base::Time body_grace{20'000};   ///< then a body must have come as fast as body_rate on the whole
   std::uint64_t body_rate = 500;   ///< bytes a second
@@ -77,6 +77,8 @@ class H1 final : public Session, private Exchange {
     dropping   // by nobody; the answer is complete
   };
   enum class Answer : std::uint8_t { none, in_pieces, from_source, complete };
+  /// What came along with a head.
+  enum class Behind : std::uint8_t { nothing, bytes };
   /// How the body of the answer is delimited.
   enum class Delimiting : std::uint8_t { length, chunks, close };
 
@@ -106,7 +108,7 @@ class H1 final : public Session, private Exchange {
   // Requests
   std::size_t take_head(std::span<char> bytes);
   std::size_t take_more_head(std::span<char> bytes);
-  void handle(const codec::RequestHead& head);
+  void handle(const codec::RequestHead& head, Behind behind);
   bool knows_expectations(const codec::RequestHead& head);
   void dispatch();
   void keep_request();

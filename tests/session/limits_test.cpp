@@ -185,7 +185,7 @@ TEST_CASE("limits: the defaults are those that are documented") {
   CHECK(limits.http.head.head == 16 * 1024);
   CHECK(limits.http.head.fields == 100);
   CHECK(limits.http.head_time == base::Time{10'000});
-  CHECK(limits.http.idle == base::Time{60'000});
+  CHECK(limits.http.idle == base::Time{75'000});
   CHECK(limits.http.chunk.extension == 1024);
   CHECK(limits.http.chunk.extensions == 16 * 1024);
   CHECK(limits.http.chunk.trailer == 8 * 1024);

@@ -99,6 +99,64 @@ TEST_CASE("h1 bodies: a client that waits for 100 is told to go on once, when th
   CHECK(quick.link.take().find("hi\n") != std::string::npos);
 }
 
+TEST_CASE("h1 bodies: a body that came along with its head, whole or in part, gets no 100 (RFC 9110 section 10.1.1)") {
+  const std::string length = post("Content-Length: 2\r\nExpect: 100-continue\r\n", "hi");
+  const std::string chunks = post("Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n", "2\r\nhi\r\n0\r\n\r\n");
+  for (const std::string& request : {length, chunks}) {
+    const std::size_t head = request.find("\r\n\r\n") + 4;
+    for (std::size_t cut = 1; cut <= request.size(); ++cut) {
+      CAPTURE(cut);
+      BodyBench bench;
+      bench.link.receive(request.substr(0, cut));
+      bench.link.receive(request.substr(cut));
+      const std::string told = bench.link.take();
+      CHECK((told.find("100 Continue") != std::string::npos) == (cut == head));
+      CHECK(told.find("hi\n") != std::string::npos);
+      CHECK_FALSE(bench.link.closed());
+    }
+  }
+}
+
+TEST_CASE("h1 bodies: one that arrived while the handler thought about it gets no 100") {
+  BodyBench bench;
+  bench.handler.answer = [&bench](session::Exchange& exchange) {
+    auto made = std::make_unique<Reader>(exchange, bench.story);
+    bench.reader = made.get();
+    exchange.set_responder(std::move(made));
+  };
+  bench.link.receive(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""));
+  bench.link.receive("hi");
+  bench.reader->exchange.read_body();
+  bench.link.run();
+  CHECK(answers(bench.link.take()).at(0).body == "hi\n");
+}
+
+TEST_CASE("h1 bodies: an answer begun before a long body has come says that it ends the connection") {
+  for (const bool reads : {false, true}) {
+    CAPTURE(reads);
+    BodyBench bench;
+    bench.handler.answer = [&bench, reads](session::Exchange& exchange) {
+      exchange.set_responder(std::make_unique<Reader>(exchange, bench.story));
+      if (reads) exchange.read_body();
+      exchange.begin(session::text_response(200, ""), 2);
+      exchange.write("no");
+      exchange.end();
+    };
+    bench.link.receive(post("Content-Length: 65537\r\n", ""));
+    const auto all = answers(bench.link.take());
+    REQUIRE(all.size() == 1);
+    CHECK(all[0].has("Connection: close"));
+    CHECK(bench.link.closed());
+
+    bench.handler.requests.clear();
+    BodyBench short_enough;
+    short_enough.handler.answer = bench.handler.answer;
+    short_enough.link.receive(post("Content-Length: 65536\r\n", ""));
+    CHECK_FALSE(answers(short_enough.link.take()).at(0).has("Connection: close"));
+    CHECK_FALSE(short_enough.link.closed());
+  }
+}
+
 TEST_CASE("h1 bodies: an expectation that nobody knows is 417, and the connection ends") {
   BodyBench bench;
   bench.link.receive(post("Content-Length: 2\r\nExpect: the-unexpected\r\n", ""));
