@@ -32,6 +32,12 @@ constexpr std::size_t longest_remembered = 128;
 
 constexpr std::string_view allowed = "GET, HEAD, OPTIONS";
 
+/// Those of RFC 9110 section 9.3 and RFC 5789 that no file takes. CONNECT does not come here.
+bool is_known_method(std::string_view method) {
+  constexpr std::array<std::string_view, 5> known{"DELETE", "PATCH", "POST", "PUT", "TRACE"};
+  return std::find(known.begin(), known.end(), method) != known.end();
+}
+
 session::Response not_found() { return session::text_response(404, "There is nothing here."); }
 
 session::Response unavailable() {
@@ -121,6 +127,8 @@ FileMount::~FileMount() {
 void FileMount::serve(session::Exchange& exchange, std::string_view path) {
   const std::string_view method = exchange.request().method;
   if (method == "GET" || method == "HEAD") return serve_file(exchange, path, Compress::may);
+  if (method != "OPTIONS" && !is_known_method(method))
+    return exchange.respond(session::text_response(501, "This method is not known here."));
   session::Response response;
   if (method == "OPTIONS") response.status = 204;
   else response = session::text_response(405, "Only GET, HEAD and OPTIONS are answered here.");

@@ -165,11 +165,23 @@ TEST_CASE("files: HEAD has the head of GET and no body (RFC 9110 section 9.3.2)"
 TEST_CASE("files: other methods are answered with 405 and what is allowed (RFC 9110 section 15.5.6)") {
   const Site site;
   Mounted mounted(site.files());
-  for (const std::string_view method : {"POST", "PUT", "DELETE", "PATCH", "TRACE", "get", "BREW"}) {
+  for (const std::string_view method : {"POST", "PUT", "DELETE", "PATCH", "TRACE"}) {
     const Answer answer = mounted.ask(Mounted::head(method, "/page.html"));
     CHECK(answer.status == 405);
     CHECK(answer.field("Allow") == "GET, HEAD, OPTIONS");
     CHECK(answer.body == "Only GET, HEAD and OPTIONS are answered here.\n");
+  }
+}
+
+TEST_CASE("files: a method that nobody knows is 501 (RFC 9110 section 9.1)") {
+  const Site site;
+  Mounted mounted(site.files());
+  for (const std::string_view method : {"get", "BREW", "PROPFIND", "GETS", "X"}) {
+    CAPTURE(method);
+    const Answer answer = mounted.ask(Mounted::head(method, "/page.html"));
+    CHECK(answer.status == 501);
+    CHECK(answer.field("Allow") == "none");
+    CHECK_FALSE(answer.closed);
   }
 }
 
