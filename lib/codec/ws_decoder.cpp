@@ -228,7 +228,7 @@ void WsDecoder::inflate_with(DeflatePool& pool, int window_bits, DeflateContext 
   keeps_context_ = context == DeflateContext::kept;
 }
 
-bool WsDecoder::has_more() const { return assembly_ != nullptr && assembly_->has_more; }
+bool WsDecoder::more_comes_out() const { return assembly_->has_more; }
 
 void WsDecoder::update_short_below() {
   const bool may = is_idle() && role_ == Role::server;
@@ -326,6 +326,7 @@ void WsDecoder::read_frames(Assembly& assembly, std::span<char>& input, WsEvent&
       else error = assembly.inflater != nullptr ? read_deflated(assembly, input, event) : read_plain(assembly, input, event);
     }
     if (error != WsError::none) fail(error, event);
+    else if (room_by_room_ && assembly.has_more) return;
   }
   if (event.type == WsEvent::Type::close) closed_ = true;
 }
@@ -366,7 +367,7 @@ WsError WsDecoder::read_deflated(Assembly& assembly, std::span<char>& input, WsE
     if (is_complete) end_inflating(assembly);
     const WsError error = take_piece(assembly, room.first(carried + written), is_complete, event);
     if (error != WsError::none) return error;
-  } while (assembly.has_more && event.type == WsEvent::Type::more);
+  } while (assembly.has_more && event.type == WsEvent::Type::more && !room_by_room_);
   return WsError::none;
 }
 

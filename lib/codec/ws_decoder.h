@@ -48,6 +48,10 @@ class WsDecoder {
   /// The limit still holds for their sum.
   void hand_out_pieces() { in_pieces_ = true; }
 
+  /// Before the first bytes: next() returns more each time that the pool's room is full, while has_more() says that it is to be called
+  /// again, so that its reader may do something else in between.
+  void inflate_room_by_room() { room_by_room_ = true; }
+
   /// Takes bytes from the front of `input`, which shrinks by what was taken, up to the end of the next event. Returns more only
   /// when all input was taken. After close or error every further call takes nothing and returns the same event type again
   /// (for close: `more`, with the input emptied: what follows a close is discarded, RFC 6455 section 1.4).
@@ -59,9 +63,9 @@ class WsDecoder {
   /// The same, into an event that may have been used before: what does not belong to its new type is as it was.
   void next(std::span<char>& input, WsEvent& event);
 
-  /// Whether next() has something to hand out even where no input is left: so it can be, until it returned more, with compressed
-  /// messages that are handed out in pieces.
-  [[nodiscard]] bool has_more() const;
+  /// Whether next() has something to do even where no input is left: so it can be, until it returned more, with compressed messages
+  /// that are handed out in pieces, and also then with those that are inflated room by room.
+  [[nodiscard]] bool has_more() const { return assembly_ != nullptr && more_comes_out(); }
 
  private:
   struct Assembly;  // exists only while a frame or message is incomplete, or the last event's payload lies in it
@@ -79,6 +83,7 @@ class WsDecoder {
   [[nodiscard]] bool needs(const Assembly& assembly) const;
   [[nodiscard]] bool is_idle() const { return assembly_ == nullptr && !closed_ && error_ == WsError::none; }
   void update_short_below();
+  [[nodiscard]] bool more_comes_out() const;
 
   std::unique_ptr<Assembly> assembly_;
   std::unique_ptr<Inflater> kept_inflater_;  // the peer's context between two messages
@@ -88,6 +93,7 @@ class WsDecoder {
   bool closed_ = false;
   bool in_pieces_ = false;
   bool keeps_context_ = false;
+  bool room_by_room_ = false;
   WsError error_ = WsError::none;
   std::uint8_t window_bits_ = 0;
   std::uint8_t short_below_ = 0;  // whole payloads of fewer bytes may take the shortest way now

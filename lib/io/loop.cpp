@@ -63,6 +63,7 @@ void Loop::run() { uv_run(uv_, UV_RUN_DEFAULT); }
 void Loop::before_blocking() {
   settle_scheduled();
   if (!turn_end_calls_.empty()) call_at_turn_end();
+  ++turn_;
   if (handles_closing_) return;
   arm_timer();
   // Work that came up meanwhile must not wait for the next event.

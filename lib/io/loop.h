@@ -106,6 +106,9 @@ class Loop {
   /// Whether it is a caller's loop that still has handles of this one in it.
   [[nodiscard]] bool in_use_by_caller() const { return uv_ != &own_ && open_handles_ != 0; }
 
+  /// Which turn this is: another one from each time on that the loop is about to look at its sockets.
+  [[nodiscard]] std::uint32_t turn_number() const { return turn_; }
+
   /// Calls back once, in this turn of the loop, before it blocks. What the call has connections write leaves in the same turn.
   /// Dropped when the loop has ended.
   void at_turn_end(std::function<void()> call);
@@ -158,6 +161,7 @@ class Loop {
   std::unique_ptr<SignalWatch> signals_;
   int open_handles_ = 0;
   base::Time timer_due_ = base::never;
+  std::uint32_t turn_ = 0;
 
   Connection* connections_ = nullptr;
   std::size_t connection_count_ = 0;

@@ -79,7 +79,8 @@ void UpstreamSession::start() { pool_.started(*this); }
 std::size_t UpstreamSession::input(std::span<char> bytes) {
   std::string_view rest(bytes.data(), bytes.size());
   heard_ = link_.now();
-  while (!rest.empty() && !held_ && !link_.ending()) {
+  while (!rest.empty() && !held_ && !link_.ending() && link_.may_go_on()) {
+    link_.spend(session::event_work);
     if (stage_ == Stage::head) take_head(rest);
     else if (stage_ == Stage::body) take_body(rest);
     else if (stage_ == Stage::idle) fail(UpstreamFailure::malformed, "it sent what nobody has asked for");

@@ -9,7 +9,8 @@
 namespace wharf::session {
 
 namespace {
-constexpr int requests_per_turn = 16;
+/// What a request costs of a turn's work: 16 of them are all of it.
+constexpr std::int64_t request_work = work_per_turn / 16;
 }  // namespace
 
 /// Bytes that a head's views point into.
@@ -32,14 +33,13 @@ void H1::start() { set_deadline(link_.now() + context_.limits.head_time); }
 
 std::size_t H1::input(std::span<char> bytes) {
   std::span<char> rest = bytes;
-  for (int requests = 0; !rest.empty() && !tunnelled_ && !link_.ending();) {
+  while (!rest.empty() && !tunnelled_ && !link_.ending() && link_.may_go_on()) {
     if (takes_body()) {
       rest = take_body(rest);
     } else if (open_ || waiting_) {
       break;
-    } else if (requests++ == requests_per_turn) {
-      wait_for_room();
     } else {
+      link_.spend(request_work);
       rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
     }
   }
@@ -217,7 +217,7 @@ std::span<char> H1::take_body(std::span<char> bytes) {
   std::string_view rest(bytes.data(), bytes.size());
   body_heard_ = link_.now();
   awaits_continue_ = false;
-  for (bool more = true; more && takes_body() && !link_.ending();) {
+  for (bool more = true; more && takes_body() && !link_.ending() && link_.may_go_on();) {
     std::string_view piece;
     switch (body_.next(rest, piece)) {
       case RequestBody::State::piece: take_piece(piece); break;
@@ -242,6 +242,7 @@ std::span<char> H1::take_body(std::span<char> bytes) {
 
 void H1::take_piece(std::string_view piece) {
   body_received_ += piece.size();
+  link_.spend(event_work);
   if (intake_ == Intake::dropping) {
     if (body_received_ > context_.limits.dropped_body) link_.finish();
     return;
@@ -322,7 +323,7 @@ void H1::finish_or_go_on() {
   else update_input();
 }
 
-/// A peer that asks and asks and does not read the answers, or leaves nobody else a turn: the rest of its requests can wait.
+/// A peer that asks and asks and does not read the answers: the rest of its requests can wait.
 void H1::wait_for_room() {
   waiting_ = true;
   update_input();

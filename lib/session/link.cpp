@@ -75,9 +75,11 @@ void Link::begin(std::unique_ptr<Session> first) {
 
 void Link::deliver(std::span<char> bytes) {
   const Turn turn(*this);
+  begin_work();
   if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
   else if (const std::span<char> rest = feed(bytes); !rest.empty())
     keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
+  else if (asked_again_) input_wanted_changed();
   settle();
 }
 
@@ -103,27 +105,41 @@ void Link::deliver_shut_down() {
 void Link::settle() {
   {
     const Turn turn(*this);
-    if (next_ || (kept_input_ && !held_)) feed_kept_input();
-    if (input_ended_ && !kept_input_ && session_ && !ending() && !std::exchange(told_input_ended_, true)) session_->end_of_input();
+    begin_work();
+    if (next_ || (input_waits() && !held_)) feed_kept_input();
+    if (input_ended_ && !input_waits() && session_ && !ending() && !std::exchange(told_input_ended_, true))
+      session_->end_of_input();
     if (!aborted_ && !out_.empty() && !held_back()) flush();
     give_room();
     if (output_ending_ && out_.empty() && !ending() && !std::exchange(output_ended_, true)) output_ended();
   }
   if (ending()) end_session();
-  else if (next_) schedule();  // asked for by end_of_input() or room()
+  else if (next_ || (input_waits() && !held_ && !may_go_on())) schedule();  // asked for by end_of_input() or room(), or for later
 }
 
-/// The one place where sessions are fed and swapped. Returns what nobody may use yet; nothing when the link is ending.
+/// Once in each turn of the loop, however often the link is called in it.
+void Link::begin_work() {
+  if (const std::uint32_t now = turn_number(); now != work_turn_) {
+    work_turn_ = now;
+    work_left_ = work_per_turn;
+  }
+}
+
+/// The one place where sessions are fed and swapped, and where they stop for this turn. Returns what nobody may use yet; nothing when
+/// the link is ending.
 std::span<char> Link::feed(std::span<char> bytes) {
   while (!ending()) {
     if (next_) {
       swap_session();
       continue;
     }
-    if (bytes.empty() || held_) return bytes;
+    if ((bytes.empty() && !asked_again_) || held_ || !may_go_on()) return bytes;
+    asked_again_ = false;
     const std::size_t used = session_->input(bytes);
     bytes = bytes.subspan(used);
-    if (used == 0 && !next_ && !ending()) return bytes;  // nothing comes of asking again before something has changed
+    spend(static_cast<std::int64_t>(used) + 1);
+    if (used == 0 && !asked_again_ && !next_ && !ending())
+      return bytes;  // nothing comes of asking again before something has changed
   }
   return {};
 }
@@ -145,7 +161,7 @@ void Link::keep(std::unique_ptr<KeptInput> rest) {
 /// The old session lives until the new one has started, so that the new one may look at what the old one holds.
 void Link::swap_session() {
   const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
-  corked_ = false;
+  corked_ = asked_again_ = false;
   told_input_ended_ = false;
   session_->start();
 }
@@ -157,13 +173,14 @@ void Link::give_room() {
   if (!aborted_ && !out_.empty() && !held_back()) flush();
   // What is left of a flush leaves when the carrier takes more, and not before: nothing comes of asking it again and again.
   const bool wants_more_room = wants_room_ && !blocked() && (out_.empty() || held_back());
-  if (wants_more_room || (kept_input_ && !held_)) schedule();
+  if (wants_more_room || (input_waits() && !held_)) schedule();
 }
 
 void Link::end_session() {
   if (std::exchange(wound_up_, true)) return;
   next_.reset();
   kept_input_.reset();
+  asked_again_ = false;
   if (session_) {
     const Turn turn(*this);
     session_->ended();

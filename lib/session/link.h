@@ -20,6 +20,12 @@ struct OutputLimits {
   std::size_t hard_cap = 4 * 1024 * 1024;  ///< above it, the link is cut
 };
 
+/// How much one link may do in one turn of its loop before the others get theirs: bytes of input, bytes that come out of inflating, and
+/// for each message, piece or request as many bytes as take about as long. The last of these may go beyond it.
+inline constexpr std::int64_t work_per_turn = std::int64_t{512} * 1024;
+/// What a message or a piece costs whose handling takes no longer than a call.
+inline constexpr std::int64_t event_work = 128;
+
 /// The byte pipe below a session. A TCP connection, a TLS connection, one HTTP/2 stream and a test pipe are all Links: they differ in
 /// the few virtual functions; which session gets which bytes, and when one ends, is decided here, once for all of them.
 ///
@@ -74,6 +80,14 @@ class Link {
   void hold_input();
   void resume_input();
 
+  /// Counts work of this turn. The link itself counts the bytes that input() uses.
+  void spend(std::int64_t work) { work_left_ -= work; }
+  [[nodiscard]] std::int64_t work_left() const { return work_left_; }
+  /// False: input() returns what it has used so far, and is called with the rest in a later turn, when other links had theirs.
+  [[nodiscard]] bool may_go_on() const { return work_left_ > 0; }
+  /// What the session has taken in already gives it more to do: input() comes again, as if bytes were left, perhaps without any.
+  void ask_again() { asked_again_ = true; }
+
   /// Whether more than the high-water mark is queued, also after trying to write it. Then a session holds its input and wants room.
   [[nodiscard]] bool overfull() {
     if (out_.size() > limits_->high_water) flush();
@@ -82,7 +96,7 @@ class Link {
 
   /// Whether the peer has neither ended nor sent anything that the session has not been given. This asks the carrier anew: what
   /// has come since the carrier looked last counts too, and will be delivered all the same.
-  [[nodiscard]] bool quiet() const { return !input_ended_ && kept_input_ == nullptr && nothing_came(); }
+  [[nodiscard]] bool quiet() const { return !input_ended_ && !input_waits() && nothing_came(); }
 
   /// room() is called once when at most the low-water mark is queued.
   void want_room() { wants_room_ = true; }
@@ -119,7 +133,7 @@ class Link {
   void settle();
 
   [[nodiscard]] Session* session() const { return session_.get(); }
-  [[nodiscard]] bool input_held() const { return held_ || kept_input_ != nullptr; }
+  [[nodiscard]] bool input_held() const { return held_ || input_waits(); }
   [[nodiscard]] bool finishing() const { return finishing_; }
   [[nodiscard]] bool aborted() const { return aborted_; }
   /// Corked, and so little is queued that it waits.
@@ -137,7 +151,9 @@ class Link {
   /// Everything has left after end_output(): the peer is told. Called once.
   virtual void output_ended() = 0;
 
-  /// Calls settle() on a fresh stack before the loop blocks.
+  /// Counts the turns of the loop: in each, every socket gets looked at once.
+  [[nodiscard]] virtual std::uint32_t turn_number() const = 0;
+  /// Calls settle() on a fresh stack before the loop blocks, in this turn or, where that is at its end already, in the next.
   virtual void schedule() = 0;
   /// input_held() changed, or the link began to end.
   virtual void input_wanted_changed() = 0;
@@ -151,6 +167,8 @@ class Link {
     std::size_t used = 0;
   };
 
+  [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || asked_again_; }
+  void begin_work();
   std::span<char> feed(std::span<char> bytes);
   void feed_kept_input();
   void keep(std::unique_ptr<KeptInput> rest);
@@ -163,6 +181,9 @@ class Link {
   std::unique_ptr<Session> session_;
   std::unique_ptr<Session> next_;
   std::unique_ptr<KeptInput> kept_input_;  // read, but not used by any session yet
+  std::int64_t work_left_ = work_per_turn;
+  std::uint32_t work_turn_ = 0;  // whose work that is
+  bool asked_again_ = false;     // the session has more to do with what it took in
   bool in_turn_ = false;
   bool held_ = false;
   bool wants_room_ = false;

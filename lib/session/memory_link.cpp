@@ -33,15 +33,19 @@ void MemoryLink::run() {
     deliver_deadline();
   }
   if (!out().empty() && !held_back()) settle();
-  do {
-    if (std::exchange(scheduled_, false)) settle();
-    if (!waiting_.empty() && reading()) {
-      std::string bytes = std::exchange(waiting_, {});
-      deliver(bytes);
-    }
-  } while (scheduled_);
+  while (run_one_turn()) continue;
   if (waiting_.empty() && reading() && std::exchange(peer_ended_, false)) deliver_end_of_input();
   after();
+}
+
+bool MemoryLink::run_one_turn() {
+  ++turn_;
+  if (std::exchange(scheduled_, false)) settle();
+  if (!waiting_.empty() && reading()) {
+    std::string bytes = std::exchange(waiting_, {});
+    deliver(bytes);
+  }
+  return scheduled_;
 }
 
 void MemoryLink::after() {

@@ -34,8 +34,10 @@ class MemoryLink final : public Link {
   /// How much more the peer takes before it blocks; what the session writes beyond it stays in the queue.
   void set_window(std::size_t bytes) { window_ = bytes; }
 
-  /// One turn: deadlines that have passed, scheduled work, output.
+  /// What has arrived, deadlines that have passed, scheduled work and output; as many turns as it takes until nothing is left to do.
   void run();
+  /// One of these turns, of a loop with other links: bytes that have arrived, then what was scheduled. True: there is more to do.
+  bool run_one_turn();
 
   /// What the peer has been sent and not looked at yet.
   std::string take() { return std::exchange(written_, {}); }
@@ -54,6 +56,7 @@ class MemoryLink final : public Link {
   void set_address(std::string address) { address_ = std::move(address); }
 
  private:
+  [[nodiscard]] std::uint32_t turn_number() const override { return turn_; }
   void schedule() override { scheduled_ = true; }
   void input_wanted_changed() override {}
   void wind_up() override {}
@@ -66,6 +69,7 @@ class MemoryLink final : public Link {
   std::string address_ = "memory";
   std::size_t window_ = unlimited;
   std::size_t write_calls_ = 0;
+  std::uint32_t turn_ = 0;
   std::string written_;
   std::string waiting_;  // sent by the peer, not read yet
   bool scheduled_ = false;

@@ -14,8 +14,9 @@ class Session {
   virtual void start() {}
 
   /// Bytes arrived; they are the session's to change during the call. Returns how many were used. A session keeps what it still needs
-  /// itself and uses everything, except when it asked the link to hold input, to become another session, or to end: then the link
-  /// keeps the rest for later or for the next one.
+  /// itself and uses everything, except when it asked the link to hold input, to become another session, or to end, or when the link
+  /// does not let it go on in this turn: then the link keeps the rest for later or for the next one. Without bytes it is called after
+  /// ask_again() alone.
   virtual std::size_t input(std::span<char> bytes) = 0;
 
   /// The peer will send no more. Output still reaches it.

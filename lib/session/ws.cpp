@@ -57,6 +57,7 @@ Ws::Ws(Link& link, Protocol& protocol)
       decoder_(codec::Role::server, protocol.message_limit()),
       quiet_since_(link.now()) {
   if (protocol.row.fragment != nullptr) decoder_.hand_out_pieces();
+  decoder_.inflate_room_by_room();
   set_timer();
 }
 
@@ -145,12 +146,24 @@ void Ws::heard() {
 std::size_t Ws::take(std::span<char> bytes) {
   std::span<char> rest = bytes;
   codec::WsEvent event;
-  while (halted_ == 0 && !link_.ending()) {
+  const std::int64_t allowed = link_.work_left();
+  std::int64_t work = 0;
+  while (halted_ == 0 && !link_.ending() && work < allowed) {
     decoder_.next(rest, event);
-    if (event.type == codec::WsEvent::Type::text || event.type == codec::WsEvent::Type::binary) on_message(event);
-    else if (event.type == codec::WsEvent::Type::more) return bytes.size();
-    else on_control(event);
+    if (event.type == codec::WsEvent::Type::text || event.type == codec::WsEvent::Type::binary) {
+      work += event_work + static_cast<std::int64_t>(event.payload.size());
+      on_message(event);
+    } else if (event.type != codec::WsEvent::Type::more) {
+      work += event_work;
+      on_control(event);
+    } else if (decoder_.has_more()) {
+      work += static_cast<std::int64_t>(codec::DeflatePool::room_size);
+    } else {
+      break;
+    }
   }
+  link_.spend(work);
+  if (decoder_.has_more()) link_.ask_again();
   return bytes.size() - rest.size();
 }
 
@@ -294,7 +307,6 @@ void Ws::go_on(unsigned reasons) {
   if (halted_ != 0) return;
   quiet_since_ = link_.now();  // while nothing was read nothing could be heard
   link_.resume_input();
-  if (decoder_.has_more()) link_.want_room();
 }
 
 void Ws::pause() {
@@ -306,7 +318,6 @@ void Ws::room() {
     go_on(overfull);
     if (!close_sent_ && protocol_.row.drained != nullptr) protocol_.row.drained(state());
   }
-  if (decoder_.has_more()) input({});
 }
 
 void Ws::close(std::uint16_t code, std::string_view reason) {

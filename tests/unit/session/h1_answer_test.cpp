@@ -314,6 +314,7 @@ class FileLink final : public session::Link {
     return std::exchange(sent_, 0);
   }
   std::uint64_t run() {
+    ++turn_;
     if (std::exchange(scheduled_, false)) settle();
     return std::exchange(sent_, 0);
   }
@@ -333,6 +334,7 @@ class FileLink final : public session::Link {
   [[nodiscard]] std::string address() const override { return "files"; }
 
  private:
+  [[nodiscard]] std::uint32_t turn_number() const override { return turn_; }
   void schedule() override { scheduled_ = true; }
   void input_wanted_changed() override {}
   void wind_up() override {}
@@ -340,6 +342,7 @@ class FileLink final : public session::Link {
 
   std::uint64_t place_ = 0;
   std::uint64_t sent_ = 0;
+  std::uint32_t turn_ = 0;
   bool scheduled_ = false;
 };
 
