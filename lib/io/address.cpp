@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -49,16 +50,12 @@ void Address::set_port(std::uint16_t port) {
 }
 
 std::string Address::text() const {
-  char host[INET6_ADDRSTRLEN] = "";
-  if (storage.ss_family == AF_INET) {
-    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr, host, sizeof host);
-    return base::concat(host, ":", port());
+  if (storage.ss_family != AF_UNIX) {
+    const base::PeerAddress address = peer_address(*this);
+    if (!address.known() || address.port() != 0) return address.text();
+    return address.family() == base::PeerAddress::Family::ipv6 ? base::concat("[", address.host(), "]:0")
+                                                               : base::concat(address.host(), ":0");
   }
-  if (storage.ss_family == AF_INET6) {
-    inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr, host, sizeof host);
-    return base::concat("[", host, "]:", port());
-  }
-  if (storage.ss_family != AF_UNIX) return {};
   const std::string_view name = unix_name(*this);
   if (name.starts_with('\0')) return base::concat("unix:@", name.substr(1));
   return base::concat("unix:", path());
@@ -67,6 +64,21 @@ std::string Address::text() const {
 std::string Address::path() const {
   const std::string_view name = storage.ss_family == AF_UNIX ? unix_name(*this) : std::string_view();
   return std::string(name.substr(0, name.find('\0')));
+}
+
+base::PeerAddress peer_address(const Address& address) {
+  if (address.storage.ss_family == AF_INET) {
+    std::array<std::uint8_t, 4> bytes;
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_addr, bytes.size());
+    return base::PeerAddress::ipv4(bytes, address.port());
+  }
+  if (address.storage.ss_family == AF_INET6) {
+    const auto* const socket = reinterpret_cast<const sockaddr_in6*>(&address.storage);
+    base::PeerAddress::Bytes bytes;
+    std::memcpy(bytes.data(), &socket->sin6_addr, bytes.size());
+    return base::PeerAddress::ipv6(bytes, address.port(), socket->sin6_scope_id);
+  }
+  return address.storage.ss_family == AF_UNIX ? base::PeerAddress::unix_socket() : base::PeerAddress();
 }
 
 bool copy_address(Address& to, const sockaddr* from) {

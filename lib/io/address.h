@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/peer_address.h"
 #include "base/result.h"
 
 namespace wharf::io {
@@ -22,6 +23,9 @@ struct Address {
   /// 127.0.0.1:7681 or [::1]:7681; unix:/path, or unix: for a socket without a path; empty for other families.
   [[nodiscard]] std::string text() const;
 };
+
+/// Without a unix socket's name, for which there is no room in it.
+base::PeerAddress peer_address(const Address& address);
 
 /// Copies an IPv4 or IPv6 address; false for anything else.
 bool copy_address(Address& to, const sockaddr* from);

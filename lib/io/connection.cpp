@@ -68,8 +68,9 @@ bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULD
 
 }  // namespace
 
-bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin) {
+bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin, const base::PeerAddress& peer) {
   auto* connection = new Connection(loop, socket, origin);
+  connection->set_peer(peer);
   if (uv_poll_init(loop.uv(), &connection->poll_, socket) != 0) {
     ::close(socket);
     delete connection;
@@ -87,9 +88,11 @@ bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session,
 Connection::Connection(Loop& loop, int socket, Origin origin)
     : Link(loop.pool(), loop.limits().output), loop_(loop), socket_(socket), origin_(origin) {}
 
+/// The name of a unix socket is the system's to tell.
 std::string Connection::address() const {
   Address address;
-  if (getpeername(socket_, address.get(), &address.size) != 0) return {};
+  const bool may_have_name = peer().family() == base::PeerAddress::Family::unix_socket && origin_ == Origin::outgoing;
+  if (!may_have_name || getpeername(socket_, address.get(), &address.size) != 0) return Link::address();
   return address.text();
 }
 

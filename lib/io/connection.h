@@ -22,8 +22,10 @@ class Connection final : public session::Link, private Timed {
   enum class Origin : std::uint8_t { accepted, outgoing };
 
   /// Takes over a connected, non-blocking socket. Returns false, with the socket closed, when the system refuses to watch it.
-  /// A link made while the loop stops is told so after its start.
-  static bool adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin = Origin::accepted);
+  /// A link made while the loop stops is told so after its start. `peer` is what accepting, or connecting, said of the other end:
+  /// the system knows it no more once that has reset the connection.
+  static bool adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin = Origin::accepted,
+                    const base::PeerAddress& peer = {});
 
   void flush() override;
   void write_through(std::string_view head, std::string_view body) override;

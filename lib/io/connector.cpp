@@ -183,8 +183,9 @@ void Connector::on_ready() {
   const int socket = std::exchange(socket_, -1);
   const SessionMaker connected = std::move(connected_);
   const Failed failed = std::exchange(failed_, nullptr);
+  const base::PeerAddress target = peer_address(addresses_[next_]);
   finished();
-  if (!Connection::adopt(loop, socket, connected, Connection::Origin::outgoing))
+  if (!Connection::adopt(loop, socket, connected, Connection::Origin::outgoing, target))
     failed("the system refuses to watch the connection");
 }
 

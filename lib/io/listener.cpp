@@ -169,10 +169,12 @@ void Listener::accept() {
 
 /// False when there is nothing more to accept in this turn.
 bool Listener::accept_one() {
-  const int socket = accept4(socket_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  Address client;
+  const int socket = accept4(socket_.descriptor(), client.get(), &client.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (socket >= 0) {
     set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (!Connection::adopt(loop_, socket, make_session_)) loop_.log().warn("a connection could not be watched and was closed");
+    if (!Connection::adopt(loop_, socket, make_session_, Connection::Origin::accepted, peer_address(client)))
+      loop_.log().warn("a connection could not be watched and was closed");
     return true;
   }
   if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) return true;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/ascii.h"
 #include "base/log.h"
 #include "codec/http_date.h"
 #include "codec/utf8.h"
@@ -11,13 +10,6 @@ namespace wharf::server {
 namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
-
-std::string_view without_port(std::string_view address) {
-  if (address.starts_with('[')) return address.substr(1, std::min(address.find(']'), address.size()) - 1);
-  const std::size_t colon = std::min(address.find(':'), address.size());
-  const std::string_view port = address.substr(std::min(colon + 1, address.size()));
-  return !port.empty() && std::all_of(port.begin(), port.end(), base::is_digit) ? address.substr(0, colon) : address;
-}
 
 std::string_view cut(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text;
@@ -142,7 +134,7 @@ std::string combined_line(const AccessEntry& entry) {
   const std::string_view time = date.text();
   std::string line;
   line.reserve(160 + entry.target.size() + entry.referer.size() + entry.user_agent.size());
-  put_bare(line, without_port(entry.address));
+  put_bare(line, entry.address.host());
   put_bare(line += " - ", entry.user);
   line +=
       base::concat(" [", time.substr(5, 2), "/", time.substr(8, 3), "/", time.substr(12, 4), ":", time.substr(17, 8), " +0000] \"");
@@ -159,7 +151,7 @@ std::string json_line(const AccessEntry& entry) {
   std::string line;
   line.reserve(320 + entry.target.size() + entry.referer.size() + entry.user_agent.size());
   ((line += R"({"time":")") += timestamp(entry.time, entry.microseconds)) += '"';
-  put_member(line, "address", without_port(entry.address));
+  put_member(line, "address", entry.address.host());
   put_member(line, "user", entry.user);
   put_member(line, "host", entry.host);
   put_member(line, "method", entry.method);

@@ -5,13 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "base/peer_address.h"
+
 namespace wharf::server {
 
 /// One answer, for a line of the access log. Texts are as they came from the peer, and need to be there for the call alone.
 struct AccessEntry {
   enum class Delivery : std::uint8_t { whole, cut };  ///< whether all of the answer went out
 
-  std::string_view address;        ///< of the connection, with its port: "127.0.0.1:4711", "[::1]:4711"; or "unix:"
+  base::PeerAddress address;       ///< of the client; written without its port
   std::string_view user;           ///< empty: nobody logged in
   std::time_t time = 0;            ///< when the request came, in seconds since 1970
   std::uint32_t microseconds = 0;  ///< of that second

@@ -49,12 +49,8 @@ struct AccessGate::Waiting final : session::Responder {
 
 namespace {
 
-/// Without the port.
-std::string client_of(const session::Link& link) {
-  std::string address = link.address();
-  address.resize(std::min(address.rfind(':'), address.size()));
-  return address;
-}
+/// Without the port; of IPv6, what one client has for its own.
+std::string client_of(const session::Link& link) { return link.peer().client_network().text(); }
 
 void refuse_crowd(session::Exchange& exchange) {
   session::Response response = session::text_response(503, "Too many passwords are being checked.");

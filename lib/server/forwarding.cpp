@@ -45,7 +45,8 @@ bool names(const std::vector<std::string_view>& options, std::string_view name) 
 void add_line(std::string& text, std::string_view name, std::string_view value) { (((text += name) += ": ") += value) += "\r\n"; }
 
 /// What came from other proxies, and the client.
-std::string forwarded_for(const codec::RequestHead& head, const std::vector<std::string_view>& options, std::string_view client) {
+std::string forwarded_for(const codec::RequestHead& head, const std::vector<std::string_view>& options,
+                          const base::PeerAddress& client) {
   std::string list;
   if (!names(options, "X-Forwarded-For"))
     for (const codec::Field& field : head.fields)
@@ -166,10 +167,9 @@ session::Fields end_to_end_fields(const codec::AnswerHead& head) {
   return fields;
 }
 
-std::string_view forwarded_address(std::string_view address) {
-  if (address.empty() || address.starts_with("unix:")) return "unknown";
-  if (address.starts_with('[')) return address.substr(1, std::min(address.find(']'), address.size()) - 1);
-  return address.substr(0, address.find(':'));
+std::string forwarded_address(const base::PeerAddress& address) {
+  const bool is_ip = address.family() == base::PeerAddress::Family::ipv4 || address.family() == base::PeerAddress::Family::ipv6;
+  return is_ip ? address.host() : "unknown";
 }
 
 }  // namespace wharf::server

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/peer_address.h"
 #include "codec/http_answer.h"
 #include "codec/http_head.h"
 #include "session/exchange.h"
@@ -24,8 +25,8 @@ enum class Persistence : std::uint8_t { kept, once };
 
 /// What a request becomes upstream.
 struct UpstreamRequest {
-  std::string_view path;       ///< percent-encoded, with the query
-  std::string_view client;     ///< the address of the client, with its port
+  std::string_view path;  ///< percent-encoded, with the query
+  base::PeerAddress client;
   std::string_view authority;  ///< for Host, where the client named none
   std::string_view upgrade;    ///< the protocols to offer; empty: none
   Persistence persistence = Persistence::kept;
@@ -57,7 +58,7 @@ bool is_idempotent(std::string_view method);
 /// The end-to-end fields of an answer in their order, without Content-Length. Of 426, Upgrade too.
 session::Fields end_to_end_fields(const codec::AnswerHead& head);
 
-/// An address without its port and brackets, for X-Forwarded-For; "unknown" for the end of a unix socket.
-std::string_view forwarded_address(std::string_view address);
+/// An address without its port, for X-Forwarded-For; "unknown" for the end of a unix socket.
+std::string forwarded_address(const base::PeerAddress& address);
 
 }  // namespace wharf::server

@@ -59,9 +59,8 @@ void ProxyExchange::not_connected(UpstreamFailure failure) {
 void ProxyExchange::send(UpstreamSession& session) {
   session_ = &session;
   const codec::RequestHead& head = exchange_.request();
-  const std::string client = exchange_.link().address();
   const std::string upgrades = offered_upgrades(head);
-  const UpstreamRequest request{path_, client, upstream_.target.authority, upgrades, upstream_.persistence};
+  const UpstreamRequest request{path_, exchange_.link().peer(), upstream_.target.authority, upgrades, upstream_.persistence};
   session.begin(*this, upstream_head(head, request), head.method, head.body);
   if (body_over_) return session.end_request();
   exchange_.read_body();

@@ -52,7 +52,7 @@ class RequestLog::Line final : public session::ExchangeObserver {
   friend class RequestLog;
 
   RequestLog& log_;
-  std::string address_;
+  base::PeerAddress address_;
   std::string method_;
   std::string target_;
   std::string referer_;

@@ -12,13 +12,6 @@
 namespace wharf::server {
 namespace {
 
-/// The host of an authority, without the port: "example.com:80" and "[::1]:80" alike.
-std::string_view without_port(std::string_view authority) {
-  const std::size_t colon = authority.rfind(':');
-  const bool is_port = colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos;
-  return is_port ? authority.substr(0, colon) : authority;
-}
-
 /// Whether a segment is "." or "..": clients take them out (RFC 3986 section 5.2.4), so what still has them hides where it leads.
 bool has_dot_segment(std::string_view path) {
   for (std::size_t at = path.find("/."); at != std::string_view::npos; at = path.find("/.", at + 1)) {
@@ -101,7 +94,8 @@ Error Router::start_host(const RowList& rows, const VirtualHost& host, const ses
 
 const Router::Host& Router::host_for(std::string_view authority) const {
   if (hosts_.size() == 1) return hosts_.front();
-  const std::string_view name = without_port(authority);
+  const auto parts = codec::split_authority(authority);
+  const std::string_view name = parts ? parts->host : authority;
   const Host* fallback = &hosts_.front();
   for (const Host& host : hosts_) {
     if (base::equal_ignoring_case(host.name, name)) return host;

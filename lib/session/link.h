@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/out_queue.h"
+#include "base/peer_address.h"
 #include "session/session.h"
 
 namespace wharf::session {
@@ -111,8 +112,12 @@ class Link {
   [[nodiscard]] bool ending() const { return finishing_ || aborted_; }
 
   [[nodiscard]] virtual base::Time now() const = 0;
-  /// The other end as text, like 127.0.0.1:4711 or [::1]:4711.
-  [[nodiscard]] virtual std::string address() const = 0;
+  /// The other end, also after it has gone: of a client's connection the client, of one of our own where it leads.
+  [[nodiscard]] const base::PeerAddress& peer() const { return peer_; }
+  /// The same as text, for the log: 127.0.0.1:4711, [::1]:4711, unix:/path.
+  [[nodiscard]] virtual std::string address() const { return peer_.text(); }
+  /// From here on the link is one client's, who came through somebody else's connection.
+  void set_peer(const base::PeerAddress& peer) { peer_ = peer; }
   [[nodiscard]] const OutputLimits& limits() const { return *limits_; }
 
  protected:
@@ -178,6 +183,7 @@ class Link {
 
   base::OutQueue out_;
   const OutputLimits* limits_;
+  base::PeerAddress peer_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Session> next_;
   std::unique_ptr<KeptInput> kept_input_;  // read, but not used by any session yet

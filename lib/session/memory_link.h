@@ -18,9 +18,12 @@ namespace wharf::session {
 class MemoryLink final : public Link {
  public:
   static constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+  static constexpr std::string_view first_address = "192.0.2.1:4711";
 
   /// `now` outlives the link, and so do pool and limits.
-  MemoryLink(base::ChunkPool& pool, const OutputLimits& limits, const base::Time& now) : Link(pool, limits), now_(now) {}
+  MemoryLink(base::ChunkPool& pool, const OutputLimits& limits, const base::Time& now) : Link(pool, limits), now_(now) {
+    set_address(first_address);
+  }
 
   void open(std::unique_ptr<Session> first);
   /// The peer sends. Kept back while the session holds its input, as a socket would.
@@ -52,8 +55,8 @@ class MemoryLink final : public Link {
   void flush() override;
   void set_deadline(base::Time when) override { deadline_ = when; }
   [[nodiscard]] base::Time now() const override { return now_; }
-  [[nodiscard]] std::string address() const override { return address_; }
-  void set_address(std::string address) { address_ = std::move(address); }
+  /// As PeerAddress::parse() takes it; else the address is not known.
+  void set_address(std::string_view text) { set_peer(base::PeerAddress::parse(text).value_or(base::PeerAddress())); }
 
  private:
   [[nodiscard]] std::uint32_t turn_number() const override { return turn_; }
@@ -66,7 +69,6 @@ class MemoryLink final : public Link {
 
   const base::Time& now_;
   base::Time deadline_ = base::never;
-  std::string address_ = "memory";
   std::size_t window_ = unlimited;
   std::size_t write_calls_ = 0;
   std::uint32_t turn_ = 0;

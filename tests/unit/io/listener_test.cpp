@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -102,12 +104,60 @@ class Client {
   explicit Client(const Address& to) : socket_(::socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     REQUIRE(connect(socket_, to.get(), to.size) == 0);
   }
-  ~Client() { close(socket_); }
+  ~Client() { end(); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  /// Its own end: the port behind the last colon.
+  [[nodiscard]] std::string port() const {
+    Address own;
+    REQUIRE(getsockname(socket_, own.get(), &own.size) == 0);
+    return std::to_string(own.port());
+  }
+  void send(std::string_view bytes) const {
+    REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
+  /// Ends so that the other side hears of a reset.
+  void reset() {
+    const linger at_once{1, 0};
+    REQUIRE(setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    end();
+  }
+
  private:
+  void end() {
+    if (socket_ >= 0) close(std::exchange(socket_, -1));
+  }
+
   int socket_;
+};
+
+/// The addresses of the clients of a listener, as its sessions see them at their first bytes.
+struct Addresses {
+  explicit Addresses(const std::string& interface) {
+    auto socket = ListeningSocket::open(*resolve_interface(interface, 0), 200, Sharing::alone);
+    REQUIRE(socket);
+    address = socket->address();
+    turns.loop().add(Listener::create(turns.loop(), std::move(*socket),
+                                      [this](wharf::session::Link& link) { return std::make_unique<Session>(link, texts); }));
+  }
+
+  struct Session final : wharf::session::Session {
+    Session(wharf::session::Link& of, std::vector<std::string>& into) : link(of), texts(into) {}
+    std::size_t input(std::span<char> bytes) override {
+      texts.push_back(link.address());
+      return bytes.size();
+    }
+    void end_of_input() override { link.finish(); }
+    void shut_down() override { link.finish(); }
+
+    wharf::session::Link& link;
+    std::vector<std::string>& texts;
+  };
+
+  std::vector<std::string> texts;  // outlives the sessions
+  wharf::test::Turns turns;
+  Address address;
 };
 
 /// How many connections there are after each turn of a loop, until all clients that waited have one.
@@ -136,4 +186,23 @@ TEST_CASE("listener: in each turn of the loop no more are accepted than accepts_
   LoopLimits limits;
   limits.accepts_per_turn = 3;
   CHECK(accepted_by_turns(limits, 7) == std::vector<std::size_t>{3, 6, 7});
+}
+
+TEST_CASE("listener: a client that resets the connection right behind its request has an address all the same") {
+  Addresses seen("127.0.0.1");
+  Client client(seen.address);
+  const std::string port = client.port();
+  client.send("hello");
+  client.reset();
+  REQUIRE(seen.turns.until([&] { return !seen.texts.empty(); }));
+  CHECK(seen.texts.front() == "127.0.0.1:" + port);
+}
+
+TEST_CASE("listener: an IPv4 client of an IPv6 socket is written as IPv4") {
+  Addresses seen("::");
+  Address v4 = *resolve_interface("127.0.0.1", seen.address.port());
+  const Client client(v4);
+  client.send("hello");
+  REQUIRE(seen.turns.until([&] { return !seen.texts.empty(); }));
+  CHECK(seen.texts.front() == "127.0.0.1:" + client.port());
 }

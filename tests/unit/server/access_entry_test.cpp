@@ -10,11 +10,12 @@
 namespace {
 
 using namespace wharf::server;
+using wharf::base::PeerAddress;
 
 /// The example of the format's own description.
 AccessEntry example() {
   AccessEntry entry;
-  entry.address = "127.0.0.1:4711";
+  entry.address = *PeerAddress::parse("127.0.0.1:4711");
   entry.user = "frank";
   entry.time = 971186136;
   entry.microseconds = 123;
@@ -53,7 +54,7 @@ std::string json_agent(std::string_view agent) {
 /// As both formats have it; "-" for none.
 std::string shown_address(std::string_view address) {
   AccessEntry entry;
-  entry.address = address;
+  entry.address = PeerAddress::parse(address).value_or(PeerAddress());
   const std::string line = combined_line(entry);
   const std::string shown = line.substr(0, line.find(' '));
   CHECK(between(json_line(entry), "\"address\":\"", "\"") == (shown == "-" ? "" : shown));
@@ -119,9 +120,7 @@ TEST_CASE("access log: an address is without its port") {
   CHECK(shown_address("2001:db8::5") == "2001:db8::5");
   CHECK(shown_address("::1") == "::1");
   CHECK(shown_address("unix:") == "unix:");
-  CHECK(shown_address("unix:/run/a") == "unix:/run/a");
   CHECK(shown_address("") == "-");
-  CHECK(shown_address("[") == "-");
 }
 
 TEST_CASE("access log: nothing in a value ends its field of the combined format") {
@@ -132,13 +131,12 @@ TEST_CASE("access log: nothing in a value ends its field of the combined format"
   CHECK(combined_agent("a b  c") == "a b  c");
   AccessEntry entry = example();
   entry.user = "jo \"x\" \xC3\xA9";
-  entry.address = "a b";
   entry.method = "G\"T";
   entry.target = "/\" 200 1 \"\n";
   entry.version = "\"";
   entry.referer = "\" \"";
   const std::string expected =
-      R"~(a\x20b - jo\x20\"x\"\x20\xc3\xa9 [10/Oct/2000:13:55:36 +0000] "G\"T /\" 200 1 \"\n \"" 200 2326 )~"
+      R"~(127.0.0.1 - jo\x20\"x\"\x20\xc3\xa9 [10/Oct/2000:13:55:36 +0000] "G\"T /\" 200 1 \"\n \"" 200 2326 )~"
       R"~("\" \"" "Mozilla/4.08 [en] (Win98; I ;Nav)")~";
   CHECK(combined_line(entry) == expected);
 }
@@ -197,7 +195,7 @@ TEST_CASE("access log: long texts are cut, but no code point is") {
   const std::string longer(longest_text + 1, 'x');
   const std::string longer_name(longest_short_text + 1, 'x');
   entry.target = entry.referer = entry.user_agent = longer;
-  entry.user = entry.host = entry.method = entry.version = entry.address = entry.protocol = longer_name;
+  entry.user = entry.host = entry.method = entry.version = entry.protocol = longer_name;
   CHECK(combined_line(entry).size() < 3 * longest_text + 5 * longest_short_text);
   CHECK(json_line(entry).size() < 3 * longest_text + 7 * longest_short_text);
 }
@@ -206,7 +204,7 @@ TEST_CASE("access log: no line is longer than what a file's buffer takes, but fo
   AccessEntry entry;
   const std::string worst(longest_text + 1, '\x01');
   entry.target = entry.referer = entry.user_agent = worst;
-  entry.user = entry.host = entry.method = entry.version = entry.address = entry.protocol = worst;
+  entry.user = entry.host = entry.method = entry.version = entry.protocol = worst;
   CHECK(combined_line(entry).size() < 64 * 1024);
   CHECK(json_line(entry).size() < 96 * 1024);
 }

@@ -11,6 +11,7 @@ namespace {
 
 using namespace wharf;
 using namespace wharf::server;
+using base::PeerAddress;
 
 /// A parsed request with its bytes.
 class Parsed {
@@ -21,7 +22,7 @@ class Parsed {
   }
   [[nodiscard]] const codec::RequestHead& head() const { return parser_.head(); }
   [[nodiscard]] std::string upstream(std::string_view upgrade = {}, Persistence persistence = Persistence::kept) const {
-    return upstream_head(head(), {"/base/x?q", "192.0.2.7:4711", "up.example", upgrade, persistence});
+    return upstream_head(head(), {"/base/x?q", *PeerAddress::parse("192.0.2.7:4711"), "up.example", upgrade, persistence});
   }
 
  private:
@@ -86,11 +87,10 @@ TEST_CASE("forwarding: the client's address is appended, and who the client said
                      "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: "
                      "site.example\r\nVia: 1.1 wharf\r\n\r\n"));
   CHECK(Parsed("Connection: X-Forwarded-For\r\nX-Forwarded-For: 1.1.1.1\r\n").upstream() == with(""));
-  CHECK(forwarded_address("127.0.0.1:80") == "127.0.0.1");
-  CHECK(forwarded_address("[::1]:80") == "::1");
-  CHECK(forwarded_address("unix:/run/x") == "unknown");
-  CHECK(forwarded_address("unix:") == "unknown");
-  CHECK(forwarded_address("") == "unknown");
+  CHECK(forwarded_address(*PeerAddress::parse("127.0.0.1:80")) == "127.0.0.1");
+  CHECK(forwarded_address(*PeerAddress::parse("[::1]:80")) == "::1");
+  CHECK(forwarded_address(PeerAddress::unix_socket()) == "unknown");
+  CHECK(forwarded_address(PeerAddress()) == "unknown");
 }
 
 TEST_CASE("forwarding: Via is appended with the version that the client speaks (RFC 9110 7.6.3)") {

@@ -155,7 +155,7 @@ inline std::string asks(std::string_view method = "GET", std::string_view fields
 /// What a request for /app/x becomes upstream: `fields` are those before and `more` those behind what the proxy adds.
 inline std::string asked(std::string_view method = "GET", std::string_view fields = {}, std::string_view more = {}) {
   return base::concat(method, " /base/x HTTP/1.1\r\nHost: site.example\r\n", fields,
-                      "X-Forwarded-For: memory\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: site.example\r\nVia: 1.1 wharf\r\n",
+                      "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: site.example\r\nVia: 1.1 wharf\r\n",
                       more, "\r\n");
 }
 

@@ -110,7 +110,7 @@ TEST_CASE("proxy: a unix socket, and no connections that are kept") {
   CHECK(bench.outside.attempts[0].limit == base::Time{70});
   auto& upstream = bench.accept();
   CHECK(upstream.take() ==
-        "GET /base/x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: memory\r\nX-Forwarded-Proto: http\r\nVia: 1.0 "
+        "GET /base/x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nVia: 1.0 "
         "wharf\r\nConnection: "
         "close\r\n\r\n");
   bench.send(upstream, small_answer);

@@ -206,7 +206,7 @@ TEST_CASE("upgrade: what accept() and open() see of the request") {
   Fields fields = handshake("chat");
   fields.insert(fields.end(), {{"X-Token", "abc"}, {"x-TOKEN", "second"}, {"X-Empty", ""}});
   CHECK(served.ask(request(fields, "GET /a%20b?q=%41&r HTTP/1.1")).status == 101);
-  const std::string once = "'/a%20b' 'q=%41&r' 'abc' '' null 'memory' ";
+  const std::string once = "'/a%20b' 'q=%41&r' 'abc' '' null '192.0.2.1:4711' ";
   CHECK(seen == once + once);
 }
 

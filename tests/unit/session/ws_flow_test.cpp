@@ -128,7 +128,7 @@ TEST_CASE("ws flow: above the hard cap the peer is cut, and the log says why") {
   CHECK(sent > hard_cap - 2 * message.size());
   CHECK(send_binary(bench.peer(), "x") == WHARF_CLOSED);
   bench.run();
-  CHECK(bench.logged("warn: memory scripted: cut, "));
+  CHECK(bench.logged("warn: 192.0.2.1:4711 scripted: cut, "));
   CHECK(bench.logged("the cap is 4194304"));
   CHECK(bench.clients[0].link->was_aborted());
   CHECK(bench.story.take() == Words{"open", "closing 1006", "destroy"});

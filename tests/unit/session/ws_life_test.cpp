@@ -322,7 +322,7 @@ TEST_CASE("ws services: the request, the scope, the clock and the log") {
     const auto view = [](wharf_text text) { return std::string(text.data, text.size); };
     CHECK(view(ask.path(request)) == "/chat");
     CHECK(view(ask.query(request)) == "room=1");
-    CHECK(view(ask.address(request)) == "memory");
+    CHECK(view(ask.address(request)) == "192.0.2.1:4711");
     CHECK(ask.field(request, "No-Such-Field").data == nullptr);
     wharf_scope* scope = ask.scope(peer);
     CHECK(std::string(ask.option(scope, "colour")) == "blue");

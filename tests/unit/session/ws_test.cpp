@@ -155,7 +155,7 @@ TEST_CASE("ws: a fault is answered with its close code, logged, and the row hear
     CHECK(words[0].starts_with("close " + code + " "));
     CHECK(bench.story.take() == Words{"open", "text fine", "closing 1006", "destroy"});
     CHECK(bench.clients[0].link->closed());
-    CHECK(bench.logged("info: memory scripted: closed with " + code));
+    CHECK(bench.logged("info: 192.0.2.1:4711 scripted: closed with " + code));
   }
 }
 
