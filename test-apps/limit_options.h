@@ -23,6 +23,8 @@ inline constexpr SizeLimit sizes[] = {
     {"trailer_fields", &wharf::Limits::trailer_fields},       {"output_low_water", &wharf::Limits::output_low_water},
     {"output_high_water", &wharf::Limits::output_high_water}, {"output_hard_cap", &wharf::Limits::output_hard_cap},
     {"write_progress", &wharf::Limits::write_progress},       {"connections", &wharf::Limits::connections},
+    {"password_threads", &wharf::Limits::password_threads},   {"file_threads", &wharf::Limits::file_threads},
+    {"lookup_threads", &wharf::Limits::lookup_threads},
 };
 
 struct NumberLimit {

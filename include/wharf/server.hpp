@@ -64,6 +64,9 @@ struct Limits {
   std::chrono::milliseconds stop_grace{4'000};
   std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve of 32 descriptors and 16 per thread
   int backlog = 511;
+  std::size_t password_threads = 4;  ///< per server, at least 1; made as they are needed. They check passwords,
+  std::size_t file_threads = 4;      ///< compress files and list folders,
+  std::size_t lookup_threads = 8;    ///< and look up the names of servers behind a proxy
 };
 
 /// Options of one protocol on one virtual host, by name.

@@ -1,6 +1,5 @@
 #include "io/connector.h"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -19,13 +18,6 @@ namespace {
 constexpr base::Time shortest_attempt{250};
 constexpr base::Time unix_retry{10};  // a unix socket whose backlog is full refuses at once, and does not tell when it has room
 
-addrinfo hints(int flags) {
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  wanted.ai_flags = flags;
-  return wanted;
-}
-
 /// The system takes any number for a port, and uses 16 bits of it.
 bool can_be_port(std::string_view text) {
   unsigned number = 0;
@@ -38,10 +30,6 @@ bool can_be_port(std::string_view text) {
 /// `status` is libuv's, which is -errno where there is one.
 std::string in_words(int status) {
   switch (status) {
-    case UV_EAI_NONAME:
-    case UV_EAI_NODATA: return "no such host";
-    case UV_EAI_SERVICE: return "no such port";
-    case UV_EAI_AGAIN: return "the name can not be looked up for now";
     case UV_ETIMEDOUT: return "timed out";
     case UV_ENOENT: return "no such socket";
     default: return uv_strerror(status);
@@ -55,10 +43,11 @@ bool is_writable(int socket) {
 
 }  // namespace
 
-void Connector::start(Loop& loop, const Target& target, base::Time limit, SessionMaker connected, Failed failed) {
+void Connector::start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, SessionMaker connected,
+                      Failed failed) {
   if (loop.ended()) return;
   auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
-  connector->find_addresses(target);
+  connector->find_addresses(resolver, target);
 }
 
 void Connector::start(Loop& loop, std::vector<Address> addresses, base::Time limit, SessionMaker connected, Failed failed) {
@@ -76,7 +65,7 @@ Connector::Connector(Loop& loop, base::Time limit, SessionMaker connected, Faile
 
 // ---- The name ----
 
-void Connector::find_addresses(const Target& target) {
+void Connector::find_addresses(Resolver& resolver, const Target& target) {
   if (!target.path.empty()) {
     const auto address = unix_address(target.path);
     if (!address) return fail_soon(address.error());
@@ -85,49 +74,22 @@ void Connector::find_addresses(const Target& target) {
   }
   if (target.host.empty()) return fail_soon("no such host");
   if (!can_be_port(target.port)) return fail_soon("no such port");
-  if (take_literal(target)) return attempt();
-  if (const int status = look_up(target); status != 0) return fail_soon(in_words(status));
+  if (Found found = take_as_numbers(target.host, target.port); found.failure.empty()) {
+    addresses_ = std::move(found.addresses);
+    return attempt();
+  }
+  if (!resolver.look_up(query_, target.host, target.port, [this](const Found& found) { looked_up(found); }))
+    return fail_soon("too many names are being looked up");
   loop_.wheel().set(*this, deadline_);
 }
 
-/// An address needs no other thread.
-bool Connector::take_literal(const Target& target) {
-  const addrinfo wanted = hints(AI_NUMERICHOST | AI_NUMERICSERV);
-  addrinfo* found = nullptr;
-  const int status = getaddrinfo(target.host.c_str(), target.port.c_str(), &wanted, &found);
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
-  if (status == 0) take(found);
-  return status == 0;
-}
-
-int Connector::look_up(const Target& target) {
-  const addrinfo wanted = hints(0);
-  lookup_.data = this;
-  const int status = uv_getaddrinfo(
-      loop_.uv(), &lookup_,
-      [](uv_getaddrinfo_t* lookup, int result, addrinfo* found) {
-        const std::unique_ptr<addrinfo, decltype(&uv_freeaddrinfo)> owner(found, uv_freeaddrinfo);
-        static_cast<Connector*>(lookup->data)->looked_up(result, found);
-      },
-      target.host.c_str(), target.port.c_str(), &wanted);
-  looking_up_ = status == 0;
-  return status;
-}
-
-void Connector::looked_up(int status, const addrinfo* found) {
-  looking_up_ = false;
-  if (!failed_) return finished();
-  if (status != 0) {
-    failure_ = in_words(status);
+void Connector::looked_up(const Found& found) {
+  if (!found.failure.empty()) {
+    failure_ = found.failure;
     return report_failure();
   }
-  take(found);
+  addresses_ = found.addresses;
   attempt();
-}
-
-void Connector::take(const addrinfo* found) {
-  for (; found != nullptr; found = found->ai_next)
-    if (Address address; copy_address(address, found->ai_addr)) addresses_.push_back(address);
 }
 
 // ---- The addresses ----
@@ -182,7 +144,7 @@ void Connector::on_ready() {
   loop.close_and_free(std::exchange(poll_, nullptr));
   const int socket = std::exchange(socket_, -1);
   const SessionMaker connected = std::move(connected_);
-  const Failed failed = std::exchange(failed_, nullptr);
+  const Failed failed = std::move(failed_);
   const base::PeerAddress target = peer_address(addresses_[next_]);
   finished();
   if (!Connection::adopt(loop, socket, connected, Connection::Origin::outgoing, target))
@@ -210,11 +172,8 @@ void Connector::on_timer() {
 
 void Connector::cancel() {
   loop_.wheel().cancel(*this);
-  connected_ = nullptr;
-  failed_ = nullptr;
   drop_attempt();
-  if (!looking_up_) return finished();
-  uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_));
+  finished();
 }
 
 void Connector::fail_soon(std::string reason) {
@@ -223,13 +182,9 @@ void Connector::fail_soon(std::string reason) {
 }
 
 void Connector::report_failure() {
-  const Failed failed = std::exchange(failed_, nullptr);
+  const Failed failed = std::move(failed_);
   const std::string reason = std::move(failure_);
-  connected_ = nullptr;
-  drop_attempt();
-  loop_.wheel().cancel(*this);
-  if (!looking_up_) finished();
-  else uv_cancel(reinterpret_cast<uv_req_t*>(&lookup_));
+  cancel();
   failed(reason);
 }
 

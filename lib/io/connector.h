@@ -11,6 +11,7 @@
 #include "io/address.h"
 #include "io/connection.h"
 #include "io/loop.h"
+#include "io/resolver.h"
 
 namespace wharf::io {
 
@@ -21,7 +22,7 @@ struct Target {
   std::string path;  ///< of a unix socket, or '@' and an abstract name; where it is not empty the other two do not count
 };
 
-/// Makes one connection: looks up the name on another thread, tries the addresses in the order of the system, each for its
+/// Makes one connection: has the name looked up, tries the addresses in the order of the system, each for its
 /// share of the time that is left, and hands the socket to a Connection. Such connections do not count for the loop's limit of
 /// accepted ones, or clients could fill it that wait for them: whoever connects bounds how many there are.
 class Connector final : public Pending, private Timed {
@@ -30,8 +31,8 @@ class Connector final : public Pending, private Timed {
 
   /// Exactly one of the two is called, once, later, on a fresh stack; neither when the loop ends before. `connected` makes the
   /// session of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused", "no such host",
-  /// "timed out"... A name that is still being looked up when the time is up keeps only a thread of the pool.
-  static void start(Loop& loop, const Target& target, base::Time limit, SessionMaker connected, Failed failed);
+  /// "timed out"... The resolver is asked within this call, and outlives what is pending on the loop, or calls nobody.
+  static void start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, SessionMaker connected, Failed failed);
   /// The same with addresses that are known.
   static void start(Loop& loop, std::vector<Address> addresses, base::Time limit, SessionMaker connected, Failed failed);
 
@@ -39,11 +40,8 @@ class Connector final : public Pending, private Timed {
   Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed);
   ~Connector() override = default;
 
-  void find_addresses(const Target& target);
-  bool take_literal(const Target& target);
-  int look_up(const Target& target);
-  void looked_up(int status, const addrinfo* found);
-  void take(const addrinfo* found);
+  void find_addresses(Resolver& resolver, const Target& target);
+  void looked_up(const Found& found);
 
   void attempt();
   int begin_attempt(const Address& address);
@@ -57,16 +55,15 @@ class Connector final : public Pending, private Timed {
   void report_failure();
 
   SessionMaker connected_;
-  Failed failed_;  // empty once one of the two was called, or neither will be
+  Failed failed_;
   base::Time deadline_;
   std::string failure_;  // what there is to report
   std::string last_reason_;
   std::vector<Address> addresses_;
   std::size_t next_ = 0;  // of the addresses: the one being tried, or to be tried
-  uv_getaddrinfo_t lookup_{};
+  Resolver::Query query_;
   uv_poll_t* poll_ = nullptr;
   int socket_ = -1;
-  bool looking_up_ = false;
 };
 
 }  // namespace wharf::io

@@ -31,8 +31,12 @@ int Loop::open(uv_loop_t* foreign) {
     if (const int status = uv_loop_init(&own_); status != 0) return status;
   }
   uv_ = foreign != nullptr ? foreign : &own_;
-  if (const int status = uv_async_init(uv_, &async_, [](uv_async_t* async) { static_cast<Loop*>(async->data)->mailbox_.run(); });
-      status != 0) {
+  const auto woken = [](uv_async_t* async) {
+    auto* loop = static_cast<Loop*>(async->data);
+    loop->mailbox_.run();
+    loop->returns_->run();
+  };
+  if (const int status = uv_async_init(uv_, &async_, woken); status != 0) {
     if (foreign == nullptr) uv_loop_close(&own_);
     uv_ = nullptr;
     return status;
@@ -46,6 +50,7 @@ int Loop::open(uv_loop_t* foreign) {
   uv_prepare_start(&prepare_, [](uv_prepare_t* prepare) { static_cast<Loop*>(prepare->data)->before_blocking(); });
   wheel_.advance(now(), [](base::Timer&) {});
   mailbox_.open([this] { uv_async_send(&async_); });
+  returns_->open([this] { uv_async_send(&async_); });
   return 0;
 }
 
@@ -163,7 +168,6 @@ void Loop::add(Pending& pending) {
   pending.next_ = pending_;
   if (pending_ != nullptr) pending_->previous_ = &pending;
   pending_ = &pending;
-  ++open_handles_;
 }
 
 void Loop::remove(Pending& pending) {
@@ -171,7 +175,6 @@ void Loop::remove(Pending& pending) {
   else pending_ = pending.next_;
   if (pending.next_ != nullptr) pending.next_->previous_ = pending.previous_;
   delete &pending;
-  handle_closed();
 }
 
 // ---- The end ----
@@ -218,6 +221,7 @@ void Loop::close_handle(Handle& handle) {
 void Loop::close_handles() {
   if (std::exchange(handles_closing_, true)) return;
   mailbox_.close();
+  returns_->close();
   wheel_.cancel(stop_grace_);
   turn_end_calls_.clear();
   for (Pending* next = pending_; next != nullptr;) std::exchange(next, next->next_)->cancel();

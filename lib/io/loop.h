@@ -15,6 +15,7 @@
 #include "base/out_queue.h"
 #include "base/result.h"
 #include "base/timer_wheel.h"
+#include "io/returns.h"
 #include "session/link.h"
 
 namespace wharf::io {
@@ -45,8 +46,8 @@ class Timed : public base::Timer {
   ~Timed() = default;
 };
 
-/// Something under way on a loop that is no connection, such as a name that is looked up. It belongs to the loop, from the
-/// making until finished(), and what it holds of libuv's is let go of by then. The loop does not end while there is one.
+/// Something under way on a loop that is no connection, such as one that is being made. It belongs to the loop, from the making until
+/// finished(), and what it holds of libuv's is let go of by then.
 class Pending {
  public:
   Pending(const Pending&) = delete;
@@ -62,7 +63,7 @@ class Pending {
 
  private:
   friend class Loop;
-  /// The loop ends: nobody is called back from here on, and finished() is called as soon as can be, also within this.
+  /// The loop ends: nobody is called back from here on, and finished() is called within this.
   virtual void cancel() = 0;
 
   Pending* previous_ = nullptr;
@@ -84,8 +85,8 @@ class Loop {
   void run();
 
   /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv
-  /// loop. What sessions ask for goes on until the last has ended; what is pending then is cancelled, and what can not be is
-  /// waited for. `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
+  /// loop. What sessions ask for goes on until the last has ended; what is pending then is cancelled, and what other threads do is
+  /// not waited for. `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
   void stop(base::Time grace, std::function<void()> stopped);
 
   /// Calls `terminated` on the loop's thread for each SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop stops.
@@ -118,6 +119,8 @@ class Loop {
   [[nodiscard]] base::ChunkPool& pool() { return pool_; }
   [[nodiscard]] std::span<char> receive_buffer() { return {receive_buffer_.get(), limits_.receive_buffer}; }
   base::TimerWheel& wheel() { return wheel_; }
+  /// For other threads to hand back what they have done; it may outlive the loop, and takes no more then.
+  [[nodiscard]] const std::shared_ptr<Returns>& returns() const { return returns_; }
   void add(Connection& connection);
   void remove(Connection& connection);
   void schedule(Connection& connection);
@@ -151,6 +154,7 @@ class Loop {
   base::ChunkPool pool_;
   base::TimerWheel wheel_;
   base::Mailbox mailbox_;
+  std::shared_ptr<Returns> returns_ = std::make_shared<Returns>();
 
   uv_loop_t own_{};
   uv_loop_t* uv_ = nullptr;

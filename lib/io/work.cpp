@@ -1,44 +1,75 @@
 #include "io/work.h"
 
-#include <uv.h>
-
+#include <memory>
+#include <new>
 #include <utility>
 
 namespace wharf::io {
 namespace {
 
+/// The loop's end of it.
 class Work final : public Pending {
  public:
-  Work(Loop& loop, std::function<void()> task, std::function<void()> done)
-      : Pending(loop), task_(std::move(task)), done_(std::move(done)) {
-    request_.data = this;
-    uv_queue_work(
-        loop.uv(), &request_, [](uv_work_t* request) { static_cast<Work*>(request->data)->task_(); },
-        [](uv_work_t* request, int) { static_cast<Work*>(request->data)->over(); });
+  /// What a thread does, and then brings back.
+  struct Errand final : Returns::Errand {
+    void back() override {
+      task = nullptr;
+      if (work != nullptr) work->over();
+    }
+
+    std::function<void()> task;
+    Work* work = nullptr;  // for the loop's thread alone
+  };
+
+  Work(Loop& loop, Executor& executor, std::shared_ptr<Errand> errand, std::function<void()> done)
+      : Pending(loop), executor_(executor), errand_(std::move(errand)), done_(std::move(done)) {
+    errand_->work = this;
+  }
+
+  void give_up() {
+    errand_->work = nullptr;
+    finished();
   }
 
  private:
+  ~Work() override = default;
+
   void cancel() override {
-    done_ = nullptr;
-    uv_cancel(reinterpret_cast<uv_req_t*>(&request_));
+    executor_.forget(&loop_);
+    give_up();
   }
 
-  /// Also after cancel(), whether the task ran or not.
   void over() {
-    const std::function<void()> done = std::exchange(done_, nullptr);
-    finished();
-    if (done) done();
+    const std::function<void()> done = std::move(done_);
+    give_up();
+    done();
   }
 
-  uv_work_t request_{};
-  std::function<void()> task_;
+  Executor& executor_;
+  std::shared_ptr<Errand> errand_;
   std::function<void()> done_;
 };
 
 }  // namespace
 
-void work(Loop& loop, std::function<void()> task, std::function<void()> done) {
-  if (!loop.ended()) new Work(loop, std::move(task), std::move(done));
+bool work(Loop& loop, Executor& executor, std::function<void()> task, std::function<void()> done) {
+  if (loop.ended()) return false;
+  auto errand = std::make_shared<Work::Errand>();
+  errand->task = std::move(task);
+  auto* work = new Work(loop, executor, errand, std::move(done));
+  auto run = [errand = std::move(errand), returns = loop.returns()]() mutable {
+    try {
+      errand->task();
+    } catch (...) {  // whoever is told looks for what came out, and finds nothing
+    }
+    returns->hand_back(std::move(errand));
+  };
+  try {
+    if (executor.run(&loop, std::move(run))) return true;
+  } catch (const std::bad_alloc&) {  // no room either
+  }
+  work->give_up();
+  return false;
 }
 
 }  // namespace wharf::io

@@ -1,13 +1,15 @@
 #pragma once
 #include <functional>
 
+#include "io/executor.h"
 #include "io/loop.h"
 
 namespace wharf::io {
 
-/// Runs `task` on a thread of libuv's pool, then `done` on the loop's thread, on a fresh stack. When the loop ends first,
-/// `done` is not called, a task that has not begun does not run, and one that runs is waited for. A task owns all that it
-/// touches; it is destroyed on the loop's thread, before `done` is called.
-void work(Loop& loop, std::function<void()> task, std::function<void()> done);
+/// Has the executor run `task`, then `done` on the loop's thread, later, on a fresh stack; the task goes before. False, and neither is
+/// called: the executor has no room for it, or the loop has ended. When the loop ends, `done` is not called, a task that no thread has
+/// begun is dropped, and one that runs is not waited for: it owns all that it touches, and goes on the thread that runs it. `done` goes
+/// on the loop's thread.
+[[nodiscard]] bool work(Loop& loop, Executor& executor, std::function<void()> task, std::function<void()> done);
 
 }  // namespace wharf::io

@@ -9,13 +9,12 @@ namespace wharf::server {
 
 void LoopOutside::connect(const Endpoint& to, base::Time limit, SessionMaker connected,
                           std::function<void(std::string_view)> failed) {
-  io::Connector::start(loop_, {to.host, to.port, to.path}, limit, std::move(connected), std::move(failed));
+  io::Connector::start(loop_, resolver_, {to.host, to.port, to.path}, limit, std::move(connected), std::move(failed));
 }
 
-bool LoopOutside::work(Executor /*on*/, std::function<void()> task, std::function<void()> done) {
-  if (loop_.ended()) return false;
-  io::work(loop_, std::move(task), std::move(done));
-  return true;
+bool LoopOutside::work(Executor on, std::function<void()> task, std::function<void()> done) {
+  io::Executor& executor = on == Executor::passwords ? executors_.passwords : executors_.files;
+  return io::work(loop_, executor, std::move(task), std::move(done));
 }
 
 void LoopOutside::at_turn_end(std::function<void()> call) { loop_.at_turn_end(std::move(call)); }

@@ -1,5 +1,7 @@
 #pragma once
 #include "io/loop.h"
+#include "io/resolver.h"
+#include "server/executors.h"
 #include "server/outside.h"
 
 namespace wharf::server {
@@ -7,7 +9,7 @@ namespace wharf::server {
 /// The world as the worker's loop reaches it. Used while the loop exists, and no longer.
 class LoopOutside final : public Outside {
  public:
-  explicit LoopOutside(io::Loop& loop) : loop_(loop) {}
+  LoopOutside(io::Loop& loop, Executors& executors) : loop_(loop), executors_(executors), resolver_(loop, executors.lookups) {}
 
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
   [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override;
@@ -16,6 +18,8 @@ class LoopOutside final : public Outside {
 
  private:
   io::Loop& loop_;
+  Executors& executors_;
+  io::Resolver resolver_;
 };
 
 }  // namespace wharf::server

@@ -51,7 +51,8 @@ base::Log::Sink sink_of(const ServerOptions& options) {
 
 class Server::Implementation {
  public:
-  explicit Implementation(ServerOptions given) : options_(std::move(given)), log_(level_of(options_), sink_of(options_)) {
+  explicit Implementation(ServerOptions given)
+      : options_(std::move(given)), log_(level_of(options_), sink_of(options_)), executors_(options_.limits) {
     options_.threads = std::max(1U, options_.threads);
   }
   ~Implementation() { join(); }
@@ -92,6 +93,7 @@ class Server::Implementation {
   server::RowList rows_;
   std::vector<VirtualHost> hosts_;
   session::Statistics statistics_;                         // outlives the workers
+  server::Executors executors_;                            // so do these
   std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
   std::vector<io::Address> addresses_;
 
@@ -248,7 +250,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   std::vector<Place> places;
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
     session::LoopCounts& counts = statistics_.loops.emplace_back(rows_.rows().size());
-    auto worker = Worker::create(foreign, limits, {rows_, hosts_, options_.files, statistics_, counts, log_});
+    auto worker = Worker::create(foreign, limits, {rows_, hosts_, options_.files, statistics_, counts, executors_, log_});
     if (!worker) return worker.error();
     places.push_back({std::move(*worker), {}});
   }

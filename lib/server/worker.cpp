@@ -61,7 +61,7 @@ Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop, const 
       loop_(std::move(loop)),
       handles_(loop_->mailbox()),
       home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts, FileSource::open},
-      outside_(*loop_) {
+      outside_(*loop_, parts.executors) {
   // clang-format on
   parts.counts.connections = &loop_->clients();
   if (parts.statistics.since == base::Time{0}) parts.statistics.since = loop_->now();

@@ -35,6 +35,7 @@ struct WorkerParts {
   const FileLimits& files;
   session::Statistics& statistics;
   session::LoopCounts& counts;  ///< of this worker's loop, one of those of the statistics
+  Executors& executors;
   base::Log& log;
 };
 

@@ -53,10 +53,11 @@ struct SiteParts {
   /// What a worker borrows; for one.
   server::WorkerParts for_worker() {
     statistics.row_names.resize(rows.rows().size());
-    return {rows, hosts, files, statistics, statistics.loops.emplace_back(rows.rows().size()), log};
+    return {rows, hosts, files, statistics, statistics.loops.emplace_back(rows.rows().size()), executors, log};
   }
   FileLimits files;
   session::Statistics statistics;
+  server::Executors executors{Limits{}};
 };
 
 /// The server's sessions behind pipes in memory.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -17,12 +18,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "io/address.h"
 #include "io/listener.h"
-#include "unit/io/blocked_pool.h"
+#include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
 #include "unit/session/scripted.h"
 
@@ -107,23 +109,56 @@ class FullBacklog {
   std::vector<int> waiting_;
 };
 
+/// A name that is looked up as long as the test likes: nothing of the system's is asked.
+class SlowNames {
+ public:
+  [[nodiscard]] io::Lookup lookup() const {
+    return [task = gate_.task()](const std::string&, const std::string&) {
+      task();
+      return io::Found{{}, "no such host"};
+    };
+  }
+  ~SlowNames() { gate_.let_go(64); }
+  SlowNames() = default;
+  SlowNames(const SlowNames&) = delete;
+  SlowNames& operator=(const SlowNames&) = delete;
+  [[nodiscard]] const Gate& gate() const { return gate_; }
+
+ private:
+  Gate gate_;
+};
+
+/// What outlives the loop.
+struct Threads {
+  io::Executor executor{{.threads = 2, .waiting = 8}};
+};
+
+/// A loop with threads that look names up.
+struct NamedTurns : private Threads, Turns {
+  explicit NamedTurns(const io::LoopLimits& limits = {}, io::Lookup lookup = io::look_up_by_system)
+      : Turns(limits), resolver(loop(), executor, std::move(lookup)) {}
+  explicit NamedTurns(const SlowNames& names) : NamedTurns(io::LoopLimits{}, names.lookup()) {}
+
+  io::Resolver resolver;
+};
+
 /// What becomes of one attempt to connect.
 struct Attempt {
   template <class Where>
-  void start(Turns& turns, const Where& where, base::Time limit = long_enough) {
+  void start(NamedTurns& turns, const Where& where, base::Time limit = long_enough) {
     within_ = true;
-    io::Connector::start(
-        turns.loop(), where, limit,
-        [&](session::Link& made) {
-          CHECK_FALSE(within_);
-          ++connected;
-          link = &made;
-          return std::make_unique<Scripted>(made, story, "ours");
-        },
-        [&](std::string_view reason) {
-          CHECK_FALSE(within_);
-          failures.emplace_back(reason);
-        });
+    const auto made = [&](session::Link& ours) {
+      CHECK_FALSE(within_);
+      ++connected;
+      link = &ours;
+      return std::make_unique<Scripted>(ours, story, "ours");
+    };
+    const auto failed = [&](std::string_view reason) {
+      CHECK_FALSE(within_);
+      failures.emplace_back(reason);
+    };
+    if constexpr (std::is_same_v<Where, io::Target>) io::Connector::start(turns.loop(), turns.resolver, where, limit, made, failed);
+    else io::Connector::start(turns.loop(), where, limit, made, failed);
     within_ = false;
     turns_ = &turns;
     CHECK_FALSE(over());
@@ -137,7 +172,7 @@ struct Attempt {
   }
   /// What the attempt failed with, and nothing else happened.
   template <class Where>
-  std::string failure(Turns& turns, const Where& where, base::Time limit = long_enough) {
+  std::string failure(NamedTurns& turns, const Where& where, base::Time limit = long_enough) {
     start(turns, where, limit);
     REQUIRE(wait());
     CHECK(connected == 0);
@@ -152,7 +187,7 @@ struct Attempt {
   std::vector<std::string> failures;
 
  private:
-  Turns* turns_ = nullptr;
+  NamedTurns* turns_ = nullptr;
   bool within_ = false;  // start()
 };
 
@@ -162,7 +197,7 @@ std::string failure_of(const Where& where, base::Time limit = long_enough) {
   std::string reason;
   {
     Attempt attempt;
-    Turns turns;
+    NamedTurns turns;
     reason = attempt.failure(turns, where, limit);
   }
   CHECK(descriptors() == before);
@@ -185,7 +220,7 @@ TEST_CASE("connector: a host and port, by address and by name; the socket is as 
     CAPTURE(host);
     const io::ListeningSocket listening = listen_on();
     Attempt attempt;
-    Turns turns;
+    NamedTurns turns;
     attempt.start(turns, io::Target{host, port_of(listening), {}});
     REQUIRE(attempt.wait());
     REQUIRE(attempt.connected == 1);
@@ -238,7 +273,7 @@ TEST_CASE("connector: a peer that does not answer") {
 TEST_CASE("connector: a limit of no time at all, and of all the time") {
   const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
   Attempt attempt;
-  Turns turns;
+  NamedTurns turns;
   attempt.start(turns, io::Target{"127.0.0.1", port_of(listening), {}}, base::never);
   REQUIRE(attempt.wait());
   CHECK(attempt.connected == 1);
@@ -259,7 +294,7 @@ TEST_CASE("connector: several addresses are tried in their order, and one that d
                                                      {nobody, deaf.address(), nobody, first.address()}};
   for (const std::vector<io::Address>& order : orders) {
     Attempt attempt;
-    Turns turns;
+    NamedTurns turns;
     attempt.start(turns, order, base::Time{2'000});
     REQUIRE(attempt.wait());
     REQUIRE(attempt.connected == 1);
@@ -279,7 +314,7 @@ TEST_CASE("connector: unix sockets, by path and by abstract name") {
     CAPTURE(name);
     const io::ListeningSocket listening = listen_on(*io::unix_address(name));
     Attempt attempt;
-    Turns turns;
+    NamedTurns turns;
     attempt.start(turns, io::Target{"host and port do", "not count", name});
     REQUIRE(attempt.wait());
     REQUIRE(attempt.connected == 1);
@@ -299,7 +334,7 @@ TEST_CASE("connector: a unix socket whose backlog is full is asked again until i
   const FullBacklog full(listening);
   CHECK(failure_of(io::Target{{}, {}, abstract_name("full")}, base::Time{50}) == "timed out");
   Attempt attempt;
-  Turns turns;
+  NamedTurns turns;
   attempt.start(turns, io::Target{{}, {}, abstract_name("full")});
   turns.for_a_while(milliseconds(40));
   CHECK_FALSE(attempt.over());
@@ -310,10 +345,10 @@ TEST_CASE("connector: a unix socket whose backlog is full is asked again until i
 
 TEST_CASE("connector: a link that nobody wants any more when it is there is cut") {
   const io::ListeningSocket listening = listen_on();
-  Turns turns;
+  NamedTurns turns;
   bool asked = false;
   io::Connector::start(
-      turns.loop(), io::Target{"127.0.0.1", port_of(listening), {}}, long_enough,
+      turns.loop(), turns.resolver, io::Target{"127.0.0.1", port_of(listening), {}}, long_enough,
       [&](session::Link&) {
         asked = true;
         return nullptr;
@@ -325,20 +360,33 @@ TEST_CASE("connector: a link that nobody wants any more when it is there is cut"
 // ---- Names that take time ----
 
 TEST_CASE("connector: the time is up also for a name that is still being looked up") {
+  const SlowNames names;
   Attempt attempt;
-  Turns turns;
-  const BlockedPool pool(turns.callers());
-  CHECK(attempt.failure(turns, io::Target{"localhost", "80", {}}, base::Time{30}) == "timed out");
+  NamedTurns turns(names);
+  CHECK(attempt.failure(turns, io::Target{"slow.example", "80", {}}, base::Time{30}) == "timed out");
+  names.gate().wait_for();  // it was
 }
 
 TEST_CASE("connector: an address needs no name to be looked up") {
+  const SlowNames names;
   const io::ListeningSocket listening = listen_on();
   Attempt attempt;
-  Turns turns;
-  const BlockedPool pool(turns.callers());
+  NamedTurns turns(names);
   attempt.start(turns, io::Target{"127.0.0.1", port_of(listening), {}});
   REQUIRE(attempt.wait());
   CHECK(attempt.connected == 1);
+}
+
+TEST_CASE("connector: where no more names may be looked up, that is the reason") {
+  const SlowNames names;
+  std::array<Attempt, 10> attempts;
+  Attempt refused;
+  NamedTurns turns(names);
+  for (std::size_t i = 0; i < attempts.size(); ++i) {
+    attempts[i].start(turns, io::Target{"slow" + std::to_string(i), "80", {}});
+    if (i < 2) names.gate().wait_for();
+  }
+  CHECK(refused.failure(turns, io::Target{"another", "80", {}}) == "too many names are being looked up");
 }
 
 // ---- The end of the loop ----
@@ -356,7 +404,7 @@ TEST_CASE("connector: a loop that ends while connecting calls nobody, and leaves
     Attempt refused;
     Attempt by_name;
     {
-      Turns turns;
+      NamedTurns turns;
       tcp.start(turns, io::Target{"127.0.0.1", port_of(listening), {}});
       by_path.start(turns, io::Target{{}, {}, abstract_name("end")});
       by_name.start(turns, io::Target{"localhost", port_of(listening), {}});
@@ -372,17 +420,21 @@ TEST_CASE("connector: a loop that ends while connecting calls nobody, and leaves
   }
 }
 
-TEST_CASE("connector: a loop that ends while a name waits to be looked up does not wait for it") {
+TEST_CASE("connector: a loop that ends does not wait for a name that is being looked up, also for nobody") {
+  const SlowNames names;
   Attempt attempt;
   Attempt given_up;
-  Turns turns;
-  const BlockedPool pool(turns.callers());
-  CHECK(given_up.failure(turns, io::Target{"localhost", "80", {}}, base::Time{10}) == "timed out");
-  attempt.start(turns, io::Target{"localhost", "80", {}});
-  bool stopped = false;
-  turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
-  REQUIRE(turns.until([&] { return stopped; }));
+  {
+    NamedTurns turns(names);
+    CHECK(given_up.failure(turns, io::Target{"slow.example", "80", {}}, base::Time{10}) == "timed out");
+    attempt.start(turns, io::Target{"slower.example", "80", {}});
+    names.gate().wait_for(2);
+    bool stopped = false;
+    turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
+    REQUIRE(turns.until([&] { return stopped; }));
+  }
   CHECK_FALSE(attempt.over());
+  CHECK(names.gate().over() == 0);
 }
 
 TEST_CASE("connector: whoever is told may stop the loop") {
@@ -391,13 +443,13 @@ TEST_CASE("connector: whoever is told may stop the loop") {
     CAPTURE(good);
     bool told = false;
     Story story;
-    Turns turns;
+    NamedTurns turns;
     const auto stop = [&] {
       told = true;
       turns.loop().stop(base::Time{0}, nullptr);
     };
     io::Connector::start(
-        turns.loop(), io::Target{"127.0.0.1", good ? port_of(listening) : free_port(), {}}, long_enough,
+        turns.loop(), turns.resolver, io::Target{"127.0.0.1", good ? port_of(listening) : free_port(), {}}, long_enough,
         [&](session::Link& link) {
           stop();
           return std::make_unique<Scripted>(link, story, "ours");
@@ -413,7 +465,7 @@ TEST_CASE("connector: sessions of a stopping loop still connect; the new link is
   const io::Target target{"127.0.0.1", port_of(listening), {}};
   Attempt first;
   Attempt second;
-  Turns turns;
+  NamedTurns turns;
   first.start(turns, target);
   REQUIRE(first.wait());
   turns.loop().stop(long_enough, nullptr);
@@ -437,10 +489,12 @@ TEST_CASE("connector: a loop of its own that goes while connecting, without havi
   base::Log log{base::LogLevel::quiet, nullptr};
   int calls = 0;
   {
+    io::Executor executor({.threads = 1});
     const auto loop = std::move(*io::Loop::create(nullptr, io::LoopLimits{}, log));
+    io::Resolver resolver(*loop, executor);
     for (const char* const host : {"127.0.0.1", "localhost"})
       io::Connector::start(
-          *loop, io::Target{host, port_of(listening), {}}, long_enough,
+          *loop, resolver, io::Target{host, port_of(listening), {}}, long_enough,
           [&](session::Link&) {
             ++calls;
             return nullptr;
@@ -459,7 +513,7 @@ TEST_CASE("connector: our own connections do not count for the limit of accepted
   Story theirs;
   Attempt first;
   Attempt second;
-  Turns turns(limits);
+  NamedTurns turns(limits);
   io::ListeningSocket socket = listen_on();
   const io::Target target{"127.0.0.1", port_of(socket), {}};
   turns.loop().add(io::Listener::create(turns.loop(), std::move(socket),

@@ -3,164 +3,187 @@
 #include <doctest/doctest.h>
 #include <uv.h>
 
-#include <atomic>
 #include <chrono>
-#include <future>
+#include <functional>
 #include <memory>
-#include <string>
+#include <new>
 #include <thread>
 #include <utility>
 
-#include "unit/io/blocked_pool.h"
+#include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
 
 namespace {
 
 using namespace wharf;
 using std::chrono::milliseconds;
-using test::BlockedPool;
+using test::BlockedThreads;
+using test::Gate;
 using test::Turns;
+
+/// A loop and an executor for it, which outlives it.
+struct Bench {
+  io::Executor executor{{.threads = 2, .waiting = 4}};
+  Turns turns;
+
+  bool work(std::function<void()> task, std::function<void()> done) {
+    return io::work(turns.loop(), executor, std::move(task), std::move(done));
+  }
+  void stop() {
+    bool stopped = false;
+    turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
+    REQUIRE(turns.until([&] { return stopped; }));
+  }
+};
 
 }  // namespace
 
 TEST_CASE("work: the task runs on another thread, then done on the loop's, on a fresh stack") {
-  Turns turns;
-  std::thread::id task_thread;
+  Bench bench;
+  const auto task_thread = std::make_shared<std::thread::id>();
   std::thread::id done_thread;
-  io::work(
-      turns.loop(), [&] { task_thread = std::this_thread::get_id(); }, [&] { done_thread = std::this_thread::get_id(); });
+  REQUIRE(
+      bench.work([task_thread] { *task_thread = std::this_thread::get_id(); }, [&] { done_thread = std::this_thread::get_id(); }));
   CHECK(done_thread == std::thread::id());
-  REQUIRE(turns.until([&] { return done_thread != std::thread::id(); }));
+  REQUIRE(bench.turns.until([&] { return done_thread != std::thread::id(); }));
   CHECK(done_thread == std::this_thread::get_id());
-  CHECK(task_thread != std::thread::id());
-  CHECK(task_thread != done_thread);
+  CHECK(*task_thread != std::thread::id());
+  CHECK(*task_thread != done_thread);
 }
 
 TEST_CASE("work: the task goes before done is called, on the loop's thread") {
-  Turns turns;
+  Bench bench;
   std::thread::id destroyed_on;
-  const std::shared_ptr<int> owned(new int(7), [&](const int* value) {
+  std::shared_ptr<int> owned(new int(7), [&](const int* value) {
     destroyed_on = std::this_thread::get_id();
     delete value;
   });
-  std::weak_ptr<int> seen = owned;
   bool gone = false;
   bool done = false;
-  auto given = std::make_unique<std::shared_ptr<int>>(owned);
-  io::work(
-      turns.loop(), [kept = *given] { static_cast<void>(*kept); },
-      [&] {
-        gone = seen.use_count() == 1;
-        done = true;
-      });
-  given.reset();
-  REQUIRE(turns.until([&] { return done; }));
+  const std::weak_ptr<int> seen = owned;
+  REQUIRE(bench.work([kept = std::exchange(owned, nullptr)] { static_cast<void>(*kept); },
+                     [&] {
+                       gone = seen.expired();
+                       done = true;
+                     }));
+  REQUIRE(bench.turns.until([&] { return done; }));
   CHECK(gone);
+  CHECK(destroyed_on == std::this_thread::get_id());
 }
 
 TEST_CASE("work: done may have more work done") {
-  Turns turns;
+  Bench bench;
   int left = 5;
   std::function<void()> next;
   next = [&] {
-    if (--left > 0)
-      io::work(
-          turns.loop(), [] {}, next);
+    if (--left > 0) REQUIRE(bench.work([] {}, next));
   };
-  io::work(
-      turns.loop(), [] {}, next);
-  REQUIRE(turns.until([&] { return left == 0; }));
+  REQUIRE(bench.work([] {}, next));
+  REQUIRE(bench.turns.until([&] { return left == 0; }));
 }
 
-TEST_CASE("work: when the loop stops, what has not begun does not run, and nothing is done") {
-  bool ran = false;
+TEST_CASE("work: where the task throws, done is called all the same") {
+  Bench bench;
   bool done = false;
+  REQUIRE(bench.work([] { throw std::bad_alloc(); }, [&done] { done = true; }));
+  REQUIRE(bench.turns.until([&done] { return done; }));
+}
+
+TEST_CASE("work: beyond what may wait it is refused, and nobody is called") {
+  Bench bench;
+  const auto held = std::make_shared<int>(0);
+  BlockedThreads blocked(bench.executor, 2);
+  int done = 0;
+  for (int i = 0; i < 4; ++i) REQUIRE(bench.work([held] {}, [&done] { ++done; }));
+  CHECK_FALSE(bench.work([held] {}, [held] { FAIL("done was called"); }));
+  CHECK(held.use_count() == 5);
+  blocked.unblock();
+  REQUIRE(bench.turns.until([&done] { return done == 4; }));
+  REQUIRE(bench.work([] {}, [&done] { ++done; }));
+  REQUIRE(bench.turns.until([&done] { return done == 5; }));
+}
+
+TEST_CASE("work: when the loop stops, what no thread has begun goes, and nothing is done") {
+  const auto held = std::make_shared<int>(0);
+  Bench bench;
+  BlockedThreads blocked(bench.executor, 2);
+  REQUIRE(bench.work([held] { ++*held; }, [held] { FAIL("done was called"); }));
+  bench.stop();
+  CHECK(held.use_count() == 1);  // while the threads are busy still
+  blocked.unblock();
+}
+
+TEST_CASE("work: when the loop stops, a task that runs is not waited for; what it owns goes when it ends, and nothing is done") {
+  const Gate gate;
+  auto held = std::make_shared<int>(0);
+  const std::weak_ptr<int> seen = held;
   {
-    Turns turns;
-    BlockedPool pool(turns.callers());
-    io::work(
-        turns.loop(), [&ran] { ran = true; }, [&done] { done = true; });
-    bool stopped = false;
-    turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
-    REQUIRE(turns.until([&] { return stopped; }));  // while the pool is busy still
-    pool.unblock();
-    turns.for_a_while(milliseconds(20));
+    Bench bench;
+    REQUIRE(bench.work([task = gate.task(), held = std::exchange(held, nullptr)] { task(); }, [] { FAIL("done was called"); }));
+    gate.wait_for();
+    bench.stop();
+    CHECK_FALSE(bench.turns.loop().in_use_by_caller());
   }
-  CHECK_FALSE(ran);
-  CHECK_FALSE(done);
+  CHECK_FALSE(seen.expired());
+  gate.let_go();
+  while (!seen.expired()) std::this_thread::yield();
 }
 
-TEST_CASE("work: when the loop stops, a task that runs is waited for, and nothing is done") {
-  std::promise<void> begun;
-  std::promise<void> go_on;
-  std::atomic<bool> ran = false;
+TEST_CASE("work: what comes back while the loop ends is dropped on the loop's thread") {
+  const Gate gate;
+  Bench bench;
   bool done = false;
-  bool stopped = false;
-  Turns turns;
-  io::work(
-      turns.loop(),
-      [&] {
-        begun.set_value();
-        go_on.get_future().wait();
-        ran = true;
-      },
-      [&done] { done = true; });
-  begun.get_future().wait();
-  turns.loop().stop(base::Time{0}, [&] {
-    CHECK(ran);
-    stopped = true;
-  });
-  turns.for_a_while(milliseconds(20));
-  CHECK_FALSE(stopped);
-  CHECK(turns.loop().in_use_by_caller());
-  go_on.set_value();
-  REQUIRE(turns.until([&] { return stopped; }));
+  REQUIRE(bench.work(gate.task(), [&done] { done = true; }));
+  gate.wait_for();
+  gate.let_go();
+  while (gate.over() == 0) std::this_thread::yield();
+  bench.stop();
   CHECK_FALSE(done);
 }
 
 TEST_CASE("work: done may stop the loop; what else was to be done is not") {
-  Turns turns;
+  const Gate gate;
+  Bench bench;
   int done = 0;
-  std::promise<void> go_on;
-  const std::shared_future<void> gate = go_on.get_future().share();
   for (int i = 0; i < 2; ++i)
-    io::work(
-        turns.loop(), [gate] { gate.wait(); },
-        [&] {
-          ++done;
-          turns.loop().stop(base::Time{0}, nullptr);
-        });
-  go_on.set_value();
-  REQUIRE(turns.until([&] { return turns.loop().ended() && !turns.loop().in_use_by_caller(); }));
+    REQUIRE(bench.work(gate.task(), [&] {
+      ++done;
+      bench.turns.loop().stop(base::Time{0}, nullptr);
+    }));
+  gate.wait_for(2);
+  gate.let_go(2);
+  while (gate.over() != 2) std::this_thread::yield();
+  REQUIRE(bench.turns.until([&] { return bench.turns.loop().ended() && !bench.turns.loop().in_use_by_caller(); }));
   CHECK(done == 1);
 }
 
 TEST_CASE("work: a loop that has ended takes none") {
-  Turns turns;
-  turns.loop().stop(base::Time{0}, nullptr);
-  bool ran = false;
-  io::work(
-      turns.loop(), [&ran] { ran = true; }, [&ran] { ran = true; });
-  turns.for_a_while(milliseconds(20));
-  CHECK_FALSE(ran);
-  CHECK_FALSE(turns.loop().in_use_by_caller());
+  Bench bench;
+  bench.turns.loop().stop(base::Time{0}, nullptr);
+  CHECK_FALSE(bench.work([] { FAIL("the task ran"); }, [] { FAIL("done was called"); }));
+  bench.turns.for_a_while(milliseconds(20));
+  CHECK_FALSE(bench.turns.loop().in_use_by_caller());
 }
 
-TEST_CASE("work: a loop of its own waits for what runs when it is destroyed") {
+TEST_CASE("work: a loop of its own does not wait for what runs when it is destroyed") {
+  const Gate gate;
   base::Log log{base::LogLevel::quiet, nullptr};
-  std::atomic<bool> ran = false;
-  std::promise<void> begun;
+  io::Executor executor({.threads = 1});
   {
     const auto loop = std::move(*io::Loop::create(nullptr, io::LoopLimits{}, log));
-    io::work(
-        *loop,
-        [&] {
-          begun.set_value();
-          std::this_thread::sleep_for(milliseconds(30));
-          ran = true;
-        },
-        [] { FAIL("done was called"); });
-    begun.get_future().wait();
+    REQUIRE(io::work(*loop, executor, gate.task(), [] { FAIL("done was called"); }));
+    gate.wait_for();
   }
-  CHECK(ran);
+  CHECK(gate.over() == 0);
+  gate.let_go();
+}
+
+TEST_CASE("work: a caller's loop has nothing on libuv's own threads, which are the program's") {
+  Bench bench;
+  const Gate gate;
+  REQUIRE(bench.work(gate.task(), [] {}));
+  gate.wait_for();
+  bench.turns.one();
+  CHECK(bench.turns.callers()->active_reqs.count == 0);
+  gate.let_go();
 }

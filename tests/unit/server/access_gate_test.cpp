@@ -15,7 +15,7 @@
 #include "mounted.h"
 #include "server/loop_outside.h"
 #include "server/password_hash.h"
-#include "unit/io/blocked_pool.h"
+#include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
 #include "www_folder.h"
 
@@ -428,8 +428,9 @@ TEST_CASE("access gate: the loop ends during a check, before its task, or betwee
 
 TEST_CASE("access gate: on the threads of a loop, which may end before they have begun") {
   const Users users;
+  Executors executors{Limits{}};
   test::Turns turns;
-  LoopOutside outside(turns.loop());
+  LoopOutside outside(turns.loop(), executors);
   Gated gated(users, &outside);
   gated.now = outside.now();
   const auto first = gated.begin(alice);
@@ -439,7 +440,7 @@ TEST_CASE("access gate: on the threads of a loop, which may end before they have
 
   bool stopped = false;
   {
-    const test::BlockedPool blocked(turns.callers());
+    const test::BlockedThreads blocked(executors.passwords, Limits{}.password_threads);
     const auto second = gated.begin(bob);
     turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
     REQUIRE(turns.until([&stopped] { return stopped; }));

@@ -23,8 +23,9 @@ using namespace wharf::test;
 TEST_CASE("outside: connections of our own, over TCP and a unix socket, and those that fail") {
   Story story;
   std::vector<std::string> failures;
+  server::Executors executors{Limits{}};
   Turns turns;
-  server::LoopOutside outside(turns.loop());
+  server::LoopOutside outside(turns.loop(), executors);
   const auto make = [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "ours"); };
   const auto failed = [&failures](std::string_view reason) { failures.emplace_back(reason); };
   {
@@ -44,8 +45,9 @@ TEST_CASE("outside: connections of our own, over TCP and a unix socket, and thos
 }
 
 TEST_CASE("outside: work, the end of a turn and the time are the loop's") {
+  server::Executors executors{Limits{}};
   Turns turns;
-  server::LoopOutside outside(turns.loop());
+  server::LoopOutside outside(turns.loop(), executors);
   std::thread::id worked_on;
   bool done = false;
   REQUIRE(outside.work(

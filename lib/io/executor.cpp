@@ -1,0 +1,176 @@
+#include "io/executor.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace wharf::io {
+namespace {
+
+/// The tasks of one party that wait.
+struct Queue {
+  const void* party;
+  std::deque<Executor::Task> tasks;
+};
+
+/// While it exists, threads that are made get no signals but those of faults of their own: the others are for the program's threads.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF}) sigdelset(&all, fault);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+/// The library that holds this code stays loaded, as a thread comes back to it at some time.
+void stay_loaded() {
+  static const char here = 0;
+  Dl_info info{};
+  if (dladdr(&here, &info) != 0 && info.dli_fname != nullptr) dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+}  // namespace
+
+/// What the threads share with the executor; the last of them to end destroys it.
+struct Executor::Pool {
+  struct Thread {
+    std::thread thread;
+    bool busy = false;
+  };
+
+  explicit Pool(const Bounds& most) : bounds{std::max<std::size_t>(1, most.threads), most.waiting} {}
+
+  bool make_thread(const std::shared_ptr<Pool>& self);
+  void serve(Thread& own);
+  Task take();
+
+  const Bounds bounds;
+  std::mutex mutex;  // guards what follows
+  std::condition_variable changed;
+  std::list<Queue> queues;  // none is empty; the first is the next to be served
+  std::size_t waiting = 0;
+  std::list<Thread> threads;
+  std::size_t idle = 0;
+  bool closed = false;
+};
+
+Executor::Executor(const Bounds& bounds) : pool_(std::make_shared<Pool>(bounds)) {}
+
+Executor::~Executor() {
+  std::list<Queue> dropped;
+  std::list<Pool::Thread> threads;
+  bool abandons = false;
+  {
+    const std::lock_guard lock(pool_->mutex);
+    pool_->closed = true;
+    dropped.swap(pool_->queues);
+    for (auto each = pool_->threads.begin(); each != pool_->threads.end();) {
+      const auto next = std::next(each);
+      if (each->busy) {
+        each->thread.detach();
+        abandons = true;
+      } else {
+        threads.splice(threads.end(), pool_->threads, each);
+      }
+      each = next;
+    }
+    if (abandons) stay_loaded();
+  }
+  pool_->changed.notify_all();
+  for (Pool::Thread& each : threads) each.thread.join();
+}
+
+bool Executor::run(const void* party, Task task) {
+  Pool& pool = *pool_;
+  const std::lock_guard lock(pool.mutex);
+  const bool needs_thread = pool.idle <= pool.waiting && pool.threads.size() < pool.bounds.threads;
+  if (needs_thread && !pool.make_thread(pool_) && pool.threads.empty()) return false;
+  auto queue = std::find_if(pool.queues.begin(), pool.queues.end(), [party](const Queue& each) { return each.party == party; });
+  if (queue == pool.queues.end()) {
+    Queue made{party, {}};
+    made.tasks.push_back(std::move(task));
+    pool.queues.push_back(std::move(made));
+  } else {
+    if (queue->tasks.size() >= pool.bounds.waiting && pool.waiting >= pool.idle) return false;
+    queue->tasks.push_back(std::move(task));
+  }
+  ++pool.waiting;
+  pool.changed.notify_one();
+  return true;
+}
+
+void Executor::forget(const void* party) {
+  std::list<Queue> dropped;  // without the lock, as tasks may do anything when they go
+  const std::lock_guard lock(pool_->mutex);
+  const auto queue =
+      std::find_if(pool_->queues.begin(), pool_->queues.end(), [party](const Queue& each) { return each.party == party; });
+  if (queue == pool_->queues.end()) return;
+  pool_->waiting -= queue->tasks.size();
+  dropped.splice(dropped.end(), pool_->queues, queue);
+}
+
+// ---- The threads ----
+
+/// With the lock. It begins when the lock is given back.
+bool Executor::Pool::make_thread(const std::shared_ptr<Pool>& self) {
+  const SignalsBlocked blocked;
+  Thread& made = threads.emplace_back();
+  try {
+    made.thread = std::thread([self, &made] { self->serve(made); });
+    ++idle;
+    return true;
+  } catch (const std::system_error&) {
+    threads.pop_back();
+    return false;
+  }
+}
+
+void Executor::Pool::serve(Thread& own) {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    changed.wait(lock, [this] { return closed || waiting != 0; });
+    if (closed) return;
+    Task task = take();
+    own.busy = true;
+    --idle;
+    lock.unlock();
+    try {
+      task();
+    } catch (...) {  // nobody is there to hear of it
+    }
+    task = nullptr;
+    lock.lock();
+    own.busy = false;
+    ++idle;
+  }
+}
+
+/// With the lock, where something waits.
+Executor::Task Executor::Pool::take() {
+  Queue& queue = queues.front();
+  Task task = std::move(queue.tasks.front());
+  queue.tasks.pop_front();
+  --waiting;
+  if (queue.tasks.empty()) queues.pop_front();
+  else queues.splice(queues.end(), queues, queues.begin());
+  return task;
+}
+
+}  // namespace wharf::io

@@ -1,0 +1,110 @@
+#include "io/resolver.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "io/work.h"
+
+namespace wharf::io {
+namespace {
+
+constexpr std::size_t longest_name = 255;  // RFC 1035 section 2.3.4
+
+std::string in_words(int status) {
+  switch (status) {
+    case EAI_NONAME:
+    case EAI_NODATA: return "no such host";
+    case EAI_SERVICE: return "no such port";
+    case EAI_AGAIN: return "the name can not be looked up for now";
+    case EAI_SYSTEM: return std::system_category().message(errno);
+    default: return gai_strerror(status);
+  }
+}
+
+Found ask_system(const std::string& host, const std::string& port, int flags) {
+  if (host.empty() || host.size() > longest_name) return {{}, "no such host"};
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  wanted.ai_flags = flags;
+  addrinfo* first = nullptr;
+  const int status = getaddrinfo(host.c_str(), port.c_str(), &wanted, &first);
+  if (status != 0) return {{}, in_words(status)};
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(first, freeaddrinfo);
+  Found found;
+  for (const addrinfo* each = first; each != nullptr; each = each->ai_next)
+    if (Address address; copy_address(address, each->ai_addr)) found.addresses.push_back(address);
+  if (found.addresses.empty()) found.failure = "no such host";
+  return found;
+}
+
+}  // namespace
+
+Found look_up_by_system(const std::string& host, const std::string& port) { return ask_system(host, port, AI_IDN); }
+
+Found take_as_numbers(const std::string& host, const std::string& port) {
+  return ask_system(host, port, AI_NUMERICHOST | AI_NUMERICSERV);
+}
+
+/// A name that is being looked up. The thread touches the first three members alone, and the loop's thread `found` when it is done.
+struct Resolver::Name {
+  std::string host;
+  std::string port;
+  Found found;
+  std::list<Query*> waiting;
+};
+
+Resolver::Resolver(Loop& loop, Executor& executor, Lookup lookup)
+    : loop_(loop), executor_(executor), lookup_(std::move(lookup)), self_(std::make_shared<Resolver*>(this)) {}
+
+Resolver::~Resolver() {
+  for (const auto& name : names_)
+    while (!name->waiting.empty()) name->waiting.front()->forget();
+}
+
+void Resolver::Query::forget() {
+  if (waiting_ != nullptr) std::exchange(waiting_, nullptr)->erase(place_);
+}
+
+bool Resolver::look_up(Query& query, const std::string& host, const std::string& port, std::function<void(const Found&)> found) {
+  auto each =
+      std::find_if(names_.begin(), names_.end(), [&](const auto& name) { return name->host == host && name->port == port; });
+  if (each == names_.end()) {
+    auto name = std::make_shared<Name>(Name{host, port, {}, {}});
+    each = names_.insert(names_.end(), name);
+    const auto task = [name, lookup = lookup_] { name->found = lookup(name->host, name->port); };
+    const auto done = [name, self = std::weak_ptr<Resolver*>(self_)] {
+      if (const auto there = self.lock()) (*there)->looked_up(*name);
+    };
+    if (!work(loop_, executor_, task, done)) {
+      names_.erase(each);
+      return false;
+    }
+  }
+  query.forget();
+  query.found_ = std::move(found);
+  query.waiting_ = &(*each)->waiting;
+  query.place_ = query.waiting_->insert(query.waiting_->end(), &query);
+  return true;
+}
+
+/// Whoever is told may ask for the same name again, or have others forget it.
+void Resolver::looked_up(const Name& name) {
+  const auto each = std::find_if(names_.begin(), names_.end(), [&name](const auto& other) { return other.get() == &name; });
+  if (each == names_.end()) return;
+  const std::shared_ptr<Name> over = std::move(*each);
+  names_.erase(each);
+  if (over->found.addresses.empty() && over->found.failure.empty()) over->found.failure = "the name can not be looked up for now";
+  while (!over->waiting.empty()) {
+    Query& query = *over->waiting.front();
+    query.forget();
+    const auto found = std::exchange(query.found_, nullptr);
+    found(over->found);
+  }
+}
+
+}  // namespace wharf::io
