@@ -89,7 +89,8 @@ void add_http_options(CLI::App& app, Settings& settings) {
          "may be given several times")
       ->allow_extra_args(false);
   app.add_option("--allow-origin", settings.origins,
-                 "Origin whose pages may open WebSockets, like https://example.com, or same-origin; may be given several times. "
+                 "Origin whose pages may open WebSockets, like https://example.com, same-origin, null or file://; may be given "
+                 "several times. "
                  "Default: all")
       ->allow_extra_args(false);
   app.add_option("--access-log", settings.access_log, "File for a line about each request, reopened on SIGHUP; - is stdout");

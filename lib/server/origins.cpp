@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view same_origin_keyword = "same-origin";
 constexpr std::string_view null_origin = "null";
+constexpr std::string_view file_origin = "file://";  // of what has no host, and so of nobody in particular
 
 std::string lower(std::string_view text) {
   std::string low(text);
@@ -58,20 +59,22 @@ std::optional<Origin> read_origin(std::string_view text) {
 AllowedOrigins::AllowedOrigins(const std::vector<std::string>& entries) : all_(entries.empty()) {
   for (const std::string& entry : entries) {
     if (entry == same_origin_keyword) same_origin_ = true;
-    else if (entry == null_origin) origins_.emplace_back(null_origin);
+    else if (entry == null_origin || entry == file_origin) origins_.push_back(entry);
     else if (const std::optional<Origin> origin = read_origin(entry)) origins_.push_back(origin->text());
   }
 }
 
 std::string AllowedOrigins::check(const std::string& entry) {
   const bool has_pattern = entry.find('*') != std::string::npos;  // which would be a host's name as it is
-  if (entry == same_origin_keyword || entry == null_origin || (read_origin(entry) && !has_pattern)) return {};
+  if (entry == same_origin_keyword || entry == null_origin || entry == file_origin || (read_origin(entry) && !has_pattern))
+    return {};
   const auto fault = [&entry](std::string_view reason) {
     return base::concat("origin '", base::printable(entry), "' is not taken: ", reason);
   };
   if (has_pattern) return fault("there are no patterns; name each origin, or none at all, which allows every one");
   const std::size_t end = entry.find("://");
-  if (end == std::string::npos) return fault("it begins with a scheme, as in https://example.com; or is same-origin, or null");
+  if (end == std::string::npos)
+    return fault("it begins with a scheme, as in https://example.com; or is same-origin, null or file://");
   if (entry.find_first_of("/?#", end + 3) != std::string::npos)
     return fault("it ends with the host or its port, without a '/' or a path behind them");
   if (entry.find('@', end) != std::string::npos) return fault("it has no user in front of the host");
@@ -86,7 +89,7 @@ bool AllowedOrigins::allows(std::string_view origin, std::size_t origin_fields, 
   const auto is_listed = [this](std::string_view text) {
     return std::find(origins_.begin(), origins_.end(), text) != origins_.end();
   };
-  if (origin == null_origin) return is_listed(null_origin);
+  if (origin == null_origin || origin == file_origin) return is_listed(origin);
   const std::optional<Origin> from = read_origin(origin);
   if (!from) return false;
   if (is_listed(from->text())) return true;

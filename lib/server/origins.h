@@ -20,8 +20,9 @@ class AllowedOrigins {
   explicit AllowedOrigins(const std::vector<std::string>& entries);
 
   /// An empty text, or what is wrong with an entry, in one line. An entry is an origin like https://example.com or
-  /// http://example.com:8080, in any case; `same-origin`, which stands for a page of the host that the request is for; or `null`, which is
-  /// what pages without an origin have: of files, of sandboxes.
+  /// http://example.com:8080, in any case; `same-origin`, which stands for a page of the host that the request is for; `null`, which is
+  /// what pages without an origin have: of files, of sandboxes; or `file://`, which some embedded browsers send for files. Those two stand
+  /// for nobody in particular: any page in a sandbox of its own making has the first.
   static std::string check(const std::string& entry);
 
   /// `origin` is the value of the only one of `origin_fields` fields, `host` that of Host or :authority. Without the field it was no

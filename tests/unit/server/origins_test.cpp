@@ -46,6 +46,24 @@ TEST_CASE("origins: a repeated field is refused, whatever it says") {
   }
 }
 
+TEST_CASE("origins: file:// of embedded browsers, and null, are allowed where they are listed, each for itself") {
+  CHECK(AllowedOrigins::check("file://").empty());
+  CHECK(passes({"file://"}, "file://"));
+  CHECK_FALSE(passes({"file://"}, "null"));
+  CHECK(passes({"null"}, "null"));
+  for (const char* entry : {"null", "same-origin", "https://a.example"}) {
+    CAPTURE(entry);
+    CHECK_FALSE(passes({entry}, "file://"));
+    CHECK_FALSE(passes({entry}, "file://", ""));
+  }
+  for (const std::string_view origin :
+       {"file:///", "FILE://", "file://host", "file:", "file:///sdcard/page.html", "file:// ", "file"}) {
+    CAPTURE(origin);
+    CHECK_FALSE(passes({"file://"}, origin));
+  }
+  for (const char* entry : {"file:///", "file:", "file:///srv"}) CHECK_FALSE(AllowedOrigins::check(entry).empty());
+}
+
 TEST_CASE("origins: an origin is compared whole") {
   const std::vector<std::string> entries{"https://example.com", "http://example.org:8080"};
   CHECK(passes(entries, "https://example.com"));
