@@ -258,6 +258,7 @@ constexpr MediaType media_types[] = {
     {"stl", "model/stl"},
     {"stp", "model/step"},
     {"svg", "image/svg+xml"},
+    {"svgz", "image/svg+xml"},
     {"swift", "text/plain; charset=utf-8"},
     {"tar", "application/x-tar"},
     {"tex", "application/x-tex"},
@@ -403,6 +404,8 @@ std::string_view media_type(std::string_view file_name) {
                        [](const MediaType& each, std::string_view wanted) { return each.extension < wanted; });
   return found != std::end(media_types) && found->extension == extension ? found->type : unknown;
 }
+
+std::string_view content_coding(std::string_view file_name) { return ends_with_ignoring_case(file_name, ".svgz") ? "gzip" : ""; }
 
 bool is_compressible(std::string_view media_type) {
   const std::string_view type = base::trim(media_type.substr(0, media_type.find(';')));

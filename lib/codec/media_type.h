@@ -7,6 +7,10 @@ namespace wharf::codec {
 /// `application/octet-stream` when unknown. Source text of programs is text/plain, which browsers show. Static storage.
 std::string_view media_type(std::string_view file_name);
 
+/// The content coding that a file's extension stands for: `gzip` for .svgz, as SVG 1.1 has it, else empty. Not for .gz, .tgz, .br or .zst:
+/// who asks for an archive by its name wants it as it is. Static storage.
+std::string_view content_coding(std::string_view file_name);
+
 /// Whether content of that media type is usually made much smaller by a content coding: text, what JSON and XML are the syntax of, fonts
 /// and documents without compression of their own. False for images, audio, video and archives, and for types not known. Parameters
 /// are not looked at.

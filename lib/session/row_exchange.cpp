@@ -169,9 +169,14 @@ bool RowExchange::respond_file(int status, const char* path) {
   Response response;
   response.status = status >= 200 && status <= 599 ? status : 500;
   response.fields = std::move(fields_);
+  const bool described = std::any_of(response.fields.begin(), response.fields.end(), [](const auto& field) {
+    return base::equal_ignoring_case(field.first, "Content-Type") || base::equal_ignoring_case(field.first, "Content-Encoding");
+  });
   const bool typed = std::any_of(response.fields.begin(), response.fields.end(),
                                  [](const auto& field) { return base::equal_ignoring_case(field.first, "Content-Type"); });
   if (!typed) response.fields.emplace_back("Content-Type", codec::media_type(path));
+  if (const std::string_view coding = codec::content_coding(path); !described && !coding.empty())
+    response.fields.emplace_back("Content-Encoding", coding);
   response.source = std::move(source);
   exchange_->respond(std::move(response));
   return true;

@@ -23,6 +23,21 @@ TEST_CASE("media types go by the last extension, ignoring case") {
   }
 }
 
+TEST_CASE("of the extensions that are codings, .svgz alone is one of its content (SVG 1.1)") {
+  using wharf::codec::content_coding;
+  CHECK(media_type("a.svgz") == "image/svg+xml");
+  CHECK(content_coding("a.svgz") == "gzip");
+  CHECK(content_coding("x/A.SVGZ") == "gzip");
+  for (const std::string_view name :
+       {"a.svg", "a.tgz", "a.tar.gz", "a.gz", "a.svg.gz", "a.br", "a.zst", "a.svgz.html", "svgz", ""}) {
+    CAPTURE(name);
+    CHECK(content_coding(name).empty());
+  }
+  CHECK(media_type("a.tgz") == "application/gzip");
+  CHECK(media_type("a.tar.gz") == "application/gzip");
+  CHECK(media_type("a.br") == "application/octet-stream");
+}
+
 TEST_CASE("an extension is not the beginning of another, nor one that holds a NUL") {
   CHECK(media_type("a.m3u") == "audio/mpegurl");
   CHECK(media_type("a.m3u8") == "application/vnd.apple.mpegurl");
