@@ -24,8 +24,18 @@ enum class Precompressed : std::uint8_t { off, on };
 /// Whether files of compressible types are compressed with gzip for clients that take it, and the result is kept in memory.
 enum class OnTheFly : std::uint8_t { off, on };
 
+/// What the entity tag of a file is made of.
+enum class EntityTags : std::uint8_t {
+  by_inode,  ///< its size, the times of the last changes of its content and status, and its number in the file system
+  /// Its size and, in whole seconds, the time of the last change of its content: the same for copies of it on several machines. Until
+  /// FileLimits::settling after a change there is more in it, since another change of that second would not show; and where the time is the
+  /// first second of 1970 or the next, as in package stores that keep none, it is by_inode.
+  by_time_and_size
+};
+
 /// The files of a folder, below a URL prefix. Nothing outside the folder is served, also not by symbolic links, and nothing whose name in
-/// the URL begins with a dot. The folder is opened once: when another takes its place under the same name, the old one is served on.
+/// the URL begins with a dot. The folder is opened once: when another takes its place under the same name, the old one is served on until
+/// it is removed, or until Server::reopen_logs().
 struct Files {
   std::string folder;
   std::vector<std::string> index{"index.html"};  ///< what a path that ends in '/' serves: the first that exists
@@ -37,7 +47,8 @@ struct Files {
   OnTheFly compression = OnTheFly::on;
   std::size_t compress_from = 1024;           ///< bytes of a file that is worth compressing
   std::size_t compress_to = 8 * 1024 * 1024;  ///< bytes of a file that is not too long for it
-  std::size_t listed = 10'000;                ///< names in a folder that a listing looks at; the others are not shown
+  EntityTags etag = EntityTags::by_inode;
+  std::size_t listed = 10'000;  ///< names in a folder that a listing looks at; the others are not shown
 };
 
 /// What the file mounts of one loop keep at hand, all together.

@@ -132,8 +132,9 @@ struct VirtualHost {
   std::string default_protocol;            ///< the row for clients that offer no subprotocol; empty: they are refused, unless the
                                            ///< table has a row with the empty name
   std::map<std::string, Options> options;  ///< by subprotocol name
-  std::vector<std::string> origins;        ///< pages that may open WebSockets: origins like https://example.com, or `same-origin`;
-      ///< others are refused with 403. Empty: all may. Clients that are no browser send none, and may
+  std::vector<std::string>
+      origins;  ///< pages that may open WebSockets: origins like https://example.com, `same-origin`, `null` or `file://`;
+                ///< others are refused with 403. Empty: all may. Clients that are no browser send none, and may
   AccessLogFile access_log;
 };
 
@@ -198,7 +199,8 @@ class WHARF_VISIBLE Server {
   /// the server is left in the loop; with run(), right before run() returns.
   void stop(std::function<void()> stopped = {});
 
-  /// From any thread: opens the access logs again under their names, after something else has renamed them.
+  /// From any thread: opens the access logs again under their names, after something else has renamed them, and the folders of mounts where
+  /// another stands under the name by now.
   void reopen_logs();
 
  private:

@@ -15,6 +15,8 @@ namespace wharf::server {
 namespace {
 
 constexpr base::Time siblings_known{1'000};
+constexpr std::string_view identity_coding = "identity";
+constexpr std::array<char, 2> gzip_magic{'\x1F', '\x8B'};  // RFC 1952 section 2.3.1
 
 /// In whole seconds: what compresses and what copies files may keep no more of their times.
 bool is_older(const FileIdentity& made, const FileIdentity& original) {
@@ -53,11 +55,12 @@ base::Result<std::unique_ptr<CachedFile>, NoFile> FileLoader::load(std::string_v
   if (!opened) return base::Failure{opened.error()};
   fill(file->plain, std::move(*opened));
   file->plain.type = type_of(file->plain.name);
+  file->plain.coding = coding_of(file->plain);
   file->plain.checked = at.turn;
   file->siblings_seen = at.now;
   const std::time_t clock = std::time(nullptr);
   add_codings(*file, clock);
-  describe(file->plain, file->coded.empty() ? Varies::no : Varies::yes, files_.cache_control, clock);
+  describe(file->plain, file->coded.empty() ? Varies::no : Varies::yes, files_, clock);
   return file;
 }
 
@@ -83,14 +86,29 @@ std::string FileLoader::name_of(std::string_view path, std::size_t index) const 
   return name;
 }
 
-std::string_view FileLoader::type_of(std::string_view name) const {
+const std::string* FileLoader::own_type_of(std::string_view name) const {
   const std::size_t dot = name.find_last_of("./");
-  if (!files_.types.empty() && dot != std::string_view::npos && name[dot] == '.') {
-    std::string extension(name.substr(dot + 1));
-    std::transform(extension.begin(), extension.end(), extension.begin(), base::lower);
-    if (const auto found = files_.types.find(extension); found != files_.types.end()) return found->second;
-  }
-  return codec::media_type(name);
+  if (files_.types.empty() || dot == std::string_view::npos || name[dot] != '.') return nullptr;
+  std::string extension(name.substr(dot + 1));
+  std::transform(extension.begin(), extension.end(), extension.begin(), base::lower);
+  const auto found = files_.types.find(extension);
+  return found != files_.types.end() ? &found->second : nullptr;
+}
+
+std::string_view FileLoader::type_of(std::string_view name) const {
+  const std::string* const own = own_type_of(name);
+  return own != nullptr ? std::string_view(*own) : codec::media_type(name);
+}
+
+/// What the extension stands for, where that is true of the content, and the mount has no type of its own for it. It goes to clients that
+/// do not ask for it, too: there is nothing else to send, and who asks by such a name knows what to do with it.
+std::string_view FileLoader::coding_of(const Representation& plain) const {
+  const std::string_view coding = codec::content_coding(plain.name);
+  if (coding != "gzip" || own_type_of(plain.name) != nullptr) return identity_coding;
+  std::array<char, 2> begin{};
+  if (plain.held == Representation::Held::bytes) plain.bytes->copy(begin.data(), begin.size());
+  else read_at(plain.file->get(), 0, begin.data(), begin.size());
+  return begin == gzip_magic ? coding : identity_coding;
 }
 
 /// A short file is read; it stays open where it changed under the reading, or ended early, so that no mixture is kept.
@@ -114,6 +132,7 @@ void FileLoader::fill(Representation& representation, OpenedFile opened) const {
 }
 
 void FileLoader::add_codings(CachedFile& file, std::time_t now) const {
+  if (file.plain.is_coded()) return;
   for (std::size_t i = 0; i < codings.size(); ++i) {
     const std::optional<FileIdentity> found = sibling(file, i);
     const bool makes = !found && codings[i].name == "gzip" && is_worth_compressing(file.plain);
@@ -122,8 +141,9 @@ void FileLoader::add_codings(CachedFile& file, std::time_t now) const {
     added.coding = codings[i].name;
     added.type = file.plain.type;
     added.identity = found.value_or(file.plain.identity);
+    added.settled = file.plain.settled;
     if (found) (added.name = file.plain.name) += codings[i].suffix;
-    else describe(added, Varies::yes, files_.cache_control, now);
+    else describe(added, Varies::yes, files_, now);
   }
 }
 
@@ -153,7 +173,7 @@ bool FileLoader::is_current(CachedFile& file, const LoopMoment& at) const {
 }
 
 bool FileLoader::siblings_are_current(CachedFile& file, const LoopMoment& at) const {
-  if (files_.ready_made == Precompressed::off || at.now - file.siblings_seen < siblings_known) return true;
+  if (files_.ready_made == Precompressed::off || file.plain.is_coded() || at.now - file.siblings_seen < siblings_known) return true;
   for (std::size_t i = 0; i < codings.size(); ++i)
     if (sibling(file, i).has_value() != (find_sibling(file, codings[i].name) != nullptr)) return false;
   file.siblings_seen = at.now;
@@ -171,8 +191,17 @@ FileLoader::Sibling FileLoader::refresh(const CachedFile& file, Representation& 
   if (!opened || is_older(opened->identity, file.plain.identity)) return Sibling::gone;
   fill(sibling, std::move(*opened));
   sibling.checked = at.turn;
-  describe(sibling, Varies::yes, files_.cache_control, std::time(nullptr));
+  describe(sibling, Varies::yes, files_, std::time(nullptr));
   return Sibling::opened;
+}
+
+bool FileLoader::renew(Renew where, std::string& why) {
+  if (where == Renew::removed && !folder_->removed()) return false;
+  auto found = folder_->open_again();
+  if (!found) why = found.error();
+  if (!found || found->is_same_as(*folder_)) return false;
+  folder_ = std::make_shared<const OpenFolder>(std::move(*found));
+  return true;
 }
 
 }  // namespace wharf::server

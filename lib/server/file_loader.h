@@ -45,12 +45,20 @@ class FileLoader {
   /// Sees whether a ready-made representation is at hand, and is what it was; else opens it.
   [[nodiscard]] Sibling refresh(const CachedFile& file, Representation& sibling, const LoopMoment& at) const;
 
+  /// Opens the folder that stands under the mount's name anew where the one that was opened is not that any more: `removed` where it has
+  /// been removed, `replaced` also where it has only got another name. False: it is the same still, or there is none; `why` then says in a
+  /// few words what is in the way, if anything.
+  enum class Renew : std::uint8_t { removed, replaced };
+  bool renew(Renew where, std::string& why);
+
   /// The same folder, for other threads.
   [[nodiscard]] const std::shared_ptr<const OpenFolder>& folder() const { return folder_; }
 
  private:
   [[nodiscard]] std::string name_of(std::string_view path, std::size_t index) const;
+  [[nodiscard]] const std::string* own_type_of(std::string_view name) const;
   [[nodiscard]] std::string_view type_of(std::string_view name) const;
+  [[nodiscard]] std::string_view coding_of(const Representation& plain) const;
   [[nodiscard]] base::Result<OpenedFile, NoFile> open(std::string_view path, CachedFile& file) const;
   [[nodiscard]] std::optional<FileIdentity> sibling(const CachedFile& file, std::size_t coding) const;
   [[nodiscard]] bool is_worth_compressing(const Representation& plain) const;

@@ -164,6 +164,8 @@ CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path, 
     shared_.cache.drop_open();
     loaded = loader_.load(path, at);
   }
+  if (std::string why; !loaded && loaded.error() != NoFile::unavailable && renew(FileLoader::Renew::removed, why))
+    loaded = loader_.load(path, at);
   if (loaded) {
     (*loaded)->mount = this;
     (*loaded)->path = path;
@@ -176,6 +178,19 @@ CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path, 
     case NoFile::unavailable: exchange.respond(unavailable()); break;
   }
   return nullptr;
+}
+
+/// What is known of the old folder goes.
+bool FileMount::renew(FileLoader::Renew where, std::string& why) {
+  if (!loader_.renew(where, why)) return false;
+  shared_.cache.drop_all(*this);
+  return true;
+}
+
+std::string FileMount::look_again() {
+  std::string why;
+  renew(FileLoader::Renew::replaced, why);
+  return why.empty() ? why : "cannot serve files from '" + files_.folder + "': " + why;
 }
 
 // ---- Content codings ----
@@ -252,7 +267,7 @@ void FileMount::compressed(std::string_view path, const Representation& made) {
 // ---- Folders ----
 
 void FileMount::list(session::Exchange& exchange, std::string_view path) {
-  if (files_.listing == Listing::off) return exchange.respond(not_found());
+  if (files_.listing == Listing::off || loader_.folder()->removed()) return exchange.respond(not_found());
   auto folder = loader_.folder()->open_folder(std::string(path.substr(1)));
   if (!folder) return exchange.respond(folder.error() == OpenFailure::missing ? not_found() : unavailable());
   if (answer_conditions(exchange)) return;

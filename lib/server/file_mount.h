@@ -59,6 +59,9 @@ class FileMount {
   /// Within Handler::handle(). `path` is what follows the mount's prefix, percent-decoded, from its last '/' on.
   void serve(session::Exchange& exchange, std::string_view path);
 
+  /// Serves from the folder that stands under the mount's name now, where that is another. An empty text, or why it can not, in one line.
+  std::string look_again();
+
   // ---- For its jobs. ----
   /// Serves the file of a path, but in no coding that would have to be made first.
   void serve_uncompressed(session::Exchange& exchange, std::string_view path);
@@ -73,6 +76,7 @@ class FileMount {
   void serve_file(session::Exchange& exchange, std::string_view path, Compress compress);
   CachedFile* current(session::Exchange& exchange, const FileRequest& request, std::string_view path);
   CachedFile* load(session::Exchange& exchange, std::string_view path, const LoopMoment& at);
+  bool renew(FileLoader::Renew where, std::string& why);
   const Representation& choose(session::Exchange& exchange, const FileRequest& request, CachedFile& file);
   static std::size_t place_of_choice(const codec::RequestHead& head, const FileRequest& request, CachedFile& file);
   void forget_coding(CachedFile& file, std::size_t place);

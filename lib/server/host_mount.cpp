@@ -162,6 +162,11 @@ void HostMount::serve(session::Exchange& exchange, const RequestPath& path, std:
   std::visit(serve_each, serves_);
 }
 
+std::string HostMount::look_again() const {
+  const auto* const files = std::get_if<std::unique_ptr<FileMount>>(&serves_);
+  return files != nullptr ? (*files)->look_again() : std::string();
+}
+
 void HostMount::serve_files(session::Exchange& exchange, FileMount& files, const RequestPath& path) const {
   if (path.decoded.size() < prefix_.size()) {
     const std::string query = path.query.empty() ? std::string() : base::concat("?", path.query);

@@ -50,6 +50,8 @@ class HostMount {
   AccessGate::Verdict enter(session::Exchange& exchange, std::string& user) const;
   /// Answers. `user` is who has come in; null data where nobody was asked.
   void serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) const;
+  /// Sees whether what it serves is another by now. An empty text, or what is in the way, in one line.
+  std::string look_again() const;
   /// Lines for the head of every answer.
   [[nodiscard]] std::string_view lines() const { return lines_; }
 

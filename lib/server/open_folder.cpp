@@ -107,6 +107,32 @@ base::Result<OpenFolder, std::string> OpenFolder::open(const std::string& folder
   return OpenFolder(std::move(root), std::move(path), resolution);
 }
 
+bool OpenFolder::removed() const {
+  struct stat found {};
+  return ::fstat(root_.get(), &found) != 0 || found.st_nlink == 0;
+}
+
+base::Result<OpenFolder, std::string> OpenFolder::open_again() const {
+  const Descriptor top(::open("/", point_to | O_DIRECTORY));
+  const std::string name = path_.substr(1);
+  Descriptor root;
+  if (resolution_ == Resolution::walk) {
+    root = walk(top.get(), name, point_to | O_DIRECTORY);
+  } else {
+    const int file = open_beneath(top.get(), name, point_to | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (file < 0) errno = -file;
+    root = Descriptor(file);
+  }
+  if (!root) return base::Failure{std::string(std::strerror(errno))};
+  return OpenFolder(std::move(root), path_, resolution_);
+}
+
+bool OpenFolder::is_same_as(const OpenFolder& other) const {
+  const FileIdentity mine = status_of(root_).identity;
+  const FileIdentity others = status_of(other.root_).identity;
+  return mine.device == others.device && mine.inode == others.inode && !other.removed();
+}
+
 FileStatus OpenFolder::look(const std::string& name) const {
   struct stat found {};
   return ::fstatat(root_.get(), name.empty() ? "." : name.c_str(), &found, 0) == 0 ? as_status(found) : FileStatus{};

@@ -72,6 +72,13 @@ class OpenFolder {
   /// `folder` may be a symbolic link. The error is a reason in a few words.
   static base::Result<OpenFolder, std::string> open(const std::string& folder, Resolution resolution = Resolution::kernel);
 
+  /// Whether the folder itself has been removed, or can not be reached any more.
+  [[nodiscard]] bool removed() const;
+  /// What stands under its name now, the one it had without symbolic links: a link there is not followed, so that nobody but who may make
+  /// folders leads it elsewhere. The error is a reason in a few words.
+  [[nodiscard]] base::Result<OpenFolder, std::string> open_again() const;
+  [[nodiscard]] bool is_same_as(const OpenFolder& other) const;
+
   /// What the name stands for at the moment. It follows links wherever they lead: good for being compared with what was opened.
   [[nodiscard]] FileStatus look(const std::string& name) const;
 

@@ -9,6 +9,7 @@
 #include "codec/http_conditions.h"
 #include "server/open_folder.h"
 #include "server/shared.h"
+#include "wharf/mounts.hpp"
 
 namespace wharf::server {
 
@@ -55,8 +56,8 @@ struct Representation {
 /// Whether the answers for a path depend on Accept-Encoding (RFC 9110 section 12.5.5).
 enum class Varies : std::uint8_t { no, yes };
 
-/// Sets etag, last_modified and lines from the other members. Last-Modified is never later than `now` (section 8.8.2.1). No Cache-Control
-/// where its value is empty.
-void describe(Representation& representation, Varies varies, std::string_view cache_control, std::time_t now);
+/// Sets etag, last_modified and lines from the other members and what the mount says of tags and Cache-Control. Last-Modified is never
+/// later than `now` (section 8.8.2.1). No Cache-Control where its value is empty.
+void describe(Representation& representation, Varies varies, const Files& files, std::time_t now);
 
 }  // namespace wharf::server

@@ -117,8 +117,11 @@ void Router::refused(const session::Link& link, const session::ExchangeEnd& end)
 }
 
 void Router::reopen_logs() {
-  for (const Host& host : hosts_)
+  for (const Host& host : hosts_) {
     if (host.log) host.log->reopen();
+    for (const auto& mount : host.mounts)
+      if (const std::string fault = mount->look_again(); !fault.empty()) home_.log.error(fault);
+  }
 }
 
 void Router::serve_host(session::Exchange& exchange, const Host& host) {

@@ -29,6 +29,7 @@ class Router final : public session::Handler {
 
   void handle(session::Exchange& exchange) override;
   void refused(const session::Link& link, const session::ExchangeEnd& end) override;
+  /// And looks for the folders of mounts again.
   void reopen_logs();
 
  private:

@@ -135,6 +135,61 @@ TEST_CASE("file answer: files of the years 2400 and 1600, which nanoseconds sinc
   }
 }
 
+TEST_CASE("file answer: by time and size, copies on several machines have one tag (RFC 9110 section 8.8.3)") {
+  const Site here;
+  const Site there;
+  Files files_here{here.www()};
+  Files files_there{there.www()};
+  files_here.etag = files_there.etag = EntityTags::by_time_and_size;
+  there.set_time("short.txt", changed * second);  // as tar has it
+  Mounted one(files_here);
+  Mounted other(files_there);
+  CHECK(one.get("/short.txt").field("ETag") == other.get("/short.txt").field("ETag"));
+  CHECK(one.get("/long.bin").field("ETag") == other.get("/long.bin").field("ETag"));
+  CHECK(one.get("/long.bin").field("ETag") != one.get("/short.txt").field("ETag"));
+  const Answer by_inode = Mounted({here.www()}).get("/short.txt");
+  CHECK(by_inode.field("ETag") != one.get("/short.txt").field("ETag"));
+  CHECK(by_inode.field("ETag") != Mounted({there.www()}).get("/short.txt").field("ETag"));
+
+  there.set_time("short.txt", (changed + 1) * second);
+  other.next_turn();
+  CHECK(one.get("/short.txt").field("ETag") != other.get("/short.txt").field("ETag"));
+  there.write("short.txt", "012345678");
+  there.set_time("short.txt", changed * second);
+  other.next_turn();
+  CHECK(one.get("/short.txt").field("ETag") != other.get("/short.txt").field("ETag"));
+}
+
+TEST_CASE("file answer: by time and size, a change in the same second is another tag until it has settled") {
+  const Site site;
+  Files files{site.www()};
+  files.etag = EntityTags::by_time_and_size;
+  Mounted mounted(files, FileLimits{});
+  site.write("new.txt", "first");
+  const std::string first = mounted.get("/new.txt").field("ETag");
+  mounted.next_turn();
+  for (;;) {  // the clock of the file system may stand still for a while
+    site.write("new.txt", "other");
+    mounted.next_turn();
+    if (mounted.get("/new.txt").field("ETag") != first) break;
+    std::this_thread::yield();
+  }
+  CHECK(mounted.get("/new.txt", "If-None-Match: " + first + "\r\n").body == "other");
+}
+
+TEST_CASE("file answer: by time and size, files of a store that keeps no times are told apart all the same") {
+  const Site site;
+  Files files{site.www()};
+  files.etag = EntityTags::by_time_and_size;
+  for (const std::int64_t when : {std::int64_t{0}, std::int64_t{1}}) {
+    site.write("a.txt", "one");
+    site.write("b.txt", "two");
+    for (const char* name : {"a.txt", "b.txt"}) site.set_time(name, when * second);
+    Mounted mounted(files);
+    CHECK(mounted.get("/a.txt").field("ETag") != mounted.get("/b.txt").field("ETag"));
+  }
+}
+
 TEST_CASE("file answer: other content of the same size, dated back, has another ETag (RFC 9110 section 8.8.3)") {
   const Site site;
   Mounted mounted({site.www()});

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
@@ -424,4 +425,72 @@ TEST_CASE("files: a mount's folder as an absolute path") {
   CHECK(FileMount::resolved({(site.root / "missing").string()}).folder == site.root / "missing");
   Mounted mounted({(site.root / "current").string() + "/"});
   CHECK(mounted.get("/page.html").body == "page");
+}
+
+TEST_CASE("files: a folder that was removed and made anew is found again, and nothing of the old one is served") {
+  for (const auto resolution : {OpenFolder::Resolution::kernel, OpenFolder::Resolution::walk}) {
+    const Site site;
+    Files files = site.files();
+    files.listing = Listing::on;
+    Mounted mounted(files, settled_at_once(), nullptr, resolution);
+    CHECK(mounted.get("/page.html").body == "page");
+    fs::remove_all(site.www());
+    mounted.next_turn();
+    CHECK(mounted.get("/page.html").status == 404);
+    CHECK(mounted.get("/").status == 404);
+    mounted.next_turn();
+    site.write("page.html", "anew");
+    CHECK(mounted.get("/page.html").body == "anew");
+    CHECK(mounted.get("/sub/index.html").status == 404);
+    CHECK(mounted.get("/").status == 200);
+
+    fs::remove_all(site.www());  // and again, first asked for by a folder
+    site.write("index.html", "again");
+    mounted.next_turn();
+    CHECK(mounted.get("/").body == "again");
+  }
+}
+
+TEST_CASE("files: a folder that was replaced is found when the server is told to look, and served as it was until then") {
+  const Site site;
+  Mounted mounted(site.files());
+  CHECK(mounted.mount().look_again().empty());
+  fs::rename(site.www(), site.root / "old");
+  site.write("page.html", "new page");
+  mounted.next_turn();
+  CHECK(mounted.get("/page.html").body == "page");
+  CHECK(mounted.mount().look_again().empty());
+  CHECK(mounted.get("/page.html").body == "new page");
+
+  fs::rename(site.www(), site.root / "older");
+  CHECK(mounted.mount().look_again() == "cannot serve files from '" + site.www().string() + "': No such file or directory");
+  CHECK(mounted.get("/page.html").body == "new page");
+}
+
+TEST_CASE("files: a link where the removed folder was, or above it, leads nowhere") {
+  for (const auto resolution : {OpenFolder::Resolution::kernel, OpenFolder::Resolution::walk}) {
+    const Site site;
+    fs::create_directories(site.root / "secret");
+    std::ofstream(site.root / "secret/page.html") << "secret";
+    fs::create_directories(site.root / "a/www");
+    std::ofstream(site.root / "a/www/page.html") << "inside";
+    Files files = site.files();
+    files.folder = site.root / "a/www";
+    Mounted mounted(files, settled_at_once(), nullptr, resolution);
+    CHECK(mounted.get("/page.html").body == "inside");
+    fs::remove_all(site.root / "a/www");
+    fs::create_directory_symlink(site.root / "secret", site.root / "a/www");
+    mounted.next_turn();
+    CHECK(mounted.get("/page.html").status == 404);
+    CHECK_FALSE(mounted.mount().look_again().empty());
+    CHECK(mounted.get("/page.html").status == 404);
+
+    fs::remove_all(site.root / "a");
+    fs::create_directories(site.root / "b/www");
+    std::ofstream(site.root / "b/www/page.html") << "elsewhere";
+    fs::create_directory_symlink("b", site.root / "a");
+    mounted.next_turn();
+    CHECK(mounted.get("/page.html").status == 404);
+    CHECK_FALSE(mounted.mount().look_again().empty());
+  }
 }

@@ -70,7 +70,7 @@ class Mounted final : private session::Handler {
   static Answer answer_on(session::MemoryLink& link);
   /// The next turn of the loop, a millisecond later.
   void next_turn();
-  [[nodiscard]] const FileMount& mount() const { return *mount_; }
+  [[nodiscard]] FileMount& mount() { return *mount_; }
   /// The mount goes; requests must not come any more.
   void unmount() { mount_.reset(); }
 
