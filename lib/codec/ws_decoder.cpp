@@ -149,7 +149,8 @@ std::span<char> WsDecoder::Assembly::take_unmasked(std::span<char>& input, std::
 Inflater::Status WsDecoder::Assembly::inflate(std::span<char>& input, std::span<char> room, std::size_t& written) {
   Inflater::Status status = in_tail ? Inflater::Status::more : inflate_payload(input, room, written);
   if (status == Inflater::Status::more && taken == frame.length) {
-    in_frame = in_tail = frame.is_final;
+    // What ends at a boundary is whole: it is empty, or its sender did not leave the bytes away, or ended the stream instead.
+    if (!in_tail) in_frame = in_tail = frame.is_final && !inflater->at_boundary();
     if (in_tail) status = inflate_tail(room, written);
   }
   has_more = status == Inflater::Status::full;
