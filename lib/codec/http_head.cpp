@@ -204,8 +204,9 @@ void RequestParser::read_line_feed(std::string_view bytes) {
 
 void RequestParser::end_request_line(std::string_view bytes) {
   const std::string_view version = bytes.substr(target_.at + target_.size + 1, version_pattern.size());
-  if (version == "HTTP/1.0") head_.version = HttpVersion::http10;
-  else if (version != "HTTP/1.1") return fail(505, "This server speaks HTTP/1.1 and HTTP/1.0 here.");
+  if (!version.starts_with("HTTP/1.")) return fail(505, "This server speaks HTTP/1.1 and HTTP/1.0 here.");
+  // A higher minor version is read as the highest that is known (RFC 9110 section 2.5).
+  if (version.ends_with('0')) head_.version = HttpVersion::http10;
   if (bytes.substr(method_.at, method_.size) == "PRI" && bytes.substr(target_.at, target_.size) == "*")
     return fail(400, "The target * goes with OPTIONS only.");
   phase_ = Phase::field_start;

@@ -215,9 +215,15 @@ class Messages(Site):
         self.refused(request(**{f"X{number}": "" for number in range(100)}), 431)
 
     def test_other_versions(self):
-        for version in ("HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/3.0"):
+        for version in ("HTTP/2.0", "HTTP/0.9", "HTTP/3.0"):
             with self.subTest(version=version):
                 self.refused(request(version=version), 505)
+
+    def test_a_higher_minor_version_is_served_as_http_1_1(self):  # RFC 9110 section 2.5
+        for version in ("HTTP/1.2", "HTTP/1.9"):
+            with self.subTest(version=version):
+                response = once(self.server, request(version=version))
+                self.assertEqual((response.version, response.status), ("HTTP/1.1", 200))
 
     def test_faults(self):
         for data in (b"GET /\r\n\r\n", b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\nHost: h\n\n",
