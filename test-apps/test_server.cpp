@@ -43,6 +43,7 @@ struct Settings {
   std::size_t connections = 0;
   std::string default_protocol;
   std::string compression = "shared";
+  bool compress_all = false;
   std::vector<std::string> protocol_options;
   std::string unix_socket;
   std::string files;
@@ -128,6 +129,8 @@ void add_options(CLI::App& app, Settings& settings) {
          "permessage-deflate of protocols that leave it to the server: off, shared (no memory between messages) or dedicated")
       ->capture_default_str()
       ->check(CLI::IsMember({"off", "shared", "dedicated"}));
+  app.add_flag("--compress-all", settings.compress_all,
+               "Compress every message, also short ones, for clients that cannot read others (docs/compression.md)");
   app.add_option("--protocol-option", settings.protocol_options,
                  "Option of a protocol, as PROTOCOL.NAME=VALUE, like dumb-increment-protocol.period=20; may be given several times")
       ->allow_extra_args(false);
@@ -142,6 +145,7 @@ wharf::ServerOptions server_options(const Settings& settings) {
   if (!options.quiet) options.log_level = levels.at(settings.debug);
   options.stop_on_signals = true;
   options.compression.context = compressions.at(settings.compression);
+  if (settings.compress_all) options.compression.messages = wharf::Compression::Messages::all;
   options.limits.connections = settings.connections;
   return options;
 }

@@ -38,6 +38,13 @@ typedef enum wharf_compression {
       3 /* each peer keeps what it saw, which makes similar short messages much smaller and costs memory */
 } wharf_compression;
 
+/* Which messages are compressed, where that was agreed on. */
+typedef enum wharf_compress_messages {
+  WHARF_COMPRESS_DEFAULT = 0,    /* what the server was told; WHARF_COMPRESS_WORTHWHILE if nothing */
+  WHARF_COMPRESS_WORTHWHILE = 1, /* those from `compress_from` on that become shorter */
+  WHARF_COMPRESS_ALL = 2         /* every one, for peers that can not read others */
+} wharf_compress_messages;
+
 /* For a time in milliseconds: not at all. */
 #define WHARF_NEVER UINT32_MAX
 
@@ -227,6 +234,9 @@ typedef struct wharf_row {
   /* The longest body of such a request, in bytes; a longer one is refused with 413. 0: 1 MiB where bodies are whole, no limit where
    * wharf_http_row::body takes pieces. */
   uint64_t body_limit;
+
+  /* More on compression: wharf_compress_messages. */
+  uint32_t compress_messages;
 } wharf_row;
 
 /* What a plugin exports. `abi` and `size` keep their place for ever. */

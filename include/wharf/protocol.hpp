@@ -59,6 +59,15 @@ struct Compression {
   unsigned memory_level = 0;        ///< 1 to 9, zlib's; 0: 5
   unsigned level = 0;               ///< 1 to 9, zlib's; 0: 6
   std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are; 0: 192, or 64 where dedicated
+
+  /// Which messages are compressed. `all` are for peers that fail at one that is not, see docs/compression.md: also those that are shorter
+  /// than `compress_from`, and those that become longer.
+  enum class Messages {
+    standard = WHARF_COMPRESS_DEFAULT,       ///< what the server was told; worthwhile if nothing
+    worthwhile = WHARF_COMPRESS_WORTHWHILE,  ///< those that become shorter
+    all = WHARF_COMPRESS_ALL
+  };
+  Messages messages = Messages::standard;
 };
 
 /// A peer's name that any thread may hold, also after the peer is gone. T is the class of its protocol.
@@ -186,6 +195,7 @@ struct Protocol : wharf_row {
     changed.compression_memory_level = wish.memory_level;
     changed.compression_level = wish.level;
     changed.wharf_row::compress_from = wish.compress_from;
+    changed.compress_messages = static_cast<std::uint32_t>(wish.messages);
     return changed;
   }
 };

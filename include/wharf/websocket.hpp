@@ -68,7 +68,7 @@ enum class Error : std::uint8_t {
   // The opening handshake, either side.
   head_malformed,      ///< not HTTP/1 to the letter (RFC 9112)
   head_too_large,      ///< more bytes or fields than the limit
-  http_version,        ///< not HTTP/1.1
+  http_version,        ///< not HTTP/1.1 or a higher HTTP/1
   upgrade_missing,     ///< no `Upgrade: websocket`: of a request, that it does not ask for WebSocket at all
   connection_missing,  ///< no `Connection: Upgrade`
 
@@ -85,7 +85,7 @@ enum class Error : std::uint8_t {
   status_not_101,
   accept_wrong,           ///< not exactly one Sec-WebSocket-Accept, or not the one that belongs to the key
   protocol_not_offered,   ///< a subprotocol that was not offered, or more than one
-  extension_not_offered,  ///< an extension that was not offered, or in a form that does not fit the offer
+  extension_not_offered,  ///< an extension that was not offered, in a form that does not fit, or with a window that is too large
 
   // What the caller asked for.
   bad_host,         ///< not a host with an optional port
@@ -115,6 +115,7 @@ struct Agreement {
   unsigned memory_level = 5;          ///< 1 to 9, zlib's
   unsigned level = 6;                 ///< 1 to 9, zlib's
   std::uint64_t compress_from = 192;  ///< bytes: whole messages that are shorter are sent as they are
+  bool compress_all = false;          ///< every message is compressed: asked for, or the peer's offer is that of one that needs it
 
   friend bool operator==(const Agreement&, const Agreement&) = default;
 };
@@ -299,6 +300,10 @@ struct ClientOptions {
   Fields fields;                       ///< to be added, such as Origin or Cookie
   std::size_t head_limit = std::size_t{16} * 1024;  ///< bytes of the answer
   Random random;                                    ///< for the key
+
+  /// What StreamOptions::memory_limit will be. Compression is offered only as far as it holds what inflating takes: what `compression`
+  /// says, and then any window if there is memory for the largest.
+  std::uint64_t memory_limit = 0;
 };
 
 /// A request that was made, with what its answer has to fit.
@@ -309,6 +314,7 @@ struct ClientRequest {
   std::vector<std::string> protocols;
   Compression compression;
   std::size_t head_limit = 0;
+  std::uint64_t memory_limit = 0;
 };
 /// RFC 6455 section 4.1.
 WHARF_VISIBLE ClientRequest make_request(const ClientOptions& options);
@@ -330,7 +336,7 @@ WHARF_VISIBLE ClientHandshake check_answer(std::string_view bytes, const ClientR
 // ---- The opening handshake step by step, for who parses HTTP elsewhere ----
 // Values are those of the field, without the white space around them; of fields that were repeated, joined with ", ".
 
-WHARF_VISIBLE Error check_http_version(std::string_view version);  ///< HTTP/1.1
+WHARF_VISIBLE Error check_http_version(std::string_view version);  ///< HTTP/1.1, or a higher HTTP/1, which is read as that
 WHARF_VISIBLE Error check_upgrade(std::string_view value);         ///< has `websocket`, ignoring case
 WHARF_VISIBLE Error check_connection(std::string_view value);      ///< has `upgrade`, ignoring case
 WHARF_VISIBLE Error check_version(std::string_view value);         ///< of Sec-WebSocket-Version: 13
@@ -355,9 +361,10 @@ struct Negotiation {
 };
 /// A server on Sec-WebSocket-Extensions of a request. An offer that is ill-formed or can not be met is passed over.
 WHARF_VISIBLE Negotiation negotiate_compression(std::string_view offers, const Compression& wish);
-/// The value of Sec-WebSocket-Extensions for a client's request; empty: without that field.
-WHARF_VISIBLE std::string offer_compression(const Compression& wish);
-/// A client on Sec-WebSocket-Extensions of the answer to offer_compression(wish); empty where the answer has none.
-WHARF_VISIBLE Negotiation check_compression(std::string_view answer, const Compression& wish);
+/// The value of Sec-WebSocket-Extensions for a client's request; empty: without that field. `memory_limit`: see ClientOptions.
+WHARF_VISIBLE std::string offer_compression(const Compression& wish, std::uint64_t memory_limit = 0);
+/// A client on Sec-WebSocket-Extensions of the answer to offer_compression(wish, memory_limit); empty where the answer has none. A server
+/// may agree to less than the wish: what can be inflated within the limit is taken.
+WHARF_VISIBLE Negotiation check_compression(std::string_view answer, const Compression& wish, std::uint64_t memory_limit = 0);
 
 }  // namespace wharf::websocket

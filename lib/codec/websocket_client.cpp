@@ -55,7 +55,8 @@ std::string write_request(const ClientOptions& options, std::string_view key) {
   field("Sec-WebSocket-Key", key);
   field("Sec-WebSocket-Version", "13");
   if (!options.protocols.empty()) field("Sec-WebSocket-Protocol", join(options.protocols));
-  if (const std::string offer = offer_compression(options.compression); !offer.empty()) field("Sec-WebSocket-Extensions", offer);
+  if (const std::string offer = offer_compression(options.compression, options.memory_limit); !offer.empty())
+    field("Sec-WebSocket-Extensions", offer);
   for (const auto& [name, value] : options.fields) field(name, value);
   return text += "\r\n";
 }
@@ -86,7 +87,7 @@ Error agree(const codec::AnswerHead& head, const ClientRequest& request, ClientH
   if (values.empty()) return Error::none;
   const std::string answer = join(values);
   if (answer.empty()) return Error::extension_not_offered;
-  const Negotiation result = check_compression(answer, request.compression);
+  const Negotiation result = check_compression(answer, request.compression, request.memory_limit);
   handshake.agreement = result.agreement;
   return result.error;
 }
@@ -117,16 +118,16 @@ Error check_accept(std::string_view value, std::string_view key) {
   return value == accept_value(key) ? Error::none : Error::accept_wrong;
 }
 
-std::string offer_compression(const Compression& wish) {
-  const auto deflate = parts::deflate_wish(wish);
+std::string offer_compression(const Compression& wish, std::uint64_t memory_limit) {
+  const auto deflate = parts::deflate_wish(wish, memory_limit);
   return deflate && parts::check_numbers(wish) == Error::none ? codec::deflate_offer(*deflate) : std::string();
 }
 
-Negotiation check_compression(std::string_view answer, const Compression& wish) {
+Negotiation check_compression(std::string_view answer, const Compression& wish, std::uint64_t memory_limit) {
   Negotiation result;
   result.error = parts::check_numbers(wish);
   if (result.error != Error::none || answer.empty()) return result;
-  const auto deflate = parts::deflate_wish(wish);
+  const auto deflate = parts::deflate_wish(wish, memory_limit);
   const auto agreed = deflate ? codec::read_deflate_answer({answer}, *deflate) : std::nullopt;
   if (agreed) result.agreement = parts::agreement_of(*agreed, wish);
   else result.error = Error::extension_not_offered;
@@ -145,6 +146,7 @@ ClientRequest make_request(const ClientOptions& options) {
   request.protocols = options.protocols;
   request.compression = options.compression;
   request.head_limit = options.head_limit;
+  request.memory_limit = options.memory_limit;
   return request;
 }
 

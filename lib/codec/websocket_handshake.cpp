@@ -95,7 +95,12 @@ void accept(ServerHandshake& handshake, const codec::WsOffer& offer, const Negot
 
 // ---- Step by step ----
 
-Error check_http_version(std::string_view version) { return version == "HTTP/1.1" ? Error::none : Error::http_version; }
+// A higher minor version is read as 1.1 (RFC 9110 section 2.5).
+Error check_http_version(std::string_view version) {
+  constexpr std::string_view known = "HTTP/1.";
+  const bool is_fine = version.size() == known.size() + 1 && version.starts_with(known) && base::is_digit(version.back());
+  return is_fine && version.back() != '0' ? Error::none : Error::http_version;
+}
 
 Error check_upgrade(std::string_view value) { return parts::has_item(value, "websocket") ? Error::none : Error::upgrade_missing; }
 

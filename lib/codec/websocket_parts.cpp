@@ -4,10 +4,13 @@
 #include <iterator>
 
 #include "base/ascii.h"
+#include "codec/deflate_pool.h"
 
 namespace wharf::websocket::parts {
 namespace {
 
+constexpr int least_window_bits = 8;
+constexpr int most_window_bits = 15;
 constexpr unsigned standard_window_bits = 12;
 constexpr unsigned standard_memory_level = 5;
 constexpr unsigned standard_level = 6;
@@ -61,15 +64,21 @@ Error check_fields(const Fields& fields) {
 
 Error check_numbers(const Compression& wish) {
   const unsigned bits = number_or(wish.window_bits, standard_window_bits);
-  return bits >= 8 && bits <= 15 && wish.memory_level <= 9 && wish.level <= 9 ? Error::none : Error::bad_compression;
+  return bits >= least_window_bits && bits <= most_window_bits && wish.memory_level <= 9 && wish.level <= 9
+             ? Error::none
+             : Error::bad_compression;
 }
 
-std::optional<codec::DeflateWish> deflate_wish(const Compression& wish) {
+std::uint64_t inflating_memory(int window_bits) { return codec::DeflatePool::room_size + codec::Inflater::memory(window_bits); }
+
+std::optional<codec::DeflateWish> deflate_wish(const Compression& wish, std::uint64_t memory_limit) {
   using Context = codec::DeflateWish::Context;
-  if (wish.context == Compression::Context::off) return std::nullopt;
+  int largest = most_window_bits;
+  while (memory_limit != 0 && largest >= least_window_bits && inflating_memory(largest) >= memory_limit) --largest;
+  if (wish.context == Compression::Context::off || largest < least_window_bits) return std::nullopt;
   const bool is_dedicated = wish.context == Compression::Context::dedicated;
   return codec::DeflateWish{is_dedicated ? Context::dedicated : Context::shared,
-                            static_cast<int>(number_or(wish.window_bits, standard_window_bits))};
+                            static_cast<int>(number_or(wish.window_bits, standard_window_bits)), largest};
 }
 
 Agreement agreement_of(const codec::DeflateAgreement& agreed, const Compression& wish) {
@@ -84,6 +93,7 @@ Agreement agreement_of(const codec::DeflateAgreement& agreed, const Compression&
   const bool is_dedicated = wish.context == Compression::Context::dedicated;
   const std::uint64_t standard_compress_from = is_dedicated ? compress_from_dedicated : compress_from_shared;
   agreement.compress_from = wish.compress_from != 0 ? wish.compress_from : standard_compress_from;
+  agreement.compress_all = agreed.reads_compressed_only || wish.messages == Compression::Messages::all;
   return agreement;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,8 +23,10 @@ Error check_fields(const Fields& fields);
 /// bad_compression.
 Error check_numbers(const Compression& wish);
 
-/// nullopt where it is off.
-std::optional<codec::DeflateWish> deflate_wish(const Compression& wish);
+/// Bytes that a stream takes to inflate what comes with such a window, beside the message.
+std::uint64_t inflating_memory(int window_bits);
+/// nullopt where it is off, or a client's memory is not enough for the smallest window; 0: no limit.
+std::optional<codec::DeflateWish> deflate_wish(const Compression& wish, std::uint64_t memory_limit = 0);
 Agreement agreement_of(const codec::DeflateAgreement& agreed, const Compression& wish);
 
 template <class ParsedFields>

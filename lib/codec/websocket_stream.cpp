@@ -9,6 +9,7 @@
 
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
+#include "codec/websocket_parts.h"
 #include "codec/ws_decoder.h"
 #include "codec/ws_encoder.h"
 #include "codec/ws_error.h"
@@ -80,8 +81,7 @@ int peers_window(Role role, const Agreement& agreement) {
 // What is left of the memory for a message that is put together.
 std::uint64_t message_limit(Role role, const Agreement& agreement, const StreamOptions& options) {
   if (options.memory_limit == 0 || options.in_pieces) return options.message_limit;
-  const std::uint64_t inflating =
-      agreement.compressed ? codec::DeflatePool::room_size + codec::Inflater::memory(peers_window(role, agreement)) : 0;
+  const std::uint64_t inflating = agreement.compressed ? parts::inflating_memory(peers_window(role, agreement)) : 0;
   return std::min(options.message_limit, options.memory_limit - std::min(options.memory_limit, inflating));
 }
 
@@ -153,6 +153,7 @@ StreamState::StreamState(Role its_role, const Agreement& agreement, StreamOption
   settings.pool = &deflating;
   settings.tuning = {static_cast<int>(agreement.level), static_cast<int>(agreement.memory_level)};
   settings.from = agreement.compress_from;
+  if (agreement.compress_all) settings.choice = codec::DeflateChoice::all;
   encoder.deflate_with(settings, static_cast<int>(is_server ? agreement.server_window_bits : agreement.client_window_bits),
                        context_of(is_server ? agreement.server_keeps_context : agreement.client_keeps_context));
 }

@@ -29,6 +29,7 @@ void WsEncoder::deflate_with(const DeflateSettings& settings, int window_bits, D
   settings_ = &settings;
   window_bits_ = static_cast<std::uint8_t>(window_bits);
   context_ = context;
+  choice_ = settings.choice;
 }
 
 WsEncoder::Fault WsEncoder::encode(Opcode kind, WsPart part, std::string_view data, WsOutFrame& frame) {
@@ -42,7 +43,7 @@ WsEncoder::Fault WsEncoder::encode(Opcode kind, WsPart part, std::string_view da
   }
   frame = {is_first(part) ? kind : Opcode::continuation, is_last(part), false, data};
   // The length of a message in pieces is not known.
-  if (is_first(part)) compresses_ = settings_ != nullptr && (part != WsPart::whole || data.size() >= settings_->from);
+  if (is_first(part)) compresses_ = settings_ != nullptr && (part != WsPart::whole || data.size() >= compress_from());
   if (compresses_) compress(data, part, frame);
   kind_ = is_last(part) ? Opcode::continuation : message;
   return Fault::none;
@@ -56,7 +57,7 @@ void WsEncoder::compress(std::string_view data, WsPart part, WsOutFrame& frame) 
   const bool keeps = context_ == DeflateContext::kept;
   if (is_last(part) && !keeps) pool.give_back(std::move(deflater_), window_bits_, settings_->tuning);
   // A whole message that did not become shorter goes as it is, unless the peer has to know it for the next ones.
-  if (part == WsPart::whole && !keeps && packed.size() >= data.size()) return;
+  if (part == WsPart::whole && !keeps && choice_ == DeflateChoice::worthwhile && packed.size() >= data.size()) return;
   frame.is_compressed = is_first(part);
   frame.payload = packed;
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -10,11 +11,15 @@
 
 namespace wharf::codec {
 
+/// Which messages are compressed: those that it makes shorter, or also all others, for a peer that reads no message that is not compressed.
+enum class DeflateChoice : std::uint8_t { worthwhile, all };
+
 /// How an end compresses what it sends. Conversations of one kind share it.
 struct DeflateSettings {
   DeflatePool* pool = nullptr;
   DeflateTuning tuning;
-  std::uint64_t from = 64;  ///< bytes: whole messages that are shorter are sent as they are
+  std::uint64_t from = 64;  ///< bytes: whole messages that are shorter are sent as they are, unless all are to be compressed
+  DeflateChoice choice = DeflateChoice::worthwhile;
 };
 
 /// A frame that is ready but for its header and its mask.
@@ -49,7 +54,13 @@ class WsEncoder {
 
   /// Before the first message: compress with a window of `window_bits`, 8 to 15. `settings` and their pool outlive this.
   void deflate_with(const DeflateSettings& settings, int window_bits, DeflateContext context);
-  [[nodiscard]] const DeflateSettings* settings() const { return settings_; }
+  /// This peer's messages are all compressed, whatever the settings say.
+  void compress_all() { choice_ = DeflateChoice::all; }
+  /// From that size on, in bytes, a whole message may be compressed.
+  [[nodiscard]] std::uint64_t compress_from() const {
+    if (settings_ == nullptr) return std::numeric_limits<std::uint64_t>::max();
+    return choice_ == DeflateChoice::all ? 0 : settings_->from;
+  }
 
   /// The frame for a piece of a message. `kind` is text or binary and counts with the first piece; text may be cut anywhere. The payload is
   /// `data`, or lies in the pool until that is used again. After a fault nothing has changed. Throws std::bad_alloc; what was under way can
@@ -69,6 +80,7 @@ class WsEncoder {
   std::unique_ptr<Deflater> deflater_;  // of the message under way, or of the context that is kept
   std::uint8_t window_bits_ = 0;
   DeflateContext context_ = DeflateContext::forgotten;
+  DeflateChoice choice_ = DeflateChoice::worthwhile;
   Opcode kind_ = Opcode::continuation;  // of the message under way; none
   bool compresses_ = false;             // it
   Utf8 text_;

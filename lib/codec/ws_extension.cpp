@@ -9,6 +9,9 @@ namespace wharf::codec {
 namespace {
 
 constexpr std::string_view deflate_name = "permessage-deflate";
+constexpr std::string_view predecessor_name = "deflate-frame";
+constexpr std::string_view server_forgets = "; server_no_context_takeover";
+constexpr std::string_view client_forgets = "; client_no_context_takeover";
 constexpr int least_window_bits = 8;
 constexpr int most_window_bits = 15;
 
@@ -149,24 +152,32 @@ std::optional<Terms> read_terms(const Extension& extension) {
   return terms;
 }
 
+/// What clients with libwebsockets offer, with client_max_window_bits or without. Before version 4.4 they spin at a message that is not
+/// compressed.
+bool reads_compressed_only(const Terms& offer) {
+  return offer.client_no_context_takeover && !offer.client_max_window_bits && !offer.server_no_context_takeover &&
+         !offer.server_max_window_bits;
+}
+
+/// Netty's client names the predecessors of permessage-deflate as well, and fails the handshake where the answer tells it to keep no
+/// context, unless it was told otherwise.
+bool insists_on_context(const Terms& offer, bool names_predecessor) {
+  return names_predecessor && !offer.client_no_context_takeover;
+}
+
 DeflateAgreement agree(const Terms& offer, const DeflateWish& wish) {
   DeflateAgreement agreement;
   const bool shared = wish.context == DeflateWish::Context::shared;
   agreement.server_no_context_takeover = offer.server_no_context_takeover || shared;
   agreement.client_no_context_takeover = offer.client_no_context_takeover || shared;
+  agreement.server_no_context_offered = offer.server_no_context_takeover;
   agreement.server_window_offered = offer.server_max_window_bits.has_value();
   agreement.server_max_window_bits = std::min(wish.window_bits, offer.server_max_window_bits.value_or(most_window_bits));
   agreement.client_window_offered = offer.client_max_window_bits || offer.client_window_without_value;
   if (agreement.client_window_offered)
     agreement.client_max_window_bits = std::min(wish.window_bits, offer.client_max_window_bits.value_or(most_window_bits));
+  agreement.reads_compressed_only = reads_compressed_only(offer);
   return agreement;
-}
-
-std::string name_and_contexts(const DeflateAgreement& agreement) {
-  std::string text(deflate_name);
-  if (agreement.server_no_context_takeover) text += "; server_no_context_takeover";
-  if (agreement.client_no_context_takeover) text += "; client_no_context_takeover";
-  return text;
 }
 
 std::string window(std::string_view name, int bits) { return "; " + std::string(name) + "=" + std::to_string(bits); }
@@ -190,28 +201,38 @@ ExtensionList parse_extensions(std::string_view field_value) {
 }
 
 std::optional<DeflateAgreement> accept_deflate(const std::vector<std::string_view>& field_values, const DeflateWish& wish) {
-  for (const std::string_view value : field_values)
-    for (const Extension& extension : parse_extensions(value).extensions)
-      if (const auto offer = read_terms(extension)) return agree(*offer, wish);
-  return std::nullopt;
+  std::optional<Terms> accepted;
+  bool names_predecessor = false;
+  for (const std::string_view value : field_values) {
+    for (const Extension& extension : parse_extensions(value).extensions) {
+      if (!accepted) accepted = read_terms(extension);
+      if (extension.name == predecessor_name) names_predecessor = true;
+    }
+  }
+  if (!accepted) return std::nullopt;
+  if (wish.context == DeflateWish::Context::shared && insists_on_context(*accepted, names_predecessor)) return std::nullopt;
+  return agree(*accepted, wish);
 }
 
 std::string deflate_answer(const DeflateAgreement& agreement) {
-  std::string text = name_and_contexts(agreement);
-  if (agreement.server_window_offered || agreement.server_max_window_bits < most_window_bits)
-    text += window("server_max_window_bits", agreement.server_max_window_bits);
+  std::string text(deflate_name);
+  if (agreement.server_no_context_offered) text += server_forgets;
+  if (agreement.client_no_context_takeover) text += client_forgets;
+  if (agreement.server_window_offered) text += window("server_max_window_bits", agreement.server_max_window_bits);
   if (agreement.client_window_offered && agreement.client_max_window_bits < most_window_bits)
     text += window("client_max_window_bits", agreement.client_max_window_bits);
   return text;
 }
 
 std::string deflate_offer(const DeflateWish& wish) {
-  DeflateAgreement offer;
-  offer.server_no_context_takeover = offer.client_no_context_takeover = wish.context == DeflateWish::Context::shared;
-  std::string text = name_and_contexts(offer);
-  if (wish.window_bits < most_window_bits) text += window("server_max_window_bits", wish.window_bits);
+  std::string text(deflate_name);
+  if (wish.context == DeflateWish::Context::shared) (text += server_forgets) += client_forgets;
+  const int bits = std::min(wish.window_bits, wish.largest_window_bits);
+  if (bits < most_window_bits) text += window("server_max_window_bits", bits);
   // Without a value, so that an answer with any value fits: the client takes the smaller of that and its own wish.
-  return text + "; client_max_window_bits";
+  text += "; client_max_window_bits";
+  if (wish.largest_window_bits == most_window_bits) (text += ", ") += deflate_name;
+  return text;
 }
 
 std::optional<DeflateAgreement> read_deflate_answer(const std::vector<std::string_view>& field_values, const DeflateWish& wish) {
@@ -224,14 +245,15 @@ std::optional<DeflateAgreement> read_deflate_answer(const std::vector<std::strin
     }
   }
   if (!answer || answer->client_window_without_value) return std::nullopt;
-  const bool shared = wish.context == DeflateWish::Context::shared;
   const int server_bits = answer->server_max_window_bits.value_or(most_window_bits);
-  if ((shared && !answer->server_no_context_takeover) || server_bits > wish.window_bits) return std::nullopt;
+  if (server_bits > wish.largest_window_bits) return std::nullopt;
   DeflateAgreement agreement;
+  const bool shared = wish.context == DeflateWish::Context::shared;
   agreement.server_no_context_takeover = answer->server_no_context_takeover;
   agreement.client_no_context_takeover = answer->client_no_context_takeover || shared;
   agreement.server_max_window_bits = server_bits;
   agreement.client_max_window_bits = std::min(wish.window_bits, answer->client_max_window_bits.value_or(most_window_bits));
+  agreement.server_no_context_offered = shared;
   agreement.server_window_offered = wish.window_bits < most_window_bits;
   agreement.client_window_offered = true;
   return agreement;

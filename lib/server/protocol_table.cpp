@@ -31,6 +31,7 @@ Error check_value(std::string_view whose, std::string_view field, std::uint32_t 
 }
 
 constexpr Range contexts{WHARF_COMPRESSION_OFF, WHARF_COMPRESSION_DEDICATED};
+constexpr Range choices{WHARF_COMPRESS_WORTHWHILE, WHARF_COMPRESS_ALL};
 constexpr Range windows{8, 15};
 constexpr Range levels{1, 9};
 
@@ -51,6 +52,7 @@ Error check_values(const wharf_row& row) {
   if (Error error = check_value(whose, "compression_window_bits", row.compression_window_bits, windows)) return error;
   if (Error error = check_value(whose, "compression_memory_level", row.compression_memory_level, levels)) return error;
   if (Error error = check_value(whose, "compression_level", row.compression_level, levels)) return error;
+  if (Error error = check_value(whose, "compress_messages", row.compress_messages, choices)) return error;
   return check_http(row);
 }
 
@@ -91,6 +93,9 @@ void choose_compression(session::Protocol& protocol, const Compression& server) 
   settings.from = wish.context == Wanted::dedicated ? compress_from_dedicated : compress_from_shared;
   if (server.compress_from != 0) settings.from = server.compress_from;
   if (row.compress_from != 0) settings.from = row.compress_from;
+  auto messages = static_cast<Compression::Messages>(row.compress_messages);
+  if (messages == Compression::Messages::standard) messages = server.messages;
+  if (messages == Compression::Messages::all) settings.choice = codec::DeflateChoice::all;
 }
 
 }  // namespace
@@ -100,6 +105,7 @@ Error check_compression(const Compression& server) {
   if (Error error = check_value(whose, "context", static_cast<std::uint32_t>(server.context), contexts)) return error;
   if (Error error = check_value(whose, "window_bits", server.window_bits, windows)) return error;
   if (Error error = check_value(whose, "memory_level", server.memory_level, levels)) return error;
+  if (Error error = check_value(whose, "messages", static_cast<std::uint32_t>(server.messages), choices)) return error;
   return check_value(whose, "level", server.level, levels);
 }
 

@@ -68,6 +68,7 @@ void Ws::deflate_as(const codec::DeflateAgreement& agreement) {
   decoder_.inflate_with(protocol_.home.deflate, agreement.client_max_window_bits, context(agreement.client_no_context_takeover));
   encoder_.deflate_with(protocol_.deflate_settings, agreement.server_max_window_bits,
                         context(agreement.server_no_context_takeover));
+  if (agreement.reads_compressed_only) encoder_.compress_all();
   update_short_below();
 }
 
@@ -229,8 +230,7 @@ bool Ws::end_sending() {
 }
 
 void Ws::update_short_below() {
-  std::uint64_t below = codec::short_payload;
-  if (encoder_.settings() != nullptr) below = std::min(below, encoder_.settings()->from);
+  std::uint64_t below = std::min<std::uint64_t>(codec::short_payload, encoder_.compress_from());
   if (close_sent_ || (halted_ & overfull) != 0 || encoder_.in_message()) below = 0;
   short_below_ = static_cast<std::uint8_t>(below);
 }

@@ -28,7 +28,9 @@ void require(bool holds, const char* what) {
 }
 
 DeflateWish wish_of(std::uint8_t byte) {
-  return {.context = (byte & 8) == 0 ? DeflateWish::Context::shared : DeflateWish::Context::dedicated, .window_bits = 8 + byte % 8};
+  return {.context = (byte & 8) == 0 ? DeflateWish::Context::shared : DeflateWish::Context::dedicated,
+          .window_bits = 8 + byte % 8,
+          .largest_window_bits = 15 - (byte >> 4) % 8};
 }
 
 bool is_window(int bits) { return bits >= 8 && bits <= 15; }
@@ -70,12 +72,21 @@ void check_grammar(const Fields& fields) {
   }
 }
 
+bool names(const Fields& fields, std::string_view name) {
+  for (const std::string_view field : fields)
+    for (const Extension& extension : parse_extensions(field).extensions)
+      if (extension.name == name) return true;
+  return false;
+}
+
 void check_as_offer(const Fields& fields, const DeflateWish& wish) {
   const auto agreement = accept_deflate(fields, wish);
   Fields with_fallback = fields;
   with_fallback.push_back("permessage-deflate");
   const auto in_any_case = accept_deflate(with_fallback, wish);
-  require(in_any_case.has_value(), "an offer that fits is found behind whatever else");
+  const bool is_declined = !in_any_case;
+  require(!is_declined || (wish.context == DeflateWish::Context::shared && names(fields, "deflate-frame")),
+          "an offer that fits is found behind whatever else, but for a client that would fail at the answer");
   require(!agreement || *agreement == *in_any_case, "and the first that fits is taken");
   if (!agreement) return;
   require(is_window(agreement->server_max_window_bits) && is_window(agreement->client_max_window_bits), "windows are windows");
@@ -89,11 +100,14 @@ void check_as_offer(const Fields& fields, const DeflateWish& wish) {
   const std::string answer = deflate_answer(*agreement);
   const auto read = read_deflate_answer({answer}, widest);
   require(read.has_value(), "a client can read every answer");
-  require(read->server_max_window_bits == agreement->server_max_window_bits &&
+  require(read->server_max_window_bits >= agreement->server_max_window_bits &&
               read->client_max_window_bits == agreement->client_max_window_bits &&
-              read->server_no_context_takeover == agreement->server_no_context_takeover &&
+              (agreement->server_no_context_takeover || !read->server_no_context_takeover) &&
               read->client_no_context_takeover == agreement->client_no_context_takeover,
-          "and reads what was agreed on");
+          "and can read what was agreed on");
+  require((answer.find("server_max_window_bits") != std::string::npos) == agreement->server_window_offered &&
+              (answer.find("server_no_context_takeover") != std::string::npos) == agreement->server_no_context_offered,
+          "and is not told what it did not ask for");
 }
 
 void check_as_answer(const Fields& fields, const DeflateWish& wish) {
@@ -107,11 +121,10 @@ void check_as_answer(const Fields& fields, const DeflateWish& wish) {
   }
   require(elements == 1, "nor one of several extensions");
   require(is_window(agreement->server_max_window_bits) && is_window(agreement->client_max_window_bits), "windows are windows");
-  require(agreement->server_max_window_bits <= wish.window_bits && agreement->client_max_window_bits <= wish.window_bits,
-          "no window is larger than it was offered");
+  require(agreement->server_max_window_bits <= wish.largest_window_bits && agreement->client_max_window_bits <= wish.window_bits,
+          "no window is larger than it may be");
   const bool shared = wish.context == DeflateWish::Context::shared;
-  require(!shared || (agreement->server_no_context_takeover && agreement->client_no_context_takeover),
-          "no context where none is wished");
+  require(!shared || agreement->client_no_context_takeover, "no context of its own where none is wished");
 }
 
 void check_both(const DeflateWish& client, const DeflateWish& server) {
@@ -121,9 +134,9 @@ void check_both(const DeflateWish& client, const DeflateWish& server) {
   const std::string answer = deflate_answer(*at_server);
   const auto at_client = read_deflate_answer({answer}, client);
   require(at_client.has_value(), "and the client takes the answer");
-  require(at_client->server_max_window_bits == at_server->server_max_window_bits &&
+  require(at_client->server_max_window_bits >= at_server->server_max_window_bits &&
               at_client->client_max_window_bits <= at_server->client_max_window_bits &&
-              at_client->server_no_context_takeover == at_server->server_no_context_takeover &&
+              (at_server->server_no_context_takeover || !at_client->server_no_context_takeover) &&
               at_client->client_no_context_takeover == at_server->client_no_context_takeover,
           "and both can read one another");
 }

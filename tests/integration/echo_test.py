@@ -56,11 +56,12 @@ SAMPLES = (BINARY, ASCII, TEXT)
 def answer(mode, snct=False, cnct=False, server_bits=None, client_bits=None):
     """What the server answers to an offer of permessage-deflate, by the table in docs/compression.md. client_bits is True without value."""
     parts = ["permessage-deflate"]
-    if snct or mode == "shared":
+    if snct:
         parts.append(CONTEXTS["snct"])
     if cnct or mode == "shared":
         parts.append(CONTEXTS["cnct"])
-    parts.append(f"server_max_window_bits={min(server_bits or 15, WINDOW)}")
+    if server_bits:
+        parts.append(f"server_max_window_bits={min(server_bits, WINDOW)}")
     if client_bits:
         parts.append(f"client_max_window_bits={min(15 if client_bits is True else client_bits, WINDOW)}")
     return "; ".join(parts)

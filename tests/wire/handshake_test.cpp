@@ -42,7 +42,7 @@ wharf::Compression compression_of(const WireCase& given) {
 std::string line_of(const Agreement& agreement) {
   const auto end = [](unsigned bits, bool keeps) { return std::to_string(bits) + (keeps ? " kept" : " forgotten"); };
   return "deflate server " + end(agreement.server_window_bits, agreement.server_keeps_context) + ", client " +
-         end(agreement.client_window_bits, agreement.client_keeps_context);
+         end(agreement.client_window_bits, agreement.client_keeps_context) + (agreement.compress_all ? ", every message" : "");
 }
 
 /// The lines of an HTTP head.
@@ -98,6 +98,7 @@ std::vector<std::string> run_client(const WireCase& given, const std::vector<std
   options.host = "server.example.com";
   options.protocols = protocols_of(given);
   options.compression = compression_of(given);
+  if (const std::string memory = setting(given, "memory"); !memory.empty()) options.memory_limit = std::stoull(memory);
   options.random = [](std::span<unsigned char> out) {  // the nonce of RFC 6455 section 1.3
     constexpr std::string_view nonce = "the sample nonce";
     REQUIRE(out.size() == nonce.size());

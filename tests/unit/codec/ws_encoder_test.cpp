@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
 #include <random>
 #include <string>
 #include <string_view>
@@ -180,7 +181,7 @@ TEST_CASE("ws_encoder: what a client masks is what the server reads (5.3)") {
 TEST_CASE("ws_encoder: without an agreement nothing is compressed (5.2)") {
   WsEncoder encoder;
   CHECK_FALSE(is_compressed(encoded(encoder, Opcode::text, WsPart::whole, std::string(1000, 'x'))));
-  CHECK(encoder.settings() == nullptr);
+  CHECK(encoder.compress_from() == std::numeric_limits<std::uint64_t>::max());
 }
 
 TEST_CASE("ws_encoder: the frames of RFC 7692 (7.2.3.1, 7.2.3.2, 7.2.3.6)") {
@@ -218,6 +219,29 @@ TEST_CASE("ws_encoder: a message that does not become shorter goes as it is, unl
   const std::string again = encoded(kept.encoder, Opcode::binary, WsPart::whole, data);
   CHECK(again.size() < 100);
   CHECK(message_of(kept.decoder, again) == data);
+}
+
+TEST_CASE("ws_encoder: a peer that reads compressed messages only gets no other: short, empty, longer by it, in pieces") {
+  for (const DeflateContext context : {DeflateContext::kept, DeflateContext::forgotten}) {
+    for (const auto way : {DeflateChoice::all, DeflateChoice::worthwhile}) {
+      Pair pair(context, 12, 1'000'000);
+      if (way == DeflateChoice::all) pair.encoder.compress_all();
+      else pair.settings.choice = DeflateChoice::all;
+      if (way != DeflateChoice::all) pair.encoder.deflate_with(pair.settings, 12, context);
+      CHECK(pair.encoder.compress_from() == 0);
+      for (const std::size_t size : {0U, 1U, 2U, 31U, 32U, 125U, 126U, 191U, 192U, 5'000U, 70'000U}) {
+        const std::string bytes = encoded(pair.encoder, Opcode::binary, WsPart::whole, noise(size));
+        CHECK(is_compressed(bytes));
+        CHECK(bytes.size() > 2);
+        CHECK(message_of(pair.decoder, bytes) == noise(size));
+      }
+      std::string bytes = encoded(pair.encoder, Opcode::text, WsPart::first, "");
+      CHECK(is_compressed(bytes));
+      bytes += encoded(pair.encoder, Opcode::text, WsPart::next, "a");
+      bytes += encoded(pair.encoder, Opcode::text, WsPart::last, "");
+      CHECK(message_of(pair.decoder, bytes) == "a");
+    }
+  }
 }
 
 TEST_CASE("ws_encoder: messages come out as they went in, with every window, context, whole and in pieces (RFC 7692 7.2)") {

@@ -93,9 +93,8 @@ TEST_CASE("ws_extension: an element that breaks the grammar is left out, its nei
 
 TEST_CASE("ws_extension: the plainest offer") {
   CHECK(answer("permessage-deflate") == "permessage-deflate");
-  CHECK(answer("permessage-deflate", dedicated) == after_name("server_max_window_bits=12"));
-  CHECK(answer("permessage-deflate", shared) ==
-        after_name("server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12"));
+  CHECK(answer("permessage-deflate", dedicated) == "permessage-deflate");
+  CHECK(answer("permessage-deflate", shared) == after_name("client_no_context_takeover"));
 }
 
 TEST_CASE("ws_extension: what browsers offer") {
@@ -105,7 +104,42 @@ TEST_CASE("ws_extension: what browsers offer") {
   CHECK(agreement->client_max_window_bits == 12);
   CHECK_FALSE(agreement->server_no_context_takeover);
   CHECK_FALSE(agreement->client_no_context_takeover);
-  CHECK(deflate_answer(*agreement) == after_name("server_max_window_bits=12; client_max_window_bits=12"));
+  CHECK(deflate_answer(*agreement) == after_name("client_max_window_bits=12"));
+}
+
+TEST_CASE("ws_extension: what the server does unasked it does without a word, as some clients fail at an answer that says it") {
+  const auto agreement = accept_deflate({"permessage-deflate"}, shared);
+  REQUIRE(agreement);
+  CHECK(agreement->server_max_window_bits == 12);
+  CHECK(agreement->server_no_context_takeover);
+  for (const DeflateWish& wish : {shared, dedicated}) {
+    CHECK(answer("permessage-deflate", wish).find("server_") == std::string::npos);
+    CHECK(answer(after_name("client_max_window_bits"), wish).find("server_") == std::string::npos);
+    CHECK(answer(after_name("client_no_context_takeover"), wish).find("server_") == std::string::npos);
+  }
+  CHECK(answer(after_name("server_no_context_takeover; client_no_context_takeover"), shared) ==
+        after_name("server_no_context_takeover; client_no_context_takeover"));
+}
+
+TEST_CASE("ws_extension: clients with libwebsockets are told by their offer: before 4.4 they read compressed messages only") {
+  const auto is_told = [](std::string_view offer) { return accept_deflate({offer}, shared)->reads_compressed_only; };
+  CHECK(is_told("permessage-deflate; client_no_context_takeover; client_max_window_bits"));
+  CHECK(is_told("permessage-deflate; client_no_context_takeover"));
+  CHECK_FALSE(is_told("permessage-deflate"));
+  CHECK_FALSE(is_told("permessage-deflate; client_max_window_bits"));
+  CHECK_FALSE(is_told("permessage-deflate; client_no_context_takeover; client_max_window_bits=15"));
+  CHECK_FALSE(is_told("permessage-deflate; server_no_context_takeover; client_no_context_takeover"));
+  CHECK_FALSE(is_told("permessage-deflate; client_no_context_takeover; server_max_window_bits=15"));
+}
+
+TEST_CASE("ws_extension: Netty's client would fail at client_no_context_takeover: declined where no context is kept") {
+  constexpr std::string_view netty = "permessage-deflate;client_max_window_bits,deflate-frame,x-webkit-deflate-frame";
+  CHECK(answer(netty, shared) == "none");
+  CHECK(answer(netty, dedicated) == after_name("client_max_window_bits=12"));
+  CHECK(answer(Fields{"deflate-frame", "permessage-deflate"}, shared) == "none");
+  CHECK(answer("deflate-frame, permessage-deflate; client_no_context_takeover", shared) ==
+        after_name("client_no_context_takeover"));
+  CHECK(answer("x-webkit-deflate-frame, permessage-deflate", shared) == after_name("client_no_context_takeover"));
 }
 
 TEST_CASE("ws_extension: no offer, no answer") {
@@ -193,11 +227,23 @@ TEST_CASE("ws_extension: thousands of elements are read in no time") {
 
 // ---- the client ----
 
-TEST_CASE("ws_extension: a client's offer") {
-  CHECK(deflate_offer(widest) == after_name("client_max_window_bits"));
-  CHECK(deflate_offer(dedicated) == after_name("server_max_window_bits=12; client_max_window_bits"));
-  CHECK(deflate_offer(shared) ==
-        after_name("server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12; client_max_window_bits"));
+TEST_CASE("ws_extension: a client's offer is what it would like, and then anything") {
+  CHECK(deflate_offer(widest) == after_name("client_max_window_bits, permessage-deflate"));
+  CHECK(deflate_offer(dedicated) == after_name("server_max_window_bits=12; client_max_window_bits, permessage-deflate"));
+  CHECK(deflate_offer(shared) == after_name("server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12; "
+                                            "client_max_window_bits, permessage-deflate"));
+}
+
+TEST_CASE("ws_extension: a client that can not inflate the largest window does not offer it") {
+  constexpr DeflateWish some{.context = Context::dedicated, .window_bits = 12, .largest_window_bits = 14};
+  constexpr DeflateWish less{.context = Context::dedicated, .window_bits = 12, .largest_window_bits = 9};
+  CHECK(deflate_offer(some) == after_name("server_max_window_bits=12; client_max_window_bits"));
+  CHECK(deflate_offer(less) == after_name("server_max_window_bits=9; client_max_window_bits"));
+  CHECK(fits(after_name("server_max_window_bits=14"), some));
+  CHECK_FALSE(fits(after_name("server_max_window_bits=15"), some));
+  CHECK_FALSE(fits("permessage-deflate", some));
+  CHECK(fits(after_name("server_max_window_bits=9"), less));
+  CHECK_FALSE(fits(after_name("server_max_window_bits=10"), less));
 }
 
 TEST_CASE("ws_extension: every wish of a client meets every wish of a server") {
@@ -210,13 +256,13 @@ TEST_CASE("ws_extension: every wish of a client meets every wish of a server") {
           REQUIRE(at_server);
           const auto at_client = read_deflate_answer({deflate_answer(*at_server)}, client);
           REQUIRE(at_client);
-          CHECK(at_client->server_max_window_bits == at_server->server_max_window_bits);
-          CHECK(at_client->server_max_window_bits == std::min(our_bits, their_bits));
+          CHECK(at_server->server_max_window_bits == std::min(our_bits, their_bits));
+          CHECK(at_client->server_max_window_bits == (our_bits < 15 ? at_server->server_max_window_bits : 15));
           CHECK(at_client->client_max_window_bits == std::min(our_bits, their_bits));
           CHECK(at_client->client_max_window_bits <= at_server->client_max_window_bits);
           const bool without = ours == Context::shared || theirs == Context::shared;
-          CHECK(at_client->server_no_context_takeover == without);
           CHECK(at_client->client_no_context_takeover == without);
+          CHECK(at_client->server_no_context_takeover == (ours == Context::shared));  // else the server does it without a word
         }
       }
     }
@@ -240,11 +286,19 @@ TEST_CASE("ws_extension: an answer narrows what was offered") {
   CHECK(read_deflate_answer({"", "permessage-deflate"}, widest));
 }
 
+TEST_CASE("ws_extension: a server may agree to less than the client would like") {
+  const auto plain = read_deflate_answer({"permessage-deflate"}, shared);
+  REQUIRE(plain);
+  CHECK_FALSE(plain->server_no_context_takeover);
+  CHECK(plain->client_no_context_takeover);
+  CHECK(plain->server_max_window_bits == 15);
+  CHECK(plain->client_max_window_bits == 12);
+  CHECK(fits(after_name("server_max_window_bits=13"), dedicated));
+  CHECK(fits(after_name("server_max_window_bits=12"), shared));
+  CHECK(fits(after_name("server_no_context_takeover; client_no_context_takeover"), shared));  // Go's
+}
+
 TEST_CASE("ws_extension: an answer that does not fit the offer fails the handshake") {
-  CHECK_FALSE(fits("permessage-deflate", dedicated));  // says nothing of the window that was asked for
-  CHECK_FALSE(fits(after_name("server_max_window_bits=13"), dedicated));
-  CHECK_FALSE(fits(after_name("server_max_window_bits=12"), shared));  // context was not to be kept
-  CHECK(fits(after_name("server_max_window_bits=12; server_no_context_takeover"), shared));
   for (const char* field :
        {"", ",", "foo", "permessage-deflate, foo", "foo, permessage-deflate", "permessage-deflate, permessage-deflate", "@",
         "permessage-deflate, @", "permessage-deflate;", "permessage-deflate; client_max_window_bits", "permessage-deflate; unknown",

@@ -283,6 +283,7 @@ TEST_CASE("row list: a value out of its range is refused with the range") {
       {&wharf_row::compression_window_bits, 16, "compression_window_bits is 16; it is 8 to 15, or 0 for the default"},
       {&wharf_row::compression_memory_level, 10, "compression_memory_level is 10; it is 1 to 9, or 0 for the default"},
       {&wharf_row::compression_level, 10, "compression_level is 10; it is 1 to 9, or 0 for the default"},
+      {&wharf_row::compress_messages, 3, "compress_messages is 3; it is 1 to 2, or 0 for the default"},
   };
   RowList rows;
   for (const Wrong& wrong : wrongs) {
@@ -341,6 +342,28 @@ TEST_CASE("protocol table: compression is the row's, or else the server's, or el
   CHECK_FALSE(protocol(**without, "plain")->deflate_wish);
 }
 
+TEST_CASE("protocol table: whether all messages are compressed is the row's choice, or else the server's, or else not") {
+  RowList rows;
+  for (const auto& [name, choice] :
+       {std::pair("plain", WHARF_COMPRESS_DEFAULT), {"few", WHARF_COMPRESS_WORTHWHILE}, {"all", WHARF_COMPRESS_ALL}}) {
+    wharf_row row = plain_row(name);
+    row.compress_messages = choice;
+    REQUIRE_FALSE(rows.add(row));
+  }
+  TestHome home;
+  session::WsLimits limits;
+  const auto chosen = [&](std::string_view name) {
+    const auto table = ProtocolTable::start(rows, {}, limits, home.home);
+    REQUIRE(table);
+    return (*table)->select(std::span(&name, 1))->deflate_settings.choice;
+  };
+  CHECK(chosen("plain") == codec::DeflateChoice::worthwhile);
+  CHECK(chosen("all") == codec::DeflateChoice::all);
+  limits.compression.messages = Compression::Messages::all;
+  CHECK(chosen("plain") == codec::DeflateChoice::all);
+  CHECK(chosen("few") == codec::DeflateChoice::worthwhile);
+}
+
 TEST_CASE("compression of a server: a number out of its range is refused with the range") {
   using Context = Compression::Context;
   CHECK_FALSE(check_compression({}));
@@ -353,4 +376,7 @@ TEST_CASE("compression of a server: a number out of its range is refused with th
         "ServerOptions::compression: level is 10; it is 1 to 9, or 0 for the default");
   CHECK(check_compression({static_cast<Context>(7), 0, 0, 0, 0}).message ==
         "ServerOptions::compression: context is 7; it is 1 to 3, or 0 for the default");
+  Compression wrong;
+  wrong.messages = static_cast<Compression::Messages>(3);
+  CHECK(check_compression(wrong).message == "ServerOptions::compression: messages is 3; it is 1 to 2, or 0 for the default");
 }

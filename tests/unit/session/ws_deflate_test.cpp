@@ -90,6 +90,37 @@ TEST_CASE("ws deflate: a threshold below the short way's size is honoured") {
   CHECK(static_cast<unsigned char>(bytes[11]) == 0xC1);
 }
 
+TEST_CASE("ws deflate: a client that offers what libwebsockets does gets every message compressed, on every way out") {
+  for (codec::DeflateAgreement agreement : {shared(), dedicated()}) {
+    agreement.reads_compressed_only = true;
+    DeflateBench bench(agreement);
+    const auto all = [](wharf_peer* peer) {
+      for (const char* message : {"", "short", "a"}) send_text(peer, message);
+      send_text(peer, std::string(40, 'x'));
+      send_part(peer, WHARF_TEXT, WHARF_FIRST, "ab");
+      send_part(peer, WHARF_TEXT, WHARF_LAST, "");
+    };
+    const auto check = [&bench] {
+      const std::string bytes = bench.clients[0].link->take();
+      std::size_t at = 0;
+      for (const unsigned first : {0xC1U, 0xC1U, 0xC1U, 0xC1U, 0x41U, 0x80U}) {
+        REQUIRE(at + 1 < bytes.size());
+        CHECK(static_cast<unsigned char>(bytes[at]) == first);
+        at += 2U + static_cast<unsigned char>(bytes[at + 1]);
+      }
+      CHECK(at == bytes.size());
+      CHECK(bench.clients[0].reader.read(bytes) ==
+            Words{"text ", "text short", "text a", "text " + std::string(40, 'x'), "text ab"});
+    };
+    all(bench.peer());
+    bench.run();
+    check();
+    bench.story.on_message = all;
+    bench.clients[0].send(text("go"));
+    check();
+  }
+}
+
 TEST_CASE("ws deflate: with a context kept, a message that came before makes the next one small") {
   std::string json = "{";
   for (int i = 0; i < 40; ++i) json += "\"field" + std::to_string(i * 7919) + "\":" + std::to_string(i * 104729) + ",";
