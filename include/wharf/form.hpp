@@ -25,7 +25,9 @@
 #include <utility>
 #include <vector>
 
-namespace wharf {
+#include "wharf/hidden.hpp"
+
+namespace WHARF_HIDDEN wharf {
 
 /// How many names and values are kept; what they hold in bytes is bounded by the text that they come from.
 struct ParameterLimits {

@@ -38,9 +38,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "wharf/hidden.hpp"
 #include "wharf/request.hpp"
 
-namespace wharf {
+namespace WHARF_HIDDEN wharf {
 
 template <class T>
 class ExchangeHandle;

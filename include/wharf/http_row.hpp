@@ -9,13 +9,16 @@
 #include <type_traits>
 #include <utility>
 
+#include "wharf/hidden.hpp"
 #include "wharf/http.hpp"
 
 // Authors' classes are aggregates whose further members need no initializer.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-namespace wharf::detail {
+namespace WHARF_HIDDEN wharf {
+
+namespace detail {
 
 /// What an author's class is made from: {Handle, Shared&}, {Handle}, or {}.
 template <class T, class Shared, class Handle>
@@ -34,10 +37,10 @@ struct ResponderNames {
 template <class T>
 struct WithResponderNames : T, ResponderNames {};
 
-#define WHARF_DETAIL_RESPONDER_HAS(name)                   \
-  template <class T>                                       \
-  inline constexpr bool responder_has_##name = !requires { \
-    &WithResponderNames<T>::name;                          \
+#define WHARF_DETAIL_RESPONDER_HAS(name)                                \
+  template <class T>                                                    \
+  WHARF_HIDDEN inline constexpr bool responder_has_##name = !requires { \
+    &WithResponderNames<T>::name;                                       \
   };
 WHARF_DETAIL_RESPONDER_HAS(request)
 WHARF_DETAIL_RESPONDER_HAS(body)
@@ -170,10 +173,10 @@ struct PipeNames {
 template <class T>
 struct WithPipeNames : T, PipeNames {};
 
-#define WHARF_DETAIL_PIPE_HAS(name)                   \
-  template <class T>                                  \
-  inline constexpr bool pipe_has_##name = !requires { \
-    &WithPipeNames<T>::name;                          \
+#define WHARF_DETAIL_PIPE_HAS(name)                                \
+  template <class T>                                               \
+  WHARF_HIDDEN inline constexpr bool pipe_has_##name = !requires { \
+    &WithPipeNames<T>::name;                                       \
   };
 WHARF_DETAIL_PIPE_HAS(data)
 WHARF_DETAIL_PIPE_HAS(ended)
@@ -260,16 +263,16 @@ struct PipeRow {
   }
 };
 
-}  // namespace wharf::detail
+template <class T, class... Arguments>
+WHARF_HIDDEN inline constexpr wharf_raw pipe_row = PipeRow<T, Arguments...>::make();
 
-namespace wharf {
+}  // namespace detail
 
 template <class T, class... Arguments>
 bool Exchange::upgrade(const char* token, Arguments&&... arguments) const {
   using Row = detail::PipeRow<T, Arguments...>;
-  static constexpr wharf_raw raw = Row::make();
   typename Row::Tuple tuple(std::forward<Arguments>(arguments)...);
-  return http().upgrade(exchange_, token, &raw, &tuple) == 0;
+  return http().upgrade(exchange_, token, &detail::pipe_row<T, Arguments...>, &tuple) == 0;
 }
 
 }  // namespace wharf

@@ -27,9 +27,10 @@
 #include <utility>
 
 #include "wharf/form.hpp"
+#include "wharf/hidden.hpp"
 #include "wharf/multipart_head.hpp"
 
-namespace wharf {
+namespace WHARF_HIDDEN wharf {
 
 namespace detail::multipart {
 

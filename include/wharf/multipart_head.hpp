@@ -11,8 +11,9 @@
 #include <utility>
 
 #include "wharf/form.hpp"
+#include "wharf/hidden.hpp"
 
-namespace wharf {
+namespace WHARF_HIDDEN wharf {
 
 /// Bytes and counts that a body may take. Each is inclusive: exactly so much still passes.
 struct MultipartLimits {

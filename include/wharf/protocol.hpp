@@ -41,13 +41,14 @@
 #include <utility>
 
 #include "wharf/abi.h"
+#include "wharf/hidden.hpp"
 #include "wharf/http.hpp"     // IWYU pragma: export
 #include "wharf/request.hpp"  // IWYU pragma: export
 
-namespace wharf {
+namespace WHARF_HIDDEN wharf {
 
 /// How a protocol's messages are compressed where the client offers permessage-deflate (RFC 7692). docs/compression.md has the costs.
-struct Compression {
+struct WHARF_VISIBLE Compression {
   enum class Context {
     standard = WHARF_COMPRESSION_DEFAULT,    ///< what the server was told; shared if nothing
     off = WHARF_COMPRESSION_OFF,             ///< the extension is declined
@@ -209,10 +210,10 @@ struct Names {
 template <class T>
 struct WithNames : T, Names {};
 
-#define WHARF_DETAIL_HAS(name)                   \
-  template <class T>                             \
-  inline constexpr bool has_##name = !requires { \
-    &WithNames<T>::name;                         \
+#define WHARF_DETAIL_HAS(name)                                \
+  template <class T>                                          \
+  WHARF_HIDDEN inline constexpr bool has_##name = !requires { \
+    &WithNames<T>::name;                                      \
   };
 WHARF_DETAIL_HAS(message)
 WHARF_DETAIL_HAS(opened)
@@ -238,10 +239,10 @@ struct SharedOf<T> {
 
 /// WebSocket clients can have a conversation with it.
 template <class T>
-inline constexpr bool converses = has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>;
+WHARF_HIDDEN inline constexpr bool converses = has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>;
 /// It answers HTTP requests.
 template <class T>
-inline constexpr bool responds = has_request<T> || HasResponder<T>;
+WHARF_HIDDEN inline constexpr bool responds = has_request<T> || HasResponder<T>;
 
 /// Every member that T has under a known name must be callable as that name is called.
 template <class T>
@@ -409,7 +410,7 @@ template <HasResponder T>
 struct HttpRowOf<T> : ResponderRow<T, typename SharedOf<T>::type> {};
 
 template <class T>
-inline constexpr wharf_http_row http_row = HttpRowOf<T>::make();
+WHARF_HIDDEN inline constexpr wharf_http_row http_row = HttpRowOf<T>::make();
 
 }  // namespace detail
 

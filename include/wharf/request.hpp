@@ -11,8 +11,9 @@
 #include <string_view>
 
 #include "wharf/abi.h"
+#include "wharf/hidden.hpp"
 
-namespace wharf {
+namespace WHARF_HIDDEN wharf {
 
 /// What a message is (RFC 6455 section 5.6).
 enum class Kind { text = WHARF_TEXT, binary = WHARF_BINARY };

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "wharf/hidden.hpp"
 #include "wharf/server.hpp"
 
 namespace wharf::testing {
@@ -29,20 +30,20 @@ struct HarnessState;
 }  // namespace detail
 
 /// A whole message that a client received.
-struct Message {
+struct WHARF_HIDDEN Message {
   Kind kind;
   std::string data;
   friend bool operator==(const Message&, const Message&) = default;
 };
 
 /// How a conversation ended, as the client saw it.
-struct Close {
+struct WHARF_HIDDEN Close {
   std::uint16_t code;  ///< 1005: a close frame without a code; 1006: no close frame at all
   std::string reason;
   friend bool operator==(const Close&, const Close&) = default;
 };
 
-struct ConnectOptions {
+struct WHARF_HIDDEN ConnectOptions {
   std::string target = "/";                                 ///< path and query
   std::vector<std::pair<std::string, std::string>> fields;  ///< sent with the request
 };
