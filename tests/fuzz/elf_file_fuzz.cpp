@@ -1,0 +1,47 @@
+#include "codec/elf_file.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+
+// Input: a file. What is accepted lies in it, a longer file of the same beginning is accepted too, and one that is cut before the end of
+// the segments is not.
+
+namespace {
+
+using namespace wharf::codec;
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "broken promise: %s\n", what);
+  std::abort();
+}
+
+/// Where the segments of the file end; 0: it is refused. As many of its bytes are there as `size` says.
+std::uint64_t checked(std::span<const char> file, std::uint64_t size) {
+  const auto table = find_segments(file.first(std::min(file.size(), elf_head_size)), size);
+  if (!table) return require(!message(table.error()).empty(), "a fault has a message"), 0;
+  require(table->size > 0 && table->offset <= size && table->size <= size - table->offset, "the list lies in the file");
+  if (table->offset > file.size() || table->size > file.size() - table->offset) return 0;
+  const auto end = check_segments(file.subspan(static_cast<std::size_t>(table->offset), table->size), size);
+  if (!end) return require(!message(end.error()).empty(), "a fault has a message"), 0;
+  require(*end > 0 && *end <= size, "the segments lie in the file");
+  return *end;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::span<const char> file(reinterpret_cast<const char*>(data), size);
+  const std::uint64_t end = checked(file, size);
+  if (end == 0) return 0;
+  require(checked(file, UINT64_MAX) == end, "a longer file is accepted");
+  require(checked(file, end - 1) == 0, "a file that is cut short is refused");
+  if (end >= elf_head_size)
+    require(checked(file.first(static_cast<std::size_t>(end)), end) <= end, "what lies behind does not matter");
+  return 0;
+}
