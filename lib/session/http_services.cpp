@@ -100,7 +100,7 @@ int post(wharf_handle handle, wharf_exchange_task task, void* argument) {
   return Handles::post(handle, run) ? 1 : 0;
 }
 int upgrade(wharf_exchange* exchange, const char* token, const wharf_raw* raw, void* argument) {
-  return sheltered(row(exchange), 1, [&] { return row(exchange).upgrade(token, *raw, argument) ? 0 : 1; });
+  return sheltered(row(exchange), 1, [&] { return row(exchange).upgrade(token, raw, argument) ? 0 : 1; });
 }
 
 // ---- Pipes ----
@@ -131,7 +131,10 @@ std::uint64_t read(const std::atomic<std::uint64_t>& count) { return count.load(
 
 /// As much of it as the caller's header knows.
 template <class Struct>
-void hand_over(Struct& given, Struct filled) {
+void hand_over(const wharf_scope* scope, Struct& given, Struct filled) {
+  if (given.size < sizeof given.size)
+    return protocol(scope).home.log.error(protocol(scope).row.name, ": statistics of ", given.size,
+                                          " bytes were asked for; set size to that of the struct");
   filled.size = given.size;
   std::memcpy(&given, &filled, std::min(given.size, sizeof(Struct)));
 }
@@ -147,7 +150,7 @@ void server_statistics(const wharf_scope* scope, wharf_server_statistics* statis
     sum.rows = all->row_names.size();
     sum.uptime = static_cast<std::uint64_t>((protocol(scope).home.now() - all->since).count());
   }
-  hand_over(*statistics, sum);
+  hand_over(scope, *statistics, sum);
 }
 
 int row_statistics(const wharf_scope* scope, size_t index, wharf_row_statistics* statistics) {
@@ -160,7 +163,7 @@ int row_statistics(const wharf_scope* scope, size_t index, wharf_row_statistics*
     sum.opened += read(loop.rows[index].opened);
     sum.exchanges += read(loop.rows[index].exchanges);
   }
-  hand_over(*statistics, sum);
+  hand_over(scope, *statistics, sum);
   return 0;
 }
 

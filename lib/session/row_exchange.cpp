@@ -228,8 +228,14 @@ std::size_t RowExchange::buffered() const { return over_ ? 0 : exchange_->link()
 wharf_handle RowExchange::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_exchange*>(this), state()); }
 
 /// RFC 9110 section 7.8.
-bool RowExchange::upgrade(std::string_view token, const wharf_raw& raw, void* argument) {
+bool RowExchange::upgrade(std::string_view token, const wharf_raw* raw, void* argument) {
   if (!may_answer()) return false;
+  constexpr std::size_t least = offsetof(wharf_raw, destroy) + sizeof raw->destroy;
+  if (raw == nullptr || raw->size < least) {
+    protocol_.home.log.error(protocol_.row.name, ": upgrade: a wharf_raw of ", raw != nullptr ? raw->size : 0,
+                             " bytes; set its size to sizeof(wharf_raw)");
+    return false;
+  }
   const codec::RequestHead& head = exchange_->request();
   const bool asked = head.has_token("Upgrade", token) && head.has_token("Connection", "upgrade");
   if (!asked || !base::is_token(token.substr(0, token.find('/'))) || head.version != codec::HttpVersion::http11 ||
@@ -237,7 +243,7 @@ bool RowExchange::upgrade(std::string_view token, const wharf_raw& raw, void* ar
     return false;
   Link& link = exchange_->link();
   exchange_->tunnel(token, fields_);
-  link.become(Raw::open(link, protocol_, raw, argument));
+  link.become(Raw::open(link, protocol_, *raw, argument));
   return true;
 }
 

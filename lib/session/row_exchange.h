@@ -45,7 +45,7 @@ class RowExchange final : public Responder, public wharf_exchange {
   void resume_body();
   void answer_within(base::Time time);
   void tick_every(base::Time period);
-  bool upgrade(std::string_view token, const wharf_raw& raw, void* argument);
+  bool upgrade(std::string_view token, const wharf_raw* raw, void* argument);
   [[nodiscard]] std::size_t buffered() const;
   wharf_handle handle();
   [[nodiscard]] Protocol& protocol() const { return protocol_; }

@@ -51,6 +51,16 @@ struct Upgrader {
   }
 };
 
+/// Upgrades to what it is told, as a plugin in C might.
+struct CUpgrader {
+  static inline const wharf_raw* raw = nullptr;
+  static int request(void* /*state*/, void* /*shared*/, wharf_exchange* exchange) {
+    const wharf_http_services& http = *exchange->services->http;
+    if (http.upgrade(exchange, "lines/1", raw, nullptr) != 0) http.respond(exchange, 426, nullptr, 0);
+    return 0;
+  }
+};
+
 constexpr std::string_view wish = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: other, lines/1\r\nConnection: keep-alive, Upgrade\r\n\r\n";
 
 struct RawBench : H1Bench {
@@ -161,6 +171,32 @@ TEST_CASE("raw: a peer that does not read is not read from, and drained follows"
   bench.link.set_window(session::MemoryLink::unlimited);
   bench.link.run();
   CHECK(bench.story == Story{"data " + std::string(30, 'x'), "drained", "data more"});
+}
+
+TEST_CASE("raw: the size of a wharf_raw was not looked at, and what lay behind it was taken for callbacks") {
+  RawBench bench;
+  bench.protocol.http = {};
+  bench.protocol.http.size = sizeof(wharf_http_row);
+  bench.protocol.http.request = CUpgrader::request;
+  const std::string start = "upgrader: upgrade: a wharf_raw of ";
+  const std::string advice = " bytes; set its size to sizeof(wharf_raw)";
+  wharf_raw raw{};
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, sizeof(wharf_raw) - 1}) {
+    raw.size = size;
+    CUpgrader::raw = &raw;
+    bench.link.receive(wish);
+    CHECK(bench.link.take().starts_with("HTTP/1.1 426 "));
+    CHECK(bench.log_lines.back() == start + std::to_string(size) + advice);
+  }
+  CUpgrader::raw = nullptr;
+  bench.link.receive(wish);
+  CHECK(bench.link.take().starts_with("HTTP/1.1 426 "));
+  CHECK(bench.log_lines.back() == start + "0" + advice);
+  raw.size = sizeof(wharf_raw) + 100;  // of a newer header
+  CUpgrader::raw = &raw;
+  bench.link.receive(wish);
+  CHECK(bench.link.take().starts_with("HTTP/1.1 101 "));
+  CHECK(bench.log_lines.size() == 4);
 }
 
 TEST_CASE("raw: ticks, a pause, and the limit of idleness") {
