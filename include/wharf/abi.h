@@ -5,7 +5,8 @@
  *
  * Rules that hold for everything here:
  * - Structs that cross the boundary start with their size, and later versions only append fields: a plugin built against an older
- *   header loads in a newer server. WHARF_ABI_NUMBER changes only when that promise has to be broken.
+ *   header loads in a newer server. WHARF_ABI_NUMBER changes only when that promise has to be broken. WHARF_ABI_MINOR grows with every
+ *   field or service that is appended; a server refuses a plugin that needs a newer one than its own.
  * - Every callback runs on the thread of the loop that its peer belongs to, never inside another callback, and must not block.
  * - Handles (wharf_peer and the like) are lent. Nothing here takes ownership of memory; texts are copied or used before the call returns.
  * - Except for `post`, services may only be called on the loop's own thread.
@@ -22,6 +23,19 @@ extern "C" {
 #endif
 
 #define WHARF_ABI_NUMBER 1u
+
+/* Who appends to a struct here or in abi_http.h adds one, and says "Since 1.N." at what was appended, N being the new number. What was there
+ * before 1.1 says nothing. No two changes share a number, also between releases. */
+#define WHARF_ABI_MINOR 1u
+
+/* The oldest minor number that a plugin works with. A plugin that can do without what came later defines a smaller number before it
+ * includes this header, and asks WHARF_HAS before it uses any of that. */
+#ifndef WHARF_ABI_LEAST
+#define WHARF_ABI_LEAST WHARF_ABI_MINOR
+#endif
+
+/* Whether a struct that the other side made is long enough to have that member: WHARF_HAS(peer->services, resume) */
+#define WHARF_HAS(pointer, member) ((pointer)->size >= (size_t)((const char*)(&(pointer)->member + 1) - (const char*)(pointer)))
 
 /* What a WebSocket message is (RFC 6455 section 5.6). Text is valid UTF-8, received and sent. */
 typedef enum wharf_kind { WHARF_TEXT = 1, WHARF_BINARY = 2 } wharf_kind;
@@ -93,7 +107,7 @@ typedef struct wharf_handle {
 /* Runs on the peer's loop with the peer and its session state; with both NULL when the peer is gone, so that `argument` can be freed. */
 typedef void (*wharf_task)(wharf_peer* peer, void* state, void* argument);
 
-/* What the server does for a row. Check `size` before you use a field that your header marks as newer than ABI 1.0. */
+/* What the server does for a row. It is there up to the minor number that your plugin says it needs; see WHARF_HAS for what is newer. */
 struct wharf_services {
   size_t size;
 
@@ -245,6 +259,10 @@ typedef struct wharf_plugin {
   uint32_t row_count;
   size_t size;                  /* sizeof(wharf_plugin) */
   const wharf_row* const* rows; /* row_count of them; live as long as the plugin */
+  /* Since 1.1; a plugin without them was built for 1.0. WHARF_ABI_MINOR of the header it was built against, and WHARF_ABI_LEAST: a server
+   * with a smaller number refuses it. */
+  uint32_t minor;
+  uint32_t least_minor;
 } wharf_plugin;
 
 #if defined(__GNUC__)
@@ -266,7 +284,8 @@ typedef struct wharf_plugin {
 #endif
 #define WHARF_PLUGIN(rows)                                              \
   WHARF_C_LINKAGE WHARF_VISIBLE const wharf_plugin WHARF_PLUGIN_SYMBOL; \
-  const wharf_plugin WHARF_PLUGIN_SYMBOL = {WHARF_ABI_NUMBER, sizeof(rows) / sizeof((rows)[0]), sizeof(wharf_plugin), rows};
+  const wharf_plugin WHARF_PLUGIN_SYMBOL = {                            \
+      WHARF_ABI_NUMBER, sizeof(rows) / sizeof((rows)[0]), sizeof(wharf_plugin), rows, WHARF_ABI_MINOR, WHARF_ABI_LEAST};
 
 #ifdef __cplusplus
 }

@@ -74,7 +74,7 @@ typedef struct wharf_server_statistics {
   uint64_t rows;        /* how many rows there are */
 } wharf_server_statistics;
 
-/* What the server does for rows that speak HTTP. Check `size` before you use a field that your header marks as newer than ABI 1.0. */
+/* What the server does for rows that speak HTTP. It is there up to the minor number that your plugin says it needs, like wharf_services. */
 struct wharf_http_services {
   size_t size;
 

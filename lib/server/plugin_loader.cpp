@@ -28,6 +28,8 @@ struct Unload {
   void operator()(void* library) const { dlclose(library); }
 };
 
+std::string abi_text(std::uint32_t minor) { return std::to_string(WHARF_ABI_NUMBER) + "." + std::to_string(minor); }
+
 }  // namespace
 
 std::string check_plugin(const wharf_plugin& plugin) {
@@ -35,6 +37,12 @@ std::string check_plugin(const wharf_plugin& plugin) {
     return "it was built for ABI " + std::to_string(plugin.abi) + ", this server has ABI " + std::to_string(WHARF_ABI_NUMBER) +
            "; rebuild it against the installed headers";
   if (plugin.size < offsetof(wharf_plugin, rows) + sizeof plugin.rows) return "its wharf_plugin_export is too small";
+  // ABI 1.0 had no minor number.
+  const std::uint32_t least =
+      plugin.size >= offsetof(wharf_plugin, least_minor) + sizeof plugin.least_minor ? plugin.least_minor : 0;
+  if (least > WHARF_ABI_MINOR)
+    return "it needs ABI " + abi_text(least) + ", this server has ABI " + abi_text(WHARF_ABI_MINOR) +
+           "; update the server, or build the plugin against the server's headers";
   if (plugin.row_count == 0 || plugin.rows == nullptr) return "it lists no protocol rows";
   return {};
 }

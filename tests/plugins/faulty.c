@@ -35,6 +35,12 @@ static const wharf_row* const rows[] = {&row};
 #ifndef COUNT
 #define COUNT (sizeof rows / sizeof rows[0])
 #endif
+#ifndef MINOR
+#define MINOR WHARF_ABI_MINOR
+#endif
+#ifndef LEAST
+#define LEAST WHARF_ABI_LEAST
+#endif
 extern WHARF_VISIBLE const wharf_plugin wharf_plugin_export;
-const wharf_plugin wharf_plugin_export = {ABI, COUNT, SIZE, rows};
+const wharf_plugin wharf_plugin_export = {ABI, COUNT, SIZE, rows, MINOR, LEAST};
 #endif

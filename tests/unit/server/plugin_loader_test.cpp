@@ -76,12 +76,23 @@ TEST_CASE("plugin loader: plugins with a fault") {
   CHECK(loading.reason(plugin_file("unresolved")) == "it cannot be loaded: undefined symbol: nobody_defines_this");
   CHECK(loading.reason(plugin_file("other_abi")) ==
         "it was built for ABI 2, this server has ABI 1; rebuild it against the installed headers");
+  CHECK(loading.reason(plugin_file("newer")) == "it needs ABI 1." + std::to_string(WHARF_ABI_MINOR + 1) +
+                                                    ", this server has ABI 1." + std::to_string(WHARF_ABI_MINOR) +
+                                                    "; update the server, or build the plugin against the server's headers");
   CHECK(loading.reason(plugin_file("too_small")) == "its wharf_plugin_export is too small");
   CHECK(loading.reason(plugin_file("no_rows")) == "it lists no protocol rows");
   CHECK(loading.reason(plugin_file("null_row")) == "a protocol row is missing");
   CHECK(loading.reason(plugin_file("reserved")) == "protocol name 'http' is reserved: HTTP is protocol zero");
   CHECK(loading.reason(plugin_file("not_token")).starts_with("protocol name 'two words' is not a token"));
   CHECK(loading.reason(plugin_file("twins")) == "protocol 'twin' is already in the table");
+  CHECK(loading.lines.empty());
+}
+
+TEST_CASE("plugin loader: of another minor version: one that can do without what is newer, and one without a minor number") {
+  Loading loading;
+  CHECK_FALSE(loading.server.load_plugin(plugin_file("newer_modest")));
+  CHECK_FALSE(loading.server.load_plugin(plugin_file("older")));
+  CHECK(loading.server.protocols() == std::vector<std::string>{"modest", "older"});
   CHECK(loading.lines.empty());
 }
 

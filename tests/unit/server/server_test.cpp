@@ -131,7 +131,7 @@ TEST_CASE("server: faults in rows and plugins are errors, and leave the table as
   CHECK(server.add(protocol<Stopper>("a b")).message.find("not a token") != std::string::npos);
   const Protocol rows[] = {protocol<Stopper>("two"), protocol<Stopper>("one")};
   const auto pointers = detail::pointers_to(rows);
-  const wharf_plugin plugin{WHARF_ABI_NUMBER, 2, sizeof(wharf_plugin), pointers.rows};
+  const wharf_plugin plugin{WHARF_ABI_NUMBER, 2, sizeof(wharf_plugin), pointers.rows, WHARF_ABI_MINOR, WHARF_ABI_LEAST};
   CHECK(server.add(plugin).message == "protocol 'one' is already in the table");
   CHECK(server.protocols() == std::vector<std::string>{"one"});
   CHECK(log.lines.empty());
@@ -142,9 +142,10 @@ TEST_CASE("server: a built-in plugin of another ABI is refused as a loaded one i
   Server server(options(log));
   const Protocol rows[] = {protocol<Stopper>("two")};
   const auto pointers = detail::pointers_to(rows);
-  const Error error = server.add(wharf_plugin{WHARF_ABI_NUMBER + 1, 1, sizeof(wharf_plugin), pointers.rows});
+  const Error error =
+      server.add(wharf_plugin{WHARF_ABI_NUMBER + 1, 1, sizeof(wharf_plugin), pointers.rows, WHARF_ABI_MINOR, WHARF_ABI_LEAST});
   CHECK(error.message.find("ABI") != std::string::npos);
-  CHECK(server.add(wharf_plugin{WHARF_ABI_NUMBER, 0, sizeof(wharf_plugin), nullptr}));
+  CHECK(server.add(wharf_plugin{WHARF_ABI_NUMBER, 0, sizeof(wharf_plugin), nullptr, WHARF_ABI_MINOR, WHARF_ABI_LEAST}));
   CHECK(server.protocols().empty());
 }
 
