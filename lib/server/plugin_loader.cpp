@@ -1,13 +1,19 @@
 #include "server/plugin_loader.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <string_view>
 #include <system_error>
+
+#include "codec/elf_file.h"
 
 namespace wharf::server {
 namespace {
@@ -22,6 +28,51 @@ std::string loader_message(const std::string& file) {
   std::string_view text = said != nullptr ? said : "unknown reason";
   if (text.starts_with(file + ": ")) text.remove_prefix(file.size() + 2);
   return std::string(text);
+}
+
+/// A file that is read without waiting: opening a named pipe would wait for its writer.
+class File {
+ public:
+  explicit File(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)) {}
+  ~File() {
+    if (is_open()) close(descriptor_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
+  [[nodiscard]] bool describe(struct stat& facts) const { return fstat(descriptor_, &facts) == 0; }
+  /// As many bytes as there are.
+  [[nodiscard]] std::string read(std::uint64_t offset, std::size_t size) const {
+    std::string bytes(size, '\0');
+    std::size_t have = 0;
+    while (have < size) {
+      const ssize_t got = pread(descriptor_, bytes.data() + have, size - have, static_cast<off_t>(offset + have));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) break;
+      have += static_cast<std::size_t>(got);
+    }
+    bytes.resize(have);
+    return bytes;
+  }
+
+ private:
+  int descriptor_;
+};
+
+/// An empty text, or why the dynamic loader must not be asked: it would wait, or end the process.
+std::string check_file(const std::string& path) {
+  const File file(path);
+  struct stat facts {};
+  if (!file.is_open() || !file.describe(facts)) return {};  // the loader says why
+  if (!S_ISREG(facts.st_mode)) return "it is not a regular file";
+  const auto size = static_cast<std::uint64_t>(facts.st_size);
+  const auto table = codec::find_segments(file.read(0, codec::elf_head_size), size);
+  if (!table) return std::string(message(table.error()));
+  const std::string bytes = file.read(table->offset, table->size);
+  if (bytes.size() < table->size) return std::string(message(codec::ElfFault::cut_short));
+  if (const auto end = codec::check_segments(bytes, size); !end) return std::string(message(end.error()));
+  return {};
 }
 
 struct Unload {
@@ -50,6 +101,8 @@ std::string check_plugin(const wharf_plugin& plugin) {
 base::Result<const wharf_plugin*, Error> load_plugin(const std::string& file) {
   // A name without a slash would be looked for in the system's library folders.
   const std::string path = file.find('/') == std::string::npos ? "./" + file : file;
+  if (const std::string fault = check_file(path); !fault.empty())
+    return base::Failure{refused(file, "it cannot be loaded: " + fault)};
   std::unique_ptr<void, Unload> library(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL));
   if (!library) return base::Failure{refused(file, "it cannot be loaded: " + loader_message(path))};
   const auto* plugin = static_cast<const wharf_plugin*>(dlsym(library.get(), "wharf_plugin_export"));
