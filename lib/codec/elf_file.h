@@ -29,11 +29,12 @@ struct SegmentTable {
 /// The bytes of a file's beginning that find_segments() needs, where the file has so many.
 extern const std::size_t elf_head_size;
 
-/// Reads the head (System V ABI, chapter 4) of a file of `file_size` bytes. The list that it finds lies within the file.
+/// Reads the first bytes of a file of `file_size` bytes: the head of an object file (System V ABI, chapter 4). The list that it finds lies
+/// within the file.
 ///
 /// The dynamic loader looks at the head too, but maps segments without a look at the file's size: the process that touches a page beyond
 /// the end, the loader first of all, ends with SIGBUS.
-base::Result<SegmentTable, ElfFault> find_segments(std::span<const char> head, std::uint64_t file_size);
+base::Result<SegmentTable, ElfFault> find_segments(std::span<const char> bytes, std::uint64_t file_size);
 
 /// Reads the list, all of it. The result is where in the file the last segment ends that is loaded: at most `file_size`.
 base::Result<std::uint64_t, ElfFault> check_segments(std::span<const char> table, std::uint64_t file_size);

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "codec/elf_file.h"
+#include "server/plugin_symbols.h"
 
 namespace wharf::server {
 namespace {
@@ -79,6 +80,8 @@ struct Unload {
   void operator()(void* library) const { dlclose(library); }
 };
 
+constexpr const char* advice = "build it with -fvisibility=hidden (docs/plugin-abi.md)";
+
 std::string abi_text(std::uint32_t minor) { return std::to_string(WHARF_ABI_NUMBER) + "." + std::to_string(minor); }
 
 }  // namespace
@@ -98,7 +101,7 @@ std::string check_plugin(const wharf_plugin& plugin) {
   return {};
 }
 
-base::Result<const wharf_plugin*, Error> load_plugin(const std::string& file) {
+base::Result<LoadedPlugin, Error> load_plugin(const std::string& file) {
   // A name without a slash would be looked for in the system's library folders.
   const std::string path = file.find('/') == std::string::npos ? "./" + file : file;
   if (const std::string fault = check_file(path); !fault.empty())
@@ -109,8 +112,14 @@ base::Result<const wharf_plugin*, Error> load_plugin(const std::string& file) {
   if (plugin == nullptr)
     return base::Failure{refused(file, "it is not a wharf plugin: it exports no symbol wharf_plugin_export (see WHARF_EXPORT)")};
   if (const std::string fault = check_plugin(*plugin); !fault.empty()) return base::Failure{refused(file, fault)};
+  const TakenSymbols taken = taken_symbols(library.get());
+  if (taken.differs)
+    return base::Failure{refused(file, "its variable '" + taken.first + "' has another size than that of '" + taken.from +
+                                           "', which would take its place; " + advice)};
   static_cast<void>(library.release());
-  return plugin;
+  if (taken.count == 0) return LoadedPlugin{plugin, {}};
+  return LoadedPlugin{plugin, "plugin '" + file + "' gets '" + taken.first + "' of '" + taken.from + "' instead of its own" +
+                                  (taken.count > 1 ? ", and " + std::to_string(taken.count - 1) + " more" : "") + "; " + advice};
 }
 
 base::Result<std::vector<std::string>, Error> list_plugins(const std::string& folder) {

@@ -8,12 +8,17 @@
 
 namespace wharf::server {
 
-/// Opens a plugin and checks everything that can be checked before its rows are used: it can be loaded, has the one symbol, was built
-/// for this ABI number, lists rows. A plugin stays loaded until the process ends, because its code may be anywhere by then. The error
-/// names the file and the reason.
-base::Result<const wharf_plugin*, Error> load_plugin(const std::string& file);
+struct LoadedPlugin {
+  const wharf_plugin* plugin;
+  std::string warning;  ///< one line for the log, or nothing
+};
 
-/// An empty text, or why the rows of a plugin can not be used: another ABI number, too small, no rows.
+/// Opens a plugin and checks everything that can be checked before its rows are used: the file is whole, it can be loaded, has the one
+/// symbol, was built for this ABI number and needs nothing newer, lists rows, and no other takes its variables for something else. A plugin stays loaded until the process ends, because its code may be anywhere by then. The error
+/// names the file and the reason.
+base::Result<LoadedPlugin, Error> load_plugin(const std::string& file);
+
+/// An empty text, or why the rows of a plugin can not be used: another ABI number, a newer version, too small, no rows.
 std::string check_plugin(const wharf_plugin& plugin);
 
 /// The *.so files of a folder, sorted by name. The error names the folder and the reason.

@@ -162,8 +162,9 @@ Error Server::Implementation::add(const wharf_plugin& plugin) {
 Error Server::Implementation::load_plugin(const std::string& file) {
   const auto plugin = server::load_plugin(file);
   if (!plugin) return plugin.error();
-  if (Error error = rows_.add(std::span((*plugin)->rows, (*plugin)->row_count)))
+  if (Error error = rows_.add(std::span(plugin->plugin->rows, plugin->plugin->row_count)))
     return {"plugin '" + file + "' is refused: " + error.message};
+  if (!plugin->warning.empty()) log_.warn(plugin->warning);
   log_.debug("plugin '", file, "' is loaded");
   return {};
 }

@@ -87,6 +87,10 @@ class Mixing(unittest.TestCase):
                 jobs += [pool.submit(namesake, folder / "a.so", compiler, "-O0", "a", "first", 1, "-DCOUNTING=int", HIDDEN),
                          pool.submit(namesake, folder / "b.so", compiler, "-O0", "b", "second", 5000, "-DCOUNTING=double", HIDDEN)]
                 cls.folders[compiler + HIDDEN] = folder
+            cls.shown = cls.root / "shown"
+            cls.shown.mkdir()
+            jobs += [pool.submit(namesake, cls.shown / f"{name}.so", "g++", "-O0", name, "word", 1, f"-DCOUNTING={kind}")
+                     for name, kind in (("a", "int"), ("b", "double")) if "g++" in compilers()]
             for job in jobs:
                 job.result()
 
@@ -144,6 +148,23 @@ class Mixing(unittest.TestCase):
         for name, folder in self.chosen(hidden=True):
             with self.subTest(name), server.Server("-P", folder, *mounts, plugins=False, www=None) as serving:
                 self.assertEqual([get(serving.url + path) for path in ("a/", "b/", "a/", "b/")], ["1", "1.000000", "2", "2.000000"])
+
+
+    def test_a_plugin_whose_variable_would_be_another_s_of_another_size_is_refused(self):
+        if "g++" not in compilers():
+            self.skipTest("g++ makes such variables, clang++ does not")
+        with server.Server("-P", self.shown, plugins=False, www=None) as serving:
+            self.assertIn("a-counter", serving.protocols)
+            self.assertNotIn("b-counter", serving.protocols)
+            self.assertRegex(serving.log(), r"\A\S* *error: plugin '\S*/b.so' is refused: its variable 'Counter::request\(wharf::Exchange\)::counts' has "
+                             r"another size than that of '\S*/a.so', which would take its place; build it with -fvisibility=hidden \(.*\)\n\Z")
+
+    def test_a_plugin_that_gets_functions_of_the_program_is_told_of(self):
+        for name, folder in self.chosen(hidden=False):
+            if name.endswith("-O0"):
+                with self.subTest(name), InHost(folder / "a.so") as serving:
+                    self.assertRegex(serving.log(), r"\A\S* *warn: plugin '\S*/a.so' gets '.*' of '\S*' instead of its own, and [0-9]+ more; "
+                                     r"build it with -fvisibility=hidden \(.*\)\n\Z")
 
 
 class InHost(server.Server):

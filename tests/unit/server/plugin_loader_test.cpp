@@ -11,6 +11,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "server/plugin_symbols.h"
+
 namespace {
 
 using namespace wharf;
@@ -163,14 +165,16 @@ TEST_CASE("plugin loader: a folder: in the order of names, the refused logged, t
   folder.write("readme.txt", "not looked at");
   folder.write("d.so.bak", "not looked at");
   folder.write("e.so", "not an object");
+  folder.write("f.so", read_file(plugin_file("first")).substr(0, 3000));
   Loading loading;
   CHECK_FALSE(loading.server.load_plugins(folder.path));
   CHECK(loading.server.protocols() == std::vector<std::string>{"second-name", "shared-name"});
-  REQUIRE(loading.lines.size() == 3);
+  REQUIRE(loading.lines.size() == 4);
   CHECK(loading.lines[0].starts_with("error: plugin '" + (folder.path / "a.so").string() + "' is refused: it was built for ABI"));
   CHECK(loading.lines[1] ==
         "error: plugin '" + (folder.path / "c.so").string() + "' is refused: protocol 'shared-name' is already in the table");
   CHECK(loading.lines[2].starts_with("error: plugin '" + (folder.path / "e.so").string() + "' is refused: it cannot be loaded: "));
+  CHECK(loading.lines[3].ends_with("/f.so' is refused: it cannot be loaded: the file is cut short: copy or build it again"));
 }
 
 TEST_CASE("plugin loader: folders that can not be read") {
@@ -198,6 +202,31 @@ TEST_CASE("plugin loader: a name without a slash is a file here, not one of the 
 TEST_CASE("plugin loader: the result is the plugin's own table") {
   const auto plugin = server::load_plugin(plugin_file("second"));
   REQUIRE(plugin);
-  CHECK((*plugin)->row_count == 2);
-  CHECK((*plugin)->rows[0]->name == std::string("second-name"));
+  CHECK(plugin->plugin->row_count == 2);
+  CHECK(plugin->plugin->rows[0]->name == std::string("second-name"));
+  CHECK(plugin->warning.empty());
+}
+
+TEST_CASE("plugin loader: which names are the language's own, and which are somebody's") {
+  for (const char* name :
+       {"_ZNSt6vectorIiSaIiEE9push_backERKi", "_ZSt4moveIRSaIcEEONSt16remove_referenceIT_E4typeEOS3_",
+        "_ZNKSt17basic_string_viewIcSt11char_traitsIcEE4dataEv", "_ZnwmPv", "_ZN9__gnu_cxx11char_traitsIcE2eqERKcS3_",
+        "_ZZNSt8__detail18__to_chars_10_implIjEEvPcjT_E8__digits", "_init", "_end", "_ZTISt9exception",
+        "_ZNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEED1Ev", "_ZTv0_n24_NSt13basic_ostreamIwSt11char_traitsIwEED1Ev"})
+    CHECK_MESSAGE(server::is_of_the_language(name), name);
+  for (const char* name : {"handle_request", "_ZN3Api7requestEN5wharf8ExchangeE", "_ZNSt6vectorI3ApiSaIS0_EE9push_backERKS0_",
+                           "_ZZN3Api7requestEN5wharf8ExchangeEE5count", "_ZTI3Api", "_ZN3ApiD1Ev", "_ZN3Api6SharedD1Ev",
+                           "_ZGVN3Api5countE", "_Z7std_likev", "_Znonsense"})
+    CHECK_MESSAGE(!server::is_of_the_language(name), name);
+}
+
+TEST_CASE("plugin loader: WHARF_HAS goes by the size that the other side says") {
+  wharf_services services{};
+  services.size = offsetof(wharf_services, http);
+  CHECK(WHARF_HAS(&services, resume));
+  CHECK_FALSE(WHARF_HAS(&services, http));
+  services.size += sizeof services.http - 1;
+  CHECK_FALSE(WHARF_HAS(&services, http));
+  services.size += 1;
+  CHECK(WHARF_HAS(&services, http));
 }
