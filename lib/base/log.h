@@ -1,12 +1,19 @@
 #pragma once
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <type_traits>
 #include <utility>
+
+#include "base/clock.h"
 
 namespace wharf::base {
 
@@ -31,47 +38,133 @@ std::string concat(const Parts&... parts) {
   return text;
 }
 
-/// One server's log. write() may be called from any thread; the sink is called by one thread at a time.
+/// What a line is about, for the rate at which lines of one kind and level come. Whatever a peer can cause, as often as it likes, has
+/// a kind: log.info(LogKind("bad frames"), ...). A line without one comes from the program, or its operator.
+class LogKind {
+ public:
+  enum class Cause : std::uint8_t { program, peers };
+
+  LogKind() = default;
+  /// The name is part of "12 more lines about bad frames were suppressed".
+  consteval explicit LogKind(const char* name) : name_(name), cause_(Cause::peers) {}
+  /// Lines that a protocol writes itself.
+  static LogKind of_protocol(std::string_view name) {
+    LogKind kind;
+    kind.name_ = name;
+    return kind;
+  }
+
+  [[nodiscard]] std::string_view name() const { return name_; }
+  [[nodiscard]] Cause cause() const { return cause_; }
+
+ private:
+  std::string_view name_;
+  Cause cause_ = Cause::program;
+};
+
+/// How many lines of one kind and level come in a second; 0: no limit.
+struct LogPace {
+  std::size_t peers = 20;
+  std::size_t program = 1000;
+  std::function<Time()> now;  ///< the clock; nullptr: the system's, which is steady
+};
+
+/// One server's log. Any thread may write, at any time, also the sink. The sink is called by one thread at a time, without a lock: lines
+/// that come up while it is called, on other threads or through the sink itself, wait, and are handed over by the thread that is at it.
+/// So nobody waits for a sink but who calls it, and no line is handed over inside another.
+///
+/// A line is one line, whatever its parts are: printable() goes over the whole of it. A line that is not handed over is counted, and the
+/// number is said as soon as can be. What a sink says about its own lines comes once: what it says about those lines again is lost.
 class Log {
  public:
   using Sink = std::function<void(LogLevel, std::string_view)>;
 
-  Log(LogLevel most, Sink sink) : most_(most), sink_(std::move(sink)) {}
+  static constexpr std::size_t longest_line = 4000;        ///< bytes; with the level's name it goes through a pipe undivided
+  static constexpr std::size_t most_waiting = 256 * 1024;  ///< bytes of lines that wait for the sink
+
+  Log(LogLevel most, Sink sink, LogPace pace = {});
+  /// Says what was suppressed and is not said yet.
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
 
   [[nodiscard]] bool enabled(LogLevel level) const { return level != LogLevel::quiet && level <= most_; }
 
   template <class... Parts>
-  void write(LogLevel level, const Parts&... parts) {
+  void write(LogLevel level, LogKind kind, const Parts&... parts) noexcept {
     if (!enabled(level)) return;
-    hand_over(level, concat(parts...));
+    try {
+      if (admits(level, kind)) enter(level, concat(parts...));
+    } catch (...) {  // there is no memory for it
+      count_lost();
+    }
+    hand_over();
+  }
+  template <class First, class... Parts>
+  requires(!std::is_same_v<First, LogKind>) void write(LogLevel level, const First& first, const Parts&... parts) noexcept {
+    write(level, LogKind(), first, parts...);
   }
   template <class... Parts>
-  void error(const Parts&... parts) {
+  void error(const Parts&... parts) noexcept {
     write(LogLevel::error, parts...);
   }
   template <class... Parts>
-  void warn(const Parts&... parts) {
+  void warn(const Parts&... parts) noexcept {
     write(LogLevel::warn, parts...);
   }
   template <class... Parts>
-  void info(const Parts&... parts) {
+  void info(const Parts&... parts) noexcept {
     write(LogLevel::info, parts...);
   }
   template <class... Parts>
-  void debug(const Parts&... parts) {
+  void debug(const Parts&... parts) noexcept {
     write(LogLevel::debug, parts...);
   }
 
  private:
-  void hand_over(LogLevel level, const std::string& text) noexcept;
+  struct Entry {
+    LogLevel level;
+    unsigned depth;  // 0; 1 where the sink wrote it while it was handed a line
+    std::string text;
+  };
+  struct Rate {
+    Time began{};
+    std::size_t lines = 0;
+    std::uint64_t suppressed = 0;
+  };
+  using RateName = std::pair<std::string, LogLevel>;
+
+  bool admits(LogLevel level, LogKind kind);
+  void enter(LogLevel level, const std::string& text);
+  void queue(LogLevel level, unsigned depth, std::string text);
+  void queue_suppressed(const RateName& name, Rate& rate);
+  void queue_lost() noexcept;
+  void count_lost() noexcept;
+  void hand_over() noexcept;
+  [[nodiscard]] bool in_sink() const { return handing_over_ && sink_thread_ == std::this_thread::get_id(); }
 
   LogLevel most_;
   Sink sink_;
-  std::mutex mutex_;
+  LogPace pace_;
+
+  std::mutex mutex_;  // guards what follows, and is not held while the sink is called
+  std::map<RateName, Rate> rates_;
+  std::deque<Entry> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::uint64_t lost_ = 0;
+  bool sink_lines_lost_ = false;
+  bool sink_lines_told_ = false;  // which is said once, as the sink may say something about that, too
+  bool handing_over_ = false;
+  std::thread::id sink_thread_;
+  unsigned depth_ = 0;  // of the line that is being handed over
 };
 
-/// Bytes from a peer made safe for a log line: well-formed UTF-8 as it is, control characters and everything else as \xHH. From the
-/// first `most` bytes, not cut inside a code point; then "..." where there are more.
+/// Bytes from a peer made safe for a log line: well-formed UTF-8 as it is, all else as \xHH, and so are control characters, what ends
+/// a line or paragraph in Unicode, and what changes the direction in which text is shown. From the first `most` bytes, not cut inside
+/// a code point; then "..." where there are more. A text that has been through it stays as it is.
 std::string printable(std::string_view bytes, std::size_t most = 120);
+
+/// The size of the code point at the front of `bytes` (not empty) where it is well-formed and printable() leaves it alone; else 0.
+std::size_t harmless_code_point(std::string_view bytes);
 
 }  // namespace wharf::base

@@ -316,8 +316,8 @@ void Connection::on_timer() {
   }
   if (own_deadline_ <= time) {
     if (winding_up_) return close();
-    loop_.log().info(address(), ": cut, the peer took next to nothing for ", loop_.limits().write_stall.count(), " ms with ",
-                     out().size(), " bytes queued");
+    loop_.log().info(base::LogKind("connections that were cut"), address(), ": cut, the peer took next to nothing for ",
+                     loop_.limits().write_stall.count(), " ms with ", out().size(), " bytes queued");
     own_deadline_ = base::never;
     abort();
     settle();

@@ -156,8 +156,8 @@ void Listener::pause(std::string_view reason, int error) {
   paused_ = true;
   loop_.retry_accepting_later();
   if (std::exchange(told_, true)) return;
-  loop_.log().warn("not accepting connections for now: ", reason, error != 0 ? ": " : "", error != 0 ? std::strerror(error) : "",
-                   " (", loop_.connection_count(), " open)");
+  loop_.log().warn(base::LogKind("accepting connections"), "not accepting connections for now: ", reason, error != 0 ? ": " : "",
+                   error != 0 ? std::strerror(error) : "", " (", loop_.connection_count(), " open)");
 }
 
 void Listener::accept() {
@@ -174,7 +174,7 @@ bool Listener::accept_one() {
   if (socket >= 0) {
     set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
     if (!Connection::adopt(loop_, socket, make_session_, Connection::Origin::accepted, peer_address(client)))
-      loop_.log().warn("a connection could not be watched and was closed");
+      loop_.log().warn(base::LogKind("accepting connections"), "a connection could not be watched and was closed");
     return true;
   }
   if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) return true;
@@ -183,7 +183,7 @@ bool Listener::accept_one() {
     return false;
   }
   if (errno == EAGAIN || errno == EWOULDBLOCK) told_ = false;
-  else loop_.log().error("accepting a connection failed: ", std::strerror(errno));
+  else loop_.log().error(base::LogKind("accepting connections"), "accepting a connection failed: ", std::strerror(errno));
   return false;
 }
 

@@ -89,7 +89,7 @@ AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& 
     return Verdict::refused;
   }
   const base::Time now = exchange.link().now();
-  if (const auto reload = file_.reload_if_changed(now); !reload) log_.error(reload.error());
+  if (const auto reload = file_.reload_if_changed(now); !reload) log_.error(base::LogKind("password files"), reload.error());
   const std::string hash = file_.hash_or_dummy(credentials->user);
   const Known known = file_.knows(credentials->user) ? Known::yes : Known::no;
   bool right = cache_.knows(*credentials, hash, now);

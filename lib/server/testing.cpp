@@ -28,9 +28,10 @@ struct HarnessState {
 
   server::FloorLimits limits;
   std::vector<std::string> log_lines;
-  base::Log log{base::LogLevel::debug, [this](base::LogLevel level, std::string_view text) {
-                  log_lines.push_back(base::concat(base::name_of(level), ": ", text));
-                }};
+  base::Log log{
+      base::LogLevel::debug,
+      [this](base::LogLevel level, std::string_view text) { log_lines.push_back(base::concat(base::name_of(level), ": ", text)); },
+      {.peers = 0, .program = 0, .now = {}}};
   base::Mailbox mailbox;
   session::Handles handles{mailbox};
   base::Time now{0};

@@ -40,7 +40,8 @@ void UpstreamPool::attempt(base::Time limit) {
 }
 
 void UpstreamPool::started(UpstreamSession& session) {
-  if (!std::exchange(reachable_, true) && log_ != nullptr) log_->warn("proxy: ", settings_.name, " is reached again");
+  if (!std::exchange(reachable_, true) && log_ != nullptr)
+    log_->warn(base::LogKind("servers that are reached again"), "proxy: ", settings_.name, " is reached again");
   if (waiters_.empty()) return session.wait();
   Waiter& waiter = *waiters_.front().waiter;
   waiters_.pop_front();
@@ -49,7 +50,8 @@ void UpstreamPool::started(UpstreamSession& session) {
 
 void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view reason) {
   if (log_ != nullptr)
-    log_->write(reachable_ ? base::LogLevel::warn : base::LogLevel::info, "proxy: ", settings_.name, " is not reached: ", reason);
+    log_->write(reachable_ ? base::LogLevel::warn : base::LogLevel::info, base::LogKind("servers that are not reached"),
+                "proxy: ", settings_.name, " is not reached: ", reason);
   reachable_ = false;
   if (waiters_.empty()) return;
   const auto [waiter, since] = waiters_.front();
@@ -74,7 +76,7 @@ void UpstreamPool::drop(const UpstreamSession& session) {
 }
 
 void UpstreamPool::tell(std::string_view what) {
-  if (log_ != nullptr) log_->info("proxy: ", settings_.name, ": ", what);
+  if (log_ != nullptr) log_->info(base::LogKind("answers of other servers"), "proxy: ", settings_.name, ": ", what);
 }
 
 }  // namespace wharf::server

@@ -207,7 +207,7 @@ void H1::abort() {
 
 /// The handler broke its word.
 void H1::fault(std::string_view what) {
-  context_.log.error(link_.address(), ": ", what, "; the connection is cut");
+  context_.log.error(base::LogKind("broken answers"), link_.address(), ": ", what, "; the connection is cut");
   link_.flush();  // answers before this one
   link_.abort();
 }

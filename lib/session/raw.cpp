@@ -90,7 +90,8 @@ wharf_flow Raw::write(std::string_view bytes) {
   link_.touch();
   if (!link_.overfull()) return WHARF_GO;
   if (link_.out().size() > link_.limits().hard_cap) {
-    protocol_.home.log.warn(link_.address(), ": cut, ", link_.out().size(), " bytes are queued on a pipe");
+    protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), ": cut, ", link_.out().size(),
+                            " bytes are queued on a pipe");
     link_.abort();
     return WHARF_CLOSED;
   }
@@ -131,7 +132,8 @@ void Raw::deadline() {
   const base::Time now = link_.now();
   const base::Time idle = protocol_.limits.pipe_idle;
   if (idle != base::never && heard_ + idle <= now) {
-    protocol_.home.log.info(link_.address(), ": a pipe is closed that was idle for ", idle.count(), " ms");
+    protocol_.home.log.info(base::LogKind("idle pipes"), link_.address(), ": a pipe is closed that was idle for ", idle.count(),
+                            " ms");
     return link_.finish();
   }
   if (tick_due_ <= now) {

@@ -140,7 +140,8 @@ const RequestView& RowExchange::request() {
 bool RowExchange::may_answer() {
   if (over_) return false;
   if (!exchange_->answered()) return true;
-  protocol_.home.log.error(protocol_.row.name, ": an exchange was answered twice; the second answer is dropped");
+  protocol_.home.log.error(base::LogKind("second answers"), protocol_.row.name,
+                           ": an exchange was answered twice; the second answer is dropped");
   return false;
 }
 

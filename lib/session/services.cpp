@@ -68,7 +68,9 @@ const char* option(const wharf_scope* scope, const char* name) {
 void log(const wharf_scope* scope, wharf_level level, const char* data, size_t size) {
   const auto known = static_cast<base::LogLevel>(std::clamp<int>(level, WHARF_ERROR, WHARF_DEBUG));
   base::Log& log = protocol(scope).home.log;
-  if (log.enabled(known)) log.write(known, protocol(scope).row.name, ": ", base::printable(view(data, size), 1024));
+  if (log.enabled(known))
+    log.write(known, base::LogKind::of_protocol(protocol(scope).row.name), protocol(scope).row.name, ": ",
+              base::printable(view(data, size), 1024));
 }
 
 uint64_t now(const wharf_scope* scope) { return static_cast<uint64_t>(protocol(scope).home.now().count()); }

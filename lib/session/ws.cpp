@@ -132,7 +132,8 @@ void Ws::log_lost_input() noexcept {
     throw;
   } catch (const std::exception& error) {
     try {
-      protocol_.home.log.error(link_.address(), " ", protocol_.row.name, ": cut, ", error.what());
+      protocol_.home.log.error(base::LogKind("connections that were cut"), link_.address(), " ", protocol_.row.name, ": cut, ",
+                               error.what());
     } catch (...) {
     }
   } catch (...) {
@@ -212,8 +213,8 @@ void Ws::on_close(std::uint16_t code, std::string_view reason) {
 }
 
 void Ws::on_error(codec::WsError error) {
-  protocol_.home.log.info(link_.address(), " ", protocol_.row.name, ": closed with ", codec::close_code(error), ", ",
-                          codec::message(error));
+  protocol_.home.log.info(base::LogKind("bad frames"), link_.address(), " ", protocol_.row.name, ": closed with ",
+                          codec::close_code(error), ", ", codec::message(error));
   if (end_sending()) send_close(codec::close_code(error), codec::message(error));
   link_.finish();
 }
@@ -259,9 +260,9 @@ wharf_flow Ws::send_part(wharf_kind kind, wharf_part part, std::string_view data
 
 wharf_flow Ws::refuse_to_send(codec::WsEncoder::Fault fault) {
   const bool is_text = fault == codec::WsEncoder::Fault::text_not_utf8;
-  protocol_.home.log.error(protocol_.row.name, is_text ? ": asked to send text that is not UTF-8; closed with 1011"
-                                               : encoder_.in_message()
-                                                   ? ": asked to begin a message before the last piece of another; closed with 1011"
+  protocol_.home.log.error(base::LogKind("messages that may not be sent"), protocol_.row.name,
+                           is_text                 ? ": asked to send text that is not UTF-8; closed with 1011"
+                           : encoder_.in_message() ? ": asked to begin a message before the last piece of another; closed with 1011"
                                                    : ": asked to send a piece of a message that was not begun; closed with 1011");
   close(1011, "");
   return WHARF_CLOSED;
@@ -284,8 +285,9 @@ bool Ws::hold_if_overfull() {
   const bool holding = (halted_ & overfull) != 0;
   if (holding ? link_.out().size() <= link_.limits().hard_cap : !link_.overfull()) return holding;
   if (link_.out().size() > link_.limits().hard_cap) {
-    protocol_.home.log.warn(link_.address(), " ", protocol_.row.name, ": cut, ", link_.out().size(),
-                            " bytes are queued and the peer does not read; the cap is ", link_.limits().hard_cap);
+    protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), " ", protocol_.row.name, ": cut, ",
+                            link_.out().size(), " bytes are queued and the peer does not read; the cap is ",
+                            link_.limits().hard_cap);
     link_.abort();
     return true;
   }
@@ -323,7 +325,8 @@ void Ws::room() {
 void Ws::close(std::uint16_t code, std::string_view reason) {
   if (close_sent_ || link_.ending()) return;
   if (!codec::is_sendable_close_code(code)) {
-    protocol_.home.log.error(protocol_.row.name, ": asked to close with code ", code, ", which may not be sent; 1011 it is");
+    protocol_.home.log.error(base::LogKind("close codes"), protocol_.row.name, ": asked to close with code ", code,
+                             ", which may not be sent; 1011 it is");
     code = 1011;
   }
   end_sending();
@@ -386,7 +389,8 @@ void Ws::check_alive(base::Time now) {
     send_frame({codec::Opcode::ping, true, false, {}});
     return;
   }
-  protocol_.home.log.info(link_.address(), " ", protocol_.row.name, ": cut, nothing came from the peer, no pong either");
+  protocol_.home.log.info(base::LogKind("connections that were cut"), link_.address(), " ", protocol_.row.name,
+                          ": cut, nothing came from the peer, no pong either");
   link_.abort();
 }
 
