@@ -16,6 +16,7 @@
 
 #include "limit_options.h"
 #include "wharf/server.hpp"
+#include "wharf/standard_streams.hpp"
 #include "wharf/version.h"
 
 #define WHARF_BUILTIN(symbol) extern "C" const wharf_plugin symbol;
@@ -65,7 +66,7 @@ const std::map<std::string, wharf::Compression::Context> compressions{{"off", wh
                                                                       {"dedicated", wharf::Compression::Context::dedicated}};
 
 int fail(int status, std::string_view text) {
-  std::cerr << "wharf-test-server: " << text << '\n';
+  wharf::print_line(wharf::StandardStream::error, "wharf-test-server: " + std::string(text));
   return status;
 }
 
@@ -178,7 +179,7 @@ void print_ready_line(const wharf::Server& server) {
   for (const std::string& address : server.addresses())
     line += address.starts_with("unix:") ? " " + address : " http://" + address + "/";
   for (const std::string& name : server.protocols()) line += " " + name;
-  std::cout << line << std::endl;
+  wharf::print_line(wharf::StandardStream::output, line);
 }
 
 /// What is mounted where, as far as the plugins are there.
@@ -267,6 +268,7 @@ int serve(const Settings& settings) {
 }  // namespace
 
 int main(int count, char** arguments) {  // NOLINT(bugprone-exception-escape): CLI11 throws at options that were declared wrongly
+  wharf::occupy_standard_streams();
   Settings settings;
   CLI::App app("Serves a page over HTTP and the protocols of its plugins over WebSocket, on one port.", "wharf-test-server");
   try {

@@ -138,14 +138,18 @@ struct VirtualHost {
   AccessLogFile access_log;
 };
 
-/// Receives each log line, by one thread at a time.
+/// Receives each log line, without line feed; control characters and what else could make another line of it are \xHH. Called by one
+/// thread at a time, mostly the one whose line it is, and without a lock. It may use the library as anything else on its thread may: log,
+/// send to a peer of that loop, post, stop the server. Lines that come up meanwhile, of other threads or of its own, wait until it returns
+/// and are handed to it by the same thread; what it logs about lines that it logged itself is lost, so that there is an end. What it
+/// throws is dropped. It ought to be quick: the loop waits.
 using LogSink = std::function<void(Level, std::string_view)>;
 
 struct ServerOptions {
   unsigned threads = 1;           ///< loops; each has its own connections and shared states
   bool quiet = false;             ///< nothing is logged at all
   Level log_level = Level::warn;  ///< the most talkative level that is logged
-  LogSink log;                    ///< default: lines on stderr
+  LogSink log;                    ///< default: lines on stderr, which no loop waits for (docs/limits.md, Logs)
   Compression compression;        ///< for protocols that leave it to the server; standard means shared
   bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), and SIGHUP reopen_logs(); only with run()
   Limits limits;

@@ -17,13 +17,13 @@ std::int64_t microseconds_now() {
 
 base::Result<std::unique_ptr<RequestLog>, std::string> RequestLog::open(const AccessLogFile& file, Outside* outside,
                                                                         base::Log& log) {
-  auto opened = AccessLog::open(file.file, [&log](const std::string& text) { log.error(text); });
+  auto opened = AccessLog::open(file.file, [&log](const std::string& text) { log.error(base::LogKind("the access log"), text); });
   if (!opened) return base::Failure{opened.error()};
-  return std::unique_ptr<RequestLog>(new RequestLog(std::move(*opened), file.format, outside, log));
+  return std::unique_ptr<RequestLog>(new RequestLog(std::move(*opened), file.format, outside));
 }
 
-RequestLog::RequestLog(std::unique_ptr<AccessLog> file, LogFormat format, Outside* outside, base::Log& log)
-    : file_(std::move(file)), format_(format), outside_(outside), log_(log) {}
+RequestLog::RequestLog(std::unique_ptr<AccessLog> file, LogFormat format, Outside* outside)
+    : file_(std::move(file)), format_(format), outside_(outside) {}
 
 RequestLog::Line::Line(RequestLog& log)
     : log_(log), began_(microseconds_now<std::chrono::system_clock>()), started_(microseconds_now<std::chrono::steady_clock>()) {}
@@ -81,8 +81,6 @@ void RequestLog::flush_soon() {
   });
 }
 
-void RequestLog::reopen() {
-  if (const std::string fault = file_->reopen(); !fault.empty()) log_.error(fault);
-}
+void RequestLog::reopen() { file_->reopen(); }
 
 }  // namespace wharf::server

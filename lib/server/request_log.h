@@ -15,7 +15,7 @@ namespace wharf::server {
 /// The access log of one virtual host on one loop: a line for each exchange, when it ends.
 class RequestLog {
  public:
-  /// `outside` may be nullptr: then each line is written at once. The error is one line.
+  /// `outside` may be nullptr: then each line is handed over at once. The error is one line.
   static base::Result<std::unique_ptr<RequestLog>, std::string> open(const AccessLogFile& file, Outside* outside, base::Log& log);
 
   /// What is known of one exchange so far. Written down when the exchange ends.
@@ -29,14 +29,13 @@ class RequestLog {
   void reopen();
 
  private:
-  RequestLog(std::unique_ptr<AccessLog> file, LogFormat format, Outside* outside, base::Log& log);
+  RequestLog(std::unique_ptr<AccessLog> file, LogFormat format, Outside* outside);
   void write(const Line& line, const session::ExchangeEnd& end);
   void flush_soon();
 
   std::unique_ptr<AccessLog> file_;
   LogFormat format_;
   Outside* outside_;
-  base::Log& log_;
   bool flush_due_ = false;
 };
 

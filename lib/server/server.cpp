@@ -1,16 +1,18 @@
 #include "wharf/server.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <filesystem>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/shared_line_writer.h"
+#include "base/standard_descriptors.h"
 #include "io/listener.h"
 #include "server/access_log.h"
 #include "server/file_mount.h"
@@ -41,9 +43,9 @@ base::LogLevel level_of(const ServerOptions& options) {
 base::Log::Sink sink_of(const ServerOptions& options) {
   if (options.log)
     return [sink = options.log](base::LogLevel level, std::string_view text) { sink(static_cast<Level>(level), text); };
-  return [](base::LogLevel level, std::string_view text) {
-    const std::string line = base::concat(base::name_of(level), ": ", text, "\n");
-    std::fwrite(line.data(), 1, line.size(), stderr);
+  std::shared_ptr<base::SharedLineWriter> standard_error = base::SharedLineWriter::of_stream(STDERR_FILENO);
+  return [file = std::move(standard_error)](base::LogLevel level, std::string_view text) {
+    (*file)->write(base::concat(base::name_of(level), ": ", text, "\n"));
   };
 }
 
@@ -53,6 +55,7 @@ class Server::Implementation {
  public:
   explicit Implementation(ServerOptions given)
       : options_(std::move(given)), log_(level_of(options_), sink_of(options_)), executors_(options_.limits) {
+    base::occupy_standard_descriptors();
     options_.threads = std::max(1U, options_.threads);
   }
   ~Implementation() { join(); }
@@ -184,6 +187,7 @@ std::vector<std::string> Server::Implementation::protocols() const {
 }
 
 Error Server::Implementation::listen(const std::string& interface, std::uint16_t port) {
+  base::occupy_standard_descriptors();  // also those that were closed meanwhile
   auto resolved = io::resolve_interface(interface, port);
   if (!resolved) return {resolved.error()};
   io::Address address = *resolved;
@@ -208,6 +212,7 @@ Error Server::Implementation::listen(const std::string& interface, std::uint16_t
 
 /// A path can be bound once: the loops share one socket.
 Error Server::Implementation::listen_unix(const std::string& path) {
+  base::occupy_standard_descriptors();
   const auto address = io::unix_address(path);
   if (!address) return {"cannot listen on the unix socket '" + path + "': " + address.error()};
   auto first = io::ListeningSocket::open(*address, options_.limits.backlog, io::ListeningSocket::Sharing::alone);
@@ -233,6 +238,7 @@ std::vector<std::string> Server::Implementation::addresses() const {
 // ---- Running ----
 
 Error Server::Implementation::prepare(uv_loop_s* foreign) {
+  base::occupy_standard_descriptors();
   if (started_) return {"the server runs already, or has run; make another one"};
   if (foreign != nullptr && options_.threads > 1) return {"a server on a caller's loop has one thread"};
   const Limits& given = options_.limits;

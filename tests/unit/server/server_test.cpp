@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -394,7 +395,10 @@ TEST_CASE("server: reopen_logs() reaches a server on a caller's loop, and after 
   REQUIRE_FALSE(server.start(&loop));
   std::filesystem::remove(file);
   server.reopen_logs();
-  for (int turn = 0; turn < 1000 && !std::filesystem::exists(file); ++turn) uv_run(&loop, UV_RUN_NOWAIT);
+  for (int turn = 0; turn < 10'000 && !std::filesystem::exists(file); ++turn) {  // another thread opens it
+    uv_run(&loop, UV_RUN_NOWAIT);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   CHECK(std::filesystem::exists(file));
 
   std::atomic<bool> stopped = false;

@@ -1,0 +1,21 @@
+#include "base/standard_descriptors.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <initializer_list>
+
+namespace wharf::base {
+
+/// open() takes the lowest number that is free. One above that is another thread's doing, and closed again.
+void occupy_standard_descriptors() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(number, F_GETFD) >= 0 || errno != EBADF) continue;
+    int taken = ::open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY);  // NOLINT: programs that are started get it, too
+    if (taken < 0) taken = ::open("/", O_PATH);  // where there is no /dev/null: neither read nor written
+    if (taken > STDERR_FILENO) ::close(taken);
+  }
+}
+
+}  // namespace wharf::base
