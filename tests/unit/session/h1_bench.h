@@ -68,7 +68,9 @@ struct H1Bench {
   session::OutputLimits limits;
   base::Time now{1'000'000};
   std::vector<std::string> log_lines;
-  base::Log log{base::LogLevel::debug, [this](base::LogLevel, std::string_view text) { log_lines.emplace_back(text); }};
+  base::Log log{base::LogLevel::debug,
+                [this](base::LogLevel, std::string_view text) { log_lines.emplace_back(text); },
+                {.peers = 0, .program = 0, .now = {}}};
   ScriptedHandler handler;
   session::HttpContext context;
   session::MemoryLink link{pool, limits, now};

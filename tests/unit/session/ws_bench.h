@@ -154,9 +154,10 @@ struct WsBench {
   session::OutputLimits limits;
   base::Time now{1'000'000};
   std::vector<std::string> log_lines;
-  base::Log log{base::LogLevel::debug, [this](base::LogLevel level, std::string_view text) {
-                  log_lines.push_back(base::concat(base::name_of(level), ": ", text));
-                }};
+  base::Log log{
+      base::LogLevel::debug,
+      [this](base::LogLevel level, std::string_view text) { log_lines.push_back(base::concat(base::name_of(level), ": ", text)); },
+      {.peers = 0, .program = 0, .now = {}}};
   base::Mailbox mailbox;
   session::Handles handles{mailbox};
   session::Home home{log, handles, [this] { return now; }};
