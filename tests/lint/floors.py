@@ -18,7 +18,7 @@ GENERATED = {"test-apps": {"builtin_plugins.inc"}}
 SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dirent.h", "dlfcn.h", "fcntl.h", "ifaddrs.h", "linux/openat2.h",
           "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "time.h", "unistd.h")
 LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ standard's, that it may name
-    "base": (),
+    "base": SYSTEM,  # what is written to that is no peer
     "codec": ("openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
     "tls": ("openssl/",),
     "session": ("nghttp2/",),
@@ -30,6 +30,7 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "test-apps": ("CLI/", *SYSTEM),  # the examples that bring their own sockets
     "bench": ("uv.h", "openssl/", "zlib.h", *SYSTEM),
 }
+STREAMS = re.compile(r"std::(cout|cerr|clog)\b|(?<![\w.])(std::)?(v?f?printf|fputs|puts|fwrite|perror)\(")
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:<([^>]*)>|"([^"]*)")')
 STANDARD = re.compile(r"[a-z_]+$")  # <vector>: no .h, no folder
 
@@ -90,6 +91,8 @@ def check(files):
         if file.suffix in (".h", ".hpp") and not re.search(r"^#(pragma once|ifndef WHARF_\w+_H)$", file.text, re.MULTILINE):
             found.append(finding(file, 1, "a header without #pragma once"))
         for number, line in enumerate(file.lines, 1):
+            if file.path.startswith("lib/") and STREAMS.search(line.split("//")[0]):
+                found.append(finding(file, number, "lib/ writes to a stream through LineWriter or the log alone"))
             match = INCLUDE.match(line)
             if match is None:
                 continue

@@ -46,11 +46,18 @@ class Floors(unittest.TestCase):
         self.assertIn("do not know each other", including("lib/codec/a.cpp", '"tls/x.h"')[0])
 
     def test_a_library_on_another_floor_is_found(self):
-        for path, include in (("lib/base/a.cpp", "<unistd.h>"), ("lib/codec/a.cpp", "<uv.h>"), ("lib/session/a.cpp", "<uv.h>"),
+        for path, include in (("lib/base/a.cpp", "<uv.h>"), ("lib/codec/a.cpp", "<unistd.h>"), ("lib/codec/a.cpp", "<uv.h>"), ("lib/session/a.cpp", "<uv.h>"),
                               ("lib/session/a.cpp", "<openssl/evp.h>"), ("lib/server/a.cpp", "<uv.h>"), ("lib/io/a.cpp", "<zlib.h>"),
                               ("include/wharf/a.hpp", "<uv.h>"), ("plugins/a.cpp", "<openssl/evp.h>"),
                               ("test-apps/a.cpp", "<uv.h>"), ("lib/base/a.cpp", "<wharf/abi.h>")):
             self.assertEqual(len([line for line in including(path, include) if include in line]), 1, (path, include))
+
+    def test_a_write_to_a_standard_stream_is_found(self):
+        for line in ("std::cerr << 1;", "std::fwrite(a, 1, 2, stderr);", 'printf("x");', "  std::fputs(a, b);", "::perror(a);"):
+            self.assertEqual(len(floors.check(tree(**{"lib/io/a.cpp": line + "\n"}))), 1, line)
+            self.assertEqual(floors.check(tree(**{"test-apps/a.cpp": line + "\n"})), [])
+        for line in ("std::snprintf(a, 1, b);", "// std::cerr", "log.printf(a);", "file.puts(b);"):
+            self.assertEqual(floors.check(tree(**{"lib/io/a.cpp": line + "\n"})), [], line)
 
     def test_public_headers_stand_alone(self):
         self.assertEqual(len(including("include/wharf/a.cpp", '"base/x.h"')), 1)
