@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
@@ -48,14 +49,22 @@ static void talk(int socket, std::span<char> room) {
   } while (stream.validity() != Validity::invalid && !(input = read_some(socket, room)).empty());
 }
 
+/// What was sent arrives also where the client is still sending, as a long message that was refused: closing with bytes unread would be a
+/// reset, which destroys what is on its way.
+static void finish(int socket, std::span<char> room) {
+  shutdown(socket, SHUT_WR);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (std::chrono::steady_clock::now() < end && !read_some(socket, room).empty()) {
+  }
+  close(socket);
+}
+
 static void serve(int socket) {
   const timeval half_a_minute{30, 0};
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) setsockopt(socket, SOL_SOCKET, option, &half_a_minute, sizeof half_a_minute);
   std::string room(65536, '\0');
   talk(socket, room);
-  shutdown(socket, SHUT_WR);  // so that what was sent arrives before the client closes as well
-  for (int more = 0; more < 100 && !read_some(socket, room).empty();) ++more;
-  close(socket);
+  finish(socket, room);
 }
 
 int main(int count, char** arguments) {

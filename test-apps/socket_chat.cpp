@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -31,6 +32,7 @@ using namespace wharf::websocket;
 constexpr int seconds_of_silence = 20;            // then a client is sent a ping, and cut after as many more
 constexpr std::size_t most_queued = 1024 * 1024;  // bytes; a client that takes less is cut
 constexpr std::size_t most_clients = 200;
+constexpr std::chrono::seconds longest_farewell{10};
 constexpr std::size_t longest_name = 40;
 
 bool write_all(int socket, std::string_view bytes) {
@@ -205,14 +207,22 @@ void talk(int socket, std::span<char> buffer) {
   room().say_to_all("* " + client->name() + " left");
 }
 
+/// What was sent arrives also where the client is still sending, as a long message that was refused: closing with bytes unread would be a
+/// reset, which destroys what is on its way.
+void finish(int socket, std::span<char> buffer) {
+  shutdown(socket, SHUT_WR);
+  const auto end = std::chrono::steady_clock::now() + longest_farewell;
+  while (std::chrono::steady_clock::now() < end && recv(socket, buffer.data(), buffer.size(), 0) > 0) {
+  }
+  close(socket);
+}
+
 void serve(int socket) {
   const timeval patience{seconds_of_silence, 0};
   for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) setsockopt(socket, SOL_SOCKET, option, &patience, sizeof patience);
   std::string buffer(65536, '\0');
   talk(socket, buffer);
-  shutdown(socket, SHUT_WR);  // so that what was sent arrives before the client closes as well
-  for (int more = 0; more < 100 && recv(socket, buffer.data(), buffer.size(), 0) > 0;) ++more;
-  close(socket);
+  finish(socket, buffer);
 }
 
 /// A socket that listens on the loopback address; a port of 0 becomes a free one. Negative where that failed.

@@ -63,6 +63,23 @@ class ExampleCase(unittest.IsolatedAsyncioTestCase):
     async def receive(self, client):
         return await asyncio.wait_for(client.recv(), 5 * server.SLOW)
 
+    def check_last_close_after_a_long_message(self, protocol):
+        """What a client that goes on sending is told at the end must not be lost, as it is where a socket is closed with bytes unread."""
+        for size in (2 * 1024 * 1024, 32 * 1024 * 1024):
+            with self.subTest(size=size), raw.opened(self.example, protocol) as connection:
+                connection.send(b"\x81\xff" + size.to_bytes(8, "big") + bytes(4))
+                sent = 0
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # then the close is what counts
+                    while sent < size:
+                        connection.send(b"x" * 4096)
+                        sent += 4096
+                opcode, payload, _ = connection.frame()
+                while opcode != raw.CLOSE:
+                    opcode, payload, _ = connection.frame()
+                self.assertEqual(int.from_bytes(payload[:2], "big"), 1009)
+                self.assertEqual(sent, size)
+                self.assertTrue(connection.ended())
+
     def check_usage(self):
         done = subprocess.run([self.program, "--help"], capture_output=True, text=True, check=True)
         self.assertIn("usage: ", done.stdout)
@@ -116,6 +133,9 @@ class BlockingEcho(ExampleCase):
                 self.assertEqual([connection.frame() for _ in range(3)],
                                  [(raw.PONG, b"p", True), (raw.TEXT, b"Hello", True), (raw.CLOSE, b"\x03\xe8", True)])
                 self.assertTrue(connection.ended())
+
+    def test_the_last_close_arrives_after_a_long_message(self):
+        self.check_last_close_after_a_long_message(None)
 
     def test_faults_are_told_and_end_it(self):
         for bad, code in ((b"\x81\x01a", 1002), (raw.frame(raw.TEXT, b"\xff"), 1007)):
@@ -178,6 +198,9 @@ class SocketChat(ExampleCase):
 
             for _, heard in await asyncio.gather(*(talk(client, number) for number, client in enumerate(clients))):
                 self.assertEqual(list(heard.values()), [list(range(100))] * 6)
+
+    def test_the_last_close_arrives_after_a_long_message(self):
+        self.check_last_close_after_a_long_message("chat")
 
     async def test_names_are_checked(self):
         async with self.join() as client:
