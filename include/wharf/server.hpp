@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "wharf/abi.h"
+#include "wharf/hidden.hpp"
 #include "wharf/mounts.hpp"  // IWYU pragma: export
 #include "wharf/protocol.hpp"
 
@@ -208,7 +209,7 @@ class WHARF_VISIBLE Server {
   void reopen_logs();
 
  private:
-  class Implementation;
+  class WHARF_HIDDEN Implementation;
   std::unique_ptr<Implementation> implementation_;
 };
 
