@@ -114,8 +114,8 @@ base::Result<LoadedPlugin, Error> load_plugin(const std::string& file) {
   if (const std::string fault = check_plugin(*plugin); !fault.empty()) return base::Failure{refused(file, fault)};
   const TakenSymbols taken = taken_symbols(library.get());
   if (taken.differs)
-    return base::Failure{refused(file, "its variable '" + taken.first + "' has another size than that of '" + taken.from +
-                                           "', which would take its place; " + advice)};
+    return base::Failure{
+        refused(file, "its variable '" + taken.first + "' would be another one, that of '" + taken.from + "'; " + advice)};
   static_cast<void>(library.release());
   if (taken.count == 0) return LoadedPlugin{plugin, {}};
   return LoadedPlugin{plugin, "plugin '" + file + "' gets '" + taken.first + "' of '" + taken.from + "' instead of its own" +

@@ -14,7 +14,8 @@ struct TakenSymbols {
   std::string first;      ///< as a person writes it; empty: none was taken
   std::string from;       ///< the file that it is taken from
   std::size_t count = 0;  ///< how many were
-  /// Of a variable whose size there is another than here: what the two take for it is no such thing.
+  /// `first` is a variable that is certainly not the same there: it has another size, or is of Wharf's own headers, which make one for each
+  /// plugin (before ABI 1.1 they did not hide it).
   bool differs = false;
 };
 

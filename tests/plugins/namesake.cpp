@@ -56,6 +56,13 @@ struct Counter {
     exchange.respond(200, "text/plain", std::to_string(++counts.back()));
   }
 };
+// And a variable as the headers had them before they hid all.
+#ifdef OLD_HEADER
+namespace wharf {
+inline std::array<int, 2> of_the_headers{PADDING};
+}
+const std::array<int, 2>* of_the_headers() { return &wharf::of_the_headers; }
+#endif
 #define COUNTER_ROW wharf::protocol<Counter>(NAME "-counter"),
 #else
 #define COUNTER_ROW
