@@ -1,19 +1,20 @@
 #include "codec/elf_file.h"
 
 #include <elf.h>
-#include <link.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <type_traits>
 
 namespace wharf::codec {
 namespace {
 
-using Head = ElfW(Ehdr);
-using Segment = ElfW(Phdr);
+constexpr bool is_64_bit = sizeof(void*) == 8;
+using Head = std::conditional_t<is_64_bit, Elf64_Ehdr, Elf32_Ehdr>;
+using Segment = std::conditional_t<is_64_bit, Elf64_Phdr, Elf32_Phdr>;
 
-constexpr unsigned char own_class = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
+constexpr unsigned char own_class = is_64_bit ? ELFCLASS64 : ELFCLASS32;
 constexpr unsigned char own_order = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
 
 /// EM_NONE: not known here, and left to the loader.

@@ -19,11 +19,11 @@ SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dirent.h", "dlfcn.h", "fcntl.h",
           "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "time.h", "unistd.h")
 LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ standard's, that it may name
     "base": SYSTEM,  # what is written to that is no peer
-    "codec": ("openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
+    "codec": ("elf.h", "openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
     "tls": ("openssl/",),
     "session": ("nghttp2/",),
     "io": ("uv.h", *SYSTEM),
-    "server": ("crypt.h", *SYSTEM),
+    "server": ("crypt.h", "cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the last three: what the dynamic linker did
     "client": SYSTEM,
     "include": ("stddef.h", "stdint.h"),
     "plugins": (),
