@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <set>
 #include <span>
 
 namespace wharf::server {
@@ -48,23 +49,46 @@ std::string_view without_purpose(std::string_view text) {
   return text;
 }
 
-/// The symbols of an object as the dynamic linker has them in memory.
-class SymbolTable {
+/// What an object has the dynamic linker look up, as it lies in memory.
+class Lookups {
  public:
-  explicit SymbolTable(const link_map& object) : bias_(object.l_addr) {
+  explicit Lookups(const link_map& object) : bias_(object.l_addr) {
     for (const ElfW(Dyn)* entry = object.l_ld; entry->d_tag != DT_NULL; ++entry) {
-      if (entry->d_tag == DT_SYMTAB) symbols_ = at<Symbol>(entry->d_un.d_ptr);
-      else if (entry->d_tag == DT_STRTAB) strings_ = at<char>(entry->d_un.d_ptr);
-      else if (entry->d_tag == DT_GNU_HASH) count_ = counted(at<std::uint32_t>(entry->d_un.d_ptr));
-      else if (entry->d_tag == DT_HASH && count_ == 0) count_ = at<std::uint32_t>(entry->d_un.d_ptr)[1];
+      const auto value = static_cast<std::uintptr_t>(entry->d_un.d_val);
+      switch (entry->d_tag) {
+        case DT_SYMTAB: symbols_ = at<Symbol>(value); break;
+        case DT_STRTAB: strings_ = at<char>(value); break;
+        case DT_RELA: with_addend_.begin = value; break;
+        case DT_RELASZ: with_addend_.size = value; break;
+        case DT_REL: plain_.begin = value; break;
+        case DT_RELSZ: plain_.size = value; break;
+        case DT_JMPREL: calls_.begin = value; break;
+        case DT_PLTRELSZ: calls_.size = value; break;
+        case DT_PLTREL: calls_have_addend_ = value == DT_RELA; break;
+        default: break;
+      }
     }
   }
 
-  [[nodiscard]] std::span<const Symbol> symbols() const { return {symbols_, symbols_ != nullptr ? count_ : 0}; }
+  /// Each symbol once. One that the object shows but does not look up is its own, whoever else has it.
+  [[nodiscard]] std::set<const Symbol*> symbols() const {
+    std::set<const Symbol*> found;
+    if (symbols_ == nullptr) return found;
+    collect<ElfW(Rela)>(with_addend_, found);
+    collect<ElfW(Rel)>(plain_, found);
+    if (calls_have_addend_) collect<ElfW(Rela)>(calls_, found);
+    else collect<ElfW(Rel)>(calls_, found);
+    return found;
+  }
   [[nodiscard]] std::string name(const Symbol& symbol) const { return strings_ + symbol.st_name; }
   [[nodiscard]] const void* place(const Symbol& symbol) const { return pointer<void>(bias_ + symbol.st_value); }
 
  private:
+  struct Table {
+    std::uintptr_t begin = 0;
+    std::size_t size = 0;  ///< bytes
+  };
+
   template <class T>
   static const T* pointer(std::uintptr_t address) {
     return reinterpret_cast<const T*>(address);  // NOLINT(performance-no-int-to-ptr): the loader's tables are of numbers
@@ -75,23 +99,20 @@ class SymbolTable {
     return pointer<T>(address < bias_ ? address + bias_ : address);
   }
 
-  /// The table of GNU hashes tells no number of symbols: the last one is the end of the last chain.
-  static std::size_t counted(const std::uint32_t* table) {
-    const std::uint32_t bucket_count = table[0];
-    const std::uint32_t first = table[1];
-    const std::size_t filter_words = std::size_t{table[2]} * sizeof(ElfW(Addr)) / sizeof(std::uint32_t);
-    const std::uint32_t* buckets = table + 4 + filter_words;
-    const std::uint32_t* chains = buckets + bucket_count;
-    std::uint32_t last = bucket_count > 0 ? *std::max_element(buckets, chains) : 0;
-    if (last < first) return first;
-    while ((chains[last - first] & 1U) == 0) ++last;
-    return last + std::size_t{1};
+  template <class Relocation>
+  void collect(const Table& table, std::set<const Symbol*>& found) const {
+    constexpr int type_bits = sizeof(void*) == 8 ? 32 : 8;
+    for (const Relocation& each : std::span(at<Relocation>(table.begin), table.size / sizeof(Relocation)))
+      found.insert(symbols_ + (each.r_info >> type_bits));
   }
 
   std::uintptr_t bias_;
   const Symbol* symbols_ = nullptr;
   const char* strings_ = "";
-  std::size_t count_ = 0;
+  Table with_addend_;
+  Table plain_;
+  Table calls_;
+  bool calls_have_addend_ = true;
 };
 
 unsigned binding(const Symbol& symbol) { return ELF64_ST_BIND(symbol.st_info); }
@@ -132,15 +153,16 @@ TakenSymbols taken_symbols(void* library) {
   TakenSymbols taken;
   link_map* object = nullptr;
   if (dlinfo(library, RTLD_DI_LINKMAP, &object) != 0) return taken;
-  const SymbolTable table(*object);
-  for (const Symbol& symbol : table.symbols()) {
+  const Lookups lookups(*object);
+  for (const Symbol* const each : lookups.symbols()) {
+    const Symbol& symbol = *each;
     if (!is_shown(symbol)) continue;
-    const std::string name = table.name(symbol);
+    const std::string name = lookups.name(symbol);
     if (name == "wharf_plugin_export" || is_of_the_language(name)) continue;
     const void* place = used(library, symbol, name);
     Dl_info there{};
     void* entry = nullptr;
-    if (place == nullptr || place == table.place(symbol) || dladdr1(place, &there, &entry, RTLD_DL_SYMENT) == 0) continue;
+    if (place == nullptr || place == lookups.place(symbol) || dladdr1(place, &there, &entry, RTLD_DL_SYMENT) == 0) continue;
     const auto* other = static_cast<const Symbol*>(entry);
     const bool of_headers = name.starts_with("_ZN5wharf") || name.starts_with("_ZZN5wharf");
     const bool differs =

@@ -19,7 +19,7 @@ struct TakenSymbols {
   bool differs = false;
 };
 
-/// Looks at all that a loaded object shows, but for its wharf_plugin_export. `library` is from dlopen().
+/// Looks at all that a loaded object shows and looks up itself, but for its wharf_plugin_export. `library` is from dlopen().
 TakenSymbols taken_symbols(void* library);
 
 }  // namespace wharf::server
