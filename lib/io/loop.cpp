@@ -14,6 +14,7 @@ struct Loop::SignalWatch {
   uv_signal_t hang_up{};
   std::function<void()> terminated;
   std::function<void()> hung_up;
+  int terminations = 0;
 };
 
 base::Result<std::unique_ptr<Loop>, std::string> Loop::create(uv_loop_t* foreign, const LoopLimits& limits, base::Log& log) {
@@ -55,10 +56,14 @@ int Loop::open(uv_loop_t* foreign) {
 }
 
 Loop::~Loop() {
+  end();
+  if (uv_ == &own_) uv_loop_close(&own_);
+}
+
+void Loop::end() {
   if (uv_ != &own_) return;
   stop(base::Time{0}, nullptr);
   run();
-  uv_loop_close(&own_);
 }
 
 void Loop::run() { uv_run(uv_, UV_RUN_DEFAULT); }
@@ -123,6 +128,11 @@ void Loop::arm_timer() {
 void Loop::expire(base::Timer& timer) {
   if (&timer == &accept_retry_) return resume_listeners();
   if (&timer != &stop_grace_) return static_cast<Timed&>(timer).on_timer();
+  cut();
+}
+
+void Loop::cut() {
+  if (!stopping_) return;
   for (Connection* connection = connections_; connection != nullptr;) {
     Connection& late = *std::exchange(connection, connection->next_);
     late.abort();
@@ -137,7 +147,7 @@ void Loop::add(Connection& connection) {
   if (connections_ != nullptr) connections_->previous_ = &connection;
   connections_ = &connection;
   ++connection_count_;
-  if (connection.origin_ != Connection::Origin::outgoing) clients_.fetch_add(1, std::memory_order_relaxed);
+  if (connection.origin_ != Connection::Origin::outgoing) clients_->fetch_add(1, std::memory_order_relaxed);
 }
 
 void Loop::remove(Connection& connection) {
@@ -145,7 +155,7 @@ void Loop::remove(Connection& connection) {
   else connections_ = connection.next_;
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   --connection_count_;
-  if (connection.origin_ != Connection::Origin::outgoing) clients_.fetch_sub(1, std::memory_order_relaxed);
+  if (connection.origin_ != Connection::Origin::outgoing) clients_->fetch_sub(1, std::memory_order_relaxed);
   if (!stopping_) resume_listeners();
   else if (connection_count_ == 0) close_handles();
 }
@@ -195,9 +205,12 @@ void Loop::on_signals(std::function<void()> terminated, std::function<void()> hu
     uv_signal_start(
         handle,
         [](uv_signal_t* signal, int which) {
-          const SignalWatch& watch = *static_cast<Loop*>(signal->data)->signals_;
-          if (which == SIGHUP) watch.hung_up();
-          else watch.terminated();
+          SignalWatch& watch = *static_cast<Loop*>(signal->data)->signals_;
+          if (which == SIGHUP) return watch.hung_up();
+          if (++watch.terminations == 2)
+            for (uv_signal_t* each : {&watch.interrupt, &watch.terminate})
+              if (each->data != nullptr) uv_signal_stop(each);
+          watch.terminated();
         },
         number);
   }

@@ -76,20 +76,26 @@ class Loop {
  public:
   /// `foreign` is the caller's loop, which the caller runs and which outlives this; nullptr: a loop of its own. The error is one line.
   static base::Result<std::unique_ptr<Loop>, std::string> create(uv_loop_t* foreign, const LoopLimits& limits, base::Log& log);
-  /// An own loop that was not stopped is stopped without grace. On a caller's loop, only after stop() has called back.
+  /// As end(). On a caller's loop, only after stop() has called back.
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
   /// Runs an own loop until it was stopped.
   void run();
+  /// An own loop that was not stopped is stopped without grace, and run for that. From here on now() stands still, and nothing calls
+  /// anybody back. A caller's loop is the caller's to run: nothing happens.
+  void end();
 
   /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv
   /// loop. What sessions ask for goes on until the last has ended; what is pending then is cancelled, and what other threads do is
   /// not waited for. `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
   void stop(base::Time grace, std::function<void()> stopped);
+  /// Takes what grace is left from a loop that stops.
+  void cut();
 
-  /// Calls `terminated` on the loop's thread for each SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop stops.
+  /// Calls `terminated` on the loop's thread for the first two of SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop
+  /// has ended. Further ones have the effect that they had before.
   void on_signals(std::function<void()> terminated, std::function<void()> hung_up);
 
   [[nodiscard]] base::Time now() const { return base::Time{static_cast<base::Time::rep>(uv_now(uv_))}; }
@@ -98,9 +104,9 @@ class Loop {
   [[nodiscard]] const LoopLimits& limits() const { return limits_; }
   [[nodiscard]] std::size_t connection_count() const { return connection_count_; }
   /// Those of connection_count() that are not of our own making.
-  [[nodiscard]] std::size_t accepted_count() const { return clients_.load(std::memory_order_relaxed); }
-  /// The same, for other threads to read.
-  [[nodiscard]] const std::atomic<std::size_t>& clients() const { return clients_; }
+  [[nodiscard]] std::size_t accepted_count() const { return clients_->load(std::memory_order_relaxed); }
+  /// Has them counted in `count`, which outlives this, for other threads to read. Before there is one.
+  void count_clients_in(std::atomic<std::size_t>& count) { clients_ = &count; }
   [[nodiscard]] bool stopping() const { return stopping_; }
   /// The last connection of a stopping loop is gone: nothing new begins.
   [[nodiscard]] bool ended() const { return handles_closing_; }
@@ -169,7 +175,8 @@ class Loop {
 
   Connection* connections_ = nullptr;
   std::size_t connection_count_ = 0;
-  std::atomic<std::size_t> clients_{0};
+  std::atomic<std::size_t> own_clients_{0};
+  std::atomic<std::size_t>* clients_ = &own_clients_;
   Connection* scheduled_ = nullptr;
   Pending* pending_ = nullptr;
   std::vector<std::function<void()>> turn_end_calls_;

@@ -5,8 +5,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
 #include <filesystem>
+#include <future>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -49,6 +54,14 @@ base::Log::Sink sink_of(const ServerOptions& options) {
   };
 }
 
+/// The program is at fault, and can not go on.
+[[noreturn]] void fail(std::string_view why) {
+  const auto standard_error = base::SharedLineWriter::of_stream(STDERR_FILENO);
+  (*standard_error)->write(base::concat("wharf: ", why, "\n"));
+  (*standard_error)->settle(base::LineWriter::longest_end);
+  std::abort();
+}
+
 }  // namespace
 
 class Server::Implementation {
@@ -58,7 +71,7 @@ class Server::Implementation {
     base::occupy_standard_descriptors();
     options_.threads = std::max(1U, options_.threads);
   }
-  ~Implementation() { join(); }
+  ~Implementation();
   Implementation(const Implementation&) = delete;
   Implementation& operator=(const Implementation&) = delete;
 
@@ -77,18 +90,24 @@ class Server::Implementation {
   void reopen_logs();
 
  private:
-  /// What one thread needs; made on the starting thread, then used on its own.
+  /// A worker, made and destroyed on its own thread; that of the first is whoever calls run(), or runs the caller's loop.
   struct Place {
     std::unique_ptr<Worker> worker;
     std::thread thread;
   };
+  /// What becomes of workers that have been made.
+  enum class Verdict : std::uint8_t { serve, end };
 
   [[nodiscard]] bool proxies() const;
   Error prepare(uv_loop_s* foreign);
-  Error give_sockets();
-  void start_threads();
+  [[nodiscard]] server::FloorLimits floor_limits() const;
+  Error make_worker(std::size_t number, uv_loop_s* foreign);
+  Error make_workers(const std::shared_future<Verdict>& verdict);
+  void live(std::size_t number, std::promise<Error> made, const std::shared_future<Verdict>& verdict);
+  void end_worker(Place& place);
+  void stop_where_asked();
+  void terminated();
   void stop_place(Place& place);
-  void place_stopped(Place& place);
   void join();
 
   ServerOptions options_;
@@ -100,8 +119,10 @@ class Server::Implementation {
   std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
   std::vector<io::Address> addresses_;
 
-  std::mutex mutex_;  // guards what follows: stop() comes from any thread
-  std::vector<Place> places_;
+  int terminations_ = 0;  // of signals, on the first loop's thread
+
+  std::mutex mutex_;           // guards what follows: stop() comes from any thread
+  std::vector<Place> places_;  // as many from the start to the end
   bool started_ = false;
   bool foreign_ = false;
   bool stop_asked_ = false;
@@ -247,78 +268,130 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
     return {"the output limits must be in order: low water, high water (at least 1), hard cap"};
   if (Error error = server::check_compression(options_.compression)) return error;
   if (hosts_.empty()) hosts_.emplace_back();
+  statistics_.row_names = protocols();
+  statistics_.since = std::chrono::duration_cast<base::Time>(std::chrono::steady_clock::now().time_since_epoch());
+  statistics_.loops.clear();
+  for (unsigned thread = 0; thread < options_.threads; ++thread) statistics_.loops.emplace_back(rows_.rows().size());
+  const std::lock_guard lock(mutex_);
+  started_ = true;
+  places_ = std::vector<Place>(options_.threads);
+  return {};
+}
+
+server::FloorLimits Server::Implementation::floor_limits() const {
   const std::size_t wanted = options_.limits.connections;
   const std::size_t connections =
       wanted != 0 ? wanted : connections_by_descriptors(options_.threads, options_.files.open_files, proxies());
   server::FloorLimits limits(options_.limits, std::max<std::size_t>(1, connections / options_.threads));
   limits.ws.compression = options_.compression;
-  statistics_.row_names = protocols();
-  statistics_.loops.clear();
-  std::vector<Place> places;
-  for (unsigned thread = 0; thread < options_.threads; ++thread) {
-    session::LoopCounts& counts = statistics_.loops.emplace_back(rows_.rows().size());
-    auto worker = Worker::create(foreign, limits, {rows_, hosts_, options_.files, statistics_, counts, executors_, log_});
-    if (!worker) return worker.error();
-    places.push_back({std::move(*worker), {}});
-  }
+  return limits;
+}
+
+/// On the worker's thread.
+Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign) {
+  const server::WorkerParts parts{rows_, hosts_, options_.files, statistics_, statistics_.loops[number], executors_, log_};
+  auto made = Worker::create(foreign, floor_limits(), parts);
+  if (!made) return made.error();
+  for (auto& sockets : sockets_)
+    if (Error error = (*made)->accept_from(std::move(sockets[number]))) return error;
   const std::lock_guard lock(mutex_);
-  started_ = true;
-  places_ = std::move(places);
-  foreign_ = foreign != nullptr;
-  Error error = give_sockets();
-  if (error) places_.clear();
+  places_[number].worker = std::move(*made);
+  return {};
+}
+
+/// One after the other. Each thread has its worker serve, or end it, as soon as there is a verdict.
+Error Server::Implementation::make_workers(const std::shared_future<Verdict>& verdict) {
+  Error error = make_worker(0, nullptr);
+  for (std::size_t number = 1; number < places_.size() && !error; ++number) {
+    std::promise<Error> made;
+    std::future<Error> outcome = made.get_future();
+    places_[number].thread = std::thread(&Implementation::live, this, number, std::move(made), verdict);
+    error = outcome.get();
+  }
   return error;
 }
 
-Error Server::Implementation::give_sockets() {
-  for (auto& sockets : sockets_)
-    for (std::size_t thread = 0; thread < places_.size(); ++thread)
-      if (Error error = places_[thread].worker->accept_from(std::move(sockets[thread]))) return error;
-  sockets_.clear();
-  return {};
+void Server::Implementation::live(std::size_t number, std::promise<Error> made, const std::shared_future<Verdict>& verdict) {
+  try {
+    made.set_value(make_worker(number, nullptr));
+  } catch (...) {
+    made.set_exception(std::current_exception());
+  }
+  Place& place = places_[number];
+  if (verdict.get() == Verdict::serve) place.worker->loop().run();
+  end_worker(place);
 }
 
 Error Server::Implementation::run(const std::function<void()>& ready) {
   if (Error error = prepare(nullptr)) return error;
-  io::Loop& own = places_.front().worker->loop();
-  if (options_.stop_on_signals) own.on_signals([this] { stop({}); }, [this] { reopen_logs(); });
+  std::promise<Verdict> verdict;
+  std::optional<Verdict> given;
+  const auto end = [&] {
+    if (!given) verdict.set_value(Verdict::end);
+    sockets_.clear();
+    stop({});
+    end_worker(places_.front());
+    join();
+  };
   try {
-    start_threads();
+    if (Error error = make_workers(verdict.get_future().share())) {
+      end();
+      return error;
+    }
+    sockets_.clear();
+    io::Loop& own = places_.front().worker->loop();
+    if (options_.stop_on_signals) own.on_signals([this] { terminated(); }, [this] { reopen_logs(); });
+    given = Verdict::serve;
+    verdict.set_value(*given);
+    stop_where_asked();
     if (ready) ready();
     own.run();
   } catch (...) {  // of `ready`, or of a thread that could not be made: the others must not go on alone
-    stop({});
-    join();
+    end();
     throw;
   }
+  end_worker(places_.front());
   join();
   if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
   return {};
 }
 
-void Server::Implementation::start_threads() {
-  const std::lock_guard lock(mutex_);
-  for (auto place = places_.begin() + 1; place != places_.end(); ++place)
-    place->thread = std::thread([worker = place->worker.get()] { worker->loop().run(); });
-  if (stop_asked_)
-    for (Place& place : places_) stop_place(place);
-}
-
 Error Server::Implementation::start(uv_loop_s* loop) {
   if (loop == nullptr) return {"start() takes a loop; use run() for one of the server's own"};
   if (Error error = prepare(loop)) return error;
-  const std::lock_guard lock(mutex_);
-  if (stop_asked_) stop_place(places_.front());
-  return {};
+  foreign_ = true;
+  Error error = make_worker(0, loop);
+  sockets_.clear();
+  if (!error) stop_where_asked();
+  return error;
 }
 
 // ---- Stopping ----
 
 void Server::Implementation::stop(std::function<void()> stopped) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(stop_asked_, true)) return;
+    stopped_ = std::move(stopped);
+  }
+  stop_where_asked();
+}
+
+/// Workers that are not there yet are stopped when all are.
+void Server::Implementation::stop_where_asked() {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(stop_asked_, true)) return;
-  stopped_ = std::move(stopped);
-  for (Place& place : places_) stop_place(place);
+  if (!stop_asked_) return;
+  for (Place& place : places_)
+    if (place.worker) stop_place(place);
+}
+
+/// The first signal has the server stop; the second takes the grace. On the first loop's thread.
+void Server::Implementation::terminated() {
+  stop({});
+  if (++terminations_ < 2) return;
+  const std::lock_guard lock(mutex_);
+  for (Place& place : places_)
+    if (place.worker) place.worker->loop().mailbox().post([&loop = place.worker->loop()] { loop.cut(); });
 }
 
 void Server::Implementation::reopen_logs() {
@@ -327,32 +400,36 @@ void Server::Implementation::reopen_logs() {
     if (place.worker) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
 }
 
-/// Where the loop never ran, it takes what was posted while its worker is being destroyed.
+/// On a caller's loop this is the end when nothing is left in the loop; own loops return from run(). Where the loop never ran, it takes
+/// what was posted while its worker is being destroyed.
 void Server::Implementation::stop_place(Place& place) {
   io::Loop& loop = place.worker->loop();
-  loop.mailbox().post(
-      [this, &place, &loop] { loop.stop(server::bounded(options_.limits.stop_grace), [this, &place] { place_stopped(place); }); });
+  loop.mailbox().post([this, &place, &loop] {
+    loop.stop(server::bounded(options_.limits.stop_grace), [this, &place] {
+      if (!foreign_) return;
+      end_worker(place);
+      if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
+    });
+  });
 }
 
-/// On the loop's thread, with nothing left in the loop. On a caller's loop this is the end; own loops return from run() next.
-void Server::Implementation::place_stopped(Place& place) {
-  if (!foreign_) return;
-  std::unique_ptr<Worker> gone;  // without the lock: as in join()
-  {
-    const std::lock_guard lock(mutex_);
-    gone = std::move(place.worker);
-  }
-  gone.reset();
-  if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
+/// On the worker's thread. It goes without the lock: the rows' shared states may wait for threads that call stop().
+void Server::Implementation::end_worker(Place& place) {
+  std::unique_ptr<Worker> gone;
+  const std::unique_lock lock(mutex_);
+  gone = std::move(place.worker);
 }
 
-/// The workers go without the lock: the rows' shared states may wait for threads that call stop().
 void Server::Implementation::join() {
   for (Place& place : places_)
     if (place.thread.joinable()) place.thread.join();
-  std::vector<Place> places;
-  const std::unique_lock lock(mutex_);
-  places.swap(places_);
+}
+
+/// A caller's loop would call what has gone, and only the caller can run it to the end.
+Server::Implementation::~Implementation() {
+  for (const Place& place : places_)
+    if (place.worker)
+      fail("a Server is destroyed while it runs on a caller's loop; call stop(), and run the loop until that calls back");
 }
 
 // ---- The public face ----

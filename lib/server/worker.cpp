@@ -63,15 +63,17 @@ Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop, const 
       home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts, FileSource::open},
       outside_(*loop_, parts.executors) {
   // clang-format on
-  parts.counts.connections = &loop_->clients();
+  loop_->count_clients_in(parts.counts.connections);
   if (parts.statistics.since == base::Time{0}) parts.statistics.since = loop_->now();
 }
 
-/// Sessions end with their loop, while all that they use is still there.
+/// Sessions end with their loop, while all that they use is still there; then the rows' shared states, which may ask for the time.
 Worker::~Worker() {
   handles_.retire();
+  loop_->end();
+  http_.reset();
+  router_.reset();
   if (loop_->in_use_by_caller()) abandon(std::move(loop_));
-  loop_.reset();
 }
 
 Error Worker::accept_from(io::ListeningSocket socket) {

@@ -39,7 +39,7 @@ struct WorkerParts {
   base::Log& log;
 };
 
-/// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread, but for stop_soon().
+/// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread.
 class Worker {
  public:
   static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const FloorLimits& limits,

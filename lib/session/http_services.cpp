@@ -143,7 +143,7 @@ void server_statistics(const wharf_scope* scope, wharf_server_statistics* statis
   wharf_server_statistics sum{};
   if (const Statistics* all = protocol(scope).home.statistics) {
     for (const LoopCounts& loop : all->loops) {
-      if (loop.connections != nullptr) sum.connections += loop.connections->load(std::memory_order_relaxed);
+      sum.connections += loop.connections.load(std::memory_order_relaxed);
       sum.accepted += read(loop.accepted);
       sum.exchanges += read(loop.exchanges);
     }

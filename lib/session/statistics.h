@@ -28,7 +28,7 @@ inline void add(std::atomic<std::uint64_t>& count, std::uint64_t more = 1) {
 struct LoopCounts {
   explicit LoopCounts(std::size_t row_count) : rows(row_count) {}
 
-  const std::atomic<std::size_t>* connections = nullptr;  ///< open now, as the loop counts them; nullptr: none
+  std::atomic<std::size_t> connections{0};  ///< open now, as the loop counts them
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> exchanges{0};
   std::deque<RowCounts> rows;

@@ -1,6 +1,7 @@
 """The command line of wharf-test-server: what it prints, where, and with which exit status."""
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import re
@@ -278,6 +279,17 @@ class Stops(unittest.IsolatedAsyncioTestCase):
 
     async def test_two_threads(self):
         await self.stop_with_open_websockets(signal.SIGTERM, "-t", "2")
+
+    async def test_a_second_signal_ends_at_once(self):
+        for first, second, threads in ((signal.SIGTERM, signal.SIGTERM, 1), (signal.SIGINT, signal.SIGTERM, 4)):
+            one = server.Server("-t", threads, "--limit", "stop_grace=600000")
+            with contextlib.ExitStack() as stack:
+                deaf = [stack.enter_context(raw.opened(one)) for _ in range(8)]
+                one.process.send_signal(first)
+                for peer in deaf:
+                    self.assertEqual(peer.frame()[0], raw.CLOSE)
+                self.assertIsNone(one.process.poll())
+                await asyncio.to_thread(one.stop, second)
 
     async def test_a_peer_that_does_not_answer_the_close(self):
         one = server.Server()

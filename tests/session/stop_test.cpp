@@ -1,7 +1,12 @@
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <uv.h>
 
+#include <array>
 #include <atomic>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <thread>
@@ -226,6 +231,56 @@ TEST_CASE("stop: the server may be destroyed when stop() calls back") {
 TEST_CASE("stop: a server that was set up and never run leaves nothing behind") {
   { const Listening listening; }
   const Listening again;
+}
+
+TEST_CASE("stop: what is left of the grace may be taken away, but not from a loop that does not stop") {
+  SocketSite site;
+  const auto silent = site.connect();
+  WsTalk talk(*silent, "actor");
+  site.on_loop([](io::Loop& loop) { loop.cut(); });
+  talk.send(text("here"));
+  CHECK(talk.next() == "text what is here");
+  site.stop(base::Time{600'000});
+  CHECK(talk.next() == "close 1001 server is stopping");
+  site.on_loop([](io::Loop& loop) { loop.cut(); });
+  CHECK(talk.next() == "end");
+  site.join();
+  CHECK(actor_record().lines() == std::vector<std::string>{"closing 1006", "destroyed"});
+}
+
+TEST_CASE("stop: a server that is destroyed while it runs on a caller's loop says what is wrong and aborts") {
+  for (const bool stop_called : {false, true}) {
+    CAPTURE(stop_called);
+    std::array<int, 2> pipe_ends{};
+    REQUIRE(pipe(pipe_ends.data()) == 0);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      dup2(pipe_ends[1], STDERR_FILENO);
+      std::signal(SIGABRT, SIG_DFL);
+      const rlimit no_core{};
+      setrlimit(RLIMIT_CORE, &no_core);
+      uv_loop_t loop;
+      uv_loop_init(&loop);
+      {
+        Server server;
+        if (server.start(&loop)) _exit(1);
+        if (stop_called) server.stop();
+      }
+      _exit(2);
+    }
+    close(pipe_ends[1]);
+    std::string said;
+    std::array<char, 256> room{};
+    for (ssize_t size = 0; (size = read(pipe_ends[0], room.data(), room.size())) > 0;)
+      said.append(room.data(), static_cast<std::size_t>(size));
+    close(pipe_ends[0]);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGABRT);
+    CHECK(said.find("wharf: a Server is destroyed while it runs on a caller's loop; call stop()") != std::string::npos);
+  }
 }
 
 TEST_CASE("stop: a caller's loop serves with one thread, and must be there") {
