@@ -152,7 +152,8 @@ struct ServerOptions {
   Level log_level = Level::warn;  ///< the most talkative level that is logged
   LogSink log;                    ///< default: lines on stderr, which no loop waits for (docs/limits.md, Logs)
   Compression compression;        ///< for protocols that leave it to the server; standard means shared
-  bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), and SIGHUP reopen_logs(); only with run()
+  bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), the second of them takes the grace away and further ones have
+                                  ///< the effect that they had before; SIGHUP calls reopen_logs(). Only with run()
   Limits limits;
   FileLimits files;
 };
@@ -160,7 +161,8 @@ struct ServerOptions {
 class WHARF_VISIBLE Server {
  public:
   explicit Server(ServerOptions options = {});
-  /// A server that runs on a caller's loop must have been stopped.
+  /// A server on a caller's loop must have been stopped, and have called back; else there is a line on stderr and abort(). What its
+  /// threads are in the middle of, such as a name server that does not answer, is not waited for: such a thread ends by itself.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -201,7 +203,7 @@ class WHARF_VISIBLE Server {
 
   /// From any thread, also from a callback; the first call counts. Ports close at once, WebSocket peers get 1001, answers in progress
   /// are finished, what is left after Limits::stop_grace is cut. With start(), `stopped` is called on the loop's thread when nothing of
-  /// the server is left in the loop; with run(), right before run() returns.
+  /// the server is left in the loop; with run(), right before run() returns. What other threads do for it is not waited for.
   void stop(std::function<void()> stopped = {});
 
   /// From any thread: opens the access logs again under their names, after something else has renamed them, and the folders of mounts where

@@ -58,10 +58,11 @@ def command(*arguments, plugins=True, www=WWW):
 class Server:
     """Started and ready after the constructor. Use as a context manager, or call stop(): both insist on a clean end."""
 
-    def __init__(self, *arguments, plugins=True, www=WWW, before_start=None):
+    def __init__(self, *arguments, plugins=True, www=WWW, before_start=None, environment=None):
         self.log_file = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen(command(*arguments, plugins=plugins, www=www), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.log_file, preexec_fn=before_start)
+                                        stdout=subprocess.PIPE, stderr=self.log_file, preexec_fn=before_start,
+                                        env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
         try:
             self.ready_line = self._read_line(10 * SLOW)

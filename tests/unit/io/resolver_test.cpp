@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <chrono>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -123,8 +125,8 @@ TEST_CASE("resolver: whoever goes is not told; the look-up goes on, and others m
 
 TEST_CASE("resolver: as many names as may; a name that is asked for already still has room") {
   Bench bench;
-  Resolver::Query queries[5];
-  for (int i = 0; i < 2; ++i) REQUIRE(bench.ask(queries[i], "name" + std::to_string(i)));
+  std::array<Resolver::Query, 5> queries;
+  for (std::size_t i = 0; i < 2; ++i) REQUIRE(bench.ask(queries[i], "name" + std::to_string(i)));
   bench.names.gate.wait_for(2);
   REQUIRE(bench.ask(queries[2], "name2"));
   CHECK_FALSE(bench.ask(queries[3], "name3"));
