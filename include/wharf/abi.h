@@ -249,7 +249,7 @@ typedef struct wharf_row {
    * wharf_http_row::body takes pieces. */
   uint64_t body_limit;
 
-  /* More on compression: wharf_compress_messages. */
+  /* More on compression: wharf_compress_messages. Since 1.1. */
   uint32_t compress_messages;
 } wharf_row;
 
