@@ -13,6 +13,7 @@ constexpr std::string_view predecessor_name = "deflate-frame";
 constexpr std::string_view server_forgets = "; server_no_context_takeover";
 constexpr std::string_view client_forgets = "; client_no_context_takeover";
 constexpr int least_window_bits = 8;
+constexpr int least_window_bits_of_zlib = 9;  // most clients compress with it, and fail where they are told to use less
 constexpr int most_window_bits = 15;
 
 /// Reads the elements of a Sec-WebSocket-Extensions value from its front. White space may stand between any two of its parts.
@@ -175,7 +176,8 @@ DeflateAgreement agree(const Terms& offer, const DeflateWish& wish) {
   agreement.server_max_window_bits = std::min(wish.window_bits, offer.server_max_window_bits.value_or(most_window_bits));
   agreement.client_window_offered = offer.client_max_window_bits || offer.client_window_without_value;
   if (agreement.client_window_offered)
-    agreement.client_max_window_bits = std::min(wish.window_bits, offer.client_max_window_bits.value_or(most_window_bits));
+    agreement.client_max_window_bits =
+        std::min(std::max(wish.window_bits, least_window_bits_of_zlib), offer.client_max_window_bits.value_or(most_window_bits));
   agreement.reads_compressed_only = reads_compressed_only(offer);
   return agreement;
 }

@@ -26,7 +26,8 @@ struct DeflateWish {
   enum class Context : std::uint8_t { shared, dedicated };  ///< shared: no message builds on an earlier one, in either direction
 
   Context context = Context::shared;
-  int window_bits = 12;  ///< 8 to 15, for both directions, as far as the other end lets itself be limited
+  int window_bits =
+      12;  ///< 8 to 15, for both directions, as far as the other end lets itself be limited; a client's is never made 8
 
   /// A client's: the largest window of the server's that it can inflate, 8 to 15. It is offered no more than `window_bits`, and lives
   /// with a server that has not heard of that.

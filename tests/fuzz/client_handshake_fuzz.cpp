@@ -20,6 +20,8 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
+constexpr std::uint64_t memory_for_14 = std::uint64_t{64} * 1024;  // enough for a window of 2^14 bytes and not for one of 2^15
+
 ClientRequest request_of(unsigned setup) {
   ClientOptions options;
   options.host = "example.com";
@@ -29,6 +31,7 @@ ClientRequest request_of(unsigned setup) {
   options.compression.context = contexts[setup >> 1 & 3];
   options.compression.window_bits = 8 + (setup >> 3 & 7);
   if ((setup & 64) != 0) options.head_limit = 200;
+  if ((setup & 128) != 0) options.memory_limit = memory_for_14;
   return make_request(options);
 }
 
@@ -44,7 +47,8 @@ void check_accepted(const ClientHandshake& handshake, const ClientRequest& reque
           "the subprotocol was offered");
   const Agreement& agreement = handshake.agreement;
   require(!agreement.compressed || request.compression.context != Compression::Context::off, "compression was offered");
-  require(!agreement.compressed || agreement.server_window_bits <= request.compression.window_bits, "the window was offered");
+  require(!agreement.compressed || agreement.client_window_bits <= request.compression.window_bits, "the client keeps to its wish");
+  require(request.memory_limit == 0 || !agreement.compressed || agreement.server_window_bits <= 14, "the window fits the memory");
   Stream stream(Role::client, agreement);  // takes every agreement
 }
 

@@ -1,5 +1,6 @@
 #include "codec/ws_extension.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -91,7 +92,8 @@ void check_as_offer(const Fields& fields, const DeflateWish& wish) {
   if (!agreement) return;
   require(is_window(agreement->server_max_window_bits) && is_window(agreement->client_max_window_bits), "windows are windows");
   require(agreement->server_max_window_bits <= wish.window_bits, "the server keeps to its own wish");
-  require(!agreement->client_window_offered || agreement->client_max_window_bits <= wish.window_bits, "and limits whom it may");
+  require(!agreement->client_window_offered || agreement->client_max_window_bits <= std::max(wish.window_bits, 9),
+          "and limits whom it may");
   require(agreement->client_window_offered || agreement->client_max_window_bits == 15, "and no other");
   const bool shared = wish.context == DeflateWish::Context::shared;
   require(!shared || (agreement->server_no_context_takeover && agreement->client_no_context_takeover),

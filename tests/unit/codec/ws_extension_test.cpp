@@ -177,6 +177,14 @@ TEST_CASE("ws_extension: the client is limited only where it offered that") {
   }
 }
 
+TEST_CASE("ws_extension: no client is told to compress with a window of 2^8, which zlib has not, unless it says so itself") {
+  constexpr DeflateWish smallest{.context = Context::dedicated, .window_bits = 8};
+  CHECK(answer(after_name("client_max_window_bits"), smallest) == after_name("client_max_window_bits=9"));
+  CHECK(answer(after_name("client_max_window_bits=10"), smallest) == after_name("client_max_window_bits=9"));
+  CHECK(answer(after_name("client_max_window_bits=8"), smallest) == after_name("client_max_window_bits=8"));
+  CHECK(accept_deflate({"permessage-deflate"}, smallest)->server_max_window_bits == 8);
+}
+
 TEST_CASE("ws_extension: values are 8 to 15, quoted or not") {
   CHECK(answer(after_name(R"(server_max_window_bits="10")")) == after_name("server_max_window_bits=10"));
   CHECK(answer(after_name(R"(client_max_window_bits="\1\0")")) == after_name("client_max_window_bits=10"));
@@ -258,7 +266,7 @@ TEST_CASE("ws_extension: every wish of a client meets every wish of a server") {
           REQUIRE(at_client);
           CHECK(at_server->server_max_window_bits == std::min(our_bits, their_bits));
           CHECK(at_client->server_max_window_bits == (our_bits < 15 ? at_server->server_max_window_bits : 15));
-          CHECK(at_client->client_max_window_bits == std::min(our_bits, their_bits));
+          CHECK(at_client->client_max_window_bits == std::min(our_bits, std::max(their_bits, 9)));
           CHECK(at_client->client_max_window_bits <= at_server->client_max_window_bits);
           const bool without = ours == Context::shared || theirs == Context::shared;
           CHECK(at_client->client_no_context_takeover == without);
