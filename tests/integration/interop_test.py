@@ -1,4 +1,4 @@
-"""Getting on with others: clients with libwebsockets, gorilla's client, and echoes with gorilla and tornado that the codec's client talks to."""
+"""Getting on with others: clients with libwebsockets, gorilla's, and echoes with gorilla and tornado for the codec's client."""
 
 import contextlib
 import os
@@ -21,7 +21,8 @@ if subprocess.run([sys.executable, "-c", "import tornado"], check=False, stderr=
     server.missing_peer("python3-tornado")
 
 # What Debian's test client of libwebsockets offers, and what programs made from its examples do.
-LWS_OFFERS = ("permessage-deflate; client_no_context_takeover", "permessage-deflate; client_no_context_takeover; client_max_window_bits")
+LWS_OFFERS = ("permessage-deflate; client_no_context_takeover",
+              "permessage-deflate; client_no_context_takeover; client_max_window_bits")
 MESSAGES = ("hello", "a", "@0", "@3", "@31", "@126", "@300", "@40000", "last")
 
 
@@ -33,7 +34,7 @@ def made(message):
 
 
 class LibwebsocketsCase(unittest.TestCase):
-    """Before version 4.4, libwebsockets delivers a message over and over, and never returns, that is not compressed where it may be."""
+    """Before 4.4, libwebsockets delivers a message over and over, and never returns, that is not compressed where it may be."""
 
     def lws(self, one, protocol, offer, count, *messages):
         """The messages that came, each as its size, the sum of its bytes and the first of them."""
