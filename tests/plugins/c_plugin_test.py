@@ -19,8 +19,12 @@ class CPlugin(unittest.IsolatedAsyncioTestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         shutil.copy(C_ECHO, cls.folder.name)
-        for name in ("faulty_other_abi.so", "faulty_no_symbol.so"):
+        for name in ("faulty_other_abi.so", "faulty_no_symbol.so", "faulty_newer.so"):
             shutil.copy(FAULTY / name, cls.folder.name)
+        folder = pathlib.Path(cls.folder.name)
+        (folder / "cut_short.so").write_bytes(pathlib.Path(C_ECHO).read_bytes()[:3000])
+        (folder / "folder.so").mkdir()
+        os.mkfifo(folder / "pipe.so")
         cls.server = server.Server("-P", cls.folder.name, "-d", "info", plugins=False, www=None)
 
     @classmethod
@@ -98,10 +102,22 @@ class CPlugin(unittest.IsolatedAsyncioTestCase):
 
     def test_the_others_are_refused_with_the_reason(self):
         self.assertEqual(self.server.protocols, ["c-echo", "echo"])
-        errors = [line for line in self.server.log().splitlines() if line.startswith("error: ")]
-        self.assertEqual(len(errors), 2, errors)
-        self.assertRegex(errors[0], r"^error: plugin '.*/faulty_no_symbol\.so' is refused: .*exports no symbol wharf_plugin_export")
-        self.assertRegex(errors[1], r"^error: plugin '.*/faulty_other_abi\.so' is refused: it was built for ABI 2, this server has ABI 1;")
+        reasons = {
+            "cut_short": "it cannot be loaded: the file is cut short",
+            "faulty_newer": r"it needs ABI 1\.[0-9]+, this server has ABI 1\.[0-9]+;",
+            "faulty_no_symbol": ".*exports no symbol wharf_plugin_export",
+            "faulty_other_abi": "it was built for ABI 2, this server has ABI 1;",
+            "folder": "it cannot be loaded: it is not a regular file",
+            "pipe": "it cannot be loaded: it is not a regular file",
+        }
+
+        def errors():
+            return [line for line in self.server.log().splitlines() if line.startswith("error: ")]
+
+        server.until(lambda: len(errors()) >= len(reasons), 10, "a line for each")
+        self.assertEqual(len(errors()), len(reasons), errors())
+        for line, (name, reason) in zip(errors(), reasons.items()):
+            self.assertRegex(line, rf"^error: plugin '.*/{name}\.so' is refused: {reason}")
 
 
 if __name__ == "__main__":
