@@ -1,31 +1,23 @@
 #pragma once
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "base/log.h"
 #include "base/result.h"
 #include "server/credential_cache.h"
-#include "server/outside.h"
 #include "server/password_file.h"
+#include "server/password_queue.h"
 #include "session/exchange.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {
 
 /// Lets in who names a user of a password file and the password (RFC 7617). One per mount and loop; outlives the exchanges of its loop.
-class AccessGate {
+class AccessGate final : private PasswordAsker {
  public:
-  /// Passwords being checked at once, each on a thread of the pool.
-  static constexpr std::size_t most_checks = 4;
-  /// And those that wait for it; beyond it: 503, to the client that has the most of them.
-  static constexpr std::size_t most_queued = 64;
-
-  /// `outside` may be nullptr: then passwords are checked on the loop's thread. The error is one line.
-  static base::Result<std::unique_ptr<AccessGate>, std::string> open(const PasswordAccess& access, Outside* outside,
+  /// `queue` outlives this; it may be nullptr: then passwords are checked on the loop's thread. The error is one line.
+  static base::Result<std::unique_ptr<AccessGate>, std::string> open(const PasswordAccess& access, PasswordQueue* queue,
                                                                      base::Log& log);
   ~AccessGate();
   AccessGate(const AccessGate&) = delete;
@@ -36,31 +28,22 @@ class AccessGate {
     refused,  // and answered
     later     // the exchange is handled again, or answered, when it is known
   };
-  /// Within Handler::handle().
+  /// Within Handler::handle(). Credentials that were right a while ago enter at once, whoever waits.
   Verdict check(session::Exchange& exchange, std::string& user);
 
  private:
-  struct Check;
-  struct Waiting;
-  enum class Known : std::uint8_t { no, yes };
-
-  AccessGate(PasswordFile file, std::string challenge, Outside* outside, base::Log& log);
+  AccessGate(PasswordFile file, std::string challenge, PasswordQueue* queue, base::Log& log);
 
   void refuse(session::Exchange& exchange) const;
-  Verdict check_elsewhere(session::Exchange& exchange, const codec::Credentials& credentials, const std::string& hash, Known known);
-  bool make_room(std::string_view client);
-  void turn_away(Check& check);
-  void take_off(const Check& check);
-  void run_next();
-  void checked(Check& check);
+  Verdict check_here(session::Exchange& exchange, const PasswordQuestion& question, std::string& user);
+  void found_right(const PasswordQuestion& question, base::Time now) override;
+  void tell(session::Exchange& exchange, const PasswordQuestion& question, Outcome outcome) override;
 
   PasswordFile file_;
   std::string challenge_;
-  Outside* outside_;
+  PasswordQueue* queue_;
   base::Log& log_;
   CredentialCache cache_;
-  std::vector<std::shared_ptr<Check>> checks_;  // queued and running, in the order they came
-  std::size_t running_ = 0;
 };
 
 }  // namespace wharf::server

@@ -113,7 +113,7 @@ base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Moun
   if (mount.security == SecurityFields::on) opened->lines_ += security_lines(mount);
   for (const auto& [name, value] : mount.fields) (((opened->lines_ += name) += ": ") += value) += "\r\n";
   if (mount.access) {
-    auto gate = AccessGate::open(*mount.access, parts.outside, parts.log);
+    auto gate = AccessGate::open(*mount.access, parts.passwords, parts.log);
     if (!gate) return base::Failure{gate.error()};
     opened->gate_ = std::move(*gate);
   }

@@ -27,7 +27,8 @@ struct MountParts {
   base::Log& log;
   LoopFiles& files;
   base::Time pipe_idle;
-  Outside* outside = nullptr;  ///< nullptr: no proxies, and nothing is done on other threads
+  PasswordQueue* passwords = nullptr;  ///< nullptr: passwords are checked on the loop's thread
+  Outside* outside = nullptr;          ///< nullptr: no proxies, and nothing is done on other threads
 };
 
 /// One mount of one virtual host on one loop. Outlives its exchanges.

@@ -83,7 +83,8 @@ Error Router::start_host(const RowList& rows, const VirtualHost& host, const ses
   for (const Mount& mount : host.mounts) {
     const auto* requests = std::get_if<Requests>(&mount.serves);
     session::Protocol* const protocol = requests != nullptr ? started.table->find(requests->protocol) : nullptr;
-    auto opened = HostMount::open(mount, protocol, {home_.log, files_, limits.pipe_idle, outside_});
+    auto opened =
+        HostMount::open(mount, protocol, {home_.log, files_, limits.pipe_idle, passwords_ ? &*passwords_ : nullptr, outside_});
     if (!opened) return {opened.error()};
     started.mounts.push_back(std::move(*opened));
   }

@@ -1,11 +1,13 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/host_mount.h"
 #include "server/origins.h"
+#include "server/password_queue.h"
 #include "server/protocol_table.h"
 #include "server/request_log.h"
 #include "session/exchange.h"
@@ -43,7 +45,9 @@ class Router final : public session::Handler {
     std::vector<std::unique_ptr<HostMount>> mounts;  // longest prefix first
   };
 
-  Router(session::Home& home, const FileLimits& files, Outside* outside) : home_(home), outside_(outside), files_(files, outside) {}
+  Router(session::Home& home, const FileLimits& files, Outside* outside) : home_(home), outside_(outside), files_(files, outside) {
+    if (outside != nullptr) passwords_.emplace(*outside);
+  }
 
   Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits);
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
@@ -55,6 +59,7 @@ class Router final : public session::Handler {
   session::Home& home_;
   Outside* outside_;
   LoopFiles files_;
+  std::optional<PasswordQueue> passwords_;
   std::vector<Host> hosts_;
 };
 

@@ -156,6 +156,30 @@ class Passwords(server.Served, unittest.TestCase):
         self.assertGreater(served, 5)
         server.until(lambda: self.get(Authorization=basic("slow", "slow")).status == 200, LATE, "who knows it comes in again")
 
+    def test_a_right_password_of_an_address_is_answered_while_forty_wrong_ones_of_it_wait(self):
+        """Nobody gets 503, and neither who is known nor a listing waits for them."""
+        lines = [bcrypt_line("victim", "slow", 12), bcrypt_line("eve", "slow", 12), bcrypt_line(*ANN)]
+        with tempfile.NamedTemporaryFile("w") as file, contextlib.ExitStack() as stack:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            one = stack.enter_context(server.Server("--files", self.folder / "www", "--password-file", f"/files/={file.name}"))
+            ask = lambda user: request("/files/files/", Authorization=basic(*user))
+            self.assertEqual(once(one, ask(ANN)).status, 200)
+            guessers = [stack.enter_context(raw.Connection(one)) for _ in range(40)]
+            for number, guesser in enumerate(guessers):
+                guesser.send(ask(("victim", f"wrong {number}")))
+            right = stack.enter_context(raw.Connection(one))
+            right.send(ask(("eve", "slow")))
+            pending = lambda: sum(not select.select([guesser.socket], [], [], 0)[0] for guesser in guessers)
+            self.assertEqual(once(one, ask(ANN)).status, 200)
+            known = pending()
+            server.until(lambda: select.select([right.socket], [], [], 0)[0], LATE, "the right password is answered")
+            waiting = pending()
+            self.assertEqual(right.response().status, 200)
+            print(f"{known} of 40 wrong passwords waited when a known one was answered, {waiting} when a right one was")
+            self.assertGreater(known, 20)
+            self.assertGreater(waiting, 10)
+
     def test_guessers_that_leave(self):
         """What is checked for somebody who has gone comes to nothing."""
         for number in range(40):

@@ -1,166 +1,22 @@
 #include "server/access_gate.h"
 
 #include <doctest/doctest.h>
-#include <openssl/evp.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
-#include "mounted.h"
+#include "gated.h"
 #include "server/loop_outside.h"
 #include "server/password_hash.h"
 #include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
-#include "www_folder.h"
 
 namespace {
 
 using namespace wharf;
 using namespace wharf::server;
-using session::MemoryLink;
-
-// As in password_hash_test.cpp.
-const std::string horse = "$2y$04$OP7Zk/eVj2tDPMRezDHYDOnp3UGEF6jPjmkUTrttqtwUWc5Yqi312";     // correct horse
-const std::string passwort = "$2y$05$K9U.Op9ub7s.8Hrtbe/mausMcJzd3JNDmgM4aZXKzlmyqo4BKrdw2";  // p\xC3\xA4ssw\xC3\xB6rd
-
-const std::string alice = "Authorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==\r\n";  // correct horse
-const std::string not_alice = "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n";          // wrong
-const std::string bob = "Authorization: Basic Ym9iOnDDpHNzd8O2cmQ=\r\n";            // p\xC3\xA4ssw\xC3\xB6rd
-const std::string carol = "Authorization: Basic Y2Fyb2w6Y29ycmVjdCBob3JzZQ==\r\n";  // correct horse; no user
-
-/// Alice's name with another wrong password each.
-std::string guess(int number) {
-  const std::string plain = "alice:" + std::to_string(number);
-  std::string text((plain.size() + 2) / 3 * 4 + 1, '\0');
-  const auto* from = reinterpret_cast<const unsigned char*>(plain.data());
-  text.resize(static_cast<std::size_t>(
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), from, static_cast<int>(plain.size()))));
-  return "Authorization: Basic " + text + "\r\n";
-}
-
-/// A password file with alice and bob.
-struct Users : WwwFolder {
-  Users() { set("alice:" + horse + "\nbob:" + passwort + "\n"); }
-  void set(std::string_view text) const { write("users", text); }
-  [[nodiscard]] PasswordAccess access() const { return {www() / "users", "the house"}; }
-};
-
-/// The test's thread, with the clock of its links.
-class Elsewhere final : public Outside {
- public:
-  Elsewhere(TestThread& thread, const base::Time& now) : thread_(thread), now_(now) {}
-  void connect(const Endpoint& to, base::Time limit, SessionMaker made, std::function<void(std::string_view)> failed) override {
-    thread_.connect(to, limit, std::move(made), std::move(failed));
-  }
-  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override {
-    return thread_.work(on, std::move(task), std::move(done));
-  }
-  void at_turn_end(std::function<void()> call) override { thread_.at_turn_end(std::move(call)); }
-  [[nodiscard]] base::Time now() const override { return now_; }
-
- private:
-  TestThread& thread_;
-  const base::Time& now_;
-};
-
-/// A gate that all requests go through; who has come in is told so.
-class Gated final : private session::Handler {
- public:
-  /// Passwords are checked on `thread`.
-  explicit Gated(const Users& users) { open(users, &elsewhere_); }
-  /// nullptr: passwords are checked on the loop's thread.
-  Gated(const Users& users, Outside* outside) { open(users, outside); }
-
-  std::unique_ptr<MemoryLink> connect(const std::string& address = "192.0.2.1:4711") {
-    auto link = std::make_unique<MemoryLink>(pool_, output_, now);
-    link->set_address(address);
-    link->open(std::make_unique<session::H1>(*link, context_));
-    return link;
-  }
-  /// A new connection with a request that is not answered yet.
-  std::unique_ptr<MemoryLink> begin(std::string_view fields, const std::string& address = "192.0.2.1:4712") {
-    auto link = connect(address);
-    link->receive(request(fields));
-    CHECK(link->take().empty());
-    return link;
-  }
-  /// What came back on a connection, after its turn.
-  static Answer answer_on(MemoryLink& link) {
-    link.run();
-    return Mounted::answer_on(link);
-  }
-  /// A new connection, this on it, and what came back at once.
-  Answer get(std::string_view fields) {
-    const auto link = connect();
-    link->receive(request(fields));
-    Answer answer = answer_on(*link);
-    leave(*link);
-    return answer;
-  }
-  /// The same, when its password has been checked.
-  Answer get_checked(std::string_view fields) {
-    const auto link = begin(fields);
-    REQUIRE(thread.waiting() == 1);
-    thread.do_one();
-    Answer answer = answer_on(*link);
-    leave(*link);
-    return answer;
-  }
-  static std::string request(std::string_view fields) { return Mounted::head("GET", "/", fields); }
-  static void leave(MemoryLink& link) {
-    link.abort();
-    link.run();
-  }
-
-  /// Requests must not come any more.
-  void lose_gate() { gate_.reset(); }
-
-  base::Time now{1000};
-  TestThread thread;
-  std::vector<std::string> log_lines;
-  int handled = 0;
-
- private:
-  void open(const Users& users, Outside* outside) {
-    auto opened = AccessGate::open(users.access(), outside, log_);
-    REQUIRE_MESSAGE(opened, opened.error());
-    gate_ = std::move(*opened);
-  }
-  void handle(session::Exchange& exchange) override {
-    ++handled;
-    std::string user;
-    if (gate_->check(exchange, user) == AccessGate::Verdict::enters)
-      exchange.respond(session::text_response(200, "welcome " + user));
-    else CHECK(user.empty());
-  }
-
-  base::Log log_{base::LogLevel::debug, [this](base::LogLevel level, std::string_view text) {
-                   log_lines.push_back(base::concat(base::name_of(level), ": ", text));
-                 }};
-  base::ChunkPool pool_;
-  session::OutputLimits output_;
-  session::HttpContext context_{*this, session::HttpLimits{}, log_};
-  Elsewhere elsewhere_{thread, now};
-  std::unique_ptr<AccessGate> gate_;
-};
-
-void check_refused(const Answer& answer) {
-  CHECK(answer.status == 401);
-  CHECK(answer.field("WWW-Authenticate") == R"(Basic realm="the house", charset="UTF-8")");
-  CHECK_FALSE(answer.closed);
-}
-
-void check_entered(const Answer& answer, std::string_view user) {
-  CHECK(answer.status == 200);
-  CHECK(answer.body == base::concat("welcome ", user, "\n"));
-  CHECK(answer.field("WWW-Authenticate") == "none");
-}
 
 }  // namespace
 
@@ -297,99 +153,12 @@ TEST_CASE("access gate: a file that is broken leaves the users as they were, and
   CHECK(gated.log_lines[0].find("secret") == std::string::npos);
 }
 
-TEST_CASE("access gate: no more than most_checks at once, and the others in their turn") {
-  const Users users;
-  Gated gated(users);
-  check_entered(gated.get_checked(bob), "bob");
-  std::vector<std::unique_ptr<MemoryLink>> links;
-  for (int i = 0; i < 6; ++i) links.push_back(gated.begin(guess(i)));
-  const auto late = gated.begin(alice);
-  CHECK(gated.thread.waiting() == AccessGate::most_checks);
-  check_entered(gated.get(bob), "bob");  // who needs no check does not wait
-  check_refused(gated.get({}));
-  for (int i = 0; i < 6; ++i) {
-    CHECK(gated.thread.waiting() == std::min<std::size_t>(AccessGate::most_checks, 7 - static_cast<std::size_t>(i)));
-    gated.thread.do_one();
-    check_refused(Gated::answer_on(*links[static_cast<std::size_t>(i)]));
-  }
-  CHECK(Gated::answer_on(*late).status == 0);
-  gated.thread.do_one();
-  check_entered(Gated::answer_on(*late), "alice");
-  for (const auto& link : links) Gated::leave(*link);
-  Gated::leave(*late);
-}
-
-TEST_CASE("access gate: one check does for all that come with the same credentials") {
-  const Users users;
-  Gated gated(users);
-  for (const auto& [credentials, enters] : {std::pair(alice, true), std::pair(not_alice, false)}) {
-    std::vector<std::unique_ptr<MemoryLink>> links;
-    for (int i = 0; i < 70; ++i) links.push_back(gated.begin(credentials));
-    CHECK(gated.thread.waiting() == 1);
-    Gated::leave(*links.front());
-    gated.thread.do_one();
-    for (std::size_t i = 1; i < links.size(); ++i) {
-      const Answer answer = Gated::answer_on(*links[i]);
-      if (enters) check_entered(answer, "alice");
-      else check_refused(answer);
-      Gated::leave(*links[i]);
-    }
-    CHECK(gated.thread.waiting() == 0);
-  }
-}
-
-TEST_CASE("access gate: beyond most_queued it is 503 with Retry-After for the client with the most (RFC 9110 section 15.6.4)") {
-  const Users users;
-  Gated gated(users);
-  std::vector<std::unique_ptr<MemoryLink>> links;
-  const std::size_t all = AccessGate::most_checks + AccessGate::most_queued;
-  for (std::size_t i = 0; i < all; ++i) links.push_back(gated.begin(guess(static_cast<int>(i))));
-  const Answer busy = gated.get(guess(1000));
-  CHECK(busy.status == 503);
-  CHECK(busy.field("Retry-After") == "1");
-  CHECK(busy.field("WWW-Authenticate") == "none");
-  CHECK_FALSE(busy.closed);
-
-  const auto other = gated.begin(alice, "192.0.2.7:4711");
-  CHECK(Gated::answer_on(*links.back()).status == 503);  // the last of the crowd makes room
-  CHECK(Gated::answer_on(*links[all - 2]).status == 0);
-  CHECK(gated.thread.waiting() == AccessGate::most_checks);
-  for (std::size_t i = 0; i < AccessGate::most_checks + 1; ++i) gated.thread.do_one();
-  check_entered(Gated::answer_on(*other), "alice");  // before the rest of it
-  CHECK(Gated::answer_on(*links[AccessGate::most_checks]).status == 0);
-  while (gated.thread.waiting() != 0) gated.thread.do_one();
-  for (std::size_t i = 0; i + 1 < all; ++i) check_refused(Gated::answer_on(*links[i]));
-  for (const auto& link : links) Gated::leave(*link);
-  Gated::leave(*other);
-}
-
-TEST_CASE("access gate: where the threads for passwords take no more, it is 503, or waits for a check that runs") {
-  const Users users;
-  Gated gated(users);
-  gated.thread.full = Executor::passwords;
-  const Answer busy = gated.get(alice);
-  CHECK(busy.status == 503);
-  CHECK(busy.field("Retry-After") == "1");
-  gated.thread.full.reset();
-  const auto first = gated.begin(bob);
-  gated.thread.full = Executor::passwords;
-  const auto second = gated.begin(alice);
-  gated.thread.full = Executor::files;
-  gated.thread.do_one();
-  check_entered(Gated::answer_on(*first), "bob");
-  REQUIRE(gated.thread.waiting() == 1);
-  gated.thread.do_one();
-  check_entered(Gated::answer_on(*second), "alice");
-  Gated::leave(*first);
-  Gated::leave(*second);
-}
-
 TEST_CASE("access gate: a client that has gone holds its place until the thread is free, and one that waited none") {
   const Users users;
   Gated gated(users);
-  for (std::size_t i = 0; i < AccessGate::most_checks - 1; ++i) Gated::leave(*gated.begin(guess(static_cast<int>(i))));
+  for (std::size_t i = 0; i < PasswordQueue::most_checks - 1; ++i) Gated::leave(*gated.begin(guess(static_cast<int>(i))));
   Gated::leave(*gated.begin(alice));
-  CHECK(gated.thread.waiting() == AccessGate::most_checks);
+  CHECK(gated.thread.waiting() == PasswordQueue::most_checks);
   Gated::leave(*gated.begin(guess(1000)));
   while (gated.thread.waiting() != 0) gated.thread.do_one();
   CHECK(gated.handled == 5);

@@ -17,14 +17,6 @@ namespace fs = std::filesystem;
 constexpr std::int64_t second = 1'000'000'000;
 constexpr std::int64_t changed = 1'700'000'000 * second;
 
-std::string page_of(std::size_t size) {
-  std::string page;
-  for (int i = 0; page.size() < size; ++i)
-    page += base::concat("<p>Line ", i, " of a page that is longer than it has to be.</p>\n");
-  page.resize(size);
-  return page;
-}
-
 std::string gzipped(std::string_view text) {
   std::string out;
   codec::GzipWriter writer;

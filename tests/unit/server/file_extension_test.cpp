@@ -13,14 +13,6 @@ namespace {
 using namespace wharf;
 using namespace wharf::server;
 
-std::string page_of(std::size_t size) {
-  std::string page;
-  for (int i = 0; page.size() < size; ++i)
-    page += base::concat("<p>Line ", i, " of a page that is longer than it has to be.</p>\n");
-  page.resize(size);
-  return page;
-}
-
 std::string gzipped(std::string_view text) {
   std::string out;
   codec::GzipWriter writer;

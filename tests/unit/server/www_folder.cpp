@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <fstream>
 
+#include "base/log.h"
+
 namespace wharf::server {
 
 namespace fs = std::filesystem;
@@ -44,6 +46,14 @@ std::string noise(std::size_t size) {
   std::uint32_t state = 1;
   for (char& byte : text) byte = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
   return text;
+}
+
+std::string page_of(std::size_t size) {
+  std::string page;
+  for (int i = 0; page.size() < size; ++i)
+    page += base::concat("<p>Line ", i, " of a page that is longer than it has to be.</p>\n");
+  page.resize(size);
+  return page;
 }
 
 Unprivileged::Unprivileged() : was_(geteuid()) {

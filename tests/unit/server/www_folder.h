@@ -25,6 +25,8 @@ class WwwFolder {
 
 /// Bytes without a pattern, always the same.
 std::string noise(std::size_t size);
+/// A page that is worth compressing.
+std::string page_of(std::size_t size);
 
 /// As long as it lives, this process may read what everybody may read.
 class Unprivileged {

@@ -1,0 +1,48 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace wharf::server {
+
+/// What is known of the keys that were written last: a table of fixed size. A key has its place among eight, where the one that was
+/// written longest ago makes room. Keys are digests, so that nobody can choose who shares a place.
+template <class Value>
+class RecentTable {
+ public:
+  /// nullptr: not known, or not any more.
+  [[nodiscard]] const Value* find(std::uint64_t key) const {
+    for (const Slot& slot : (*sets_)[key % sets])
+      if (slot.written != 0 && slot.key == key) return &slot.value;
+    return nullptr;
+  }
+  void write(std::uint64_t key, const Value& value) {
+    Slot* oldest = nullptr;
+    for (Slot& slot : (*sets_)[key % sets]) {
+      if (slot.written != 0 && slot.key == key) {
+        oldest = &slot;
+        break;
+      }
+      if (oldest == nullptr || slot.written < oldest->written) oldest = &slot;
+    }
+    *oldest = {key, ++writes_, value};
+  }
+
+  static constexpr std::size_t ways = 8;
+  static constexpr std::size_t sets = 128;
+  static constexpr std::size_t most = ways * sets;
+
+ private:
+  struct Slot {
+    std::uint64_t key = 0;
+    std::uint64_t written = 0;  // 0: never
+    Value value{};
+  };
+  using Sets = std::array<std::array<Slot, ways>, sets>;
+
+  std::unique_ptr<Sets> sets_ = std::make_unique<Sets>();
+  std::uint64_t writes_ = 0;
+};
+
+}  // namespace wharf::server

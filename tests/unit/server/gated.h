@@ -1,0 +1,161 @@
+#pragma once
+#include <doctest/doctest.h>
+#include <openssl/evp.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mounted.h"
+#include "server/access_gate.h"
+#include "www_folder.h"
+
+/// A gate for passwords, without sockets, and who comes to it.
+namespace wharf::server {
+
+using session::MemoryLink;
+
+// As in password_hash_test.cpp.
+inline const std::string horse = "$2y$04$OP7Zk/eVj2tDPMRezDHYDOnp3UGEF6jPjmkUTrttqtwUWc5Yqi312";     // correct horse
+inline const std::string passwort = "$2y$05$K9U.Op9ub7s.8Hrtbe/mausMcJzd3JNDmgM4aZXKzlmyqo4BKrdw2";  // p\xC3\xA4ssw\xC3\xB6rd
+
+inline const std::string alice = "Authorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==\r\n";  // correct horse
+inline const std::string not_alice = "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n";          // wrong
+inline const std::string bob = "Authorization: Basic Ym9iOnDDpHNzd8O2cmQ=\r\n";            // p\xC3\xA4ssw\xC3\xB6rd
+inline const std::string carol = "Authorization: Basic Y2Fyb2w6Y29ycmVjdCBob3JzZQ==\r\n";  // correct horse; no user
+
+/// Alice's name with another wrong password each.
+inline std::string guess(int number) {
+  const std::string plain = "alice:" + std::to_string(number);
+  std::string text((plain.size() + 2) / 3 * 4 + 1, '\0');
+  const auto* from = reinterpret_cast<const unsigned char*>(plain.data());
+  text.resize(static_cast<std::size_t>(
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), from, static_cast<int>(plain.size()))));
+  return "Authorization: Basic " + text + "\r\n";
+}
+
+/// A password file with alice and bob.
+struct Users : WwwFolder {
+  Users() { set("alice:" + horse + "\nbob:" + passwort + "\n"); }
+  void set(std::string_view text) const { write("users", text); }
+  [[nodiscard]] PasswordAccess access() const { return {www() / "users", "the house"}; }
+};
+
+/// The test's thread, with the clock of its links.
+class Elsewhere final : public Outside {
+ public:
+  Elsewhere(TestThread& thread, const base::Time& now) : thread_(thread), now_(now) {}
+  void connect(const Endpoint& to, base::Time limit, SessionMaker made, std::function<void(std::string_view)> failed) override {
+    thread_.connect(to, limit, std::move(made), std::move(failed));
+  }
+  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override {
+    return thread_.work(on, std::move(task), std::move(done));
+  }
+  void at_turn_end(std::function<void()> call) override { thread_.at_turn_end(std::move(call)); }
+  [[nodiscard]] base::Time now() const override { return now_; }
+
+ private:
+  TestThread& thread_;
+  const base::Time& now_;
+};
+
+/// A gate that all requests go through; who has come in is told so.
+class Gated final : private session::Handler {
+ public:
+  /// Passwords are checked on `thread`.
+  explicit Gated(const Users& users) { open(users, &elsewhere_); }
+  /// nullptr: passwords are checked on the loop's thread.
+  Gated(const Users& users, Outside* outside) { open(users, outside); }
+
+  std::unique_ptr<MemoryLink> connect(const std::string& address = "192.0.2.1:4711") {
+    auto link = std::make_unique<MemoryLink>(pool_, output_, now);
+    link->set_address(address);
+    link->open(std::make_unique<session::H1>(*link, context_));
+    return link;
+  }
+  /// A new connection with a request that is not answered yet.
+  std::unique_ptr<MemoryLink> begin(std::string_view fields, const std::string& address = "192.0.2.1:4712") {
+    auto link = connect(address);
+    link->receive(request(fields));
+    CHECK(link->take().empty());
+    return link;
+  }
+  /// What came back on a connection, after its turn.
+  static Answer answer_on(MemoryLink& link) {
+    link.run();
+    return Mounted::answer_on(link);
+  }
+  /// A new connection, this on it, and what came back at once.
+  Answer get(std::string_view fields) {
+    const auto link = connect();
+    link->receive(request(fields));
+    Answer answer = answer_on(*link);
+    leave(*link);
+    return answer;
+  }
+  /// The same, when its password has been checked.
+  Answer get_checked(std::string_view fields) {
+    const auto link = begin(fields);
+    REQUIRE(thread.waiting() == 1);
+    thread.do_one();
+    Answer answer = answer_on(*link);
+    leave(*link);
+    return answer;
+  }
+  static std::string request(std::string_view fields) { return Mounted::head("GET", "/", fields); }
+  static void leave(MemoryLink& link) {
+    link.abort();
+    link.run();
+  }
+
+  /// Requests must not come any more.
+  void lose_gate() { gate_.reset(); }
+
+  base::Time now{1000};
+  TestThread thread;
+  std::vector<std::string> log_lines;
+  int handled = 0;
+
+ private:
+  void open(const Users& users, Outside* outside) {
+    if (outside != nullptr) queue_.emplace(*outside);
+    auto opened = AccessGate::open(users.access(), outside != nullptr ? &*queue_ : nullptr, log_);
+    REQUIRE_MESSAGE(opened, opened.error());
+    gate_ = std::move(*opened);
+  }
+  void handle(session::Exchange& exchange) override {
+    ++handled;
+    std::string user;
+    if (gate_->check(exchange, user) == AccessGate::Verdict::enters)
+      exchange.respond(session::text_response(200, "welcome " + user));
+    else CHECK(user.empty());
+  }
+
+  base::Log log_{base::LogLevel::debug, [this](base::LogLevel level, std::string_view text) {
+                   log_lines.push_back(base::concat(base::name_of(level), ": ", text));
+                 }};
+  base::ChunkPool pool_;
+  session::OutputLimits output_;
+  session::HttpContext context_{*this, session::HttpLimits{}, log_};
+  Elsewhere elsewhere_{thread, now};
+  std::optional<PasswordQueue> queue_;
+  std::unique_ptr<AccessGate> gate_;
+};
+
+inline void check_refused(const Answer& answer) {
+  CHECK(answer.status == 401);
+  CHECK(answer.field("WWW-Authenticate") == R"(Basic realm="the house", charset="UTF-8")");
+  CHECK_FALSE(answer.closed);
+}
+
+inline void check_entered(const Answer& answer, std::string_view user) {
+  CHECK(answer.status == 200);
+  CHECK(answer.body == base::concat("welcome ", user, "\n"));
+  CHECK(answer.field("WWW-Authenticate") == "none");
+}
+
+}  // namespace wharf::server

@@ -1,0 +1,207 @@
+#include "server/password_queue.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gated.h"
+#include "server/password_hash.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::server;
+
+}  // namespace
+
+TEST_SUITE_BEGIN("libcrypt" * doctest::skip(!has_password_hashing()));
+
+TEST_CASE("password queue: no more than most_checks at once, and the others in their turn") {
+  const Users users;
+  Gated gated(users);
+  check_entered(gated.get_checked(bob), "bob");
+  std::vector<std::unique_ptr<MemoryLink>> links;
+  for (int i = 0; i < 6; ++i) links.push_back(gated.begin(guess(i)));
+  const auto late = gated.begin(alice);
+  CHECK(gated.thread.waiting() == PasswordQueue::most_checks);
+  check_entered(gated.get(bob), "bob");  // who needs no check does not wait
+  check_refused(gated.get({}));
+  for (int i = 0; i < 6; ++i) {
+    CHECK(gated.thread.waiting() == std::min<std::size_t>(PasswordQueue::most_checks, 7 - static_cast<std::size_t>(i)));
+    gated.thread.do_one();
+    check_refused(Gated::answer_on(*links[static_cast<std::size_t>(i)]));
+  }
+  CHECK(Gated::answer_on(*late).status == 0);
+  gated.thread.do_one();
+  check_entered(Gated::answer_on(*late), "alice");
+  for (const auto& link : links) Gated::leave(*link);
+  Gated::leave(*late);
+}
+
+TEST_CASE("password queue: one check does for all that come with the same credentials") {
+  const Users users;
+  Gated gated(users);
+  for (const auto& [credentials, enters] : {std::pair(alice, true), std::pair(not_alice, false)}) {
+    std::vector<std::unique_ptr<MemoryLink>> links;
+    for (int i = 0; i < 70; ++i) links.push_back(gated.begin(credentials));
+    CHECK(gated.thread.waiting() == 1);
+    Gated::leave(*links.front());
+    gated.thread.do_one();
+    for (std::size_t i = 1; i < links.size(); ++i) {
+      const Answer answer = Gated::answer_on(*links[i]);
+      if (enters) check_entered(answer, "alice");
+      else check_refused(answer);
+      Gated::leave(*links[i]);
+    }
+    CHECK(gated.thread.waiting() == 0);
+  }
+}
+
+TEST_CASE(
+    "password queue: beyond most_of_client it is 503 with Retry-After for the crowd of that client (RFC 9110 section 15.6.4)") {
+  const Users users;
+  Gated gated(users);
+  std::vector<std::unique_ptr<MemoryLink>> links;
+  const std::size_t all = PasswordQueue::most_checks + PasswordQueue::most_of_client;
+  for (std::size_t i = 0; i < all; ++i) links.push_back(gated.begin(guess(static_cast<int>(i))));
+  const Answer busy = gated.get(guess(1000));
+  CHECK(busy.status == 503);
+  CHECK(busy.field("Retry-After") == "1");
+  CHECK(busy.field("WWW-Authenticate") == "none");
+  CHECK_FALSE(busy.closed);
+
+  const auto bob_there = gated.begin(bob);  // another user of the same client: the last of the crowd makes room
+  CHECK(Gated::answer_on(*links.back()).status == 503);
+  CHECK(Gated::answer_on(*links[all - 2]).status == 0);
+  const auto other = gated.begin(alice, "192.0.2.7:4711");  // with a name for which too many wait already: the same
+  CHECK(Gated::answer_on(*links[all - 2]).status == 0);
+  CHECK(gated.thread.waiting() == PasswordQueue::most_checks);
+  for (std::size_t i = 0; i < PasswordQueue::most_checks + 2; ++i) gated.thread.do_one();
+  check_entered(Gated::answer_on(*other), "alice");  // before the rest of it
+  check_entered(Gated::answer_on(*bob_there), "bob");
+  CHECK(Gated::answer_on(*links[PasswordQueue::most_checks]).status == 0);
+  while (gated.thread.waiting() != 0) gated.thread.do_one();
+  for (std::size_t i = 0; i + 1 < all; ++i) check_refused(Gated::answer_on(*links[i]));
+  for (const auto& link : links) Gated::leave(*link);
+  Gated::leave(*bob_there);
+  Gated::leave(*other);
+}
+
+TEST_CASE("password queue: right passwords of an address are checked while forty wrong ones of it wait, and nobody gets 503") {
+  const Users users;
+  Gated gated(users);
+  std::vector<std::unique_ptr<MemoryLink>> wrong;
+  for (int i = 0; i < 40; ++i) wrong.push_back(gated.begin(guess(i)));
+  const auto right = gated.begin(bob);
+  for (std::size_t i = 0; i < PasswordQueue::most_checks; ++i) gated.thread.do_one();
+  CHECK(Gated::answer_on(*right).status == 0);
+  gated.thread.do_task();  // the one after those that ran already
+  gated.thread.tell();
+  check_entered(Gated::answer_on(*right), "bob");
+  check_entered(gated.get(bob), "bob");  // known by now, and at once
+  while (gated.thread.waiting() != 0) gated.thread.do_one();
+  for (const auto& link : wrong) {
+    check_refused(Gated::answer_on(*link));
+    Gated::leave(*link);
+  }
+  Gated::leave(*right);
+}
+
+TEST_CASE("password queue: a password that was right before goes before those that never were, also in the same name") {
+  const Users users;
+  Gated gated(users);
+  check_entered(gated.get_checked(alice), "alice");
+  gated.now += CredentialCache::default_keep;  // to be checked again
+  std::vector<std::unique_ptr<MemoryLink>> wrong;
+  for (int i = 0; i < 200; ++i) wrong.push_back(gated.connect("192.0.2." + std::to_string(i % 4) + ":1"));
+  for (std::size_t i = 0; i < wrong.size(); ++i) wrong[i]->receive(Gated::request(guess(static_cast<int>(i))));
+  const auto right = gated.begin(alice, "198.51.100.1:1");
+  for (std::size_t i = 0; i < PasswordQueue::most_checks + 1; ++i) gated.thread.do_one();
+  check_entered(Gated::answer_on(*right), "alice");
+  while (gated.thread.waiting() != 0) gated.thread.do_one();
+  for (const auto& link : wrong) Gated::leave(*link);
+  Gated::leave(*right);
+}
+
+TEST_CASE("password queue: of a client from which a user came in before, that user goes before others, every other time") {
+  const Users users;
+  Gated gated(users);
+  check_entered(gated.get_checked(alice), "alice");
+  users.set("alice:" + passwort + "\nbob:" + passwort + "\n");  // her password is another now
+  gated.now += PasswordFile::look_every;
+  const std::string renewed = "Authorization: Basic YWxpY2U6cMOkc3N3w7ZyZA==\r\n";
+  std::vector<std::unique_ptr<MemoryLink>> others;
+  for (std::size_t i = 0; i < PasswordQueue::most_checks; ++i)
+    others.push_back(gated.begin(guess(static_cast<int>(i)), "203.0.113.1:1"));
+  for (int i = 0; i < 3; ++i) others.push_back(gated.begin(bob, base::concat("203.0.113.", i + 2, ":1")));
+  others.push_back(gated.begin(carol, "203.0.113.9:1"));
+  const auto first = gated.begin(guess(100));
+  const auto second = gated.begin(renewed);
+  for (std::size_t i = 0; i < PasswordQueue::most_checks; ++i) gated.thread.do_one();
+  gated.thread.do_one();
+  check_refused(Gated::answer_on(*first));  // favoured, as it came in her name from where she is
+  gated.thread.do_one();
+  check_entered(Gated::answer_on(*others[PasswordQueue::most_checks]), "bob");
+  gated.thread.do_one();
+  check_entered(Gated::answer_on(*second), "alice");
+  while (gated.thread.waiting() != 0) gated.thread.do_one();
+  for (const auto& link : others) Gated::leave(*link);
+  Gated::leave(*first);
+  Gated::leave(*second);
+}
+
+TEST_CASE("password queue: addresses of one IPv6 network are one client, and newcomers without end keep nobody waiting for ever") {
+  const Users users;
+  Gated gated(users);
+  std::vector<std::unique_ptr<MemoryLink>> wrong;
+  for (int i = 0; i < 40; ++i) wrong.push_back(gated.begin(guess(i), base::concat("[2001:db8:0:1::", i + 1, "]:1")));
+  const auto other = gated.begin(bob, "[2001:db8:0:2::1]:1");
+  for (std::size_t i = 0; i < PasswordQueue::most_checks + 1; ++i) gated.thread.do_one();
+  check_entered(Gated::answer_on(*other), "bob");
+  Gated::leave(*other);
+  while (gated.thread.waiting() != 0) gated.thread.do_one();
+
+  const auto waits = [&gated](int number) {
+    return gated.begin(guess(1000 + number), base::concat("203.0.", number / 200, ".", number % 200, ":1"));
+  };
+  std::vector<std::unique_ptr<MemoryLink>> crowd;
+  for (int i = 0; i < 8; ++i) crowd.push_back(waits(i));
+  const auto patient = gated.begin(guess(999), "[2001:db8:0:1::9]:1");  // of a client, and with a name, that had many turns
+  int turns = 0;
+  for (; Gated::answer_on(*patient).status == 0 && turns < 100; ++turns) {
+    crowd.push_back(waits(8 + turns));
+    gated.thread.do_one();
+  }
+  CHECK(turns < 60);
+  while (gated.thread.waiting() != 0) gated.thread.do_one();
+  for (const auto& link : wrong) Gated::leave(*link);
+  for (const auto& link : crowd) Gated::leave(*link);
+  Gated::leave(*patient);
+}
+
+TEST_CASE("password queue: where the threads for passwords take no more, it is 503, or waits for a check that runs") {
+  const Users users;
+  Gated gated(users);
+  gated.thread.full = Executor::passwords;
+  const Answer busy = gated.get(alice);
+  CHECK(busy.status == 503);
+  CHECK(busy.field("Retry-After") == "1");
+  gated.thread.full.reset();
+  const auto first = gated.begin(bob);
+  gated.thread.full = Executor::passwords;
+  const auto second = gated.begin(alice);
+  gated.thread.full = Executor::files;
+  gated.thread.do_one();
+  check_entered(Gated::answer_on(*first), "bob");
+  REQUIRE(gated.thread.waiting() == 1);
+  gated.thread.do_one();
+  check_entered(Gated::answer_on(*second), "alice");
+  Gated::leave(*first);
+  Gated::leave(*second);
+}
+
+TEST_SUITE_END();
