@@ -58,7 +58,11 @@ struct FileLimits {
   std::size_t short_file = 64 * 1024;           ///< bytes of a file that is kept in memory; of longer ones the descriptor is kept
   std::size_t open_files = 64;                  ///< descriptors kept open without an answer that needs them
   std::size_t jobs = 8;                         ///< files being compressed and folders being listed on other threads
-  std::chrono::milliseconds unused{60'000};     ///< what nobody asked for in so long a time goes
+  std::size_t jobs_of_mount = 3;                ///< of these for one mount, so that a disk that hangs leaves threads to the others
+  std::size_t waiting_listings = 32;            ///< listings that wait for one of these; beyond it: 503 with Retry-After
+  std::size_t kept_listings = 64;               ///< pages that list folders, kept for as long as the folder is the same,
+  std::size_t kept_listing_bytes = 8 * 1024 * 1024;  ///< and their bytes
+  std::chrono::milliseconds unused{60'000};          ///< what nobody asked for in so long a time goes
   /// A file that was changed so short a time ago, or in the future, is read anew in each turn of the loop: another change might not show
   /// in its times.
   std::chrono::milliseconds settling{2'000};

@@ -5,12 +5,15 @@
 
 namespace wharf::server {
 
-/// A job that is under way.
+/// A job that is under way, or waits for its turn.
 struct FileJobs::Waiting {
+  enum class Stage : std::uint8_t { queued, running };
+
   const FileMount* mount;
   std::string path;
   std::shared_ptr<FileJob> job;
   std::list<Waiter*> waiters;
+  Stage stage = Stage::queued;
 };
 
 /// Stands in an exchange that waits, and leaves the job's list when the exchange ends before the job does.
@@ -36,7 +39,8 @@ class FileJobs::Waiter final : public session::Responder {
   std::list<Waiter*>::iterator place_;
 };
 
-FileJobs::FileJobs(Outside* outside, std::size_t most) : outside_(outside), most_(most), self_(std::make_shared<FileJobs*>(this)) {}
+FileJobs::FileJobs(Outside* outside, const Bounds& bounds)
+    : outside_(outside), bounds_(bounds), self_(std::make_shared<FileJobs*>(this)) {}
 
 FileJobs::~FileJobs() {
   for (const auto& each : waiting_)
@@ -51,18 +55,70 @@ bool FileJobs::join(const FileMount& mount, std::string_view path, session::Exch
   return true;
 }
 
+bool FileJobs::has_room(const FileMount& mount) const {
+  if (outside_ == nullptr) return false;
+  std::size_t running = 0;
+  std::size_t of_mount = 0;
+  for (const auto& each : waiting_) {
+    if (each->stage != Waiting::Stage::running) continue;
+    ++running;
+    if (each->mount == &mount) ++of_mount;
+  }
+  return running < bounds_.most && of_mount < bounds_.most_of_mount;
+}
+
+bool FileJobs::may_wait() const {
+  const auto queued =
+      std::count_if(waiting_.begin(), waiting_.end(), [](const auto& each) { return each->stage == Waiting::Stage::queued; });
+  return outside_ != nullptr && static_cast<std::size_t>(queued) < bounds_.most_waiting;
+}
+
 void FileJobs::start(const FileMount& mount, std::string_view path, std::unique_ptr<FileJob> job, session::Exchange& exchange) {
-  const std::shared_ptr<FileJob> shared = std::move(job);
-  const auto done = [shared, jobs = std::weak_ptr<FileJobs*>(self_)] {
-    if (const auto there = jobs.lock()) (*there)->finished(*shared);
+  const bool at_once = has_room(mount);
+  auto waiting = std::make_unique<Waiting>(Waiting{&mount, std::string(path), std::move(job), {}});
+  if (at_once && !begin(*waiting)) {
+    waiting->job->answer(exchange);
+    return waiting->job->over();
+  }
+  exchange.set_responder(std::make_unique<Waiter>(exchange, waiting->waiters));
+  waiting_.push_back(std::move(waiting));
+}
+
+/// False: no thread takes it.
+bool FileJobs::begin(Waiting& waiting) {
+  const std::shared_ptr<FileJob> job = waiting.job;
+  const auto done = [job, jobs = std::weak_ptr<FileJobs*>(self_)] {
+    if (const auto there = jobs.lock()) (*there)->finished(*job);
   };
   if (!outside_->work(
-          Executor::files, [shared] { shared->run(); }, done)) {
-    shared->answer(exchange);
-    return shared->over();
+          Executor::files, [job] { job->run(); }, done))
+    return false;
+  waiting.stage = Waiting::Stage::running;
+  return true;
+}
+
+/// In the order they came, but for mounts that have enough under way. What nobody waits for any more is not begun.
+void FileJobs::begin_next() {
+  for (auto each = waiting_.begin(); each != waiting_.end();) {
+    const auto here = each++;
+    if ((*here)->stage != Waiting::Stage::queued) continue;
+    if ((*here)->waiters.empty()) {
+      waiting_.erase(here);
+    } else if (has_room(*(*here)->mount) && !begin(**here)) {
+      const std::unique_ptr<Waiting> refused = std::move(*here);
+      waiting_.erase(here);
+      answer_all(*refused);
+    }
   }
-  waiting_.push_back(std::make_unique<Waiting>(Waiting{&mount, std::string(path), shared, {}}));
-  exchange.set_responder(std::make_unique<Waiter>(exchange, waiting_.back()->waiters));
+}
+
+void FileJobs::answer_all(Waiting& done) {
+  while (!done.waiters.empty()) {
+    Waiter& waiter = *done.waiters.front();
+    waiter.leave();
+    done.job->answer(waiter.exchange());
+  }
+  done.job->over();
 }
 
 void FileJobs::run_here(FileJob& job, session::Exchange& exchange) {
@@ -77,12 +133,8 @@ void FileJobs::finished(const FileJob& job) {
   if (found == waiting_.end()) return;
   const std::unique_ptr<Waiting> done = std::move(*found);
   waiting_.erase(found);
-  while (!done->waiters.empty()) {
-    Waiter& waiter = *done->waiters.front();
-    waiter.leave();
-    done->job->answer(waiter.exchange());
-  }
-  done->job->over();
+  answer_all(*done);
+  begin_next();
 }
 
 void FileJobs::forget(const FileMount& mount) {

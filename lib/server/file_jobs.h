@@ -24,23 +24,31 @@ class FileJob {
   virtual void over() {}
 };
 
-/// What the file mounts of one loop have other threads do: one job at a time for each path of a mount, and not too many in all.
+/// What the file mounts of one loop have other threads do: one job at a time for each path of a mount, and not too many in all and for one
+/// mount. Some may wait for that.
 class FileJobs {
  public:
+  struct Bounds {
+    std::size_t most = 8;           ///< under way
+    std::size_t most_of_mount = 3;  ///< of these for one mount
+    std::size_t most_waiting = 32;  ///< and those that wait
+  };
   /// Without `outside` everything is done at once. It outlives this; this outlives the mounts.
-  FileJobs(Outside* outside, std::size_t most);
+  FileJobs(Outside* outside, const Bounds& bounds);
   ~FileJobs();
   FileJobs(const FileJobs&) = delete;
   FileJobs& operator=(const FileJobs&) = delete;
 
-  /// Whether start() would run a job on another thread.
-  [[nodiscard]] bool has_room() const { return outside_ != nullptr && waiting_.size() < most_; }
+  /// Whether start() would run a job on another thread at once.
+  [[nodiscard]] bool has_room(const FileMount& mount) const;
+  /// Whether it would have it wait otherwise.
+  [[nodiscard]] bool may_wait() const;
   /// Whether there is another thread at all.
   [[nodiscard]] bool has_threads() const { return outside_ != nullptr; }
 
   /// Has the exchange wait for the job that is under way for that path. False: there is none.
   bool join(const FileMount& mount, std::string_view path, session::Exchange& exchange);
-  /// Starts a job for that path, for which none is under way, and has the exchange wait for it. Only with has_room().
+  /// Starts a job for that path, for which none is under way, and has the exchange wait for it. Only with has_room() or may_wait().
   void start(const FileMount& mount, std::string_view path, std::unique_ptr<FileJob> job, session::Exchange& exchange);
   /// Does the job here and now.
   static void run_here(FileJob& job, session::Exchange& exchange);
@@ -52,10 +60,13 @@ class FileJobs {
   class Waiter;
   struct Waiting;
 
+  bool begin(Waiting& waiting);
+  void begin_next();
   void finished(const FileJob& job);
+  static void answer_all(Waiting& done);
 
   Outside* outside_;
-  std::size_t most_;
+  Bounds bounds_;
   std::list<std::unique_ptr<Waiting>> waiting_;
   std::shared_ptr<FileJobs*> self_;  // so that a job which ends when this has gone can tell
 };

@@ -111,11 +111,15 @@ std::string_view FileLoader::coding_of(const Representation& plain) const {
   return begin == gzip_magic ? coding : identity_coding;
 }
 
+bool FileLoader::is_settled(const FileIdentity& identity) const {
+  const std::int64_t changed = std::max(identity.changed, identity.modified);
+  return std::chrono::milliseconds((wall_clock() - changed) / 1'000'000) >= limits_.settling;
+}
+
 /// A short file is read; it stays open where it changed under the reading, or ended early, so that no mixture is kept.
 void FileLoader::fill(Representation& representation, OpenedFile opened) const {
   representation.identity = opened.identity;
-  const std::int64_t changed = std::max(opened.identity.changed, opened.identity.modified);
-  representation.settled = std::chrono::milliseconds((wall_clock() - changed) / 1'000'000) >= limits_.settling;
+  representation.settled = is_settled(opened.identity);
   if (opened.identity.size <= limits_.short_file) {
     std::string bytes(static_cast<std::size_t>(opened.identity.size), '\0');
     const std::size_t got = read_at(opened.file.get(), 0, bytes.data(), bytes.size());

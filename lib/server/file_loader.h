@@ -51,6 +51,9 @@ class FileLoader {
   enum class Renew : std::uint8_t { removed, replaced };
   bool renew(Renew where, std::string& why);
 
+  /// Whether it was changed so long ago that another change would show.
+  [[nodiscard]] bool is_settled(const FileIdentity& identity) const;
+
   /// The same folder, for other threads.
   [[nodiscard]] const std::shared_ptr<const OpenFolder>& folder() const { return folder_; }
 

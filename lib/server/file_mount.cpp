@@ -46,6 +46,12 @@ session::Response unavailable() {
   return response;
 }
 
+session::Response listings_crowded() {
+  session::Response response = session::text_response(503, "Too many folders are being listed.");
+  response.fields.emplace_back("Retry-After", "1");
+  return response;
+}
+
 std::string real_path(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), std::free);
   return real ? real.get() : std::string();
@@ -120,6 +126,7 @@ FileMount::FileMount(OpenFolder folder, Files files, LoopFiles& shared)
 FileMount::~FileMount() {
   shared_.jobs.forget(*this);
   shared_.cache.drop_all(*this);
+  shared_.listings.drop_all(*this);
 }
 
 // ---- Requests ----
@@ -184,6 +191,7 @@ CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path, 
 bool FileMount::renew(FileLoader::Renew where, std::string& why) {
   if (!loader_.renew(where, why)) return false;
   shared_.cache.drop_all(*this);
+  shared_.listings.drop_all(*this);
   return true;
 }
 
@@ -241,7 +249,7 @@ void FileMount::compress_first(session::Exchange& exchange, const FileRequest& r
   const std::string key = file.path + wanted.etag;
   if (shared_.jobs.join(*this, key, exchange)) return;
   const bool here = !shared_.jobs.has_threads() || file.plain.size() <= compressed_at_once;
-  auto job = here || shared_.jobs.has_room() ? CompressJob::make(*this, file, wanted, shared_.cache.limits()) : nullptr;
+  auto job = here || shared_.jobs.has_room(*this) ? CompressJob::make(*this, file, wanted, shared_.cache.limits()) : nullptr;
   if (!job) return answer_with_file(exchange, request, file.plain);
   if (here) FileJobs::run_here(*job, exchange);
   else shared_.jobs.start(*this, key, std::move(job), exchange);
@@ -271,13 +279,22 @@ void FileMount::list(session::Exchange& exchange, std::string_view path) {
   auto folder = loader_.folder()->open_folder(std::string(path.substr(1)));
   if (!folder) return exchange.respond(folder.error() == OpenFailure::missing ? not_found() : unavailable());
   if (answer_conditions(exchange)) return;
+  const base::Time now = exchange.link().now();
+  const FileIdentity identity = status_of(*folder).identity;
+  if (auto page = shared_.listings.find(*this, path, identity, now)) return answer_with_listing(exchange, std::move(page));
   if (shared_.jobs.join(*this, path, exchange)) return;
+  const bool has_thread = shared_.jobs.has_room(*this) || shared_.jobs.may_wait();
+  if (shared_.jobs.has_threads() && !has_thread) return exchange.respond(listings_crowded());
   const auto target = codec::split_target(exchange.request().target);
   auto title = target ? codec::percent_decode(target->path) : std::nullopt;
-  auto job = std::make_unique<ListingJob>(loader_.folder(), std::move(*folder), std::string(path.substr(1)),
-                                          title.value_or(std::string(path)), files_.listed);
-  if (shared_.jobs.has_room()) shared_.jobs.start(*this, path, std::move(job), exchange);
+  auto job = std::make_unique<ListingJob>(
+      *this,
+      ListedFolder{loader_.folder(), std::move(*folder), std::string(path), title.value_or(std::string(path)), files_.listed},
+      KeptListings::Page{identity, loader_.is_settled(identity), now, {}});
+  if (has_thread) shared_.jobs.start(*this, path, std::move(job), exchange);
   else FileJobs::run_here(*job, exchange);
 }
+
+void FileMount::listed(std::string_view path, KeptListings::Page page) { shared_.listings.keep(*this, path, std::move(page)); }
 
 }  // namespace wharf::server

@@ -10,6 +10,7 @@
 #include "server/file_cache.h"
 #include "server/file_jobs.h"
 #include "server/file_loader.h"
+#include "server/kept_listings.h"
 #include "server/outside.h"
 #include "session/exchange.h"
 #include "wharf/mounts.hpp"
@@ -21,7 +22,10 @@ class LoopFiles {
  public:
   /// Without `outside`, which outlives this, all work is done on the loop's thread, and a turn of the loop is a millisecond of its clock.
   explicit LoopFiles(const FileLimits& limits = {}, Outside* outside = nullptr)
-      : cache(limits), jobs(outside, limits.jobs), outside_(outside) {}
+      : cache(limits),
+        listings(limits.kept_listings, limits.kept_listing_bytes),
+        jobs(outside, {limits.jobs, limits.jobs_of_mount, limits.waiting_listings}),
+        outside_(outside) {}
   ~LoopFiles() = default;
   LoopFiles(const LoopFiles&) = delete;
   LoopFiles& operator=(const LoopFiles&) = delete;
@@ -29,6 +33,7 @@ class LoopFiles {
   [[nodiscard]] LoopMoment moment(base::Time now);
 
   FileCache cache;
+  KeptListings listings;
   FileJobs jobs;
 
  private:
@@ -67,6 +72,8 @@ class FileMount {
   void serve_uncompressed(session::Exchange& exchange, std::string_view path);
   /// Takes what was compressed, or, where it holds nothing, that it is not worth it.
   void compressed(std::string_view path, const Representation& made);
+  /// Takes the page that lists a folder.
+  void listed(std::string_view path, KeptListings::Page page);
 
  private:
   enum class Compress : std::uint8_t { may, never };

@@ -5,28 +5,37 @@
 #include <utility>
 
 #include "server/file_jobs.h"
+#include "server/kept_listings.h"
 #include "server/open_folder.h"
 #include "server/shared.h"
 
 namespace wharf::server {
 
-/// Makes the page that lists a folder.
+struct ListedFolder {
+  std::shared_ptr<const OpenFolder> root;
+  Descriptor folder;  ///< in it
+  std::string path;   ///< of it: from '/' to '/'
+  std::string title;
+  std::size_t most = 0;  ///< names that are looked at
+};
+
+void answer_with_listing(session::Exchange& exchange, Shared<std::string> page);
+
+/// Makes the page that lists a folder. It goes to the mount, to be kept.
 class ListingJob final : public FileJob {
  public:
-  /// `name` is that of the folder in `root`: "" or ending in '/'. `most` names are looked at.
-  ListingJob(std::shared_ptr<const OpenFolder> root, Descriptor folder, std::string name, std::string title, std::size_t most)
-      : root_(std::move(root)), folder_(std::move(folder)), name_(std::move(name)), title_(std::move(title)), most_(most) {}
+  /// `page` says when it was asked for, and what the folder was then.
+  ListingJob(FileMount& mount, ListedFolder folder, KeptListings::Page page)
+      : mount_(mount), folder_(std::move(folder)), page_(std::move(page)) {}
 
   void run() override;
   void answer(session::Exchange& exchange) override;
+  void over() override;
 
  private:
-  std::shared_ptr<const OpenFolder> root_;
-  Descriptor folder_;
-  std::string name_;
-  std::string title_;
-  std::size_t most_;
-  Shared<std::string> page_;
+  FileMount& mount_;
+  ListedFolder folder_;
+  KeptListings::Page page_;
 };
 
 }  // namespace wharf::server

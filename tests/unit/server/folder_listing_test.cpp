@@ -241,3 +241,158 @@ TEST_CASE("listing: a folder is read on another thread, once for all who ask") {
     link->run();
   }
 }
+
+namespace {
+
+/// Clients that ask for listings and wait.
+struct Askers {
+  Askers(Mounted& mounted, const std::vector<std::string>& targets) {
+    for (const std::string& target : targets) {
+      links.push_back(mounted.connect());
+      links.back()->receive(Mounted::head("GET", target));
+    }
+  }
+  ~Askers() {
+    for (const auto& link : links) {
+      link->abort();
+      link->run();
+    }
+  }
+  Askers(const Askers&) = delete;
+  Askers& operator=(const Askers&) = delete;
+  int status(std::size_t which) const {
+    links[which]->run();
+    return Mounted::answer_on(*links[which]).status;
+  }
+  std::vector<std::unique_ptr<session::MemoryLink>> links;
+};
+
+std::vector<std::string> folders(const WwwFolder& site, int count) {
+  std::vector<std::string> targets;
+  for (int i = 0; i < count; ++i) {
+    site.write(base::concat("f", i, "/name"), "x");
+    targets.push_back(base::concat("/f", i, "/"));
+  }
+  return targets;
+}
+
+}  // namespace
+
+TEST_CASE("listing: many folders at once are listed by other threads in turn, or it is 503, and never by the loop's") {
+  const WwwFolder site;
+  FileLimits limits = settled_at_once();
+  limits.jobs = 4;
+  limits.jobs_of_mount = 2;
+  limits.waiting_listings = 3;
+  TestThread thread;
+  Mounted mounted(listed(site), limits, &thread);
+  const Askers askers(mounted, folders(site, 6));
+  CHECK(thread.waiting() == 2);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(askers.status(i) == 0);
+  const auto& refused = askers.links[5];
+  const Answer answer = Mounted::answer_on(*refused);
+  CHECK(answer.status == 503);
+  CHECK(answer.field("Retry-After") == "1");
+  const Askers same(mounted, {"/f4/"});  // that is in the queue already
+  CHECK(same.status(0) == 0);
+  for (std::size_t i = 0; i < 5; ++i) {
+    CHECK(thread.waiting() == std::min<std::size_t>(2, 5 - i));
+    thread.do_one();
+    CHECK(askers.status(i) == 200);
+  }
+  CHECK(same.status(0) == 200);
+  CHECK(thread.waiting() == 0);
+}
+
+TEST_CASE("listing: one that nobody waits for any more is not begun") {
+  const WwwFolder site;
+  FileLimits limits = settled_at_once();
+  limits.jobs_of_mount = 1;
+  TestThread thread;
+  Mounted mounted(listed(site), limits, &thread);
+  const std::vector<std::string> targets = folders(site, 3);
+  const Askers first(mounted, {targets[0]});
+  { const Askers gone(mounted, {targets[1]}); }
+  const Askers last(mounted, {targets[2]});
+  thread.do_one();
+  CHECK(first.status(0) == 200);
+  thread.do_one();
+  CHECK(last.status(0) == 200);
+  CHECK(thread.waiting() == 0);
+}
+
+TEST_CASE("listing: a mount whose disk hangs leaves threads to the others") {
+  const WwwFolder slow;
+  const WwwFolder quick;
+  TestThread thread;
+  Mounted mounted(listed(slow), settled_at_once(), &thread);
+  auto other = FileMount::open(listed(quick), mounted.shared);
+  REQUIRE(other);
+  const Askers hung(mounted, folders(slow, 10));
+  CHECK(thread.waiting() == FileLimits{}.jobs_of_mount);
+  CHECK(mounted.shared.jobs.has_room(**other));
+  CHECK_FALSE(mounted.shared.jobs.has_room(mounted.mount()));
+  thread.drop_all();
+}
+
+TEST_CASE("listing: is kept for as long as the folder is the same, and at least a second") {
+  const WwwFolder site;
+  site.write("one", "x");
+  TestThread thread;
+  Mounted mounted(listed(site), settled_at_once(), &thread);
+  const auto names = [&mounted, &thread](bool reads) {
+    const Askers asker(mounted, {"/"});
+    CHECK(thread.waiting() == (reads ? 1 : 0));
+    if (reads) thread.do_one();
+    asker.links[0]->run();
+    return links(Mounted::answer_on(*asker.links[0]).body).size();
+  };
+  CHECK(names(true) == 1);
+  mounted.now += base::Time{5000};
+  CHECK(names(false) == 1);
+  site.write("two", "x");
+  site.set_time(".", 1'700'000'000'000'000'000);  // the clock of the file system may stand still for a while
+  CHECK(names(true) == 2);
+  site.write("three", "x");
+  site.set_time(".", 1'700'000'001'000'000'000);
+  CHECK(names(false) == 2);  // less than a second old
+  mounted.now += KeptListings::shortest;
+  CHECK(names(true) == 3);
+  mounted.now += KeptListings::longest - base::Time{1};
+  CHECK(names(false) == 3);
+  mounted.now += base::Time{1};
+  CHECK(names(true) == 3);  // the sizes may have changed
+  CHECK(mounted.shared.listings.size() == 1);
+  mounted.unmount();
+  CHECK(mounted.shared.listings.size() == 0);
+  CHECK(mounted.shared.listings.bytes() == 0);
+}
+
+TEST_CASE("listing: one of a folder that has just changed is kept for a second and no longer") {
+  const WwwFolder site;
+  site.write("one", "x");
+  Mounted mounted(listed(site), FileLimits{});
+  CHECK(links(mounted.get("/").body).size() == 1);
+  CHECK(mounted.shared.listings.find(mounted.mount(), "/", {}, mounted.now + KeptListings::shortest - base::Time{1}));
+  CHECK_FALSE(mounted.shared.listings.find(mounted.mount(), "/", {}, mounted.now + KeptListings::shortest));
+}
+
+TEST_CASE("listing: no more pages and bytes are kept than FileLimits says, those used last") {
+  const WwwFolder site;
+  const std::vector<std::string> targets = folders(site, 4);
+  FileLimits limits = settled_at_once();
+  limits.kept_listings = 3;
+  Mounted mounted(listed(site), limits);
+  for (const std::string& target : targets) mounted.get(target);
+  CHECK(mounted.shared.listings.size() == 3);
+  const std::size_t each = mounted.shared.listings.bytes() / 3;
+  limits.kept_listing_bytes = each * 2;
+  Mounted smaller(listed(site), limits);
+  for (const std::string& target : targets) CHECK(smaller.get(target).status == 200);
+  CHECK(smaller.shared.listings.size() == 2);
+  CHECK(smaller.shared.listings.bytes() == each * 2);
+  limits.kept_listing_bytes = each - 1;
+  Mounted none(listed(site), limits);
+  CHECK(none.get(targets[0]).status == 200);
+  CHECK(none.shared.listings.size() == 0);
+}
