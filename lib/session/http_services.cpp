@@ -133,8 +133,8 @@ std::uint64_t read(const std::atomic<std::uint64_t>& count) { return count.load(
 template <class Struct>
 void hand_over(const wharf_scope* scope, Struct& given, Struct filled) {
   if (given.size < sizeof given.size)
-    return protocol(scope).home.log.error(protocol(scope).row.name, ": statistics of ", given.size,
-                                          " bytes were asked for; set size to that of the struct");
+    return protocol(scope).home.log.error(base::LogKind("structs of a wrong size"), protocol(scope).row.name, ": statistics of ",
+                                          given.size, " bytes were asked for; set size to that of the struct");
   filled.size = given.size;
   std::memcpy(&given, &filled, std::min(given.size, sizeof(Struct)));
 }

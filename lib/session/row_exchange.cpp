@@ -233,8 +233,8 @@ bool RowExchange::upgrade(std::string_view token, const wharf_raw* raw, void* ar
   if (!may_answer()) return false;
   constexpr std::size_t least = offsetof(wharf_raw, destroy) + sizeof raw->destroy;
   if (raw == nullptr || raw->size < least) {
-    protocol_.home.log.error(protocol_.row.name, ": upgrade: a wharf_raw of ", raw != nullptr ? raw->size : 0,
-                             " bytes; set its size to sizeof(wharf_raw)");
+    protocol_.home.log.error(base::LogKind("structs of a wrong size"), protocol_.row.name, ": upgrade: a wharf_raw of ",
+                             raw != nullptr ? raw->size : 0, " bytes; set its size to sizeof(wharf_raw)");
     return false;
   }
   const codec::RequestHead& head = exchange_->request();
