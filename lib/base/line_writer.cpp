@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -32,7 +33,7 @@ std::string_view first_piece(std::string_view rest, std::size_t most) {
 }
 
 /// Bytes that were written, or -errno; 0 where the file took nothing for a while. PIPE_BUF is what a pipe takes undivided.
-ssize_t write_some(int file, std::string_view rest) {
+ssize_t write_some(int file, std::string_view rest, const std::atomic<bool>& abandoned) {
   struct stat status {};
   if (::fstat(file, &status) != 0) return -errno;
   ssize_t sent = 0;
@@ -43,6 +44,7 @@ ssize_t write_some(int file, std::string_view rest) {
     pollfd writable{file, POLLOUT, 0};
     const int ready = ::poll(&writable, 1, look_around);
     if (ready <= 0) return ready == 0 || errno == EINTR ? 0 : -errno;
+    if (abandoned) return 0;  // who lent the descriptor may have closed it, and it be another's
     const std::string_view piece = first_piece(rest, PIPE_BUF);
     sent = S_ISSOCK(status.st_mode) ? ::send(file, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
                                     : ::write(file, piece.data(), piece.size());
@@ -108,10 +110,10 @@ struct LineWriter::State {
   Clock::time_point retry{};
   Time retry_after = first_retry;
   bool asleep = false;
-  bool ending = false;     // what waits is still written
-  bool abandoned = false;  // nothing is
-  bool last_try = false;   // and was tried once more
-  bool done = false;       // the thread has nothing to do any more
+  bool ending = false;                 // what waits is still written
+  std::atomic<bool> abandoned{false};  // nothing is
+  bool last_try = false;               // and was tried once more
+  bool done = false;                   // the thread has nothing to do any more
 
   // The thread's own, but where it has not begun or is over.
   int file;
@@ -317,7 +319,7 @@ void LineWriter::State::take_in_hand() noexcept {
 
 void LineWriter::State::write_once(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
-  const ssize_t result = write_some(file, std::string_view(hand).substr(at));
+  const ssize_t result = write_some(file, std::string_view(hand).substr(at), abandoned);
   lock.lock();
   took(result);
 }

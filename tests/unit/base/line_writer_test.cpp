@@ -233,7 +233,7 @@ TEST_CASE("line writer: gaps are few: what was lost once is lost until half of t
 
 TEST_CASE("line writer: a pipe that nobody reads does not hold up the end") {
   Pipe pipe;
-  LineWriter writer(pipe.ends[1], Ownership::lent, {});
+  LineWriter writer(std::exchange(pipe.ends[1], -1), Ownership::own, {});
   constexpr std::size_t count = 200;
   for (std::size_t i = 0; i < count; ++i) writer.write(std::string(999, 'x') + "\n");
   CHECK_FALSE(writer.settle(Time{1}));
@@ -320,6 +320,7 @@ TEST_CASE("line writer: a line longer than the capacity goes where nothing else 
   CHECK(writer.settle(long_enough));
 }
 
+#if !defined(__SANITIZE_THREAD__)  // which has no threads in the child of a process that has some
 TEST_CASE("line writer: the child of a fork writes with a thread of its own, and not what the parent had waiting") {
   const Folder folder;
   LineWriter writer(appended(folder.file()), Ownership::own, {});
@@ -339,6 +340,7 @@ TEST_CASE("line writer: the child of a fork writes with a thread of its own, and
   CHECK(writer.end() == 0);
   CHECK(content(folder.file()) == "parent\nchild\nparent again\n");
 }
+#endif
 
 TEST_CASE("line writer: all who name a file share one, and the last of them ends it") {
   const Folder folder;
