@@ -17,6 +17,7 @@
 #include <climits>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -382,4 +383,19 @@ TEST_CASE("line writer: what was lost on standard error is said there") {
   }
   ::close(before);
   CHECK(lost > 100);
+}
+
+TEST_CASE("line writer: a line that a static object writes after main() has returned is written") {
+  static Pipe pipe;
+  CHECK(in_child([]() -> int {
+          struct Last {
+            ~Last() {
+              ::dup2(pipe.ends[1], STDERR_FILENO);
+              (*wharf::base::SharedLineWriter::of_stream(STDERR_FILENO))->write("last words\n");
+            }
+          };
+          static const Last last;
+          std::exit(7);  // NOLINT: as main() does when it returns
+        }) == 7);
+  CHECK(pipe.read(11) == "last words\n");
 }
