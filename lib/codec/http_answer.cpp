@@ -8,8 +8,8 @@
 namespace wharf::codec {
 namespace {
 
-constexpr std::string_view status_line = "HTTP/1.x ddd ";  // x: 0 or 1, d: a digit
-constexpr std::string_view no_status_line = "The answer does not begin with HTTP/1.1, a status of three digits and a space.";
+constexpr std::string_view status_line = "HTTP/1.d ddd ";  // d: a digit
+constexpr std::string_view no_status_line = "The answer does not begin with HTTP/1.1 and a status of three digits.";
 
 AnswerRead malformed(std::string_view reason) { return {AnswerState::malformed, reason}; }
 
@@ -21,14 +21,11 @@ bool is_control(char c) {
 bool fits_status_line(std::string_view start) {
   const std::size_t size = std::min(start.size(), status_line.size());
   for (std::size_t i = 0; i < size; ++i) {
-    const char wanted = status_line[i];
-    const bool fits = wanted == 'x'   ? start[i] == '0' || start[i] == '1'
-                      : wanted == 'd' ? base::is_digit(start[i])
-                                      : start[i] == wanted;
+    const bool fits = status_line[i] == 'd' ? base::is_digit(start[i]) : start[i] == status_line[i];
     if (!fits) return false;
   }
   constexpr std::size_t status = 9;
-  return start.size() <= status || (start[status] >= '1' && start[status] <= '5');
+  return start.size() <= status || start[status] != '0';
 }
 
 /// The lines at the front of `bytes`, one after the other.
@@ -57,10 +54,10 @@ class Lines {
 };
 
 AnswerRead read_status_line(std::string_view line, AnswerHead& head) {
-  if (line.size() < status_line.size()) return malformed(no_status_line);
-  head.version = line[7] == '1' ? HttpVersion::http11 : HttpVersion::http10;
+  if (line.size() + 1 < status_line.size()) return malformed(no_status_line);  // the last space is often left out without a phrase
+  head.version = line[7] == '0' ? HttpVersion::http10 : HttpVersion::http11;   // RFC 9110 section 2.5
   head.status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
-  head.phrase = line.substr(status_line.size());
+  head.phrase = line.substr(std::min(line.size(), status_line.size()));
   return {};
 }
 

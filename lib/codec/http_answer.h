@@ -11,7 +11,7 @@ namespace wharf::codec {
 /// A response's head as a client received it (RFC 9112 section 4). Every view points into the bytes that were read.
 struct AnswerHead {
   HttpVersion version = HttpVersion::http11;
-  int status = 0;             ///< 100 to 599
+  int status = 0;             ///< 100 to 999; what is above 599 means as much as 500 (RFC 9110 section 15)
   std::string_view phrase;    ///< may be empty
   std::vector<Field> fields;  ///< in the order sent
   std::size_t size = 0;       ///< bytes, the empty line included
@@ -34,8 +34,9 @@ struct AnswerRead {
 
 /// Reads a response's head from the front of `bytes`, all that was received of it so far; what follows it is not looked at. `head` is set
 /// where it returns done. Strict, RFC 9112 to the letter: bare CR or LF, NUL and other control characters, white space before a colon,
-/// obs-fold, a field name that is no token, a version other than HTTP/1.0 and HTTP/1.1, and a status line that is no status line are
+/// obs-fold, a field name that is no token, a version other than HTTP/1.x, and a status line that is no status line are
 /// malformed, found with the byte that shows it where that stands in the status line or is a control character, else at the line's end.
+/// One thing may be missing that the RFC asks for, and many servers leave out: the space behind a status without a phrase.
 AnswerRead read_answer_head(std::string_view bytes, const AnswerLimits& limits, AnswerHead& head);
 
 /// How the end of a response's body is known.
