@@ -17,6 +17,8 @@ struct Phrase {
 constexpr Phrase phrases[] = {
     {100, "Continue"},
     {101, "Switching Protocols"},
+    {102, "Processing"},   // RFC 2518
+    {103, "Early Hints"},  // RFC 8297
     {200, "OK"},
     {201, "Created"},
     {202, "Accepted"},

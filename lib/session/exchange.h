@@ -113,9 +113,15 @@ class Exchange {
   virtual void read_body() = 0;
   /// Whether nothing of the body is still to come, also where it was not asked for.
   [[nodiscard]] virtual bool body_complete() const = 0;
+  /// Whether the client sends no body before read_body() tells it to go on.
+  [[nodiscard]] virtual bool awaits_continue() const = 0;
   /// No body() until resume_body().
   virtual void pause_body() = 0;
   virtual void resume_body() = 0;
+
+  /// Tells the client something before the answer (RFC 9110 section 15.2): any number of times, with a status from 102 to 199.
+  /// Nothing is sent to a client of HTTP/1.0. hold: no more until drained(). closed: the answer has begun, or the client has gone.
+  virtual Flow inform(int status, const Fields& fields) = 0;
 
   /// Answers at once. Of respond(), begin() and tunnel() exactly one is called, once; later calls do nothing.
   virtual void respond(Response response) = 0;

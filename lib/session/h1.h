@@ -93,8 +93,10 @@ class H1 final : public Session, private Exchange {
   [[nodiscard]] bool revisited() const override { return revisited_; }
   void read_body() override;
   [[nodiscard]] bool body_complete() const override { return intake_ == Intake::complete || body_.done(); }
+  [[nodiscard]] bool awaits_continue() const override { return awaits_continue_; }
   void pause_body() override;
   void resume_body() override;
+  Flow inform(int status, const Fields& fields) override;
   void respond(Response response) override;
   Flow begin(Response response, std::optional<std::uint64_t> length) override;
   Flow write(std::string_view piece) override;

@@ -141,6 +141,22 @@ bool H1::send_file_part() {
   return false;
 }
 
+Flow H1::inform(int status, const Fields& fields) {
+  if (answered() || !open_ || link_.ending()) return Flow::closed;
+  if (request_->version == codec::HttpVersion::http10 || status < 102 || status > 199) return Flow::go;
+  codec::ResponseHead head(status, std::move(context_.head_memory));
+  for (const auto& [name, value] : fields)
+    if (!is_framing(name)) head.field(name, value);
+  std::string text = std::move(head).finish();
+  link_.out().append(text);
+  context_.head_memory = std::move(text);
+  link_.touch();
+  if (!link_.overfull()) return Flow::go;
+  drain_owed_ = true;
+  link_.want_room();
+  return Flow::hold;
+}
+
 Flow H1::begin(Response response, std::optional<std::uint64_t> length) {
   if (answered() || !open_) return Flow::closed;
   const bool body = has_body(response.status);
