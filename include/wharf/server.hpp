@@ -84,12 +84,25 @@ struct Redirect {
   int status = 308;
 };
 
+enum class Switch : std::uint8_t { off, on };
+
 /// Another HTTP/1.1 server, which is asked in the client's place (RFC 9110 section 3.7). WebSockets and other upgrades are passed through.
 struct Proxy {
   std::string to;                                 ///< http://host:port/base/ or unix:/path/of/socket or unix:/path/of/socket:/base/
   std::chrono::milliseconds connect_time{5'000};  ///< to reach it; then 504
   std::chrono::milliseconds answer_time{60'000};  ///< from the end of the request to the begin of its answer; then 504
   std::size_t idle_connections = 16;              ///< kept for later requests, by each loop
+  std::size_t most_connections = 0;               ///< by each loop, upgraded ones too. 0: one for each client that needs one
+  std::size_t most_waiting = 1'024;               ///< requests that wait for one of those, by each loop; then 503
+  std::chrono::milliseconds waiting_time{30'000};  ///< for one of those; then 503
+
+  // docs/http.md says more of each of these.
+  Switch add_slash = Switch::on;     ///< GET and HEAD of the prefix without its last '/' are redirected to the prefix
+  Switch map_places = Switch::on;    ///< Location, Content-Location and Refresh that point into `to` point below the prefix instead
+  Switch map_cookies = Switch::on;   ///< and so do the paths of cookies; a Domain that is the host of `to` is left out
+  Switch send_prefix = Switch::on;   ///< X-Forwarded-Prefix tells the prefix
+  Switch send_via = Switch::on;      ///< off: no Via passes either way, and circles are not noticed
+  Switch send_interim = Switch::on;  ///< answers 1xx that come before the answer are passed on
 };
 
 /// Always the same answer.

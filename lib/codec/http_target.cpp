@@ -128,6 +128,19 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return decoded;
 }
 
+std::string percent_encode_path(std::string_view decoded) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : decoded) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = c == '/' || base::is_digit(c) || (base::lower(c) >= 'a' && base::lower(c) <= 'z') || c == '-' || c == '.' ||
+                       c == '_' || c == '~';
+    if (plain) encoded += c;
+    else ((encoded += '%') += digits[byte >> 4]) += digits[byte & 15];
+  }
+  return encoded;
+}
+
 std::optional<std::string> safe_relative_path(std::string_view decoded_path) {
   if (!decoded_path.starts_with('/')) return std::nullopt;
   const std::string_view relative = decoded_path.substr(1);

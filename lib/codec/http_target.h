@@ -30,6 +30,9 @@ std::string_view target_authority(std::string_view target);
 /// Percent-decodes exactly once. nullopt for a broken escape, or one that stands for NUL.
 std::optional<std::string> percent_decode(std::string_view text);
 
+/// A decoded path, percent-encoded for a Location: all but slashes and unreserved characters (RFC 3986 section 2.3).
+std::string percent_encode_path(std::string_view decoded);
+
 /// A decoded path as a relative file name below a folder: "" for "/", "a/b" for "/a/b". nullopt for anything that could leave the
 /// folder or name something hidden: a segment that starts with a dot, a backslash, a NUL, an empty segment within ("//").
 /// A trailing slash is kept.

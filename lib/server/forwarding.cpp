@@ -26,7 +26,8 @@ bool is_hop_by_hop(std::string_view name) {
 
 /// Fields of a request that upstream_head() writes itself, or answers itself.
 bool is_rewritten(std::string_view name) {
-  return is_one_of(name, {"Host", "Content-Length", "Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"});
+  return is_one_of(
+      name, {"Host", "Content-Length", "Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix"});
 }
 
 std::vector<std::string_view> connection_options(const std::vector<codec::Field>& fields) {
@@ -99,13 +100,17 @@ std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest&
   for (const codec::Field& field : head.fields) {
     if (is_hop_by_hop(field.name) || is_rewritten(field.name) || names(options, field.name)) continue;
     if (forwards && base::equal_ignoring_case(field.name, "Max-Forwards")) continue;
+    if (request.via == Switch::off && base::equal_ignoring_case(field.name, "Via")) continue;
     add_line(text, field.name, field.value);
   }
   if (forwards) add_line(text, "Max-Forwards", base::concat(*forwards - 1));
   add_line(text, "X-Forwarded-For", forwarded_for(head, options, request.client));
   add_line(text, "X-Forwarded-Proto", "http");
   if (!head.host.empty()) add_line(text, "X-Forwarded-Host", head.host);
-  add_line(text, "Via", base::concat(head.version == codec::HttpVersion::http10 ? "1.0 " : "1.1 ", own_name));
+  if (!request.prefix.empty()) add_line(text, "X-Forwarded-Prefix", request.prefix);
+  if (request.via == Switch::on)
+    add_line(text, "Via", base::concat(head.version == codec::HttpVersion::http10 ? "1.0 " : "1.1 ", own_name));
+  if (request.expectation == Expectation::to_continue) add_line(text, "Expect", "100-continue");
   if (head.body == codec::BodyFraming::length) add_line(text, "Content-Length", base::concat(head.content_length));
   if (head.body == codec::BodyFraming::chunked) add_line(text, "Transfer-Encoding", "chunked");
   if (!request.upgrade.empty()) {
@@ -149,19 +154,28 @@ bool offers_upgrade(const codec::RequestHead& head, std::string_view chosen) {
   return count > 0 && all;
 }
 
+bool offers_websocket(std::string_view offered) {
+  bool offers = false;
+  base::for_each_list_item(offered, [&offers](std::string_view protocol) {
+    offers = offers || base::equal_ignoring_case(protocol.substr(0, protocol.find('/')), "websocket");
+  });
+  return offers;
+}
+
 bool is_idempotent(std::string_view method) {
   for (const std::string_view each : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
     if (method == each) return true;
   return false;
 }
 
-session::Fields end_to_end_fields(const codec::AnswerHead& head) {
+session::Fields end_to_end_fields(const codec::AnswerHead& head, Switch via) {
   const std::vector<std::string_view> options = connection_options(head.fields);
   session::Fields fields;
   fields.reserve(head.fields.size());
   for (const auto& [name, value] : head.fields) {
     const bool offers = head.status == 426 && base::equal_ignoring_case(name, "Upgrade");
     if (!offers && (is_hop_by_hop(name) || names(options, name) || base::equal_ignoring_case(name, "Content-Length"))) continue;
+    if (via == Switch::off && base::equal_ignoring_case(name, "Via")) continue;
     fields.emplace_back(name, value);
   }
   return fields;

@@ -8,6 +8,7 @@
 #include "codec/http_answer.h"
 #include "codec/http_head.h"
 #include "session/exchange.h"
+#include "wharf/server.hpp"
 
 // What a gateway makes of the heads that pass through it (RFC 9110 section 7.6). Heads are written anew from what was parsed;
 // no bytes are copied that the parsers have not understood.
@@ -23,6 +24,9 @@ inline constexpr std::size_t most_hops = 8;
 /// Whether a connection upstream is for one request alone.
 enum class Persistence : std::uint8_t { kept, once };
 
+/// Whether a request says 100-continue upstream: the client waits for that, and the server decides.
+enum class Expectation : std::uint8_t { none, to_continue };
+
 /// What a request becomes upstream.
 struct UpstreamRequest {
   std::string_view path;  ///< percent-encoded, with the query
@@ -30,12 +34,15 @@ struct UpstreamRequest {
   std::string_view authority;  ///< for Host, where the client named none
   std::string_view upgrade;    ///< the protocols to offer; empty: none
   Persistence persistence = Persistence::kept;
+  std::string_view prefix = {};  ///< for X-Forwarded-Prefix; empty: it is left out
+  Switch via = Switch::on;       ///< off: neither ours nor the client's
+  Expectation expectation = Expectation::none;
 };
 
 /// The head of the request upstream, the empty line included: all end-to-end fields in their order; Host as the client sent it;
-/// X-Forwarded-For with the client's address appended, X-Forwarded-Proto, X-Forwarded-Host, Via; and the framing of the body,
-/// which is passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names among them, and
-/// without Expect.
+/// X-Forwarded-For with the client's address appended, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix, Via; and the
+/// framing of the body, which is passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names
+/// among them, and without an Expect but the one asked for.
 std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest& request);
 
 /// The answer to a request that is not to be passed on; status 0: it is.
@@ -55,8 +62,12 @@ bool offers_upgrade(const codec::RequestHead& head, std::string_view chosen);
 /// RFC 9110 section 9.2.2.
 bool is_idempotent(std::string_view method);
 
-/// The end-to-end fields of an answer in their order, without Content-Length. Of 426, Upgrade too.
-session::Fields end_to_end_fields(const codec::AnswerHead& head);
+/// Whether one of the protocols in such a list is WebSocket, in whatever version.
+bool offers_websocket(std::string_view offered);
+
+/// The end-to-end fields of an answer in their order, without Content-Length, and without Via where that is off. Of 426, Upgrade
+/// too.
+session::Fields end_to_end_fields(const codec::AnswerHead& head, Switch via = Switch::on);
 
 /// An address without its port, for X-Forwarded-For; "unknown" for the end of a unix socket.
 std::string forwarded_address(const base::PeerAddress& address);

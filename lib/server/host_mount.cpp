@@ -61,20 +61,6 @@ std::string check_fixed(const Fixed& fixed) {
   return {};
 }
 
-/// A decoded path for a Location.
-std::string percent_encode_path(std::string_view decoded) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : decoded) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = c == '/' || base::is_digit(c) || (base::lower(c) >= 'a' && base::lower(c) <= 'z') || c == '-' || c == '.' ||
-                       c == '_' || c == '~';
-    if (plain) encoded += c;
-    else ((encoded += '%') += digits[byte >> 4]) += digits[byte & 15];
-  }
-  return encoded;
-}
-
 session::Response moved(int status, std::string location) {
   session::Response response = session::text_response(status, "It is at another place: " + location);
   response.fields.emplace_back("Location", std::move(location));
@@ -128,7 +114,7 @@ base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Moun
   } else if (const auto* proxy = std::get_if<Proxy>(&mount.serves)) {
     ProxyLimits limits;
     limits.pipe_idle = parts.pipe_idle;
-    auto proxy_mount = ProxyMount::open(*proxy, parts.outside, &parts.log, limits);
+    auto proxy_mount = ProxyMount::open(*proxy, mount.prefix, parts.outside, &parts.log, limits);
     if (!proxy_mount) return base::Failure{proxy_mount.error()};
     opened->serves_ = std::move(*proxy_mount);
   } else if (const auto* redirect = std::get_if<Redirect>(&mount.serves)) {
@@ -150,7 +136,10 @@ void HostMount::serve(session::Exchange& exchange, const RequestPath& path, std:
         session::RowExchange::serve(exchange, *protocol, {prefix_, user});
       },
       [&](const Redirect& to) { redirect(exchange, to, path); },
-      [&](const std::unique_ptr<ProxyMount>& proxy) { proxy->serve(exchange, prefix_); },
+      [&](const std::unique_ptr<ProxyMount>& proxy) {
+        if (lacks_slash(path) && proxy->adds_slash(exchange.request())) return add_slash(exchange, path);
+        proxy->serve(exchange);
+      },
       [&](const Fixed& fixed) {
         session::Response response;
         response.status = fixed.status;
@@ -167,11 +156,13 @@ std::string HostMount::look_again() const {
   return files != nullptr ? (*files)->look_again() : std::string();
 }
 
+void HostMount::add_slash(session::Exchange& exchange, const RequestPath& path) const {
+  const std::string query = path.query.empty() ? std::string() : base::concat("?", path.query);
+  exchange.respond(moved(301, codec::percent_encode_path(prefix_) + query));
+}
+
 void HostMount::serve_files(session::Exchange& exchange, FileMount& files, const RequestPath& path) const {
-  if (path.decoded.size() < prefix_.size()) {
-    const std::string query = path.query.empty() ? std::string() : base::concat("?", path.query);
-    return exchange.respond(moved(301, percent_encode_path(prefix_) + query));
-  }
+  if (lacks_slash(path)) return add_slash(exchange, path);
   files.serve(exchange, path.decoded.substr(prefix_.size() - 1));
 }
 
@@ -180,7 +171,7 @@ void HostMount::redirect(session::Exchange& exchange, const Redirect& redirect, 
   if (location.back() == '/' && path.decoded.size() > prefix_.size()) {
     std::string_view rest = path.decoded.substr(prefix_.size());
     while (rest.starts_with('/')) rest.remove_prefix(1);  // "//" at the front would name another host
-    location += percent_encode_path(rest);
+    location += codec::percent_encode_path(rest);
   }
   if (!path.query.empty()) location += base::concat(location.find('?') == std::string::npos ? "?" : "&", path.query);
   exchange.respond(moved(redirect.status, std::move(location)));

@@ -58,6 +58,8 @@ class HostMount {
 
  private:
   HostMount() = default;
+  [[nodiscard]] bool lacks_slash(const RequestPath& path) const { return path.decoded.size() < prefix_.size(); }
+  void add_slash(session::Exchange& exchange, const RequestPath& path) const;
   void serve_files(session::Exchange& exchange, FileMount& files, const RequestPath& path) const;
   void redirect(session::Exchange& exchange, const Redirect& redirect, const RequestPath& path) const;
 

@@ -3,9 +3,32 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "codec/http_target.h"
 #include "server/tunnel.h"
 
 namespace wharf::server {
+namespace {
+
+/// A server that does not know 100-continue would have the client wait for ever.
+constexpr base::Time continue_time{1'000};
+
+}  // namespace
+
+Upstream::Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mount, UpstreamSettings settings, Outside& outside,
+                   base::Log* log, base::Time idle)
+    : proxy(std::move(settings_of_mount)),
+      target(std::move(to)),
+      prefix(mount),
+      decoded_base(codec::percent_decode(target.base).value_or(target.base)),
+      persistence(settings.idle_connections > 0 ? Persistence::kept : Persistence::once),
+      pipe_idle(idle),
+      pool(std::move(settings), outside, log) {
+  if (proxy.send_prefix == Switch::on) forwarded_prefix = codec::percent_encode_path(mount.substr(0, mount.size() - 1));
+}
+
+ProxyPlaces Upstream::places(const codec::RequestHead& request) const {
+  return {prefix, decoded_base, target.authority, request.host};
+}
 
 // ---- Life ----
 
@@ -43,11 +66,24 @@ void ProxyExchange::start() {
 void ProxyExchange::connect() {
   exchange_.pause_body();
   place_ = upstream_.pool.connect(*this);
+  if (!place_) refuse(UpstreamFailure::crowded);
+  else if (!upstream_.pool.is_under_way(*place_)) exchange_.tick_every(upstream_.proxy.waiting_time);
 }
 
 void ProxyExchange::connected(UpstreamSession& session) {
   place_.reset();
+  exchange_.tick_every(base::Time{0});
   send(session);
+}
+
+/// It waited long enough: for a connection, or for a word of the server about the body.
+void ProxyExchange::tick() {
+  exchange_.tick_every(base::Time{0});
+  if (!place_) return take_body();
+  if (upstream_.pool.is_under_way(*place_)) return;  // that has a limit of its own
+  upstream_.pool.forget(*std::exchange(place_, std::nullopt));
+  upstream_.pool.tell_crowded();
+  refuse(UpstreamFailure::crowded);
 }
 
 void ProxyExchange::not_connected(UpstreamFailure failure) {
@@ -60,9 +96,19 @@ void ProxyExchange::send(UpstreamSession& session) {
   session_ = &session;
   const codec::RequestHead& head = exchange_.request();
   const std::string upgrades = offered_upgrades(head);
-  const UpstreamRequest request{path_, exchange_.link().peer(), upstream_.target.authority, upgrades, upstream_.persistence};
+  UpstreamRequest request{path_, exchange_.link().peer(), upstream_.target.authority, upgrades, upstream_.persistence};
+  request.prefix = upstream_.forwarded_prefix;
+  request.via = upstream_.proxy.send_via;
+  const bool waits = !body_over_ && exchange_.awaits_continue();
+  if (waits) request.expectation = Expectation::to_continue;
   session.begin(*this, upstream_head(head, request), head.method, head.body);
-  if (body_over_) return session.end_request();
+  if (body_over_) session.end_request();
+  else if (waits) exchange_.tick_every(continue_time);
+  else take_body();
+}
+
+void ProxyExchange::take_body() {
+  if (session_ == nullptr || exchange_.answered()) return;
   exchange_.read_body();
   exchange_.resume_body();
 }
@@ -81,10 +127,28 @@ void ProxyExchange::upstream_has_room() { exchange_.resume_body(); }
 
 // ---- The answer ----
 
+session::Fields ProxyExchange::fields_for_client(const codec::AnswerHead& head) const {
+  session::Fields fields = end_to_end_fields(head, upstream_.proxy.send_via);
+  map_fields(fields, upstream_.places(exchange_.request()), upstream_.proxy);
+  return fields;
+}
+
+/// RFC 9110 section 15.2: 100 is for a client that waits for it, and makes it send the body.
+session::Flow ProxyExchange::answer_interim(const codec::AnswerHead& head) {
+  if (head.status == 100) {
+    if (exchange_.awaits_continue()) take_body();
+    return session::Flow::go;
+  }
+  if (upstream_.proxy.send_interim == Switch::off) return session::Flow::go;
+  const session::Flow flow = exchange_.inform(head.status, fields_for_client(head));
+  if (flow == session::Flow::closed) session_ = nullptr;
+  return flow;
+}
+
 void ProxyExchange::answer_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) {
   session::Response response;
   response.status = head.status;
-  response.fields = end_to_end_fields(head);
+  response.fields = fields_for_client(head);
   exchange_.begin(std::move(response), length);
 }
 
@@ -104,13 +168,14 @@ void ProxyExchange::answer_ends() {
 }
 
 /// RFC 9110 section 7.8.
-AnswerReceiver::Switch ProxyExchange::answer_switches(const codec::AnswerHead& head) {
+AnswerReceiver::Upgrade ProxyExchange::answer_switches(const codec::AnswerHead& head) {
   std::string chosen;
   for (const std::string_view value : head.values("Upgrade")) (chosen += chosen.empty() ? "" : ", ") += value;
-  if (!offers_upgrade(exchange_.request(), chosen)) return Switch::not_asked_for;
-  exchange_.tunnel(chosen, end_to_end_fields(head));
-  Tunnel::join(exchange_.link(), std::exchange(session_, nullptr)->link(), upstream_.pipe_idle);
-  return Switch::taken;
+  if (!offers_upgrade(exchange_.request(), chosen)) return Upgrade::not_asked_for;
+  exchange_.tunnel(chosen, fields_for_client(head));
+  UpstreamSession& session = *std::exchange(session_, nullptr);
+  Tunnel::join(exchange_.link(), session.link(), upstream_.pipe_idle, session.give_share());
+  return Upgrade::taken;
 }
 
 void ProxyExchange::answer_fails(UpstreamFailure failure) {
@@ -130,6 +195,11 @@ void ProxyExchange::refuse(UpstreamFailure failure) {
   if (exchange_.answered()) return exchange_.abort();
   if (failure == UpstreamFailure::late)
     return exchange_.respond(session::text_response(504, "The server behind this one took too long."));
+  if (failure == UpstreamFailure::crowded) {
+    session::Response response = session::text_response(503, "The server behind this one has no time for another request.");
+    response.fields.emplace_back("Retry-After", "1");
+    return exchange_.respond(std::move(response));
+  }
   const bool reached = failure != UpstreamFailure::unreachable;
   exchange_.respond(session::text_response(
       502, reached ? "The server behind this one gave no proper answer." : "The server behind this one can not be reached."));

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "server/forwarding.h"
+#include "server/proxy_places.h"
 #include "server/proxy_target.h"
 #include "server/upstream_pool.h"
 #include "server/upstream_session.h"
@@ -16,14 +17,17 @@ namespace wharf::server {
 
 /// Where the exchanges of one proxy mount go. Outlives them.
 struct Upstream {
-  /// `idle` is how long a connection that left HTTP may be without a byte.
-  Upstream(ProxyTarget to, UpstreamSettings settings, Outside& outside, base::Log* log, base::Time idle)
-      : target(std::move(to)),
-        persistence(settings.idle_connections > 0 ? Persistence::kept : Persistence::once),
-        pipe_idle(idle),
-        pool(std::move(settings), outside, log) {}
+  /// `prefix` is the mount's; `idle` is how long a connection that left HTTP may be without a byte.
+  Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view prefix, UpstreamSettings settings, Outside& outside,
+           base::Log* log, base::Time idle);
+  /// Where the mount and its target are for this client.
+  [[nodiscard]] ProxyPlaces places(const codec::RequestHead& request) const;
 
+  Proxy proxy;
   ProxyTarget target;
+  std::string prefix;            // percent-decoded; ends with '/'
+  std::string decoded_base;      // of the target
+  std::string forwarded_prefix;  // for X-Forwarded-Prefix; empty: none
   Persistence persistence;
   base::Time pipe_idle;
   UpstreamPool pool;
@@ -42,6 +46,7 @@ class ProxyExchange final : public session::Responder, private UpstreamPool::Wai
   void body(std::string_view piece) override;
   void body_end() override;
   void drained() override;
+  void tick() override;
   void ended(const session::ExchangeEnd& end) override;
 
  private:
@@ -52,15 +57,18 @@ class ProxyExchange final : public session::Responder, private UpstreamPool::Wai
   void connected(UpstreamSession& session) override;
   void not_connected(UpstreamFailure failure) override;
   void send(UpstreamSession& session);
+  void take_body();
 
+  session::Flow answer_interim(const codec::AnswerHead& head) override;
   void answer_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) override;
   session::Flow answer_piece(std::string_view piece) override;
   void answer_ends() override;
-  Switch answer_switches(const codec::AnswerHead& head) override;
+  Upgrade answer_switches(const codec::AnswerHead& head) override;
   void answer_fails(UpstreamFailure failure) override;
   void upstream_has_room() override;
 
   [[nodiscard]] bool may_try_again(UpstreamFailure failure) const;
+  [[nodiscard]] session::Fields fields_for_client(const codec::AnswerHead& head) const;
   void refuse(UpstreamFailure failure);
   void let_go();
 

@@ -26,28 +26,41 @@ session::Response response_to(const Refusal& refusal) {
 std::string ProxyMount::check(const Proxy& proxy) {
   if (const auto target = parse_proxy_target(proxy.to); !target) return target.error();
   constexpr std::chrono::milliseconds none{0};
-  if (proxy.connect_time <= none || proxy.answer_time <= none)
-    return "proxy target '" + proxy.to + "': its connect_time and answer_time must be more than 0";
+  if (proxy.connect_time <= none || proxy.answer_time <= none || proxy.waiting_time <= none)
+    return "proxy target '" + proxy.to + "': its connect_time, answer_time and waiting_time must be more than 0";
   return {};
 }
 
-base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Proxy& proxy, Outside* outside, base::Log* log,
+base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Proxy& proxy, std::string_view prefix,
+                                                                        Outside* outside, base::Log* log,
                                                                         const ProxyLimits& limits) {
   if (std::string fault = check(proxy); !fault.empty()) return base::Failure{std::move(fault)};
   std::unique_ptr<ProxyMount> mount(new ProxyMount);
+  mount->prefix_ = prefix;
+  mount->add_slash_ = proxy.add_slash;
   if (outside == nullptr) return mount;
   auto target = parse_proxy_target(proxy.to);
   UpstreamSettings settings{proxy.to, target->endpoint, bounded(proxy.connect_time), proxy.idle_connections, limits.upstream};
   settings.limits.answer_time = bounded(proxy.answer_time);
-  mount->upstream_ = std::make_unique<Upstream>(std::move(*target), std::move(settings), *outside, log, limits.pipe_idle);
+  settings.most_connections = proxy.most_connections;
+  settings.most_waiting = proxy.most_waiting;
+  Proxy bounds = proxy;
+  bounds.waiting_time = bounded(proxy.waiting_time);
+  mount->upstream_ = std::make_unique<Upstream>(std::move(bounds), std::move(*target), prefix, std::move(settings), *outside, log,
+                                                limits.pipe_idle);
   return mount;
 }
 
-void ProxyMount::serve(session::Exchange& exchange, std::string_view prefix) {
+/// RFC 9110 section 7.8: who upgrades seldom follows.
+bool ProxyMount::adds_slash(const codec::RequestHead& head) const {
+  return add_slash_ == Switch::on && (head.method == "GET" || head.method == "HEAD") && offered_upgrades(head).empty();
+}
+
+void ProxyMount::serve(session::Exchange& exchange) {
   const codec::RequestHead& head = exchange.request();
   if (const Refusal refusal = check_forwarding(head); refusal.status != 0) return exchange.respond(response_to(refusal));
   const auto target = codec::split_target(head.target);
-  const auto rest = target ? behind_prefix(target->path, prefix) : std::nullopt;
+  const auto rest = target ? behind_prefix(target->path, prefix_) : std::nullopt;
   if (!rest || may_climb(*rest)) return exchange.respond(session::text_response(404, "There is nothing here."));
   if (!upstream_) return exchange.respond(session::text_response(502, "The server behind this one can not be reached."));
   std::string path = upstream_->target.base;

@@ -30,16 +30,21 @@ class ProxyMount {
   static std::string check(const Proxy& proxy);
   /// `outside` and `log` outlive the mount. Without `outside` all is answered with 502; without `log` nothing is logged. The
   /// error is one line.
-  static base::Result<std::unique_ptr<ProxyMount>, std::string> open(const Proxy& proxy, Outside* outside, base::Log* log = nullptr,
-                                                                     const ProxyLimits& limits = {});
+  static base::Result<std::unique_ptr<ProxyMount>, std::string> open(const Proxy& proxy, std::string_view prefix, Outside* outside,
+                                                                     base::Log* log = nullptr, const ProxyLimits& limits = {});
 
-  /// Within Handler::handle(). The decoded path of the request begins with `prefix`, which ends with '/', or is `prefix`
-  /// without that. What follows it is appended to the path of Proxy::to as it is written in the request, with the query; 404
-  /// where it may lead out of there. The mount outlives the exchange, and every connection that it makes.
-  void serve(session::Exchange& exchange, std::string_view prefix);
+  /// Within Handler::handle(). The decoded path of the request begins with the mount's prefix, which ends with '/', or is the
+  /// prefix without that. What follows it is appended to the path of Proxy::to as it is written in the request, with the query;
+  /// 404 where it may lead out of there. The mount outlives the exchange, and every connection that it makes.
+  void serve(session::Exchange& exchange);
+  /// Whether a request for the prefix without its last '/' is to be sent there: one that shows a page, whose relative links would
+  /// lead elsewhere. What else may come is passed on, as not every client follows.
+  [[nodiscard]] bool adds_slash(const codec::RequestHead& head) const;
 
  private:
   ProxyMount() = default;
+  Switch add_slash_ = Switch::on;
+  std::string prefix_;
   std::unique_ptr<Upstream> upstream_;  // nullptr: it can not be reached from here
 };
 

@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "codec/http_target.h"
 #include "codec/ws_handshake.h"
+#include "server/forwarding.h"
 #include "server/upgrade.h"
 
 namespace wharf::server {
@@ -162,15 +163,24 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
   const codec::RequestHead& head = exchange.request();
   const bool may_upgrade = head.version == codec::HttpVersion::http11;  // RFC 9110 section 7.8
-  if (may_upgrade && codec::wants_websocket(head) && (mount == nullptr || !mount->is_proxy()))
+  if (mount != nullptr && mount->is_proxy()) {
+    if (offers_websocket(offered_upgrades(head)) && !check_origin(exchange, host)) return;
+  } else if (may_upgrade && codec::wants_websocket(head)) {
     return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});
+  }
   if (mount == nullptr) return exchange.respond(nothing_here());
   mount->serve(exchange, path, entered);
 }
 
+/// Whether the page may open a WebSocket, here or behind a proxy; where not, it has been told so.
+bool Router::check_origin(session::Exchange& exchange, const Host& host) {
+  if (host.origins.allows(exchange.request(), AllowedOrigins::Transport::plain)) return true;
+  exchange.respond(session::text_response(403, "Pages of that origin may not connect here."));
+  return false;
+}
+
 void Router::serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place) {
-  if (!host.origins.allows(exchange.request(), AllowedOrigins::Transport::plain))
-    return exchange.respond(session::text_response(403, "Pages of that origin may not connect here."));
+  if (!check_origin(exchange, host)) return;
   const session::Protocol* const chosen = upgrade_to_websocket(exchange, *host.table, place);
   if (host.log && chosen != nullptr) host.log->line(exchange).protocol = chosen->row.name;
 }

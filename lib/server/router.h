@@ -54,6 +54,7 @@ class Router final : public session::Handler {
   static void serve_host(session::Exchange& exchange, const Host& host);
   static const HostMount* mount_for(const Host& host, std::string_view decoded_path);
   static void serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path);
+  static bool check_origin(session::Exchange& exchange, const Host& host);
   static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);
 
   session::Home& home_;

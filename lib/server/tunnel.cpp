@@ -13,11 +13,12 @@ constexpr std::size_t write_through_from = 16 * 1024;
 
 }  // namespace
 
-void Tunnel::join(session::Link& one, session::Link& other, base::Time idle) {
+void Tunnel::join(session::Link& one, session::Link& other, base::Time idle, UpstreamShare share) {
   std::unique_ptr<Tunnel> here(new Tunnel(one, idle));
   std::unique_ptr<Tunnel> there(new Tunnel(other, idle));
   here->other_ = there.get();
   there->other_ = here.get();
+  there->share_ = std::move(share);
   one.become(std::move(here));
   other.become(std::move(there));
 }

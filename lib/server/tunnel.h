@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/clock.h"
+#include "server/upstream_share.h"
 #include "session/link.h"
 #include "session/session.h"
 
@@ -14,8 +15,8 @@ namespace wharf::server {
 class Tunnel final : public session::Session {
  public:
   /// Both links become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what they have not
-  /// used of their input is passed on. base::never: no limit.
-  static void join(session::Link& one, session::Link& other, base::Time idle);
+  /// used of their input is passed on. base::never: no limit. `share` is what `other` is counted by.
+  static void join(session::Link& one, session::Link& other, base::Time idle, UpstreamShare share = {});
 
   ~Tunnel() override;
   Tunnel(const Tunnel&) = delete;
@@ -34,6 +35,7 @@ class Tunnel final : public session::Session {
   void leave();
 
   session::Link& link_;
+  UpstreamShare share_;
   Tunnel* other_ = nullptr;  // nullptr: it has gone, and this link is ending
   base::Time idle_;
   base::Time heard_;

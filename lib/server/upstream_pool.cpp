@@ -1,6 +1,7 @@
 #include "server/upstream_pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace wharf::server {
@@ -8,7 +9,13 @@ namespace wharf::server {
 UpstreamPool::UpstreamPool(UpstreamSettings settings, Outside& outside, base::Log* log)
     : settings_(std::move(settings)), outside_(outside), log_(log) {}
 
-UpstreamSession* UpstreamPool::take() {
+UpstreamShare::~UpstreamShare() {
+  if (pool_ != nullptr) pool_->give_back();
+}
+
+UpstreamSession* UpstreamPool::take() { return waiters_.empty() ? take_idle() : nullptr; }
+
+UpstreamSession* UpstreamPool::take_idle() {
   while (!idle_.empty()) {
     UpstreamSession* const session = idle_.back();
     idle_.pop_back();
@@ -18,24 +25,36 @@ UpstreamSession* UpstreamPool::take() {
   return nullptr;
 }
 
-UpstreamPool::Place UpstreamPool::connect(Waiter& waiter) {
+std::optional<UpstreamPool::Place> UpstreamPool::connect(Waiter& waiter) {
+  const bool has_own = is_room() || attempts_ > waiters_.size();
+  if (!has_own && waiters_.size() - attempts_ >= settings_.most_waiting) {
+    tell_crowded();
+    return std::nullopt;
+  }
   const auto place = waiters_.insert(waiters_.end(), {&waiter, outside_.now()});
-  if (attempts_ < waiters_.size()) attempt(settings_.connect_time);
+  if (may_attempt()) attempt(settings_.connect_time);
   return place;
+}
+
+bool UpstreamPool::is_under_way(Place place) const {
+  return static_cast<std::size_t>(std::distance(waiters_.begin(), std::list<Waiting>::const_iterator(place))) < attempts_;
 }
 
 void UpstreamPool::attempt(base::Time limit) {
   ++attempts_;
+  ++connections_;
   const base::Time began = outside_.now();
   outside_.connect(
       settings_.endpoint, limit,
       [this](session::Link& link) {
         --attempts_;
-        return std::make_unique<UpstreamSession>(link, *this, settings_.limits);
+        return std::make_unique<UpstreamSession>(link, *this, UpstreamShare(*this), settings_.limits);
       },
       [this, began, limit](std::string_view reason) {
         --attempts_;
+        --connections_;
         failed(began, limit, reason);
+        if (may_attempt()) attempt(settings_.connect_time);
       });
 }
 
@@ -58,7 +77,7 @@ void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view r
   const base::Time now = outside_.now();
   if (began < since) {  // it was begun for somebody who has gone
     const base::Time left = std::max(since + settings_.connect_time - now, base::Time{1});
-    if (attempts_ < waiters_.size()) attempt(left);
+    if (may_attempt()) attempt(left);
     return;
   }
   waiters_.pop_front();
@@ -66,13 +85,43 @@ void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view r
 }
 
 bool UpstreamPool::keep(UpstreamSession& session) {
-  if (idle_.size() >= settings_.idle_connections) return false;
+  if (settings_.idle_connections == 0 || (waiters_.empty() && idle_.size() >= settings_.idle_connections)) return false;
   idle_.push_back(&session);
+  if (!waiters_.empty() && !std::exchange(handing_over_, true)) outside_.at_turn_end([this] { hand_over(); });
   return true;
+}
+
+/// Not before the turn ends: what comes right behind an answer shows that the connection is of no more use.
+void UpstreamPool::hand_over() {
+  handing_over_ = false;
+  while (!waiters_.empty()) {
+    UpstreamSession* const session = take_idle();
+    if (session == nullptr) break;
+    Waiter& waiter = *waiters_.front().waiter;
+    waiters_.pop_front();
+    waiter.connected(*session);
+  }
+  if (waiters_.empty()) crowded_ = false;
+  while (idle_.size() > settings_.idle_connections) {
+    UpstreamSession* const session = idle_.front();
+    idle_.erase(idle_.begin());
+    session->cancel();
+  }
+}
+
+void UpstreamPool::give_back() {
+  --connections_;
+  if (may_attempt()) attempt(settings_.connect_time);
 }
 
 void UpstreamPool::drop(const UpstreamSession& session) {
   idle_.erase(std::remove(idle_.begin(), idle_.end(), &session), idle_.end());
+}
+
+void UpstreamPool::tell_crowded() {
+  if (std::exchange(crowded_, true) || log_ == nullptr) return;
+  log_->warn("proxy: ", settings_.name, " has the ", settings_.most_connections,
+             " connections that it may have, and requests are refused with 503");
 }
 
 void UpstreamPool::tell(std::string_view what) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,12 +19,14 @@ struct UpstreamSettings {
   base::Time connect_time{5'000};
   std::size_t idle_connections = 16;
   UpstreamLimits limits;
+  std::size_t most_connections = 0;  ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
+  std::size_t most_waiting = 1'024;  ///< for one of them
 };
 
 /// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection
 /// that is being made belongs to nobody: it goes to whoever has waited longest, and it is not made again for the next one when
 /// its first waiter goes. So there are never more of them than clients that waited at once, however quickly clients come and
-/// go.
+/// go. Where there may be no more connections, requests wait in order for one to become free.
 class UpstreamPool {
  public:
   /// Who waits for a new connection. Called on a fresh stack.
@@ -50,11 +53,13 @@ class UpstreamPool {
   UpstreamPool(const UpstreamPool&) = delete;
   UpstreamPool& operator=(const UpstreamPool&) = delete;
 
-  /// The idle connection that was used last and can be used still; nullptr: there is none.
+  /// The idle connection that was used last and can be used still; nullptr: there is none, or others wait for one.
   UpstreamSession* take();
-  /// Calls back once, later, unless forget() comes first. The place is the waiter's until then.
-  Place connect(Waiter& waiter);
+  /// Calls back once, later, unless forget() comes first. The place is the waiter's until then. nullopt: too many wait.
+  std::optional<Place> connect(Waiter& waiter);
   void forget(Place place) { waiters_.erase(place); }
+  /// Whether a connection is being made that will be the waiter's, or its failure.
+  [[nodiscard]] bool is_under_way(Place place) const;
 
   // ---- For its sessions. ----
 
@@ -62,10 +67,18 @@ class UpstreamPool {
   /// Keeps it for later requests; false: there are enough.
   bool keep(UpstreamSession& session);
   void drop(const UpstreamSession& session);
+  /// A connection is gone that was counted.
+  void give_back();
   /// Logs what went wrong upstream.
   void tell(std::string_view what);
+  /// Logs that a request was refused because there may be no more connections.
+  void tell_crowded();
 
  private:
+  UpstreamSession* take_idle();
+  void hand_over();
+  [[nodiscard]] bool is_room() const { return settings_.most_connections == 0 || connections_ < settings_.most_connections; }
+  [[nodiscard]] bool may_attempt() const { return attempts_ < waiters_.size() && is_room(); }
   void attempt(base::Time limit);
   void failed(base::Time began, base::Time limit, std::string_view reason);
 
@@ -75,7 +88,10 @@ class UpstreamPool {
   std::vector<UpstreamSession*> idle_;
   std::list<Waiting> waiters_;
   std::size_t attempts_ = 0;
-  bool reachable_ = true;  // as the log has it
+  std::size_t connections_ = 0;  // attempts among them
+  bool handing_over_ = false;    // at the end of this turn
+  bool reachable_ = true;        // as the log has it
+  bool crowded_ = false;         // likewise
 };
 
 }  // namespace wharf::server

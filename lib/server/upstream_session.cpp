@@ -16,8 +16,8 @@ constexpr std::size_t write_through_from = 16 * 1024;
 
 }  // namespace
 
-UpstreamSession::UpstreamSession(session::Link& link, UpstreamPool& pool, const UpstreamLimits& limits)
-    : link_(link), pool_(pool), limits_(limits) {}
+UpstreamSession::UpstreamSession(session::Link& link, UpstreamPool& pool, UpstreamShare share, const UpstreamLimits& limits)
+    : link_(link), pool_(pool), share_(std::move(share)), limits_(limits) {}
 
 UpstreamSession::~UpstreamSession() { leave_pool(); }
 
@@ -115,13 +115,13 @@ void UpstreamSession::take_head(std::string_view& rest) {
   }
 }
 
-/// RFC 9110 section 15.2. What they say is for us, and nothing of it for the client.
+/// RFC 9110 section 15.2.
 void UpstreamSession::take_interim(const codec::AnswerHead& head) {
   if (head.status != 101) {
-    if (++interim_ > limits_.interim_answers) fail(UpstreamFailure::malformed, "it sent more interim answers than the limit");
-    return;
+    if (++interim_ <= limits_.interim_answers) return heed(receiver_->answer_interim(head));
+    return fail(UpstreamFailure::malformed, "it sent more interim answers than the limit");
   }
-  if (receiver_->answer_switches(head) == AnswerReceiver::Switch::not_asked_for)
+  if (receiver_->answer_switches(head) == AnswerReceiver::Upgrade::not_asked_for)
     return fail(UpstreamFailure::malformed, "it switched to a protocol that nobody has asked for");
   receiver_ = nullptr;
   stage_ = Stage::over;
@@ -165,8 +165,9 @@ void UpstreamSession::take_chunks(std::string_view& rest) {
   else if (state == codec::ChunkedDecoder::State::failed) fail(UpstreamFailure::malformed, chunks_->error().reason);
 }
 
-void UpstreamSession::hand_over(std::string_view piece) {
-  const session::Flow flow = receiver_->answer_piece(piece);
+void UpstreamSession::hand_over(std::string_view piece) { heed(receiver_->answer_piece(piece)); }
+
+void UpstreamSession::heed(session::Flow flow) {
   if (flow == session::Flow::closed) {
     cancel();
   } else if (flow == session::Flow::hold) {

@@ -5,10 +5,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "codec/http_answer.h"
 #include "codec/http_chunked.h"
+#include "server/upstream_share.h"
 #include "session/exchange.h"
 #include "session/link.h"
 #include "session/session.h"
@@ -29,6 +31,7 @@ struct UpstreamLimits {
 
 enum class UpstreamFailure : std::uint8_t {
   unreachable,  // no connection
+  crowded,      // too many have connections, or wait for one
   late,         // no connection, or no answer, in time
   closed,       // the connection ended before a byte of an answer
   malformed,    // what came is no answer
@@ -40,15 +43,17 @@ enum class UpstreamFailure : std::uint8_t {
 /// return closed.
 class AnswerReceiver {
  public:
-  enum class Switch : std::uint8_t { taken, not_asked_for };
+  enum class Upgrade : std::uint8_t { taken, not_asked_for };
 
+  /// 1xx, but not 101. hold: no more until resume_answer(). closed: nobody wants the rest.
+  virtual session::Flow answer_interim(const codec::AnswerHead& head) = 0;
   /// `length` of the body where it is known, also with HEAD.
   virtual void answer_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) = 0;
   /// A part of the body. hold: no more until resume_answer(). closed: nobody wants the rest.
   virtual session::Flow answer_piece(std::string_view piece) = 0;
   virtual void answer_ends() = 0;
   /// 101: where it was asked for, the link is another session's from here on.
-  virtual Switch answer_switches(const codec::AnswerHead& head) = 0;
+  virtual Upgrade answer_switches(const codec::AnswerHead& head) = 0;
   virtual void answer_fails(UpstreamFailure failure) = 0;
   /// What had made write_body() return hold has left.
   virtual void upstream_has_room() = 0;
@@ -61,8 +66,8 @@ class AnswerReceiver {
 /// complete. Between them the session waits in the pool.
 class UpstreamSession final : public session::Session {
  public:
-  /// Pool and limits outlive it.
-  UpstreamSession(session::Link& link, UpstreamPool& pool, const UpstreamLimits& limits);
+  /// Pool and limits outlive it. `share` is what the pool counts it by.
+  UpstreamSession(session::Link& link, UpstreamPool& pool, UpstreamShare share, const UpstreamLimits& limits);
   ~UpstreamSession() override;
   UpstreamSession(const UpstreamSession&) = delete;
   UpstreamSession& operator=(const UpstreamSession&) = delete;
@@ -85,6 +90,8 @@ class UpstreamSession final : public session::Session {
   /// in this turn of the loop.
   [[nodiscard]] bool usable() const { return !link_.ending() && link_.quiet(); }
   [[nodiscard]] session::Link& link() { return link_; }
+  /// For what follows it on the link.
+  UpstreamShare give_share() { return std::move(share_); }
 
   // ---- Session ----
   void start() override;
@@ -104,12 +111,14 @@ class UpstreamSession final : public session::Session {
   void take_body(std::string_view& rest);
   void take_chunks(std::string_view& rest);
   void hand_over(std::string_view piece);
+  void heed(session::Flow flow);
   void answer_over();
   void fail(UpstreamFailure failure, std::string_view reason);
   void leave_pool();
 
   session::Link& link_;
   UpstreamPool& pool_;
+  UpstreamShare share_;
   const UpstreamLimits& limits_;
   AnswerReceiver* receiver_ = nullptr;
   std::string method_;

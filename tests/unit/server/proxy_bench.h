@@ -38,13 +38,21 @@ class TestOutside final : public Outside {
   [[nodiscard]] bool work(Executor /*on*/, std::function<void()> /*task*/, std::function<void()> /*done*/) override {
     return false;
   }
-  void at_turn_end(std::function<void()> call) override { call(); }
+  void at_turn_end(std::function<void()> call) override { at_end_.push_back(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return now_; }
+
+  /// Whether there was something to do.
+  bool end_turn() {
+    const std::vector<std::function<void()>> calls = std::exchange(at_end_, {});
+    for (const std::function<void()>& call : calls) call();
+    return !calls.empty();
+  }
 
   std::deque<Attempt> attempts;  ///< not decided yet
   std::size_t count = 0;         ///< of all there ever were
 
  private:
+  std::vector<std::function<void()>> at_end_;
   const base::Time& now_;
 };
 
@@ -61,7 +69,7 @@ class ProxyBench final : private session::Handler {
 
   explicit ProxyBench(const Proxy& proxy = to(), const ProxyLimits& proxy_limits = {}, const session::HttpLimits& http = {})
       : context(*this, http, log) {
-    auto opened = ProxyMount::open(proxy, &outside, &log, proxy_limits);
+    auto opened = ProxyMount::open(proxy, "/app/", &outside, &log, proxy_limits);
     REQUIRE_MESSAGE(opened, opened.error());
     mount = std::move(*opened);
   }
@@ -120,7 +128,7 @@ class ProxyBench final : private session::Handler {
   void run() {
     for (bool busy = true; busy;) {
       for (std::size_t i = 0; i < links_.size(); ++i) links_[i]->run();
-      busy = false;
+      busy = outside.end_turn();
       for (const auto& link : links_) busy = busy || link->scheduled();
     }
   }
@@ -141,7 +149,7 @@ class ProxyBench final : private session::Handler {
   std::unique_ptr<ProxyMount> mount;
 
  private:
-  void handle(session::Exchange& exchange) override { mount->serve(exchange, "/app/"); }
+  void handle(session::Exchange& exchange) override { mount->serve(exchange); }
   Link& new_link() { return *links_.emplace_back(std::make_unique<Link>(pool, limits, now)); }
 
   std::vector<std::unique_ptr<Link>> links_;
@@ -155,7 +163,8 @@ inline std::string asks(std::string_view method = "GET", std::string_view fields
 /// What a request for /app/x becomes upstream: `fields` are those before and `more` those behind what the proxy adds.
 inline std::string asked(std::string_view method = "GET", std::string_view fields = {}, std::string_view more = {}) {
   return base::concat(method, " /base/x HTTP/1.1\r\nHost: site.example\r\n", fields,
-                      "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: site.example\r\nVia: 1.1 wharf\r\n",
+                      "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: site.example\r\n"
+                      "X-Forwarded-Prefix: /app\r\nVia: 1.1 wharf\r\n",
                       more, "\r\n");
 }
 
@@ -164,6 +173,13 @@ inline std::string received(ProxyBench::Link& link) {
   std::string bytes = link.take();
   for (std::size_t at = bytes.find("Date: "); at != bytes.npos; at = bytes.find("Date: ", at))
     bytes.erase(at, bytes.find("\r\n", at) + 2 - at);
+  return bytes;
+}
+
+/// What is left of that behind answers 1xx.
+inline std::string answered(ProxyBench::Link& link) {
+  std::string bytes = received(link);
+  while (bytes.starts_with("HTTP/1.1 1")) bytes.erase(0, bytes.find("\r\n\r\n") + 4);
   return bytes;
 }
 

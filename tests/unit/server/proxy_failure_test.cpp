@@ -25,7 +25,7 @@ int status_for(std::string_view answer, std::size_t at) {
   bench.send(upstream, answer.substr(at));
   bench.end(upstream);
   CHECK(upstream.closed());
-  const std::string bytes = received(client);
+  const std::string bytes = answered(client);
   CHECK(client.closed() == (bytes.empty()));
   return bytes.empty() ? 0 : std::stoi(bytes.substr(9, 3));
 }
@@ -75,7 +75,7 @@ TEST_CASE("proxy: no answer in time is 504, counted from the end of the request"
   CHECK(received(client).empty());
   bench.send(upstream, "HTTP/1.1 102 Processing\r\n\r\n");  // is no answer
   bench.advance(1);
-  CHECK(received(client).starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
+  CHECK(answered(client).starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
   CHECK(upstream.closed());
   CHECK_FALSE(client.closed());
 }
@@ -113,7 +113,7 @@ TEST_CASE("proxy: interim answers are counted for each request") {
   client.take();
   bench.send(upstream, interim + "HTTP/1.1 102 x\r\n\r\n");
   CHECK(upstream.closed());
-  CHECK(received(client).starts_with("HTTP/1.1 502 "));
+  CHECK(answered(client).starts_with("HTTP/1.1 502 "));
 }
 
 TEST_CASE("proxy: what is no answer is 502, cut at every place") {

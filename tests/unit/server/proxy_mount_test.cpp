@@ -110,7 +110,8 @@ TEST_CASE("proxy: a unix socket, and no connections that are kept") {
   CHECK(bench.outside.attempts[0].limit == base::Time{70});
   auto& upstream = bench.accept();
   CHECK(upstream.take() ==
-        "GET /base/x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nVia: 1.0 "
+        "GET /base/x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Prefix: "
+        "/app\r\nVia: 1.0 "
         "wharf\r\nConnection: "
         "close\r\n\r\n");
   bench.send(upstream, small_answer);
@@ -128,7 +129,7 @@ TEST_CASE("proxy: settings that can not be") {
   proxy.answer_time = std::chrono::milliseconds::max();
   proxy.connect_time = std::chrono::milliseconds(-1);
   CHECK_FALSE(ProxyMount::check(proxy).empty());
-  const auto opened = ProxyMount::open(proxy, nullptr);
+  const auto opened = ProxyMount::open(proxy, "/app/", nullptr);
   REQUIRE_FALSE(opened);
   CHECK(opened.error() == ProxyMount::check(proxy));
   proxy.connect_time = std::chrono::milliseconds::max();
@@ -141,7 +142,7 @@ TEST_CASE("proxy: settings that can not be") {
 
 TEST_CASE("proxy: without a loop all is 502") {
   ProxyBench bench;
-  auto mount = ProxyMount::open(ProxyBench::to(), nullptr);
+  auto mount = ProxyMount::open(ProxyBench::to(), "/app/", nullptr);
   REQUIRE(mount);
   bench.mount = std::move(*mount);
   auto& client = bench.client();
@@ -178,7 +179,10 @@ TEST_CASE("proxy: every framing of an answer, cut at every place") {
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
   check_relayed(asks("HEAD"), "HTTP/1.1 200 x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
   check_relayed(asks(), "HTTP/1.1 100 x\r\n\r\nHTTP/1.1 103 y\r\nLink: z\r\n\r\nHTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\n!",
-                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!");
+                "HTTP/1.1 103 Early Hints\r\nLink: z\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!");
+  check_relayed(asks(), "HTTP/1.1 200\r\nContent-Length: 1\r\n\r\n!", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n!");
+  check_relayed(asks(), "HTTP/1.1 999 No\r\nContent-Length: 1\r\n\r\n!", "HTTP/1.1 999 Unknown\r\nContent-Length: 1\r\n\r\n!");
+  check_relayed(asks(), "HTTP/1.1 600\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 600 Unknown\r\nContent-Length: 0\r\n\r\n");
   check_relayed(asks(), "HTTP/1.1 200 x\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 0\r\n\r\n");
   check_relayed(asks(), "HTTP/1.1 426 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n",
@@ -243,25 +247,6 @@ TEST_CASE("proxy: chunks of a request are written anew") {
   bench.send(upstream, small_answer);
   CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
   CHECK_FALSE(upstream.closed());
-}
-
-TEST_CASE("proxy: 100-continue is for us, and comes when there is somebody to have the body") {
-  ProxyBench bench;
-  auto& client = bench.client();
-  bench.send(client, asks("PUT", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
-  CHECK(client.take().empty());
-  auto& upstream = bench.accept();
-  CHECK(upstream.take() == asked("PUT", "", "Content-Length: 3\r\n"));
-  CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
-  bench.send(upstream, "HTTP/1.1 100 Continue\r\n\r\n");
-  CHECK(client.take().empty());
-  bench.send(client, "abc");
-  CHECK(upstream.take() == "abc");
-  bench.send(upstream, small_answer);
-  CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-  bench.send(client, asks("PUT", "Content-Length: 3\r\nExpect: 100-continue\r\n"));  // on a connection that is there already
-  CHECK(upstream.take() == asked("PUT", "", "Content-Length: 3\r\n"));
-  CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 TEST_CASE("proxy: requests of one client follow each other") {

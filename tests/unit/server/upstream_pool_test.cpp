@@ -188,6 +188,7 @@ TEST_CASE("upstream pool: sent again with a body of which nothing has been used"
   auto& client = bench.client();
   auto& old = kept(bench, client);
   bench.send(client, asks("PUT", "Content-Length: 3\r\nExpect: 100-continue\r\n"));
+  bench.advance(1'000);
   CHECK(client.take() == "HTTP/1.1 100 Continue\r\n\r\n");
   bench.reset(old);
   bench.send(client, "abc");  // while there is no connection
@@ -214,7 +215,7 @@ TEST_CASE("upstream pool: not sent again") {
     bench.send(client, each.request);
     bench.send(upstream, each.answer);
     bench.end(upstream);
-    CHECK(received(client).starts_with("HTTP/1.1 502 "));
+    CHECK(answered(client).starts_with("HTTP/1.1 502 "));
     CHECK(bench.outside.attempts.empty());
   }
   ProxyBench bench;  // a connection that is new

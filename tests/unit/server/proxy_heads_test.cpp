@@ -1,0 +1,83 @@
+// What a proxy mount tells each side of the other, and what can be switched off.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <string_view>
+
+#include "proxy_bench.h"
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::server;
+
+constexpr std::string_view places =
+    "HTTP/1.1 302 x\r\nLocation: /base/login?to=/base/x\r\nContent-Location: http://up.example:8080/base/y\r\n"
+    "Set-Cookie: a=b; Path=/base/; Domain=up.example\r\nRefresh: 1; url=/base/\r\nContent-Length: 0\r\n\r\n";
+
+/// What a client gets, and the server upstream, with these settings.
+struct Relayed {
+  Relayed(const Proxy& proxy, std::string_view fields, std::string_view said) {
+    ProxyBench bench(proxy);
+    auto& client = bench.client();
+    bench.send(client, asks("GET", fields));
+    auto& upstream = bench.accept();
+    request = upstream.take();
+    bench.send(upstream, said);
+    answer = received(client);
+  }
+
+  std::string request;
+  std::string answer;
+};
+
+bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+}  // namespace
+
+TEST_CASE("proxy heads: an application below a prefix was sent to places that are not there") {
+  CHECK(Relayed(ProxyBench::to(), {}, places).answer ==
+        "HTTP/1.1 302 Found\r\nLocation: /app/login?to=/base/x\r\nContent-Location: /app/y\r\nSet-Cookie: a=b; Path=/app\r\n"
+        "Refresh: 1; url=/app/\r\nContent-Length: 0\r\n\r\n");
+  Proxy proxy = ProxyBench::to();
+  proxy.map_places = proxy.map_cookies = Switch::off;
+  CHECK(Relayed(proxy, {}, places).answer ==
+        "HTTP/1.1 302 Found\r\nLocation: /base/login?to=/base/x\r\nContent-Location: http://up.example:8080/base/y\r\n"
+        "Set-Cookie: a=b; Path=/base/; Domain=up.example\r\nRefresh: 1; url=/base/\r\nContent-Length: 0\r\n\r\n");
+}
+
+TEST_CASE("proxy heads: the server is told the prefix, and the client can not tell another") {
+  CHECK(Relayed(ProxyBench::to(), "X-Forwarded-Prefix: /evil\r\n", small_answer).request == asked());
+  Proxy proxy = ProxyBench::to();
+  proxy.send_prefix = Switch::off;
+  CHECK_FALSE(has(Relayed(proxy, "X-Forwarded-Prefix: /evil\r\n", small_answer).request, "X-Forwarded-Prefix"));
+}
+
+TEST_CASE("proxy heads: Via can be switched off both ways, because some servers do not compress where it is") {
+  const std::string_view answer = "HTTP/1.1 200 OK\r\nVia: 1.1 other\r\nContent-Length: 0\r\n\r\n";
+  const Relayed on(ProxyBench::to(), "Via: 1.1 first\r\n", answer);
+  CHECK(has(on.request, "Via: 1.1 first\r\n"));
+  CHECK(has(on.request, "Via: 1.1 wharf\r\n"));
+  CHECK(has(on.answer, "Via: 1.1 other\r\n"));
+  Proxy proxy = ProxyBench::to();
+  proxy.send_via = Switch::off;
+  const Relayed off(proxy, "Via: 1.1 first\r\n", answer);
+  CHECK_FALSE(has(off.request, "Via"));
+  CHECK_FALSE(has(off.answer, "Via"));
+  CHECK(has(off.answer, "Content-Length: 0\r\n"));
+}
+
+TEST_CASE("proxy heads: an HTTP/1.0 server, and one that closes, with a redirect below a prefix") {
+  for (const char* const head : {"HTTP/1.0 301\r\n", "HTTP/1.1 301\r\nConnection: close\r\n"}) {
+    ProxyBench bench;
+    auto& client = bench.client();
+    bench.send(client, asks());
+    auto& upstream = bench.accept();
+    bench.send(upstream, base::concat(head, "Location: http://site.example/base/z\r\n\r\n"));
+    bench.end(upstream);
+    CHECK(received(client) ==
+          "HTTP/1.1 301 Moved Permanently\r\nLocation: http://site.example/app/z\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    CHECK_FALSE(client.closed());
+    CHECK(upstream.closed());
+  }
+}
