@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "limit_options.h"
+#include "proxy_options.h"
 #include "wharf/server.hpp"
 #include "wharf/standard_streams.hpp"
 #include "wharf/version.h"
@@ -50,6 +51,7 @@ struct Settings {
   std::string files;
   std::vector<std::string> mounts;
   std::vector<std::string> proxies;
+  std::vector<std::string> proxy_options;
   std::vector<std::string> passwords;
   std::vector<std::string> origins;
   std::string access_log;
@@ -84,6 +86,10 @@ void add_http_options(CLI::App& app, Settings& settings) {
   app.add_option("--proxy", settings.proxies,
                  "Prefix that another server answers, like /app/=http://127.0.0.1:8080/ or /app/=unix:/run/app.sock; may be given "
                  "several times")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--proxy-option", settings.proxy_options,
+         "Option of such a prefix, as PREFIX=NAME=VALUE, like /app/=send_via=off (docs/http.md); may be given several times")
       ->allow_extra_args(false);
   app.add_option(
          "--password-file", settings.passwords,
@@ -222,6 +228,8 @@ wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
     if (!parts) return {"--proxy takes PREFIX=URL, not '" + text + "'"};
     mount_instead(host, {parts->first, wharf::Proxy{parts->second}});
   }
+  for (const std::string& text : settings.proxy_options)
+    if (std::string fault = proxy_options::apply(host.mounts, text); !fault.empty()) return {std::move(fault)};
   for (const std::string& text : settings.passwords) {
     const auto parts = split_assignment(text);
     if (!parts) return {"--password-file takes PREFIX=FILE, not '" + text + "'"};

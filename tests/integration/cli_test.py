@@ -92,6 +92,16 @@ class Refuses(unittest.TestCase):
         self.assertIn("'body_idle'", self.refused(2, "--limit", "body_idle"))
         self.refused(2, "--limit")
 
+    def test_bad_proxy_options(self):
+        proxy = "--proxy", "/app/=http://127.0.0.1:1/"
+        for option in ("send_via", "send_via=yes", "no_such=on", "most_waiting=on", "most_waiting=-1", "=on"):
+            with self.subTest(option=option):
+                self.assertIn(f"not '/app/={option}'; the names: add_slash, ", self.refused(2, *proxy, "--proxy-option", f"/app/={option}"))
+        for option in ("/other/=send_via=on", "/=send_via=on", "send_via=on", "/app/"):
+            with self.subTest(option=option):
+                self.assertIn("there is no proxy at '", self.refused(2, *proxy, "--proxy-option", option))
+        self.assertIn("waiting_time must be more than 0", self.refused(1, *proxy, "--proxy-option", "/app/=waiting_time=0"))
+
     def test_one_bad_limit_among_good_ones(self):
         self.assertIn("'trailer'", self.refused(2, "--limit", "trailer=5", "--limit", "trailer", "--limit", "trailer=6"))
 
