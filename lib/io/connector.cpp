@@ -78,12 +78,26 @@ void Connector::find_addresses(Resolver& resolver, const Target& target) {
     addresses_ = std::move(found.addresses);
     return attempt();
   }
-  if (!resolver.look_up(query_, target.host, target.port, [this](const Found& found) { looked_up(found); }))
-    return fail_soon("too many names are being looked up");
-  loop_.wheel().set(*this, deadline_);
+  known_ = resolver.known(target.host, target.port);
+  if (known_ && resolver.is_fresh(*known_)) return use_known();
+  const auto found = [this, &resolver, host = target.host, port = target.port](const Found& what) {
+    if (auto known = resolver.known(host, port)) known_ = std::move(known);
+    looked_up(what);
+  };
+  const bool asked = resolver.look_up(query_, target.host, target.port, found);
+  if (!asked && known_) return use_known();
+  if (!asked) return fail_soon("too many names are being looked up");
+  loop_.wheel().set(*this, known_ ? std::min(deadline_, loop_.now() + Resolver::patience) : deadline_);
+}
+
+void Connector::use_known() {
+  query_.forget();
+  addresses_ = known_->addresses;
+  attempt();
 }
 
 void Connector::looked_up(const Found& found) {
+  if (found.for_now && known_) return use_known();
   if (!found.failure.empty()) {
     failure_ = found.failure;
     return report_failure();
@@ -162,6 +176,7 @@ void Connector::on_timer() {
   if (socket_ >= 0 && is_writable(socket_)) return on_ready();  // the loop was late, and not the peer
   if (failure_.empty() && deadline_ <= loop_.now()) failure_ = "timed out";
   if (!failure_.empty()) return report_failure();
+  if (addresses_.empty() && known_) return use_known();
   if (socket_ >= 0) {
     last_reason_ = "timed out";
     drop_attempt();
@@ -184,6 +199,7 @@ void Connector::fail_soon(std::string reason) {
 void Connector::report_failure() {
   const Failed failed = std::move(failed_);
   const std::string reason = std::move(failure_);
+  if (known_ && !addresses_.empty()) known_->doubtful = true;
   cancel();
   failed(reason);
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,7 @@ struct Target {
   std::string path;  ///< of a unix socket, or '@' and an abstract name; where it is not empty the other two do not count
 };
 
-/// Makes one connection: has the name looked up, tries the addresses in the order of the system, each for its
+/// Makes one connection: has the name looked up unless it was a short while ago, tries the addresses in the order of the system, each for its
 /// share of the time that is left, and hands the socket to a Connection. Such connections do not count for the loop's limit of
 /// accepted ones, or clients could fill it that wait for them: whoever connects bounds how many there are.
 class Connector final : public Pending, private Timed {
@@ -42,6 +43,7 @@ class Connector final : public Pending, private Timed {
 
   void find_addresses(Resolver& resolver, const Target& target);
   void looked_up(const Found& found);
+  void use_known();
 
   void attempt();
   int begin_attempt(const Address& address);
@@ -60,7 +62,8 @@ class Connector final : public Pending, private Timed {
   std::string failure_;  // what there is to report
   std::string last_reason_;
   std::vector<Address> addresses_;
-  std::size_t next_ = 0;  // of the addresses: the one being tried, or to be tried
+  std::shared_ptr<Resolver::Known> known_;  // of the name
+  std::size_t next_ = 0;                    // of the addresses: the one being tried, or to be tried
   Resolver::Query query_;
   uv_poll_t* poll_ = nullptr;
   int socket_ = -1;

@@ -33,7 +33,8 @@ Found ask_system(const std::string& host, const std::string& port, int flags) {
   wanted.ai_flags = flags;
   addrinfo* first = nullptr;
   const int status = getaddrinfo(host.c_str(), port.c_str(), &wanted, &first);
-  if (status != 0) return {{}, in_words(status)};
+  const bool is_final = status == EAI_NONAME || status == EAI_NODATA || status == EAI_SERVICE;
+  if (status != 0) return {{}, in_words(status), !is_final};
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(first, freeaddrinfo);
   Found found;
   for (const addrinfo* each = first; each != nullptr; each = each->ai_next)
@@ -92,13 +93,32 @@ bool Resolver::look_up(Query& query, const std::string& host, const std::string&
   return true;
 }
 
+std::shared_ptr<Resolver::Known> Resolver::known(const std::string& host, const std::string& port) {
+  const auto each =
+      std::find_if(known_.begin(), known_.end(), [&](const auto& known) { return known->host == host && known->port == port; });
+  if (each == known_.end()) return nullptr;
+  if (loop_.now() < (*each)->found_at + stale_time) return *each;
+  known_.erase(each);
+  return nullptr;
+}
+
+void Resolver::remember(const Name& name) {
+  if (name.found.for_now) return;
+  known_.remove_if([&name](const auto& known) { return known->host == name.host && known->port == name.port; });
+  if (!name.found.failure.empty()) return;
+  known_.push_back(std::make_shared<Known>(Known{name.host, name.port, name.found.addresses, loop_.now()}));
+  if (known_.size() > most_remembered) known_.pop_front();
+}
+
 /// Whoever is told may ask for the same name again, or have others forget it.
 void Resolver::looked_up(const Name& name) {
   const auto each = std::find_if(names_.begin(), names_.end(), [&name](const auto& other) { return other.get() == &name; });
   if (each == names_.end()) return;
   const std::shared_ptr<Name> over = std::move(*each);
   names_.erase(each);
-  if (over->found.addresses.empty() && over->found.failure.empty()) over->found.failure = "the name can not be looked up for now";
+  if (over->found.addresses.empty() && over->found.failure.empty())
+    over->found = {{}, "the name can not be looked up for now", true};
+  remember(*over);
   while (!over->waiting.empty()) {
     Query& query = *over->waiting.front();
     query.forget();

@@ -15,7 +15,8 @@ namespace wharf::io {
 /// What a look-up found: addresses in the order of the system, or why there are none, in a few words.
 struct Found {
   std::vector<Address> addresses;
-  std::string failure;  ///< "no such host", "no such port"...; empty where there are addresses
+  std::string failure;   ///< "no such host", "no such port"...; empty where there are addresses
+  bool for_now = false;  ///< the failure says nothing of the name: what was known of it may still be so
 };
 
 /// Looks up a host's name and a port for connections of ours; may take as long as it likes, on any thread.
@@ -29,6 +30,22 @@ Found take_as_numbers(const std::string& host, const std::string& port);
 /// Looks names up for one loop, on threads of an executor: each name once for all who ask for it meanwhile. Used on the loop's thread.
 class Resolver {
  public:
+  /// So long what was found is as good as new. The system tells no time to live.
+  static constexpr base::Time fresh_time{30'000};
+  /// And so long better than nothing, where the name can not be looked up for now, or not within `patience`.
+  static constexpr base::Time stale_time{600'000};
+  static constexpr base::Time patience{1'000};
+  /// Names that are remembered; beyond that, the one that was found the longest time ago is forgotten.
+  static constexpr std::size_t most_remembered = 256;
+
+  /// What was found for a name.
+  struct Known {
+    std::string host;
+    std::string port;
+    std::vector<Address> addresses;
+    base::Time found_at;
+    bool doubtful = false;  ///< set by whoever finds none of them of use: it is looked up again
+  };
   /// One who waits for a name. Where it goes, nobody is told; the look-up goes on, and keeps a thread.
   class Query {
    public:
@@ -51,6 +68,10 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
+  /// What a look-up found, up to stale_time ago; nullptr: nothing. A name that is known not to exist is not remembered.
+  [[nodiscard]] std::shared_ptr<Known> known(const std::string& host, const std::string& port);
+  [[nodiscard]] bool is_fresh(const Known& known) const { return !known.doubtful && loop_.now() < known.found_at + fresh_time; }
+
   /// Calls `found` back once, later, on a fresh stack. Not when the query or this has gone before, or the loop ends. False: there are
   /// as many names being looked up as may; nobody is called.
   [[nodiscard]] bool look_up(Query& query, const std::string& host, const std::string& port,
@@ -60,12 +81,14 @@ class Resolver {
   struct Name;
 
   void looked_up(const Name& name);
+  void remember(const Name& name);
 
   Loop& loop_;
   Executor& executor_;
   Lookup lookup_;
-  std::list<std::shared_ptr<Name>> names_;  // being looked up
-  std::shared_ptr<Resolver*> self_;         // so that a look-up which ends when this has gone can tell
+  std::list<std::shared_ptr<Name>> names_;   // being looked up
+  std::list<std::shared_ptr<Known>> known_;  // found last at the end
+  std::shared_ptr<Resolver*> self_;          // so that a look-up which ends when this has gone can tell
 };
 
 }  // namespace wharf::io

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 namespace {
 
 using namespace wharf::codec;
@@ -141,4 +143,12 @@ TEST_CASE("safe_relative_path stays below the folder") {
     CHECK_FALSE(safe_relative_path(text).has_value());
   }
   CHECK_FALSE(safe_relative_path(std::string_view("/a\0b", 4)).has_value());
+}
+
+TEST_CASE("http target: a decoded path is encoded for a Location, and comes back the same") {
+  CHECK(percent_encode_path("/a b/\xC3\xA9%?#~-._") == "/a%20b/%C3%A9%25%3F%23~-._");
+  CHECK(percent_encode_path("").empty());
+  std::string all;
+  for (int c = 1; c < 256; ++c) all += static_cast<char>(c);
+  CHECK(percent_decode(percent_encode_path(all)) == all);
 }
