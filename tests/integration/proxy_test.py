@@ -438,7 +438,7 @@ class Places(Proxied):
         for url in ("http://127.0.0.1:%d/" % free_port(), "unix:/nonexistent/socket", "http://nobody.invalid/"):
             served = self.serve(url)
             self.assertEqual(raw.once(served, request("/app/x")).status, 502)
-            self.assertIn("is not reached", served.log())
+            server.until(lambda log=served.log: "is not reached" in log(), 10, "the log says so")
 
     def test_requests_that_go_round_in_circles(self):
         port = free_port()
