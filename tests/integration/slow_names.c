@@ -8,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-__attribute__((visibility("default"))) int getaddrinfo(const char* host, const char* port, const struct addrinfo* wanted, struct addrinfo** found) {
+__attribute__((visibility("default"))) int getaddrinfo(const char* host, const char* port, const struct addrinfo* wanted,
+                                                       struct addrinfo** found) {
   int (*system_one)(const char*, const char*, const struct addrinfo*, struct addrinfo**) = NULL;
   const char* pipe_name = getenv("WHARF_SLOW_NAMES");
-  if (pipe_name != NULL && host != NULL && strncmp(host, "hangs", 5) == 0 && (wanted == NULL || !(wanted->ai_flags & AI_NUMERICHOST))) {
+  if (pipe_name != NULL && host != NULL && strncmp(host, "hangs", 5) == 0 &&
+      (wanted == NULL || !(wanted->ai_flags & AI_NUMERICHOST))) {
     char asked[4096];
     snprintf(asked, sizeof asked, "%s.asked", pipe_name);
     close(open(asked, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));

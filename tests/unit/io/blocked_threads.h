@@ -14,7 +14,7 @@ namespace wharf::test {
 /// A task that other threads wait in until the test lets them go. It owns what it touches, and so may outlive the test.
 class Gate {
  public:
-  io::Executor::Task task() const {
+  [[nodiscard]] io::Executor::Task task() const {
     return [shared = shared_] {
       shared->begun.release();
       shared->gate.acquire();
@@ -25,6 +25,8 @@ class Gate {
   void wait_for(std::size_t threads = 1) const {
     for (std::size_t i = 0; i < threads; ++i) shared_->begun.acquire();
   }
+  /// Whether one has come in that nobody has waited for.
+  [[nodiscard]] bool another_came() const { return shared_->begun.try_acquire(); }
   void let_go(std::size_t threads = 1) const { shared_->gate.release(static_cast<std::ptrdiff_t>(threads)); }
   [[nodiscard]] int over() const { return shared_->over; }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/listener.h"
+#include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
 #include "unit/session/scripted.h"
 
@@ -60,4 +61,29 @@ TEST_CASE("outside: work, the end of a turn and the time are the loop's") {
   turns.one();
   CHECK(called);
   CHECK(outside.now() == turns.loop().now());
+}
+
+TEST_CASE("outside: passwords and files have threads of their own, as many as the limits say") {
+  const Gate slow;
+  Limits limits;
+  limits.password_threads = 1;
+  limits.file_threads = 2;
+  server::Executors executors(limits);
+  Turns turns;
+  server::LoopOutside outside(turns.loop(), executors);
+  int done = 0;
+  const auto count = [&done] { ++done; };
+  for (int i = 0; i < 2; ++i) REQUIRE(outside.work(server::Executor::passwords, slow.task(), count));
+  slow.wait_for(1);
+  const Gate files;
+  for (int i = 0; i < 2; ++i) REQUIRE(outside.work(server::Executor::files, files.task(), count));
+  files.wait_for(2);  // both at once, while a password keeps the one thread for those
+  files.let_go(2);
+  REQUIRE(turns.until([&done] { return done == 2; }));
+  CHECK_FALSE(slow.another_came());
+  slow.let_go(1);
+  REQUIRE(turns.until([&done] { return done == 3; }));
+  slow.wait_for(1);
+  slow.let_go(1);
+  REQUIRE(turns.until([&done] { return done == 4; }));
 }
