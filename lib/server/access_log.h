@@ -17,7 +17,7 @@ namespace wharf::server {
 class AccessLog {
  public:
   static constexpr std::size_t buffer_size = base::LineWriter::default_capacity;  ///< bytes that wait for the file
-  static constexpr std::size_t longest_batch = 64 * 1024;  ///< bytes that wait for flush()
+  static constexpr std::size_t longest_batch = 64 * 1024;                         ///< bytes that wait for flush()
   static constexpr std::string_view standard_output = "-";
 
   /// Is told in one line when lines begin to be lost, how many were lost when the file takes all again, and what else goes wrong: within
