@@ -63,12 +63,6 @@ std::string machine_name() {
   return name;
 }
 
-/// 127.0.0.1:4711 and [::1]:4711 without port and brackets.
-std::string_view without_port(std::string_view address) {
-  address = address.substr(0, address.rfind(':'));
-  return address.starts_with('[') && address.ends_with(']') ? address.substr(1, address.size() - 2) : address;
-}
-
 std::string seconds() {
   const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(since_1970).count());
@@ -84,7 +78,7 @@ struct Status {
           most(plugins::number_option(scope, "most", 100, {1, 10'000})) {}
 
     [[nodiscard]] std::string entry(const wharf::Request& request) const {
-      const std::string_view address = with_addresses ? without_port(request.address()) : "hidden";
+      const std::string_view address = with_addresses ? request.peer().host : "hidden";
       const std::string_view agent = request.field("user-agent").value_or("").substr(0, longest_agent);
       return R"({"peer":)" + json_string(address) + R"(,"time":")" + seconds() + R"(","ua":)" + json_string(agent) + "}";
     }

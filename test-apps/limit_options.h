@@ -31,7 +31,8 @@ struct NumberLimit {
   std::string_view name;
   int wharf::Limits::*field;
 };
-inline constexpr NumberLimit numbers[] = {{"backlog", &wharf::Limits::backlog}};
+inline constexpr NumberLimit numbers[] = {{"backlog", &wharf::Limits::backlog},
+                                          {"tcp_keep_alive_count", &wharf::Limits::tcp_keep_alive_count}};
 
 struct CountLimit {
   std::string_view name;
@@ -59,6 +60,8 @@ inline constexpr TimeLimit times[] = {
     {"pong_timeout", &wharf::Limits::pong_timeout},
     {"write_stall", &wharf::Limits::write_stall},
     {"stop_grace", &wharf::Limits::stop_grace},
+    {"tcp_keep_alive_idle", &wharf::Limits::tcp_keep_alive_idle},
+    {"tcp_keep_alive_interval", &wharf::Limits::tcp_keep_alive_interval},
 };
 
 /// False where there is no such limit, or the value is no number. Times are in milliseconds.

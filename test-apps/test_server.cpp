@@ -54,6 +54,8 @@ struct Settings {
   std::vector<std::string> proxy_options;
   std::vector<std::string> passwords;
   std::vector<std::string> origins;
+  std::vector<std::string> trusted;
+  std::string trusted_fields = "either";
   std::string access_log;
   std::string access_log_format = "combined";
   std::vector<std::string> limits;
@@ -66,6 +68,10 @@ const std::map<std::string, wharf::Level> levels{
 const std::map<std::string, wharf::Compression::Context> compressions{{"off", wharf::Compression::Context::off},
                                                                       {"shared", wharf::Compression::Context::shared},
                                                                       {"dedicated", wharf::Compression::Context::dedicated}};
+
+const std::map<std::string, wharf::FrontFields> front_fields{{"either", wharf::FrontFields::either},
+                                                             {"x-forwarded", wharf::FrontFields::x_forwarded},
+                                                             {"forwarded", wharf::FrontFields::forwarded}};
 
 int fail(int status, std::string_view text) {
   wharf::print_line(wharf::StandardStream::error, "wharf-test-server: " + std::string(text));
@@ -111,6 +117,17 @@ void add_http_options(CLI::App& app, Settings& settings) {
       ->allow_extra_args(false);
 }
 
+void add_front_options(CLI::App& app, Settings& settings) {
+  app.add_option("--trust", settings.trusted,
+                 "Network of servers in front of this one that are believed who asked them, like 127.0.0.1, 10.0.0.0/8, ::1, or "
+                 "unix for all unix sockets; may be given several times. Default: nobody is")
+      ->allow_extra_args(false);
+  app.add_option("--trust-fields", settings.trusted_fields,
+                 "Which fields they write: x-forwarded, forwarded, or either, which is X-Forwarded-* where there are any")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"either", "x-forwarded", "forwarded"}));
+}
+
 void add_options(CLI::App& app, Settings& settings) {
   app.option_defaults()->take_last();  // so that a wrapper's options can be overridden
   app.set_help_flag("-h,--help", "Print this help and exit");
@@ -142,6 +159,7 @@ void add_options(CLI::App& app, Settings& settings) {
                  "Option of a protocol, as PROTOCOL.NAME=VALUE, like dumb-increment-protocol.period=20; may be given several times")
       ->allow_extra_args(false);
   add_http_options(app, settings);
+  add_front_options(app, settings);
   app.add_flag("--list-protocols", settings.list_protocols, "Print the names of all protocols, one a line, and exit");
 }
 
@@ -154,6 +172,7 @@ wharf::ServerOptions server_options(const Settings& settings) {
   options.compression.context = compressions.at(settings.compression);
   if (settings.compress_all) options.compression.messages = wharf::Compression::Messages::all;
   options.limits.connections = settings.connections;
+  options.fronts = {settings.trusted, front_fields.at(settings.trusted_fields)};
   return options;
 }
 

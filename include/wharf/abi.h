@@ -26,7 +26,7 @@ extern "C" {
 
 /* Who appends to a struct here or in abi_http.h adds one, and says "Since 1.N." at what was appended, N being the new number. What was there
  * before 1.1 says nothing. No two changes share a number, also between releases. */
-#define WHARF_ABI_MINOR 1u
+#define WHARF_ABI_MINOR 2u
 
 /* The oldest minor number that a plugin works with. A plugin that can do without what came later defines a smaller number before it
  * includes this header, and asks WHARF_HAS before it uses any of that. */
@@ -77,6 +77,23 @@ typedef struct wharf_text {
   const char* data; /* NULL where there is no such thing, as against an empty one */
   size_t size;
 } wharf_text;
+
+typedef enum wharf_address_family {
+  WHARF_ADDRESS_UNKNOWN = 0,
+  WHARF_ADDRESS_IPV4 = 1,
+  WHARF_ADDRESS_IPV6 = 2,
+  WHARF_ADDRESS_UNIX = 3
+} wharf_address_family;
+
+/* The other end of a connection. */
+typedef struct wharf_address {
+  size_t size;       /* set it to sizeof(wharf_address) before the call */
+  uint32_t family;   /* wharf_address_family; IPv4 clients of an IPv6 socket are IPv4 */
+  uint32_t scope;    /* the index of a network interface, where an IPv6 address means something there alone; else 0 */
+  uint8_t bytes[16]; /* in the order of the network; of IPv4 the first four */
+  wharf_text host;   /* as text, without port and brackets; lent as long as the request */
+  uint32_t port;     /* 0: not known */
+} wharf_address;
 
 typedef struct wharf_services wharf_services;
 typedef struct wharf_http_services wharf_http_services;
@@ -172,6 +189,14 @@ struct wharf_services {
 
   /* What is about HTTP: abi_http.h. */
   const wharf_http_services* http;
+
+  /* Since 1.2. Who asks: the other end of the connection, or who a front that the server trusts says it was asked by. 0 where `size`
+   * is one that this server knows. */
+  int (*peer_address)(const wharf_request* request, wharf_address* address);
+  /* Since 1.2. How it asks, by the connection or by what such a front says: "http" or "https"; the host with its port where that is not
+   * the usual one, empty where an HTTP/1.0 client named none. */
+  wharf_text (*scheme)(const wharf_request* request);
+  wharf_text (*host)(const wharf_request* request);
 };
 
 /* One row of the protocol table. Set `size` to sizeof(wharf_row) and leave what you do not use at zero.

@@ -2,10 +2,13 @@
 /// What all handlers of Wharf share: kinds, flow, levels, the scope that a row serves in, and the request that begins everything.
 /// protocol.hpp and http.hpp include it.
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -90,6 +93,17 @@ struct Field {
   std::string_view value;
 };
 
+enum class AddressFamily : std::uint8_t { unknown, ipv4, ipv6, unix_socket };
+
+/// The other end of a connection. An IPv4 client of an IPv6 socket is IPv4.
+struct PeerAddress {
+  AddressFamily family = AddressFamily::unknown;
+  std::string_view host;                 ///< 203.0.113.7, 2001:db8::1, fe80::1%eth0, unix:; empty where nothing is known
+  std::uint16_t port = 0;                ///< 0: not known
+  std::uint32_t scope = 0;               ///< of an IPv6 address that means something on one network interface alone: its index
+  std::array<std::uint8_t, 16> bytes{};  ///< in the order of the network; of IPv4 the first four
+};
+
 /// A request: one that asks for a conversation, or one to be answered. Valid, with every view taken from it, during the call that it is
 /// handed to.
 class Request {
@@ -104,8 +118,24 @@ class Request {
   [[nodiscard]] std::optional<std::string_view> field(const char* name) const {
     return known(request_->services->field(request_, name));
   }
-  /// The other end, like 127.0.0.1:4711.
+  /// Who asks, like 127.0.0.1:4711 or [::1]:4711: the other end of the connection, or where that is a front which the server trusts
+  /// (ServerOptions::fronts), who that says it was asked by. Without a port where that is not known.
   [[nodiscard]] std::string_view address() const { return view(request_->services->address(request_)); }
+  /// The same in parts.
+  [[nodiscard]] PeerAddress peer() const {
+    wharf_address found{};
+    found.size = sizeof found;
+    if (request_->services->peer_address(request_, &found) != 0) return {};
+    PeerAddress peer{
+        static_cast<AddressFamily>(found.family), view(found.host), static_cast<std::uint16_t>(found.port), found.scope, {}};
+    std::copy(std::begin(found.bytes), std::end(found.bytes), peer.bytes.begin());
+    return peer;
+  }
+  /// "https" where a front that is trusted says so, else "http".
+  [[nodiscard]] std::string_view scheme() const { return view(request_->services->scheme(request_)); }
+  [[nodiscard]] bool is_secure() const { return scheme() == "https"; }
+  /// The host that is asked for, with its port where that is not the usual one: by what a trusted front says, else by Host.
+  [[nodiscard]] std::string_view host() const { return view(request_->services->host(request_)); }
 
   [[nodiscard]] std::string_view method() const { return view(request_->services->http->method(request_)); }
   /// As sent: path and query, or an absolute URL.

@@ -65,6 +65,10 @@ struct Limits {
   std::chrono::milliseconds stop_grace{4'000};
   std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve of 32 descriptors and 16 per thread
   int backlog = 511;
+  std::chrono::milliseconds tcp_keep_alive_idle{180'000};  ///< of silence on a TCP connection, until the system asks whether the
+                                                           ///< other end is there. In whole seconds. Zero: never
+  std::chrono::milliseconds tcp_keep_alive_interval{30'000};
+  int tcp_keep_alive_count = 4;      ///< questions without an answer, until the connection is cut
   std::size_t password_threads = 4;  ///< per server, at least 1; made as they are needed. They check passwords,
   std::size_t file_threads = 4;      ///< compress files and list folders,
   std::size_t lookup_threads = 8;    ///< and look up the names of servers behind a proxy
@@ -159,6 +163,21 @@ struct VirtualHost {
 /// throws is dropped. It ought to be quick: the loop waits.
 using LogSink = std::function<void(Level, std::string_view)>;
 
+/// Which fields the servers in front of this one write. Most pass on what a client sends of the other kind.
+enum class FrontFields : std::uint8_t {
+  either,       ///< X-Forwarded-For, -Proto, -Host and -Port; Forwarded (RFC 7239) where there are none of those
+  x_forwarded,  ///< those alone
+  forwarded     ///< Forwarded alone
+};
+
+/// Servers in front of this one, which are believed who asked them, by which scheme and for which host. Request::address(),
+/// Request::scheme() and Request::host(), the access log, passwords, `same-origin` and servers behind a Proxy go by that. A virtual
+/// host is chosen by the Host that the front sends.
+struct TrustedFronts {
+  std::vector<std::string> networks;  ///< like 192.0.2.0/24, 2001:db8::/32, ::1, or `unix` for all unix sockets. Empty: nobody is
+  FrontFields fields = FrontFields::either;
+};
+
 struct ServerOptions {
   unsigned threads = 1;           ///< loops; each has its own connections and shared states
   bool quiet = false;             ///< nothing is logged at all
@@ -169,6 +188,7 @@ struct ServerOptions {
                                   ///< the effect that they had before; SIGHUP calls reopen_logs(). Only with run()
   Limits limits;
   FileLimits files;
+  TrustedFronts fronts{};
 };
 
 class WHARF_VISIBLE Server {

@@ -124,7 +124,10 @@ int Connector::begin_attempt(const Address& address) {
   socket_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket_ < 0) return -errno;
   const int on = 1;
-  if (address.storage.ss_family != AF_UNIX) setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (address.storage.ss_family != AF_UNIX) {
+    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    keep_alive(socket_, loop_.limits().keep_alive);
+  }
   int status = ::connect(socket_, address.get(), address.size) == 0 || errno == EINPROGRESS || errno == EINTR ? 0 : -errno;
   if (status == 0) {
     poll_ = new uv_poll_t;

@@ -98,9 +98,11 @@ struct ListeningSocket::SocketFile {
   bool is_known;
 };
 
-base::Result<ListeningSocket, std::string> ListeningSocket::open(const Address& address, int backlog, Sharing sharing) {
+base::Result<ListeningSocket, std::string> ListeningSocket::open(const Address& address, int backlog, Sharing sharing,
+                                                                 const KeepAlive& keep_alive) {
   const int socket = bound_socket(address, sharing);
   if (socket < 0) return base::Failure{cannot_listen(address, errno)};
+  if (address.storage.ss_family != AF_UNIX) io::keep_alive(socket, keep_alive);
   ListeningSocket listening(socket, address);
   if (std::string path = address.path(); !path.empty()) listening.file_ = std::make_shared<SocketFile>(std::move(path));
   if (listen(socket, backlog) != 0) return base::Failure{cannot_listen(address, errno)};

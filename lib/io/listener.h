@@ -22,7 +22,8 @@ class ListeningSocket {
   /// Port 0 picks a free one. Of a unix socket, its owner and their group may write to the file, which goes with the last of
   /// the sockets that share it; one that was left behind, with nobody listening, makes room. The error is one line that names
   /// the address and what to do.
-  static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing);
+  static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing,
+                                                         const KeepAlive& keep_alive = {});
 
   /// The same socket for another loop, where its kind can not be opened twice. The two share the backlog.
   [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;

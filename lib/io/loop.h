@@ -15,6 +15,7 @@
 #include "base/out_queue.h"
 #include "base/result.h"
 #include "base/timer_wheel.h"
+#include "io/keep_alive.h"
 #include "io/returns.h"
 #include "session/link.h"
 
@@ -34,6 +35,7 @@ struct LoopLimits {
   base::Time closing_flush{5'000};    ///< for a link that has finished to get its last output away
   base::Time linger{2'000};           ///< for the peer to close after we did, so that a reset can not destroy what it was sent
   base::Time accept_pause{1'000};     ///< after the system ran out of descriptors, unless a connection ends before
+  KeepAlive keep_alive;               ///< of connections of our own; those that are accepted have that of their listening socket
   session::OutputLimits output;
 };
 

@@ -18,6 +18,11 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
   return std::any_of(names.begin(), names.end(), [name](std::string_view each) { return base::equal_ignoring_case(name, each); });
 }
 
+/// As programs behind a gateway interface see it, who are told Content_Length and Content-Length by the same name.
+bool reads_as_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::any_of(names.begin(), names.end(), [name](std::string_view each) { return codec::reads_alike(name, each); });
+}
+
 /// RFC 9110 section 7.6.1, and what is known to be of one connection though nobody may say so.
 bool is_hop_by_hop(std::string_view name) {
   return is_one_of(name, {"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
@@ -26,8 +31,17 @@ bool is_hop_by_hop(std::string_view name) {
 
 /// Fields of a request that upstream_head() writes itself, or answers itself.
 bool is_rewritten(std::string_view name) {
-  return is_one_of(
-      name, {"Host", "Content-Length", "Expect", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix"});
+  return reads_as_one_of(name, {"Host", "Content-Length", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto",
+                                "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"});
+}
+
+/// What only servers in front of others write, and this peer is none that is trusted; or it let through what a client has spelt so
+/// that it reads like one of theirs, or like one of those above.
+bool is_forged(std::string_view name, const codec::Forwarding* forwarding) {
+  if (codec::is_oddly_spelt(name))
+    return codec::is_forwarding_field(name) ||
+           reads_as_one_of(name, {"Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Proxy-Authorization"});
+  return forwarding == nullptr && codec::is_forwarding_field(name);
 }
 
 std::vector<std::string_view> connection_options(const std::vector<codec::Field>& fields) {
@@ -45,14 +59,49 @@ bool names(const std::vector<std::string_view>& options, std::string_view name) 
 
 void add_line(std::string& text, std::string_view name, std::string_view value) { (((text += name) += ": ") += value) += "\r\n"; }
 
-/// What came from other proxies, and the client.
-std::string forwarded_for(const codec::RequestHead& head, const std::vector<std::string_view>& options,
-                          const base::PeerAddress& client) {
+std::string joined(const codec::RequestHead& head, std::string_view name) {
   std::string list;
-  if (!names(options, "X-Forwarded-For"))
-    for (const codec::Field& field : head.fields)
-      if (base::equal_ignoring_case(field.name, "X-Forwarded-For") && !field.value.empty()) (list += field.value) += ", ";
-  return list += forwarded_address(client);
+  for (const codec::Field& field : head.fields)
+    if (base::equal_ignoring_case(field.name, name) && !field.value.empty()) (list += list.empty() ? "" : ", ") += field.value;
+  return list;
+}
+
+/// Of one server that was asked (RFC 7239 section 5).
+std::string forwarded_element(const base::PeerAddress& from, std::string_view host, std::string_view scheme) {
+  const std::string node = forwarded_address(from);
+  std::string element = from.family() == base::PeerAddress::Family::ipv6 ? base::concat("for=\"[", node, "]\"") : "for=" + node;
+  if (!host.empty()) {
+    element += ";host=\"";
+    for (const char c : host) (element += c == '"' || c == '\\' ? "\\" : "") += c;
+    element += '"';
+  }
+  return ((element += ";proto=") += scheme);
+}
+
+/// The kind of fields that the front writes is extended; the other kind may be the client's, and is made of what is believed.
+void add_forwarding(std::string& text, const codec::RequestHead& head, const UpstreamRequest& request) {
+  const codec::Forwarding* const said = request.forwarding;
+  const base::PeerAddress client = said != nullptr ? said->client : request.peer;
+  const std::string_view scheme = codec::scheme_of(said);
+  const std::string_view host = codec::host_of(said, head);
+  const bool extends_forwarded = said != nullptr && said->kind == codec::ForwardingFields::forwarded;
+  std::string chain = said != nullptr && !extends_forwarded ? joined(head, "X-Forwarded-For") : std::string();
+  if (chain.empty() && client != request.peer) chain = forwarded_address(client);
+  const bool is_ip = request.peer.known() && request.peer.family() != base::PeerAddress::Family::unix_socket;
+  if (chain.empty() || is_ip) (chain += chain.empty() ? "" : ", ") += forwarded_address(request.peer);
+  add_line(text, "X-Forwarded-For", chain);
+  add_line(text, "X-Forwarded-Proto", scheme);
+  if (!host.empty()) add_line(text, "X-Forwarded-Host", host);
+  if (said != nullptr && said->port != 0) add_line(text, "X-Forwarded-Port", base::concat(said->port));
+  const std::string_view before = said != nullptr ? head.field("X-Forwarded-Prefix") : std::string_view();
+  const std::string prefix =
+      base::concat(before.substr(0, before.ends_with('/') ? before.size() - 1 : before.size()), request.prefix);
+  if (prefix.starts_with('/')) add_line(text, "X-Forwarded-Prefix", prefix);
+  if (head.count("Forwarded") == 0) return;
+  const bool is_sound = extends_forwarded && !codec::parse_forwarded(head.fields).empty();
+  std::string elements = is_sound ? joined(head, "Forwarded") : forwarded_element(client, host, scheme);
+  if (is_sound || client != request.peer) (elements += ", ") += forwarded_element(request.peer, head.host, "http");
+  add_line(text, "Forwarded", elements);
 }
 
 bool has_max_forwards(const codec::RequestHead& head) { return head.method == "OPTIONS" || head.method == "TRACE"; }
@@ -98,16 +147,14 @@ std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest&
   ((((text += head.method) += ' ') += request.path) += " HTTP/1.1\r\n");
   add_line(text, "Host", head.host.empty() ? request.authority : head.host);
   for (const codec::Field& field : head.fields) {
-    if (is_hop_by_hop(field.name) || is_rewritten(field.name) || names(options, field.name)) continue;
+    if (is_hop_by_hop(field.name) || is_rewritten(field.name) || is_forged(field.name, request.forwarding)) continue;
+    if (names(options, field.name)) continue;
     if (forwards && base::equal_ignoring_case(field.name, "Max-Forwards")) continue;
     if (request.via == Switch::off && base::equal_ignoring_case(field.name, "Via")) continue;
     add_line(text, field.name, field.value);
   }
   if (forwards) add_line(text, "Max-Forwards", base::concat(*forwards - 1));
-  add_line(text, "X-Forwarded-For", forwarded_for(head, options, request.client));
-  add_line(text, "X-Forwarded-Proto", "http");
-  if (!head.host.empty()) add_line(text, "X-Forwarded-Host", head.host);
-  if (!request.prefix.empty()) add_line(text, "X-Forwarded-Prefix", request.prefix);
+  add_forwarding(text, head, request);
   if (request.via == Switch::on)
     add_line(text, "Via", base::concat(head.version == codec::HttpVersion::http10 ? "1.0 " : "1.1 ", own_name));
   if (request.expectation == Expectation::to_continue) add_line(text, "Expect", "100-continue");

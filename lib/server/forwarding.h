@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/peer_address.h"
+#include "codec/forwarded.h"
 #include "codec/http_answer.h"
 #include "codec/http_head.h"
 #include "session/exchange.h"
@@ -29,20 +30,22 @@ enum class Expectation : std::uint8_t { none, to_continue };
 
 /// What a request becomes upstream.
 struct UpstreamRequest {
-  std::string_view path;  ///< percent-encoded, with the query
-  base::PeerAddress client;
+  std::string_view path;       ///< percent-encoded, with the query
+  base::PeerAddress peer;      ///< who sent it to us
   std::string_view authority;  ///< for Host, where the client named none
   std::string_view upgrade;    ///< the protocols to offer; empty: none
   Persistence persistence = Persistence::kept;
   std::string_view prefix = {};  ///< for X-Forwarded-Prefix; empty: it is left out
   Switch via = Switch::on;       ///< off: neither ours nor the client's
   Expectation expectation = Expectation::none;
+  const codec::Forwarding* forwarding = nullptr;  ///< where the peer is a front that is trusted: what it says
 };
 
 /// The head of the request upstream, the empty line included: all end-to-end fields in their order; Host as the client sent it;
-/// X-Forwarded-For with the client's address appended, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix, Via; and the
+/// X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix, Forwarded (RFC 7239) where one came, Via; and the
 /// framing of the body, which is passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names
-/// among them, and without an Expect but the one asked for.
+/// among them, and without an Expect but the one asked for. What a trusted front said of the request is extended; anybody else's
+/// fields of that kind are replaced, however they are spelt.
 std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest& request);
 
 /// The answer to a request that is not to be passed on; status 0: it is.

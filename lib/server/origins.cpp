@@ -97,4 +97,10 @@ bool AllowedOrigins::allows(std::string_view origin, std::size_t origin_fields, 
   return same_origin_ && may_be_here && serialised_host(host, from->scheme) == from->host;
 }
 
+bool AllowedOrigins::allows(const session::Exchange& exchange) const {
+  const codec::RequestHead& head = exchange.request();
+  const Transport transport = exchange.scheme() == "https" ? Transport::tls : Transport::plain;
+  return allows(head.field("Origin"), head.count("Origin"), exchange.host(), transport);
+}
+
 }  // namespace wharf::server

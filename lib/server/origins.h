@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/http_head.h"
+#include "session/exchange.h"
 
 namespace wharf::server {
 
@@ -28,9 +28,8 @@ class AllowedOrigins {
   /// `origin` is the value of the only one of `origin_fields` fields, `host` that of Host or :authority. Without the field it was no
   /// browser, or one that asks for something of its own page: allowed. Repeated or not exactly one origin: refused.
   [[nodiscard]] bool allows(std::string_view origin, std::size_t origin_fields, std::string_view host, Transport transport) const;
-  [[nodiscard]] bool allows(const codec::RequestHead& head, Transport transport) const {
-    return allows(head.field("Origin"), head.count("Origin"), head.host, transport);
-  }
+  /// Where fronts that are trusted say how they were asked, that counts.
+  [[nodiscard]] bool allows(const session::Exchange& exchange) const;
 
  private:
   std::vector<std::string> origins_;  // serialised as RFC 6454 section 6.2 has it, or null

@@ -99,7 +99,7 @@ PasswordQueue::Asked PasswordQueue::ask(PasswordAsker& asker, const PasswordQues
   if (!check) {
     check = std::make_shared<Check>(question);
     // The name of a user has no ':' (RFC 7617 section 2).
-    const std::string client = exchange.link().peer().client_network().text();
+    const std::string client = exchange.client().client_network().text();
     const std::string& user = question.credentials.user;
     check->client = key_of("client:" + client);
     check->user = key_of("user:" + user);

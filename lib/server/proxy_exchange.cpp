@@ -101,6 +101,7 @@ void ProxyExchange::send(UpstreamSession& session) {
   request.via = upstream_.proxy.send_via;
   const bool waits = !body_over_ && exchange_.awaits_continue();
   if (waits) request.expectation = Expectation::to_continue;
+  request.forwarding = exchange_.forwarding();
   session.begin(*this, upstream_head(head, request), head.method, head.body);
   if (body_over_) session.end_request();
   else if (waits) exchange_.tick_every(continue_time);

@@ -33,7 +33,7 @@ RequestLog::Line& RequestLog::line(session::Exchange& exchange) {
   auto made = std::make_unique<Line>(*this);
   Line& line = *made;
   const codec::RequestHead& head = exchange.request();
-  line.address_ = exchange.link().peer();
+  line.address_ = exchange.client();
   line.method_ = head.method;
   line.target_ = head.target;
   line.version_ = head.version == codec::HttpVersion::http11 ? "HTTP/1.1" : "HTTP/1.0";

@@ -174,7 +174,7 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
 
 /// Whether the page may open a WebSocket, here or behind a proxy; where not, it has been told so.
 bool Router::check_origin(session::Exchange& exchange, const Host& host) {
-  if (host.origins.allows(exchange.request(), AllowedOrigins::Transport::plain)) return true;
+  if (host.origins.allows(exchange)) return true;
   exchange.respond(session::text_response(403, "Pages of that origin may not connect here."));
   return false;
 }

@@ -100,6 +100,7 @@ class Server::Implementation {
 
   [[nodiscard]] bool proxies() const;
   Error prepare(uv_loop_s* foreign);
+  Error read_fronts();
   [[nodiscard]] server::FloorLimits floor_limits() const;
   Error make_worker(std::size_t number, uv_loop_s* foreign);
   Error make_workers(const std::shared_future<Verdict>& verdict);
@@ -114,6 +115,7 @@ class Server::Implementation {
   base::Log log_;
   server::RowList rows_;
   std::vector<VirtualHost> hosts_;
+  codec::TrustedFronts fronts_;                            // lent to the workers
   session::Statistics statistics_;                         // outlives the workers
   server::Executors executors_;                            // so do these
   std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
@@ -221,7 +223,8 @@ Error Server::Implementation::listen(const std::string& interface, std::uint16_t
   }
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
     auto socket =
-        io::ListeningSocket::open(address, options_.limits.backlog, options_.threads > 1 ? Sharing::shared : Sharing::alone);
+        io::ListeningSocket::open(address, options_.limits.backlog, options_.threads > 1 ? Sharing::shared : Sharing::alone,
+                                  server::keep_alive_of(options_.limits));
     if (!socket) return {socket.error()};
     address = socket->address();
     sockets.push_back(std::move(*socket));
@@ -267,6 +270,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
       given.output_high_water > given.output_hard_cap)
     return {"the output limits must be in order: low water, high water (at least 1), hard cap"};
   if (Error error = server::check_compression(options_.compression)) return error;
+  if (Error error = read_fronts()) return error;
   if (hosts_.empty()) hosts_.emplace_back();
   statistics_.row_names = protocols();
   statistics_.since = std::chrono::duration_cast<base::Time>(std::chrono::steady_clock::now().time_since_epoch());
@@ -275,6 +279,17 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   const std::lock_guard lock(mutex_);
   started_ = true;
   places_ = std::vector<Place>(options_.threads);
+  return {};
+}
+
+Error Server::Implementation::read_fronts() {
+  std::vector<base::PeerNetwork> networks;
+  for (const std::string& text : options_.fronts.networks) {
+    const auto network = base::PeerNetwork::parse(text);
+    if (!network) return {"trusted fronts: " + network.error()};
+    networks.push_back(*network);
+  }
+  fronts_ = codec::TrustedFronts(std::move(networks), static_cast<codec::ForwardingFields>(options_.fronts.fields));
   return {};
 }
 
@@ -289,7 +304,8 @@ server::FloorLimits Server::Implementation::floor_limits() const {
 
 /// On the worker's thread.
 Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign) {
-  const server::WorkerParts parts{rows_, hosts_, options_.files, statistics_, statistics_.loops[number], executors_, log_};
+  const server::WorkerParts parts{rows_,      hosts_, options_.files, statistics_, statistics_.loops[number],
+                                  executors_, log_,   &fronts_};
   auto made = Worker::create(foreign, floor_limits(), parts);
   if (!made) return made.error();
   for (auto& sockets : sockets_)

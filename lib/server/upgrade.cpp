@@ -55,7 +55,7 @@ session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const Proto
     return nullptr;
   }
 
-  const session::RequestView request(head, exchange.link(), place);
+  const session::RequestView request(head, exchange.link(), {place.mount_prefix, place.user, exchange.forwarding()});
   if (protocol->row.accept != nullptr) {
     const int status = protocol->row.accept(protocol->shared, &request);
     if (status != 0) {

@@ -22,6 +22,10 @@ base::Time bounded(std::chrono::milliseconds limit) {
   return std::clamp(base::Time{limit}, base::Time{0}, longest);
 }
 
+io::KeepAlive keep_alive_of(const Limits& limits) {
+  return {bounded(limits.tcp_keep_alive_idle), bounded(limits.tcp_keep_alive_interval), limits.tcp_keep_alive_count};
+}
+
 FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
   ws.message = limits.message;
   ws.close_handshake = bounded(limits.close_handshake);
@@ -40,6 +44,7 @@ FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
   loop.connections = connections;
   loop.write_stall = bounded(limits.write_stall);
   loop.write_progress = limits.write_progress;
+  loop.keep_alive = keep_alive_of(limits);
   loop.output = {limits.output_low_water, limits.output_high_water, limits.output_hard_cap};
 }
 
@@ -52,6 +57,7 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);
   worker->http_.emplace(*worker->router_, limits.http, worker->loop_->log());
+  if (parts.fronts != nullptr) worker->http_->fronts = *parts.fronts;
   return worker;
 }
 

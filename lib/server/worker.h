@@ -19,6 +19,8 @@ namespace wharf::server {
 /// A limit of time that leaves room for the sum of it and the clock, also where it means "never".
 base::Time bounded(std::chrono::milliseconds limit);
 
+io::KeepAlive keep_alive_of(const Limits& limits);
+
 /// What the public limits mean to each floor; `connections` is for one loop.
 struct FloorLimits {
   FloorLimits(const Limits& limits, std::size_t connections);
@@ -37,6 +39,7 @@ struct WorkerParts {
   session::LoopCounts& counts;  ///< of this worker's loop, one of those of the statistics
   Executors& executors;
   base::Log& log;
+  const codec::TrustedFronts* fronts = nullptr;  ///< nullptr: nobody is trusted
 };
 
 /// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread.

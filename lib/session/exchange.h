@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/out_queue.h"
+#include "base/peer_address.h"
+#include "codec/forwarded.h"
 #include "codec/http_head.h"
 #include "session/link.h"
 
@@ -93,6 +95,13 @@ class Exchange {
   /// Valid as long as the exchange.
   [[nodiscard]] virtual const codec::RequestHead& request() const = 0;
   [[nodiscard]] virtual Link& link() = 0;
+  /// What the fronts that are trusted say of the request; nullptr where it came from none of them. Valid as long as the exchange.
+  [[nodiscard]] virtual const codec::Forwarding* forwarding() const = 0;
+
+  // Who asked, and how it looked there: as the connection has it, or as fronts that are trusted say.
+  [[nodiscard]] const base::PeerAddress& client() { return forwarding() != nullptr ? forwarding()->client : link().peer(); }
+  [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding()); }
+  [[nodiscard]] std::string_view host() const { return codec::host_of(forwarding(), request()); }
 
   /// During handle(), at most once.
   virtual void set_responder(std::unique_ptr<Responder> responder) = 0;

@@ -86,6 +86,7 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
 void H1::handle(const codec::RequestHead& head, Behind behind) {
   open_ = true;
   request_ = &head;
+  read_forwarding(head);
   answer_ = Answer::none;
   end_ = {};
   without_body_ = head.method == "HEAD";
@@ -99,6 +100,14 @@ void H1::handle(const codec::RequestHead& head, Behind behind) {
   if (!body_.done() && !knows_expectations(head)) return refuse({417, "The one expectation that is known here is 100-continue."});
   if (behind == Behind::bytes) awaits_continue_ = false;
   dispatch();
+}
+
+/// Each request anew: a front sends those of many clients on one connection.
+void H1::read_forwarding(const codec::RequestHead& head) {
+  forwarding_.reset();
+  const codec::TrustedFronts& fronts = context_.fronts;
+  if (fronts.empty() || !fronts.contain(link_.peer())) return;
+  forwarding_ = std::make_unique<codec::Forwarding>(codec::read_forwarding(head, link_.peer(), fronts));
 }
 
 /// RFC 9110 section 10.1.1: what an HTTP/1.0 request expects does not count.

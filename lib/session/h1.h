@@ -44,6 +44,7 @@ struct HttpContext {
   base::Log& log;
   codec::RequestParser scratch;  // for heads that arrive in one piece
   std::string head_memory;       // for heads of answers
+  codec::TrustedFronts fronts;
 
  private:
   std::time_t date_ = -1;
@@ -85,6 +86,7 @@ class H1 final : public Session, private Exchange {
   // Exchange
   [[nodiscard]] const codec::RequestHead& request() const override { return *request_; }
   [[nodiscard]] Link& link() override { return link_; }
+  [[nodiscard]] const codec::Forwarding* forwarding() const override { return forwarding_.get(); }
   void set_responder(std::unique_ptr<Responder> responder) override { responder_ = std::move(responder); }
   void observe(std::unique_ptr<ExchangeObserver> observer) override { observer_ = std::move(observer); }
   [[nodiscard]] ExchangeObserver* observer() const override { return observer_.get(); }
@@ -111,6 +113,7 @@ class H1 final : public Session, private Exchange {
   std::size_t take_head(std::span<char> bytes);
   std::size_t take_more_head(std::span<char> bytes);
   void handle(const codec::RequestHead& head, Behind behind);
+  void read_forwarding(const codec::RequestHead& head);
   bool knows_expectations(const codec::RequestHead& head);
   void dispatch();
   void keep_request();
@@ -149,7 +152,8 @@ class H1 final : public Session, private Exchange {
   std::unique_ptr<Received> incoming_;  // a head of which a part has arrived
   std::unique_ptr<Received> kept_;      // the present request, where its own bytes are gone
   const codec::RequestHead* request_ = nullptr;
-  std::string_view lines_;  // for the head of the answer
+  std::unique_ptr<codec::Forwarding> forwarding_;  // of the present request
+  std::string_view lines_;                         // for the head of the answer
   std::unique_ptr<Responder> responder_;
   std::unique_ptr<ExchangeObserver> observer_;
   RequestBody body_;

@@ -252,6 +252,7 @@ void H1::tunnel(std::string_view protocol, const Fields& fields) {
   answer_ = Answer::complete;
   end_ = {101, 0, true};
   tunnelled_ = true;
+  if (forwarding_) link_.set_peer(forwarding_->client);  // the connection is this client's alone from here on
 }
 
 }  // namespace wharf::session

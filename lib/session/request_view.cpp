@@ -6,7 +6,12 @@
 namespace wharf::session {
 
 RequestView::RequestView(const codec::RequestHead& head, const Link& link, const RequestPlace& place)
-    : wharf_request{&service_table()}, head_(&head), link_(&link), mount_prefix_(place.mount_prefix), user_(place.user) {
+    : wharf_request{&service_table()},
+      head_(&head),
+      link_(&link),
+      mount_prefix_(place.mount_prefix),
+      user_(place.user),
+      forwarding_(place.forwarding) {
   rebase(head);
 }
 
@@ -19,8 +24,13 @@ void RequestView::rebase(const codec::RequestHead& head) {
 }
 
 std::string_view RequestView::address() const {
-  if (!address_) address_ = link_->address();
+  if (!address_) address_ = peer().text();
   return *address_;
+}
+
+std::string_view RequestView::peer_host() const {
+  if (!peer_host_) peer_host_ = peer().host();
+  return *peer_host_;
 }
 
 std::string_view RequestView::decoded_path() const {

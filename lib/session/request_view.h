@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/peer_address.h"
+#include "codec/forwarded.h"
 #include "codec/http_head.h"
 #include "session/link.h"
 #include "wharf/abi.h"
@@ -11,8 +13,9 @@ namespace wharf::session {
 
 /// Where a request was mounted, and who sent it.
 struct RequestPlace {
-  std::string_view mount_prefix = "/";  ///< of the decoded path, with a slash at its end
-  std::string_view user;                ///< null data: nobody was asked
+  std::string_view mount_prefix = "/";            ///< of the decoded path, with a slash at its end
+  std::string_view user;                          ///< null data: nobody was asked
+  const codec::Forwarding* forwarding = nullptr;  ///< what trusted fronts say; lives as long as the view
 };
 
 /// A request as rows see it. Lives as long as the head and the link. What costs something is found out when it is asked for.
@@ -23,7 +26,11 @@ class RequestView : public wharf_request {
   [[nodiscard]] const codec::RequestHead& head() const { return *head_; }
   [[nodiscard]] std::string_view path() const { return path_; }
   [[nodiscard]] std::string_view query() const { return query_; }
+  [[nodiscard]] const base::PeerAddress& peer() const { return forwarding_ != nullptr ? forwarding_->client : link_->peer(); }
   [[nodiscard]] std::string_view address() const;
+  [[nodiscard]] std::string_view peer_host() const;
+  [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding_); }
+  [[nodiscard]] std::string_view host() const { return codec::host_of(forwarding_, *head_); }
   /// Null data where the path can not be decoded.
   [[nodiscard]] std::string_view decoded_path() const;
   [[nodiscard]] std::string_view path_below_mount() const;
@@ -39,7 +46,9 @@ class RequestView : public wharf_request {
   std::string_view query_;
   std::string_view mount_prefix_;
   std::string_view user_;
+  const codec::Forwarding* forwarding_;
   mutable std::optional<std::string> address_;
+  mutable std::optional<std::string> peer_host_;
   mutable std::optional<std::string> decoded_path_;
   mutable bool decoded_ = false;
 };

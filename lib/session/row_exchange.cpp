@@ -127,7 +127,7 @@ void RowExchange::destroy_state(bool complete) {
 const RequestView& RowExchange::request() {
   if (!request_) {
     const std::string_view user = user_ ? std::string_view(*user_) : std::string_view();
-    request_.emplace(exchange_->request(), exchange_->link(), RequestPlace{mount_prefix_, user});
+    request_.emplace(exchange_->request(), exchange_->link(), RequestPlace{mount_prefix_, user, exchange_->forwarding()});
   } else {
     request_->rebase(exchange_->request());
   }

@@ -1,6 +1,7 @@
 #include "session/services.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "session/protocol.h"
@@ -8,6 +9,10 @@
 
 namespace wharf::session {
 namespace {
+
+static_assert(static_cast<int>(base::PeerAddress::Family::ipv4) == WHARF_ADDRESS_IPV4 &&
+              static_cast<int>(base::PeerAddress::Family::ipv6) == WHARF_ADDRESS_IPV6 &&
+              static_cast<int>(base::PeerAddress::Family::unix_socket) == WHARF_ADDRESS_UNIX);
 
 Ws& ws(wharf_peer* peer) { return static_cast<Ws&>(*peer); }
 const Ws& ws(const wharf_peer* peer) { return static_cast<const Ws&>(*peer); }
@@ -79,6 +84,19 @@ wharf_text path(const wharf_request* request) { return text(view(request).path()
 wharf_text query(const wharf_request* request) { return text(view(request).query()); }
 wharf_text field(const wharf_request* request, const char* name) { return text(view(request).head().field(name)); }
 wharf_text address(const wharf_request* request) { return text(view(request).address()); }
+wharf_text scheme(const wharf_request* request) { return text(view(request).scheme()); }
+wharf_text host(const wharf_request* request) { return text(view(request).host()); }
+
+int peer_address(const wharf_request* request, wharf_address* address) {
+  if (address->size < sizeof(wharf_address)) return 1;
+  const base::PeerAddress& peer = view(request).peer();
+  address->family = static_cast<uint32_t>(peer.family());
+  address->scope = peer.scope();
+  std::copy(peer.bytes().begin(), peer.bytes().end(), std::begin(address->bytes));
+  address->host = text(view(request).peer_host());
+  address->port = peer.port();
+  return 0;
+}
 
 }  // namespace
 
@@ -105,6 +123,9 @@ const wharf_services& service_table() {
       .pause = pause,
       .resume = resume,
       .http = &http_service_table(),
+      .peer_address = peer_address,
+      .scheme = scheme,
+      .host = host,
   };
   return table;
 }

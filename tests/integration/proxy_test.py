@@ -140,7 +140,7 @@ class Places(Proxied):
 
     def test_two_in_a_row(self):
         up = self.upstream()
-        inner = self.serve(up.url)
+        inner = self.serve(up.url, "--trust", "127.0.0.1")
         outer = self.serve(inner.url + "app/")
         client = self.connection(outer)
         head = self.ask(client, "GET", "/app/x")[1].decode()

@@ -19,6 +19,9 @@ std::string told(const wharf::Request& request) {
   text += request.path();
   text += request.query();
   text += request.address();
+  text += request.peer().host;
+  text += request.scheme();
+  text += request.is_secure() ? request.host() : std::string_view();
   text += request.method();
   text += request.target();
   text += request.version();

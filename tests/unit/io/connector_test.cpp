@@ -199,6 +199,12 @@ TEST_CASE("connector: a host and port, by address and by name; the socket is as 
     socklen_t size = sizeof no_delay;
     CHECK(getsockopt(ours, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size) == 0);
     CHECK(no_delay != 0);
+    int keep_alive = 0;
+    CHECK(getsockopt(ours, SOL_SOCKET, SO_KEEPALIVE, &keep_alive, &size) == 0);
+    CHECK(keep_alive == 1);
+    int idle = 0;
+    CHECK(getsockopt(ours, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size) == 0);
+    CHECK(idle == 180);
     CHECK((fcntl(ours, F_GETFD) & FD_CLOEXEC) != 0);
     CHECK((fcntl(ours, F_GETFL) & O_NONBLOCK) != 0);
     const int theirs = accept(listening.descriptor(), nullptr, nullptr);

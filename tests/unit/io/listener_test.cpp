@@ -132,10 +132,22 @@ class Client {
   int socket_;
 };
 
+/// An option of the socket in this process whose other end is this port; -1 where there is none.
+int option_of_peer_at(const std::string& port, int level, int option) {
+  for (int descriptor = 3; descriptor < 256; ++descriptor) {
+    Address peer;
+    if (getpeername(descriptor, peer.get(), &peer.size) != 0 || std::to_string(peer.port()) != port) continue;
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(descriptor, level, option, &value, &size) == 0 ? value : -1;
+  }
+  return -1;
+}
+
 /// The addresses of the clients of a listener, as its sessions see them at their first bytes.
 struct Addresses {
-  explicit Addresses(const std::string& interface) {
-    auto socket = ListeningSocket::open(*resolve_interface(interface, 0), 200, Sharing::alone);
+  explicit Addresses(const std::string& interface, const KeepAlive& keep_alive = {}) {
+    auto socket = ListeningSocket::open(*resolve_interface(interface, 0), 200, Sharing::alone, keep_alive);
     REQUIRE(socket);
     address = socket->address();
     turns.loop().add(Listener::create(turns.loop(), std::move(*socket),
@@ -205,4 +217,22 @@ TEST_CASE("listener: an IPv4 client of an IPv6 socket is written as IPv4") {
   client.send("hello");
   REQUIRE(seen.turns.until([&] { return !seen.texts.empty(); }));
   CHECK(seen.texts.front() == "127.0.0.1:" + client.port());
+}
+
+TEST_CASE("listener: of a connection that was accepted the system asks whether the other end is still there") {
+  const auto accepted = [](const KeepAlive& keep_alive) {
+    Addresses seen("127.0.0.1", keep_alive);
+    const Client client(seen.address);
+    client.send("hello");
+    REQUIRE(seen.turns.until([&] { return !seen.texts.empty(); }));
+    const std::string port = client.port();
+    return std::vector<int>{option_of_peer_at(port, SOL_SOCKET, SO_KEEPALIVE), option_of_peer_at(port, IPPROTO_TCP, TCP_KEEPIDLE),
+                            option_of_peer_at(port, IPPROTO_TCP, TCP_KEEPINTVL), option_of_peer_at(port, IPPROTO_TCP, TCP_KEEPCNT)};
+  };
+  using wharf::base::Time;
+  CHECK(accepted({}) == std::vector<int>{1, 180, 30, 4});
+  CHECK(accepted({Time{60'001}, Time{1}, 9}) == std::vector<int>{1, 61, 1, 9});
+  CHECK(accepted({wharf::base::never, wharf::base::never, 1'000'000}) == std::vector<int>{1, 32'767, 32'767, 127});
+  CHECK(accepted({Time{1}, Time{0}, 0}) == std::vector<int>{1, 1, 1, 1});
+  CHECK(accepted({Time{0}, Time{1}, 1}).front() == 0);
 }

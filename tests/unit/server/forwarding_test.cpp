@@ -11,7 +11,6 @@ namespace {
 
 using namespace wharf;
 using namespace wharf::server;
-using base::PeerAddress;
 
 /// A parsed request with its bytes.
 class Parsed {
@@ -21,8 +20,16 @@ class Parsed {
     REQUIRE(parser_.parse(bytes_) == codec::RequestParser::State::done);
   }
   [[nodiscard]] const codec::RequestHead& head() const { return parser_.head(); }
+  /// From a front that is trusted, 192.0.2.7.
+  [[nodiscard]] std::string trusted(codec::ForwardingFields fields = codec::ForwardingFields::either) const {
+    const base::PeerAddress front = *base::PeerAddress::parse("192.0.2.7:4711");
+    const codec::TrustedFronts fronts({*base::PeerNetwork::parse("192.0.2.0/24")}, fields);
+    const codec::Forwarding forwarding = codec::read_forwarding(head(), front, fronts);
+    return upstream_head(head(),
+                         {.path = "/base/x?q", .peer = front, .authority = "up.example", .upgrade = {}, .forwarding = &forwarding});
+  }
   [[nodiscard]] std::string upstream(std::string_view upgrade = {}, Persistence persistence = Persistence::kept) const {
-    return upstream_head(head(), {"/base/x?q", *PeerAddress::parse("192.0.2.7:4711"), "up.example", upgrade, persistence});
+    return upstream_head(head(), {"/base/x?q", *base::PeerAddress::parse("192.0.2.7:4711"), "up.example", upgrade, persistence});
   }
 
  private:
@@ -79,18 +86,62 @@ TEST_CASE("forwarding: a body keeps its length, or is in chunks again") {
   CHECK(Parsed("Connection: Host, Via\r\n").upstream() == with(""));
 }
 
-TEST_CASE("forwarding: the client's address is appended, and who the client said it is does not count") {
-  CHECK(Parsed("X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nX-Forwarded-For:\r\nx-forwarded-for: 3.3.3.3\r\nX-Forwarded-Proto: https\r\n"
-               "X-Forwarded-Host: evil.example\r\n")
-            .upstream() ==
+TEST_CASE("forwarding: what a client says of who it is, and how it came, is replaced") {
+  const std::string_view forged =
+      "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nX-Forwarded-For:\r\nx-forwarded-for: 3.3.3.3\r\nX-Forwarded-Proto: https\r\n"
+      "X-Forwarded-Host: evil.example\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-Prefix: /x\r\n"
+      "X-Forwarded-Server: y\r\nX-Real-IP: 4.4.4.4\r\n";
+  CHECK(Parsed(forged).upstream() == with(""));
+  CHECK(Parsed("Connection: X-Forwarded-For, X-Forwarded-Proto\r\nX-Forwarded-For: 1.1.1.1\r\n").upstream() == with(""));
+  CHECK(Parsed("Forwarded: for=1.1.1.1;proto=https;host=evil.example\r\nForwarded: for=2.2.2.2\r\n").upstream() ==
         base::concat(begin,
-                     "X-Forwarded-For: 1.1.1.1, 2.2.2.2, 3.3.3.3, 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: "
-                     "site.example\r\nVia: 1.1 wharf\r\n\r\n"));
-  CHECK(Parsed("Connection: X-Forwarded-For\r\nX-Forwarded-For: 1.1.1.1\r\n").upstream() == with(""));
-  CHECK(forwarded_address(*PeerAddress::parse("127.0.0.1:80")) == "127.0.0.1");
-  CHECK(forwarded_address(*PeerAddress::parse("[::1]:80")) == "::1");
-  CHECK(forwarded_address(PeerAddress::unix_socket()) == "unknown");
-  CHECK(forwarded_address(PeerAddress()) == "unknown");
+                     "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: site.example\r\n"
+                     "Forwarded: for=192.0.2.7;host=\"site.example\";proto=http\r\nVia: 1.1 wharf\r\n\r\n"));
+  CHECK(forwarded_address(*base::PeerAddress::parse("127.0.0.1:80")) == "127.0.0.1");
+  CHECK(forwarded_address(*base::PeerAddress::parse("[::1]:80")) == "::1");
+  CHECK(forwarded_address(base::PeerAddress::unix_socket()) == "unknown");
+  CHECK(forwarded_address(base::PeerAddress()) == "unknown");
+}
+
+TEST_CASE("forwarding: X_Forwarded_Proto, which a WSGI application takes for X-Forwarded-Proto, goes no further") {
+  for (const char* const name :
+       {"X_Forwarded_Proto", "x_forwarded-proto", "X-Forwarded_For", "X_FORWARDED_HOST", "X.Forwarded.Proto", "X_Real_IP",
+        "X_Forwarded_Ssl", "Content_Length", "Transfer_Encoding", "X_Forwarded_Port"}) {
+    CAPTURE(name);
+    CHECK(Parsed(base::concat(name, ": 1\r\n")).upstream() == with(""));
+    CHECK(Parsed(base::concat(name, ": 1\r\n")).trusted() == with(""));
+  }
+  CHECK(Parsed("X_Own: 1\r\nX-Own_2: 2\r\n").upstream() == with("X_Own: 1\r\nX-Own_2: 2\r\n"));
+}
+
+TEST_CASE("forwarding: what a trusted front says is extended") {
+  CHECK(Parsed("X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\nX-Forwarded-For: 192.0.2.9\r\nX-Forwarded-Proto: https\r\n"
+               "X-Forwarded-Host: www.example\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /x\r\nX-Real-IP: 203.0.113.7\r\n")
+            .trusted() ==
+        base::concat(begin,
+                     "X-Real-IP: 203.0.113.7\r\n"
+                     "X-Forwarded-For: 6.6.6.6, 203.0.113.7, 192.0.2.9, 192.0.2.7\r\nX-Forwarded-Proto: https\r\n"
+                     "X-Forwarded-Host: www.example\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /x\r\nVia: 1.1 wharf\r\n\r\n"));
+  CHECK(Parsed("").trusted() == with(""));
+}
+
+TEST_CASE("forwarding: of a trusted front's two kinds of fields, the one it does not write is made of what is believed") {
+  const std::string_view both = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6\r\n";
+  CHECK(Parsed(both).trusted() ==
+        base::concat(begin,
+                     "X-Forwarded-For: 203.0.113.7, 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: site.example\r\n"
+                     "Forwarded: for=203.0.113.7;host=\"site.example\";proto=https, "
+                     "for=192.0.2.7;host=\"site.example\";proto=http\r\nVia: 1.1 wharf\r\n\r\n"));
+  const std::string_view other = "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=\"[2001:db8::1]\";proto=https;host=www.example\r\n";
+  CHECK(Parsed(other).trusted(codec::ForwardingFields::forwarded) ==
+        base::concat(begin,
+                     "X-Forwarded-For: 2001:db8::1, 192.0.2.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: www.example\r\n"
+                     "Forwarded: for=\"[2001:db8::1]\";proto=https;host=www.example, "
+                     "for=192.0.2.7;host=\"site.example\";proto=http\r\nVia: 1.1 wharf\r\n\r\n"));
+  CHECK(Parsed("Forwarded: for=\", for=1.1.1.1\r\n").trusted() ==
+        base::concat(begin,
+                     "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: site.example\r\n"
+                     "Forwarded: for=192.0.2.7;host=\"site.example\";proto=http\r\nVia: 1.1 wharf\r\n\r\n"));
 }
 
 TEST_CASE("forwarding: Via is appended with the version that the client speaks (RFC 9110 7.6.3)") {
