@@ -57,15 +57,15 @@ class Hung {
 }  // namespace
 
 /// In the place of the system's, for all of this program and the libraries that it uses.
-extern "C" [[gnu::visibility("default")]] int getaddrinfo(const char* host, const char* port, const addrinfo* wanted,
-                                                          addrinfo** found) {
-  const bool asks = wanted == nullptr || (wanted->ai_flags & AI_NUMERICHOST) == 0;
-  if (asks && host != nullptr && std::string_view(host).starts_with("hangs")) {
+extern "C" [[gnu::visibility("default")]] int getaddrinfo(const char* name, const char* service, const addrinfo* req,
+                                                          addrinfo** pai) {
+  const bool asks = req == nullptr || (req->ai_flags & AI_NUMERICHOST) == 0;
+  if (asks && name != nullptr && std::string_view(name).starts_with("hangs")) {
     Hung::names().wait();
     return EAI_AGAIN;
   }
   static auto* const system = reinterpret_cast<decltype(&getaddrinfo)>(dlsym(RTLD_NEXT, "getaddrinfo"));
-  return system(host, port, wanted, found);
+  return system(name, service, req, pai);
 }
 
 namespace {
