@@ -16,6 +16,8 @@
 #include <new>
 #include <utility>
 
+#include "base/stay_loaded.h"
+
 namespace wharf::base {
 namespace {
 
@@ -72,7 +74,8 @@ std::uint64_t count_lines(std::string_view text) { return static_cast<std::uint6
 
 /// What the writer and its thread share; goes with the last of them.
 struct LineWriter::State {
-  State(int number, Ownership kind, Settings given) : settings(std::move(given)), file(number), ownership(kind) {}
+  State(int number, Ownership kind, Settings given)
+      : settings(std::move(given)), regular(is_regular(number)), file(number), ownership(kind) {}
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
@@ -93,6 +96,7 @@ struct LineWriter::State {
   void write_once(std::unique_lock<std::mutex>& lock);
   void took(ssize_t result);
   void open_anew(std::unique_lock<std::mutex>& lock);
+  void close_own(std::unique_lock<std::mutex>& lock);
 
   const Settings settings;
   std::mutex mutex;
@@ -105,6 +109,7 @@ struct LineWriter::State {
   bool losing = false;
   std::uint64_t lost = 0;  // since the file last took a line behind a gap
   News news;
+  bool regular;               // the file is on a disk; asking the disk again could take its time
   int fault = 0;              // of the last write; EAGAIN: nothing was taken for a while
   Clock::time_point since{};  // when the file last took something, or was first asked to
   Clock::time_point retry{};
@@ -204,7 +209,7 @@ LineWriter::News LineWriter::news() {
   const std::lock_guard lock(state_->mutex);
   News news = std::exchange(state_->news, {});
   if (!news.losing) news.fault = state_->last_fault();
-  else news.is_regular = is_regular(state_->file);
+  else news.is_regular = state_->regular;
   return news;
 }
 
@@ -258,8 +263,12 @@ std::uint64_t LineWriter::end() {
   const bool ended = state.done;
   lock.unlock();
   if (!thread_) return lost;
-  if (ended) pthread_join(*thread_, nullptr);
-  else pthread_detach(*thread_);
+  if (ended) {
+    pthread_join(*thread_, nullptr);
+  } else {
+    stay_loaded();
+    pthread_detach(*thread_);
+  }
   thread_.reset();
   return lost;
 }
@@ -276,8 +285,17 @@ void LineWriter::State::run() {
     if (held() == 0 && losing) note_loss();
     progress.notify_all();
   }
+  close_own(lock);
   done = true;
   progress.notify_all();
+}
+
+/// Here, as a file of a disk that does not answer may keep whoever closes it.
+void LineWriter::State::close_own(std::unique_lock<std::mutex>& lock) {
+  if (std::exchange(ownership, Ownership::lent) != Ownership::own) return;
+  lock.unlock();
+  ::close(file);
+  lock.lock();
 }
 
 /// Whether there is something to do. When the end was asked for, what failed is tried once more.
@@ -347,6 +365,7 @@ void LineWriter::State::open_anew(std::unique_lock<std::mutex>& lock) {
   reopen_at.reset();
   lock.unlock();
   const int opened = settings.open();
+  const bool opened_regular = opened >= 0 && is_regular(opened);
   lock.lock();
   if (opened < 0) {
     news.not_reopened = -opened;
@@ -358,9 +377,13 @@ void LineWriter::State::open_anew(std::unique_lock<std::mutex>& lock) {
     at = end;
     lose_line();
   }
-  ::close(std::exchange(file, opened));
+  const int old = std::exchange(file, opened);
+  regular = opened_regular;
   fault = 0;
   retry = {};
+  lock.unlock();
+  ::close(old);
+  lock.lock();
 }
 
 }  // namespace wharf::base

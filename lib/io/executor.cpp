@@ -1,6 +1,5 @@
 #include "io/executor.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -12,6 +11,8 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "base/stay_loaded.h"
 
 namespace wharf::io {
 namespace {
@@ -38,13 +39,6 @@ class SignalsBlocked {
  private:
   sigset_t before_{};
 };
-
-/// The library that holds this code stays loaded, as a thread comes back to it at some time.
-void stay_loaded() {
-  static const char here = 0;
-  Dl_info info{};
-  if (dladdr(&here, &info) != 0 && info.dli_fname != nullptr) dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
-}
 
 }  // namespace
 
@@ -91,7 +85,7 @@ Executor::~Executor() {
       }
       each = next;
     }
-    if (abandons) stay_loaded();
+    if (abandons) base::stay_loaded();
   }
   pool_->changed.notify_all();
   for (Pool::Thread& each : threads) each.thread.join();

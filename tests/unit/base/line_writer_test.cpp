@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -319,6 +321,72 @@ TEST_CASE("line writer: a line longer than the capacity goes where nothing else 
   CHECK(writer.write(longer) == 0);
   CHECK(pipe.read(longer.size()) == longer);
   CHECK(writer.settle(long_enough));
+}
+
+namespace {
+
+/// A connection whose other end does not read, and whose close() waits for that: as on a disk that does not answer.
+struct SlowToClose {
+  SlowToClose() {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const int small = 4096;
+    ::setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(listener, 1) == 0);
+    REQUIRE(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::connect(file, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    reader = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    REQUIRE(reader >= 0);
+    ::close(listener);
+    const linger long_time{1, 600};
+    REQUIRE(::setsockopt(file, SOL_SOCKET, SO_LINGER, &long_time, sizeof long_time) == 0);
+  }
+  ~SlowToClose() { let_go(); }
+  SlowToClose(const SlowToClose&) = delete;
+  SlowToClose& operator=(const SlowToClose&) = delete;
+  void let_go() {
+    if (reader >= 0) ::close(std::exchange(reader, -1));
+  }
+  [[nodiscard]] bool is_closing() const { return ::fcntl(file, F_GETFD) < 0; }
+
+  int file = -1;
+  int reader = -1;
+};
+
+}  // namespace
+
+TEST_CASE("line writer: nobody waits for the close() of a file that was opened anew") {
+  SlowToClose slow;
+  LineWriter::Settings settings;
+  settings.open = [] { return ::open("/dev/null", O_WRONLY | O_CLOEXEC); };
+  LineWriter writer(slow.file, Ownership::own, std::move(settings));
+  writer.write(std::string(500'000, 'x') + "\n");
+  writer.reopen();
+  while (!slow.is_closing()) std::this_thread::yield();
+  auto written = std::async(std::launch::async, [&writer] {
+    writer.write("new\n");
+    return writer.news().not_reopened;
+  });
+  CHECK(written.wait_for(long_enough) == std::future_status::ready);
+  slow.let_go();
+  CHECK(written.get() == 0);
+  CHECK(writer.settle(long_enough));
+}
+
+TEST_CASE("line writer: the end does not wait for a close() that does not return") {
+  SlowToClose slow;
+  std::optional<LineWriter> writer;
+  writer.emplace(slow.file, Ownership::own, LineWriter::Settings{});
+  writer->write(std::string(200'000, 'x') + "\n");
+  CHECK(writer->settle(long_enough));
+  auto gone = std::async(std::launch::async, [&writer] { writer.reset(); });
+  CHECK(gone.wait_for(long_enough) == std::future_status::ready);
+  slow.let_go();
 }
 
 #if !defined(__SANITIZE_THREAD__)  // which has no threads in the child of a process that has some
