@@ -75,6 +75,12 @@ class Install(unittest.IsolatedAsyncioTestCase):
             await self.talk(url, "shout", ("hey", "hey!"), (b"\0", b"\0!"))
             await self.talk(url, "c-echo", ("abc", "1/1 ABC"))
 
+    def test_a_thread_that_is_left_behind_keeps_the_library_loaded(self):
+        module = INSTALLED.compile(outside(HERE / "unloaded.cpp"), INSTALLED.work / "unloaded.so", "-shared", "-fPIC",
+                                   *INSTALLED.flags("--cflags", "--libs"))
+        program = INSTALLED.compile(outside(HERE / "unloading.c"), INSTALLED.work / "unloading", "-D_GNU_SOURCE", "-ldl")
+        installed.run([str(program), str(module)], env=INSTALLED.run_environment(), timeout=60)
+
     def test_the_library_shows_its_public_names_alone(self):
         names = installed.run(["nm", "-DC", "--defined-only", str(INSTALLED.only("libwharf.so"))])
         shown = {line.split(" ", 2)[2] for line in names.splitlines()}
