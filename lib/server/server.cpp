@@ -12,6 +12,7 @@
 #include <future>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -321,7 +322,11 @@ Error Server::Implementation::make_workers(const std::shared_future<Verdict>& ve
   for (std::size_t number = 1; number < places_.size() && !error; ++number) {
     std::promise<Error> made;
     std::future<Error> outcome = made.get_future();
-    places_[number].thread = std::thread(&Implementation::live, this, number, std::move(made), verdict);
+    try {
+      places_[number].thread = std::thread(&Implementation::live, this, number, std::move(made), verdict);
+    } catch (const std::system_error& fault) {
+      return {base::concat("the system has no thread for loop ", number + 1, " of ", places_.size(), ": ", fault.code().message())};
+    }
     error = outcome.get();
   }
   return error;
@@ -362,7 +367,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
     stop_where_asked();
     if (ready) ready();
     own.run();
-  } catch (...) {  // of `ready`, or of a thread that could not be made: the others must not go on alone
+  } catch (...) {  // of `ready`, or where there is no memory: the others must not go on alone
     end();
     throw;
   }

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <pthread.h>
 #include <uv.h>
 
 #include <array>
@@ -192,6 +193,40 @@ TEST_CASE("shared state: what `ready` throws ends the workers on their threads")
   CHECK_THROWS_AS(static_cast<void>(site.server.run([] { throw std::runtime_error("no"); })), std::runtime_error);
   CHECK(site.pages.destroyed == 3);
   CHECK_FALSE(site.pages.elsewhere);
+}
+
+namespace {
+
+/// As long as it exists, the system has no thread for anybody: none has room for such a stack.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_getattr_default_np(&before_);
+    pthread_attr_t vast;
+    pthread_attr_init(&vast);
+    pthread_attr_setstacksize(&vast, std::size_t{1} << 46);
+    REQUIRE(pthread_setattr_default_np(&vast) == 0);
+    pthread_attr_destroy(&vast);
+  }
+  ~NoThreads() {
+    pthread_setattr_default_np(&before_);
+    pthread_attr_destroy(&before_);
+  }
+  NoThreads(const NoThreads&) = delete;
+  NoThreads& operator=(const NoThreads&) = delete;
+
+ private:
+  pthread_attr_t before_{};
+};
+
+}  // namespace
+
+TEST_CASE("shared state: where the system has no thread for a loop, run() says so and throws nothing") {
+  Site site(3);
+  const NoThreads none;
+  CHECK(site.server.run([] { FAIL("it is not ready"); }).message.starts_with("the system has no thread for loop 2 of 3: "));
+  CHECK(site.pages.destroyed == 1);
+  CHECK_THROWS(SocketWire(site.address));
 }
 
 TEST_CASE("threads: logs are reopened from four threads while the server starts and stops") {
