@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <functional>
 #include <mutex>
 #include <utility>
@@ -27,14 +28,22 @@ class Mailbox {
     return true;
   }
 
-  /// Runs what was posted before this call, in the order of posting.
-  void run() {
+  /// Runs what was posted before this call, in the order of posting. Returns how many of them threw something, which ends here.
+  std::size_t run() {
     std::vector<Task> tasks;
     {
       const std::lock_guard lock(mutex_);
       tasks.swap(tasks_);
     }
-    for (Task& task : tasks) task();
+    std::size_t failed = 0;
+    for (Task& task : tasks) {
+      try {
+        task();
+      } catch (...) {
+        ++failed;
+      }
+    }
+    return failed;
   }
 
   /// Nothing is taken from here on; what was posted before still runs at the next run().

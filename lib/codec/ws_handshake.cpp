@@ -1,5 +1,6 @@
 #include "codec/ws_handshake.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
@@ -67,8 +68,10 @@ WsAccept::WsAccept(std::string_view key) {
   std::string text(key);
   text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   std::array<unsigned char, 20> digest;
-  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr) != 1)
-    throw std::runtime_error("this OpenSSL has no SHA-1, which the WebSocket handshake is made with");
+  if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr) != 1) {
+    ERR_clear_error();  // which this thread would keep
+    throw std::runtime_error("this OpenSSL has no SHA-1, or no memory for it, and the WebSocket handshake is made with that");
+  }
   EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text_.data()), digest.data(), static_cast<int>(digest.size()));
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -43,12 +44,19 @@ class Returns {
     if (first) wake_();
   }
 
-  /// Takes those that came before this call, in their order, also where one of them has the loop end.
-  void run() {
+  /// Takes those that came before this call, in their order, also where one of them has the loop end. Returns how many of them threw
+  /// something, which ends here.
+  std::size_t run() {
+    std::size_t failed = 0;
     for (std::shared_ptr<Errand> next = take(); next;) {
       const std::shared_ptr<Errand> errand = std::exchange(next, std::move(next->next_));
-      errand->back();
+      try {
+        errand->back();
+      } catch (...) {
+        ++failed;
+      }
     }
+    return failed;
   }
 
   /// Nothing is taken from here on, and what came before goes.

@@ -73,7 +73,7 @@ void ProxyExchange::connect() {
 void ProxyExchange::connected(UpstreamSession& session) {
   place_.reset();
   exchange_.tick_every(base::Time{0});
-  send(session);
+  sheltered([&] { send(session); });
 }
 
 /// It waited long enough: for a connection, or for a word of the server about the body.
@@ -88,7 +88,7 @@ void ProxyExchange::tick() {
 
 void ProxyExchange::not_connected(UpstreamFailure failure) {
   place_.reset();
-  refuse(failure);
+  sheltered([&] { refuse(failure); });
 }
 
 /// Nothing of the body is asked for before there is somebody to have it.
@@ -128,6 +128,16 @@ void ProxyExchange::upstream_has_room() { exchange_.resume_body(); }
 
 // ---- The answer ----
 
+/// What there is no memory for on the client's side costs the client's connection, also when it comes from upstream's.
+template <class Call>
+void ProxyExchange::sheltered(Call&& call) noexcept {
+  try {
+    call();
+  } catch (...) {
+    exchange_.abort();
+  }
+}
+
 session::Fields ProxyExchange::fields_for_client(const codec::AnswerHead& head) const {
   session::Fields fields = end_to_end_fields(head, upstream_.proxy.send_via);
   map_fields(fields, upstream_.places(exchange_.request()), upstream_.proxy);
@@ -141,20 +151,24 @@ session::Flow ProxyExchange::answer_interim(const codec::AnswerHead& head) {
     return session::Flow::go;
   }
   if (upstream_.proxy.send_interim == Switch::off) return session::Flow::go;
-  const session::Flow flow = exchange_.inform(head.status, fields_for_client(head));
+  session::Flow flow = session::Flow::closed;
+  sheltered([&] { flow = exchange_.inform(head.status, fields_for_client(head)); });
   if (flow == session::Flow::closed) session_ = nullptr;
   return flow;
 }
 
 void ProxyExchange::answer_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) {
-  session::Response response;
-  response.status = head.status;
-  response.fields = fields_for_client(head);
-  exchange_.begin(std::move(response), length);
+  sheltered([&] {
+    session::Response response;
+    response.status = head.status;
+    response.fields = fields_for_client(head);
+    exchange_.begin(std::move(response), length);
+  });
 }
 
 session::Flow ProxyExchange::answer_piece(std::string_view piece) {
-  const session::Flow flow = exchange_.write(piece);
+  session::Flow flow = session::Flow::closed;
+  sheltered([&] { flow = exchange_.write(piece); });
   if (flow == session::Flow::closed) session_ = nullptr;
   return flow;
 }
@@ -165,7 +179,7 @@ void ProxyExchange::drained() {
 
 void ProxyExchange::answer_ends() {
   session_ = nullptr;
-  exchange_.end();
+  sheltered([this] { exchange_.end(); });
 }
 
 /// RFC 9110 section 7.8.
@@ -182,8 +196,10 @@ AnswerReceiver::Upgrade ProxyExchange::answer_switches(const codec::AnswerHead& 
 void ProxyExchange::answer_fails(UpstreamFailure failure) {
   const bool again = may_try_again(failure);
   session_ = nullptr;
-  if (again) connect();
-  else refuse(failure);
+  sheltered([&] {
+    if (again) connect();
+    else refuse(failure);
+  });
 }
 
 /// RFC 9110 section 9.2.2: a connection that was idle may have been closed upstream while the request was on its way. The

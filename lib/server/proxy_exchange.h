@@ -70,6 +70,8 @@ class ProxyExchange final : public session::Responder, private UpstreamPool::Wai
   [[nodiscard]] bool may_try_again(UpstreamFailure failure) const;
   [[nodiscard]] session::Fields fields_for_client(const codec::AnswerHead& head) const;
   void refuse(UpstreamFailure failure);
+  template <class Call>
+  void sheltered(Call&& call) noexcept;
   void let_go();
 
   session::Exchange& exchange_;

@@ -47,8 +47,9 @@ void UpstreamPool::attempt(base::Time limit) {
   outside_.connect(
       settings_.endpoint, limit,
       [this](session::Link& link) {
-        --attempts_;
-        return std::make_unique<UpstreamSession>(link, *this, UpstreamShare(*this), settings_.limits);
+        auto session = std::make_unique<UpstreamSession>(link, *this, UpstreamShare(*this), settings_.limits);
+        --attempts_;  // else it has failed
+        return session;
       },
       [this, began, limit](std::string_view reason) {
         --attempts_;

@@ -11,6 +11,8 @@ namespace {
 
 /// Of a body, what is handed over at a time, so that a slow client is noticed before much is queued for it.
 constexpr std::size_t largest_piece = 32 * 1024;
+/// What is read at a time: as much as may have to be kept while a slow client takes what came before.
+constexpr std::size_t largest_read = std::size_t{64} * 1024;
 /// From here on, a part of a request's body is written past the queue where that can be.
 constexpr std::size_t write_through_from = 16 * 1024;
 
@@ -74,7 +76,10 @@ void UpstreamSession::cancel() {
 
 // ---- Answers ----
 
-void UpstreamSession::start() { pool_.started(*this); }
+void UpstreamSession::start() {
+  link_.read_at_most(largest_read);
+  pool_.started(*this);
+}
 
 std::size_t UpstreamSession::input(std::span<char> bytes) {
   std::string_view rest(bytes.data(), bytes.size());

@@ -11,6 +11,9 @@ namespace wharf::session {
 namespace {
 /// What a request costs of a turn's work: 16 of them are all of it.
 constexpr std::int64_t request_work = work_per_turn / 16;
+/// What is read at a time where it may have to be kept: where no body is being read, and behind one, or somewhere in one in chunks.
+constexpr std::size_t read_of_requests = std::size_t{16} * 1024;
+constexpr std::size_t read_of_chunks = std::size_t{64} * 1024;
 }  // namespace
 
 /// Bytes that a head's views point into.
@@ -24,12 +27,19 @@ H1::H1(Link& link, HttpContext& context) : link_(link), context_(context) {}
 
 /// Another session has taken over, or the link goes without having ended.
 H1::~H1() {
-  if (open_) tell_over();
+  if (!open_) return;
+  try {
+    tell_over();
+  } catch (...) {  // there is no memory for a line of the access log
+  }
 }
 
 // ---- Heads ----
 
-void H1::start() { set_deadline(link_.now() + context_.limits.head_time); }
+void H1::start() {
+  link_.read_at_most(read_of_requests);
+  set_deadline(link_.now() + context_.limits.head_time);
+}
 
 std::size_t H1::input(std::span<char> bytes) {
   std::span<char> rest = bytes;
@@ -57,6 +67,7 @@ std::size_t H1::take_head(std::span<char> bytes) {
     }
     case codec::RequestParser::State::failed: refuse(parser.error()); break;
     case codec::RequestParser::State::more:
+      link_.now_busy();
       incoming_ = std::make_unique<Received>(
           Received{codec::RequestParser(context_.limits.head), {bytes.data(), bytes.size()}, codec::RequestHead{}});
       incoming_->parser.parse(incoming_->bytes);
@@ -85,6 +96,7 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
 
 void H1::handle(const codec::RequestHead& head, Behind behind) {
   open_ = true;
+  link_.now_busy();
   request_ = &head;
   read_forwarding(head);
   answer_ = Answer::none;
@@ -246,6 +258,7 @@ std::span<char> H1::take_body(std::span<char> bytes) {
     }
   }
   if (intake_ == Intake::reading || intake_ == Intake::dropping) set_deadline(body_due());
+  if (!tunnelled_) link_.read_at_most(useful_read());
   return bytes.last(rest.size());
 }
 
@@ -328,8 +341,9 @@ void H1::tell_over() {
 void H1::finish_or_go_on() {
   if (!keep_alive_) return link_.finish();
   set_deadline(link_.now() + context_.limits.idle);
-  if (link_.overfull()) wait_for_room();
-  else update_input();
+  if (link_.overfull()) return wait_for_room();
+  update_input();
+  link_.now_idle();
 }
 
 /// A peer that asks and asks and does not read the answers: the rest of its requests can wait.
@@ -348,8 +362,17 @@ bool H1::takes_body() const {
 /// Input is taken where somebody has a use for it.
 void H1::update_input() {
   if (tunnelled_) return;  // it is another session's
+  link_.read_at_most(useful_read());
   if (takes_body() || (!open_ && !waiting_)) link_.resume_input();
   else link_.hold_input();
+}
+
+/// How much is read at a time: what comes behind a body may have to be kept until its answer is complete.
+std::size_t H1::useful_read() const {
+  if (!takes_body()) return read_of_requests;
+  if (body_.in_chunks()) return read_of_chunks;
+  constexpr std::uint64_t all = std::numeric_limits<std::size_t>::max() / 2;
+  return static_cast<std::size_t>(std::min(body_.left(), all)) + read_of_requests;
 }
 
 void H1::end_of_input() {
@@ -372,7 +395,7 @@ void H1::room() {
     return dispatch();
   }
   if (std::exchange(drain_owed_, false)) return call_responder([](Responder& responder) { responder.drained(); });
-  waiting_ = false;
+  if (std::exchange(waiting_, false)) link_.now_idle();
   update_input();
 }
 

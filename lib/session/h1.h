@@ -130,6 +130,7 @@ class H1 final : public Session, private Exchange {
   void finish_or_go_on();
   void wait_for_room();
   void update_input();
+  [[nodiscard]] std::size_t useful_read() const;
 
   // Time
   void set_deadline(base::Time when);

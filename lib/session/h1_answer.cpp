@@ -187,6 +187,10 @@ Flow H1::write(std::string_view piece) {
     answer_left_ -= std::min<std::uint64_t>(piece.size(), answer_left_);
   }
   if (piece.empty() || without_body_) return Flow::go;
+  if (link_.beyond_cap()) {
+    fault("more of an answer was queued already than output_hard_cap when there was more of it; heed what write() returns");
+    return Flow::closed;
+  }
   base::OutQueue& out = link_.out();
   if (delimiting_ == Delimiting::chunks) {
     std::array<char, codec::max_chunk_header> header{};
@@ -197,10 +201,6 @@ Flow H1::write(std::string_view piece) {
   end_.body_bytes += piece.size();
   link_.touch();
   if (!link_.overfull()) return Flow::go;
-  if (out.size() > link_.limits().hard_cap) {
-    fault("more of an answer is queued than output_hard_cap; heed what write() returns");
-    return Flow::closed;
-  }
   drain_owed_ = true;
   link_.want_room();
   return Flow::hold;

@@ -25,6 +25,7 @@ class RequestBody {
   [[nodiscard]] bool done() const { return left_ == 0 && !chunks_; }
   /// Bytes still to come, at least.
   [[nodiscard]] std::uint64_t left() const { return left_; }
+  [[nodiscard]] bool in_chunks() const { return chunks_ != nullptr; }
   /// After failed.
   [[nodiscard]] codec::HeadError error() const { return chunks_->error(); }
 

@@ -45,8 +45,12 @@ std::uint64_t body_length(const wharf_request* request) {
   const codec::RequestHead& head = view(request).head();
   return head.body == codec::BodyFraming::chunked ? WHARF_UNKNOWN_LENGTH : head.content_length;
 }
-wharf_text decoded_path(const wharf_request* request) { return text(view(request).decoded_path()); }
-wharf_text path_below_mount(const wharf_request* request) { return text(view(request).path_below_mount()); }
+wharf_text decoded_path(const wharf_request* request) {
+  return guarded(wharf_text{}, [&] { return text(view(request).decoded_path()); });
+}
+wharf_text path_below_mount(const wharf_request* request) {
+  return guarded(wharf_text{}, [&] { return text(view(request).path_below_mount()); });
+}
 
 wharf_field field_at(const wharf_request* request, size_t index) {
   const auto& fields = view(request).head().fields;
@@ -94,10 +98,12 @@ void answer_within(wharf_exchange* exchange, uint32_t milliseconds) {
 }
 void every(wharf_exchange* exchange, uint32_t milliseconds) { row(exchange).tick_every(base::Time{milliseconds}); }
 size_t buffered(const wharf_exchange* exchange) { return row(exchange).buffered(); }
-wharf_handle handle(wharf_exchange* exchange) { return row(exchange).handle(); }
+wharf_handle handle(wharf_exchange* exchange) {
+  return guarded(wharf_handle{}, [&] { return row(exchange).handle(); });
+}
 int post(wharf_handle handle, wharf_exchange_task task, void* argument) {
   const auto run = [task, argument](void* exchange, void* state) { task(static_cast<wharf_exchange*>(exchange), state, argument); };
-  return Handles::post(handle, run) ? 1 : 0;
+  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
 }
 int upgrade(wharf_exchange* exchange, const char* token, const wharf_raw* raw, void* argument) {
   return sheltered(row(exchange), 1, [&] { return row(exchange).upgrade(token, raw, argument) ? 0 : 1; });
@@ -117,12 +123,16 @@ void pipe_pause(wharf_pipe* pipe) { raw(pipe).pause(); }
 void pipe_resume(wharf_pipe* pipe) { raw(pipe).resume(); }
 void pipe_every(wharf_pipe* pipe, uint32_t milliseconds) { raw(pipe).tick_every(base::Time{milliseconds}); }
 size_t pipe_buffered(const wharf_pipe* pipe) { return raw(pipe).buffered(); }
-wharf_text pipe_address(const wharf_pipe* pipe) { return text(const_cast<Raw&>(raw(pipe)).address()); }
+wharf_text pipe_address(const wharf_pipe* pipe) {
+  return guarded(wharf_text{}, [&] { return text(const_cast<Raw&>(raw(pipe)).address()); });
+}
 wharf_scope* pipe_scope(const wharf_pipe* pipe) { return &raw(pipe).protocol(); }
-wharf_handle pipe_handle(wharf_pipe* pipe) { return raw(pipe).handle(); }
+wharf_handle pipe_handle(wharf_pipe* pipe) {
+  return guarded(wharf_handle{}, [&] { return raw(pipe).handle(); });
+}
 int pipe_post(wharf_handle handle, wharf_pipe_task task, void* argument) {
   const auto run = [task, argument](void* pipe, void* state) { task(static_cast<wharf_pipe*>(pipe), state, argument); };
-  return Handles::post(handle, run) ? 1 : 0;
+  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
 }
 
 // ---- Statistics ----

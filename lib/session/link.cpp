@@ -1,5 +1,6 @@
 #include "session/link.h"
 
+#include <exception>
 #include <utility>
 
 namespace wharf::session {
@@ -67,54 +68,83 @@ void Link::abort() {
   touch();
 }
 
-void Link::begin(std::unique_ptr<Session> first) {
+/// Runs a part of what the carrier asks for, within which a session is called.
+template <class Call>
+void Link::sheltered(Call&& call) noexcept {
+  try {
+    call();
+  } catch (...) {
+    lose();
+  }
+}
+
+/// Within a handler. What the session was about to do is not known any more, so it does nothing but end.
+void Link::lose() noexcept {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    tell_lost(error.what());
+  } catch (...) {
+    tell_lost("an exception that says nothing");
+  }
+  if (!std::exchange(aborted_, true)) input_wanted_changed();
+}
+
+void Link::begin(std::unique_ptr<Session> first) noexcept {
   next_ = std::move(first);
   if (!next_) abort();
   settle();
 }
 
-void Link::deliver(std::span<char> bytes) {
+void Link::deliver(std::span<char> bytes) noexcept {
   const Turn turn(*this);
-  begin_work();
-  if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
-  else if (const std::span<char> rest = feed(bytes); !rest.empty())
-    keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
-  else if (asked_again_) input_wanted_changed();
+  sheltered([this, bytes] {
+    begin_work();
+    if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
+    else if (const std::span<char> rest = feed(bytes); !rest.empty())
+      keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
+    else if (asked_again_) input_wanted_changed();
+  });
   settle();
 }
 
-void Link::deliver_end_of_input() {
+void Link::deliver_end_of_input() noexcept {
   input_ended_ = true;
   settle();
 }
 
-void Link::deliver_deadline() {
+void Link::deliver_deadline() noexcept {
   const Turn turn(*this);
-  if (next_ && !ending()) swap_session();  // whose deadline it is
-  if (session_ && !ending()) session_->deadline();
+  sheltered([this] {
+    if (next_ && !ending()) swap_session();  // whose deadline it is
+    if (session_ && !ending()) session_->deadline();
+  });
   settle();
 }
 
-void Link::deliver_shut_down() {
+void Link::deliver_shut_down() noexcept {
   const Turn turn(*this);
-  if (next_ && !ending()) swap_session();
-  if (session_ && !ending()) session_->shut_down();
+  sheltered([this] {
+    if (next_ && !ending()) swap_session();
+    if (session_ && !ending()) session_->shut_down();
+  });
   settle();
 }
 
-void Link::settle() {
-  {
-    const Turn turn(*this);
-    begin_work();
-    if (next_ || (input_waits() && !held_)) feed_kept_input();
-    if (input_ended_ && !input_waits() && session_ && !ending() && !std::exchange(told_input_ended_, true))
-      session_->end_of_input();
-    if (!aborted_ && !out_.empty() && !held_back()) flush();
-    give_room();
-    if (output_ending_ && out_.empty() && !ending() && !std::exchange(output_ended_, true)) output_ended();
-  }
+void Link::settle() noexcept {
+  sheltered([this] { work(); });
   if (ending()) end_session();
   else if (next_ || (input_waits() && !held_ && !may_go_on())) schedule();  // asked for by end_of_input() or room(), or for later
+}
+
+void Link::work() {
+  const Turn turn(*this);
+  begin_work();
+  if (next_ || (input_waits() && !held_)) feed_kept_input();
+  if (input_ended_ && !input_waits() && session_ && !ending() && !std::exchange(told_input_ended_, true)) session_->end_of_input();
+  if (!aborted_ && !out_.empty() && !held_back()) flush();
+  give_room();
+  if (output_ending_ && out_.empty() && !ending() && !std::exchange(output_ended_, true)) output_ended();
 }
 
 /// Once in each turn of the loop, however often the link is called in it.
@@ -163,6 +193,7 @@ void Link::swap_session() {
   const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
   corked_ = asked_again_ = false;
   told_input_ended_ = false;
+  most_read_ = usual_read;
   session_->start();
 }
 
@@ -176,14 +207,14 @@ void Link::give_room() {
   if (wants_more_room || (input_waits() && !held_)) schedule();
 }
 
-void Link::end_session() {
+void Link::end_session() noexcept {
   if (std::exchange(wound_up_, true)) return;
   next_.reset();
   kept_input_.reset();
   asked_again_ = false;
   if (session_) {
     const Turn turn(*this);
-    session_->ended();
+    sheltered([this] { session_->ended(); });
     session_.reset();
   }
   wind_up();

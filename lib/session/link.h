@@ -18,7 +18,7 @@ namespace wharf::session {
 struct OutputLimits {
   std::size_t low_water = 16 * 1024;       ///< at or below it, room() is called
   std::size_t high_water = 64 * 1024;      ///< above it, a session holds its input
-  std::size_t hard_cap = 4 * 1024 * 1024;  ///< above it, the link is cut
+  std::size_t hard_cap = 4 * 1024 * 1024;  ///< when more than that waits and still more is to be sent, the link is cut
 };
 
 /// How much one link may do in one turn of its loop before the others get theirs: bytes of input, bytes that come out of inflating, and
@@ -89,10 +89,26 @@ class Link {
   /// What the session has taken in already gives it more to do: input() comes again, as if bytes were left, perhaps without any.
   void ask_again() { asked_again_ = true; }
 
+  /// How many bytes the carrier should read at a time, at most: a session that leaves input behind has no more than that kept for it.
+  static constexpr std::size_t usual_read = std::size_t{128} * 1024;
+  void read_at_most(std::size_t size) { most_read_ = size; }
+
+  /// Between two exchanges, so that a carrier that needs room for another link may end this one; and busy again. Not within an
+  /// exchange that has begun, nor where one may have: begin with busy.
+  virtual void now_idle() {}
+  virtual void now_busy() {}
+
   /// Whether more than the high-water mark is queued, also after trying to write it. Then a session holds its input and wants room.
   [[nodiscard]] bool overfull() {
     if (out_.size() > limits_->high_water) flush();
     return out_.size() > limits_->high_water;
+  }
+
+  /// Whether more than the hard cap is queued, also after trying to write it: asked before something is queued, which itself does not
+  /// count, as the peer had no time to take it. Then a session cuts the link.
+  [[nodiscard]] bool beyond_cap() {
+    if (out_.size() > limits_->hard_cap) flush();
+    return out_.size() > limits_->hard_cap;
   }
 
   /// Whether the peer has neither ended nor sent anything that the session has not been given. This asks the carrier anew: what
@@ -124,18 +140,20 @@ class Link {
   /// `limits` outlives the link.
   Link(base::ChunkPool& pool, const OutputLimits& limits) : out_(pool), limits_(&limits) {}
 
-  // ---- What a carrier calls, each on a fresh stack. ----
+  // ---- What a carrier calls, each on a fresh stack. What a session throws, as when there is no memory, ends here: it costs this
+  // link, which is cut, and nobody else. ----
 
   /// The first session; nullptr: nobody wants the link any more, and it is cut.
-  void begin(std::unique_ptr<Session> first);
+  void begin(std::unique_ptr<Session> first) noexcept;
   /// Bytes arrived.
-  void deliver(std::span<char> bytes);
-  void deliver_end_of_input();
-  void deliver_deadline();
-  void deliver_shut_down();
+  void deliver(std::span<char> bytes) noexcept;
+  void deliver_end_of_input() noexcept;
+  void deliver_deadline() noexcept;
+  void deliver_shut_down() noexcept;
   /// Writes what is queued, gives the session room, hands over kept input, and ends the session where that is due. Call it after
   /// touch(), and when the carrier can take more output.
-  void settle();
+  void settle() noexcept;
+  [[nodiscard]] std::size_t most_read() const { return most_read_; }
 
   [[nodiscard]] Session* session() const { return session_.get(); }
   [[nodiscard]] bool input_held() const { return held_ || input_waits(); }
@@ -160,6 +178,8 @@ class Link {
   [[nodiscard]] virtual std::uint32_t turn_number() const = 0;
   /// Calls settle() on a fresh stack before the loop blocks, in this turn or, where that is at its end already, in the next.
   virtual void schedule() = 0;
+  /// The link is cut for an exception of its session: `what` it said. Where there is no memory, there may be none for a log line.
+  virtual void tell_lost(const char* /*what*/) noexcept {}
   /// input_held() changed, or the link began to end.
   virtual void input_wanted_changed() = 0;
   /// The session is gone and ending() holds: the carrier flushes what is queued (not when aborted) and closes. Called once.
@@ -167,6 +187,9 @@ class Link {
 
  private:
   class Turn;
+  template <class Call>
+  void sheltered(Call&& call) noexcept;
+  void lose() noexcept;
   struct KeptInput {
     std::string bytes;
     std::size_t used = 0;
@@ -178,8 +201,9 @@ class Link {
   void feed_kept_input();
   void keep(std::unique_ptr<KeptInput> rest);
   void swap_session();
+  void work();
   void give_room();
-  void end_session();
+  void end_session() noexcept;
 
   base::OutQueue out_;
   const OutputLimits* limits_;
@@ -188,6 +212,7 @@ class Link {
   std::unique_ptr<Session> next_;
   std::unique_ptr<KeptInput> kept_input_;  // read, but not used by any session yet
   std::int64_t work_left_ = work_per_turn;
+  std::size_t most_read_ = usual_read;
   std::uint32_t work_turn_ = 0;  // whose work that is
   bool asked_again_ = false;     // the session has more to do with what it took in
   bool in_turn_ = false;

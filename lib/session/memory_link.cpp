@@ -28,12 +28,14 @@ void MemoryLink::server_stops() {
 }
 
 void MemoryLink::run() {
+  if (!out().empty() && !held_back()) settle();
+  bool more = run_one_turn();  // what has come counts before a deadline does
   if (deadline_ <= now_) {
     deadline_ = base::never;
     deliver_deadline();
+    more = true;
   }
-  if (!out().empty() && !held_back()) settle();
-  while (run_one_turn()) continue;
+  while (more) more = run_one_turn();
   if (waiting_.empty() && reading() && std::exchange(peer_ended_, false)) deliver_end_of_input();
   after();
 }
@@ -43,9 +45,18 @@ bool MemoryLink::run_one_turn() {
   if (std::exchange(scheduled_, false)) settle();
   if (!waiting_.empty() && reading()) {
     std::string bytes = std::exchange(waiting_, {});
-    deliver(bytes);
+    const std::size_t size = std::min(bytes.size(), most_read());
+    deliver(std::span(bytes).first(size));
+    if (size < bytes.size()) waiting_.insert(0, bytes, size);
   }
-  return scheduled_;
+  return scheduled_ || (!waiting_.empty() && reading());
+}
+
+void MemoryLink::tell_lost(const char* what) noexcept {
+  try {
+    lost_ = what;
+  } catch (...) {  // there is no memory
+  }
 }
 
 void MemoryLink::after() {

@@ -51,7 +51,12 @@ class MemoryLink final : public Link {
   [[nodiscard]] bool scheduled() const { return scheduled_; }  ///< run() has something to do
   [[nodiscard]] base::Time due() const { return deadline_; }
   [[nodiscard]] std::size_t write_calls() const { return write_calls_; }
+  [[nodiscard]] const std::string& lost() const { return lost_; }  ///< what the exception said for which it was cut
+  [[nodiscard]] bool is_idle() const { return idle_; }             ///< so its session says
+  [[nodiscard]] std::size_t unread() const { return waiting_.size(); }
 
+  void now_idle() override { idle_ = true; }
+  void now_busy() override { idle_ = false; }
   void flush() override;
   void set_deadline(base::Time when) override { deadline_ = when; }
   [[nodiscard]] base::Time now() const override { return now_; }
@@ -60,6 +65,7 @@ class MemoryLink final : public Link {
 
  private:
   [[nodiscard]] std::uint32_t turn_number() const override { return turn_; }
+  void tell_lost(const char* what) noexcept override;
   void schedule() override { scheduled_ = true; }
   void input_wanted_changed() override {}
   void wind_up() override {}
@@ -72,7 +78,9 @@ class MemoryLink final : public Link {
   std::size_t window_ = unlimited;
   std::size_t write_calls_ = 0;
   std::uint32_t turn_ = 0;
+  bool idle_ = false;
   std::string written_;
+  std::string lost_;
   std::string waiting_;  // sent by the peer, not read yet
   bool scheduled_ = false;
   bool peer_ended_ = false;

@@ -85,16 +85,18 @@ void Raw::update_input() {
 
 wharf_flow Raw::write(std::string_view bytes) {
   if (output_over_ || link_.ending()) return WHARF_CLOSED;
+  if (link_.beyond_cap()) {
+    protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), ": cut, ", link_.out().size(),
+                            " bytes were queued on a pipe already when there was more to send, as the peer does not read as fast; "
+                            "the cap is ",
+                            link_.limits().hard_cap);
+    link_.abort();
+    return WHARF_CLOSED;
+  }
   heard_ = link_.now();
   link_.out().append(bytes);
   link_.touch();
   if (!link_.overfull()) return WHARF_GO;
-  if (link_.out().size() > link_.limits().hard_cap) {
-    protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), ": cut, ", link_.out().size(),
-                            " bytes are queued on a pipe");
-    link_.abort();
-    return WHARF_CLOSED;
-  }
   overfull_ = true;
   update_input();
   link_.want_room();

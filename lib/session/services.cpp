@@ -57,10 +57,13 @@ void pause(wharf_peer* peer) { ws(peer).pause(); }
 void resume(wharf_peer* peer) { ws(peer).resume(); }
 void every(wharf_peer* peer, uint32_t milliseconds) { ws(peer).tick_every(base::Time{milliseconds}); }
 size_t buffered(const wharf_peer* peer) { return ws(peer).buffered(); }
-wharf_handle handle(wharf_peer* peer) { return ws(peer).handle(); }
+/// Without memory the handle of nobody, to which nothing can be posted.
+wharf_handle handle(wharf_peer* peer) {
+  return guarded(wharf_handle{}, [&] { return ws(peer).handle(); });
+}
 int post(wharf_handle handle, wharf_task task, void* argument) {
   const auto run = [task, argument](void* peer, void* state) { task(static_cast<wharf_peer*>(peer), state, argument); };
-  return Handles::post(handle, run) ? 1 : 0;
+  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
 }
 wharf_scope* scope(const wharf_peer* peer) { return &ws(peer).protocol(); }
 
@@ -73,9 +76,12 @@ const char* option(const wharf_scope* scope, const char* name) {
 void log(const wharf_scope* scope, wharf_level level, const char* data, size_t size) {
   const auto known = static_cast<base::LogLevel>(std::clamp<int>(level, WHARF_ERROR, WHARF_DEBUG));
   base::Log& log = protocol(scope).home.log;
-  if (log.enabled(known))
+  if (!log.enabled(known)) return;
+  guarded(0, [&] {
     log.write(known, base::LogKind::of_protocol(protocol(scope).row.name), protocol(scope).row.name, ": ",
               base::printable(view(data, size), 1024));
+    return 0;
+  });
 }
 
 uint64_t now(const wharf_scope* scope) { return static_cast<uint64_t>(protocol(scope).home.now().count()); }
@@ -83,9 +89,15 @@ uint64_t now(const wharf_scope* scope) { return static_cast<uint64_t>(protocol(s
 wharf_text path(const wharf_request* request) { return text(view(request).path()); }
 wharf_text query(const wharf_request* request) { return text(view(request).query()); }
 wharf_text field(const wharf_request* request, const char* name) { return text(view(request).head().field(name)); }
-wharf_text address(const wharf_request* request) { return text(view(request).address()); }
-wharf_text scheme(const wharf_request* request) { return text(view(request).scheme()); }
-wharf_text host(const wharf_request* request) { return text(view(request).host()); }
+wharf_text address(const wharf_request* request) {
+  return guarded(wharf_text{}, [&] { return text(view(request).address()); });
+}
+wharf_text scheme(const wharf_request* request) {
+  return guarded(wharf_text{}, [&] { return text(view(request).scheme()); });
+}
+wharf_text host(const wharf_request* request) {
+  return guarded(wharf_text{}, [&] { return text(view(request).host()); });
+}
 
 int peer_address(const wharf_request* request, wharf_address* address) {
   if (address->size < sizeof(wharf_address)) return 1;

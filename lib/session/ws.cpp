@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
 #include <new>
 #include <utility>
 
@@ -117,27 +116,7 @@ void Ws::send_frame(const codec::WsOutFrame& frame) {
 
 std::size_t Ws::input(std::span<char> bytes) {
   if (!bytes.empty()) heard();
-  try {
-    return take(bytes);
-  } catch (...) {  // there is no memory for what the peer sends: it is lost, and nobody else
-    link_.abort();
-    log_lost_input();
-    return bytes.size();
-  }
-}
-
-/// Within a handler. There may be no memory for the line either.
-void Ws::log_lost_input() noexcept {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    try {
-      protocol_.home.log.error(base::LogKind("connections that were cut"), link_.address(), " ", protocol_.row.name, ": cut, ",
-                               error.what());
-    } catch (...) {
-    }
-  } catch (...) {
-  }
+  return take(bytes);
 }
 
 void Ws::heard() {
@@ -246,7 +225,7 @@ void Ws::send_close(std::uint16_t code, std::string_view reason) {
 wharf_flow Ws::send(wharf_kind kind, std::string_view data) { return send_part(kind, WHARF_WHOLE, data); }
 
 wharf_flow Ws::send_part(wharf_kind kind, wharf_part part, std::string_view data) {
-  if (close_sent_ || link_.ending()) return WHARF_CLOSED;
+  if (close_sent_ || link_.ending() || cut_beyond_cap()) return WHARF_CLOSED;
   constexpr unsigned known_parts = WHARF_WHOLE;
   codec::WsOutFrame frame;
   const codec::WsEncoder::Fault fault =
@@ -275,24 +254,28 @@ wharf_flow Ws::flow() {
 }
 
 wharf_flow Ws::ping(std::string_view data) {
-  if (close_sent_ || link_.ending()) return WHARF_CLOSED;
+  if (close_sent_ || link_.ending() || cut_beyond_cap()) return WHARF_CLOSED;
   send_frame({codec::Opcode::ping, true, false, data.substr(0, codec::max_control_payload)});
   return flow();
 }
 
-/// Above high water the peer's messages wait until it has taken what it was sent; above the hard cap it is cut.
+/// Above high water the peer's messages wait until it has taken what it was sent.
 bool Ws::hold_if_overfull() {
   const bool holding = (halted_ & overfull) != 0;
-  if (holding ? link_.out().size() <= link_.limits().hard_cap : !link_.overfull()) return holding;
-  if (link_.out().size() > link_.limits().hard_cap) {
-    protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), " ", protocol_.row.name, ": cut, ",
-                            link_.out().size(), " bytes are queued and the peer does not read; the cap is ",
-                            link_.limits().hard_cap);
-    link_.abort();
-    return true;
-  }
+  if (holding || !link_.overfull()) return holding;
   halt(overfull);
   link_.want_room();
+  return true;
+}
+
+/// A row that sends and sends, whatever send() returns, to a peer that does not keep up.
+bool Ws::cut_beyond_cap() {
+  if (!link_.beyond_cap()) return false;
+  protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), " ", protocol_.row.name, ": cut, ",
+                          link_.out().size(),
+                          " bytes were queued already when there was more to send, as the peer does not read as fast; the cap is ",
+                          link_.limits().hard_cap);
+  link_.abort();
   return true;
 }
 

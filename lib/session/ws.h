@@ -77,7 +77,6 @@ class Ws final : public Session, public wharf_peer {
   void deflate_as(const codec::DeflateAgreement& agreement);
   std::size_t take(std::span<char> bytes);
   void heard();
-  void log_lost_input() noexcept;
   void on_control(const codec::WsEvent& event);
   void on_message(const codec::WsEvent& event);
   void on_fragment(const codec::WsEvent& event);
@@ -98,6 +97,7 @@ class Ws final : public Session, public wharf_peer {
   void check_alive(base::Time now);
   wharf_flow flow();
   bool hold_if_overfull();
+  bool cut_beyond_cap();
   enum Halt : std::uint8_t { overfull = 1, paused = 2 };  // overfull: above high water, and `drained` is owed
   void halt(Halt why);
   void go_on(unsigned reasons);

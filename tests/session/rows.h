@@ -87,6 +87,7 @@ struct Actor {
     else if (data == "throw") throw 1;
     else if (data == "stop") stop_deed()();
     else if (data.starts_with("flood ")) flood(data.substr(6));
+    else if (data.starts_with("heedless ")) send_heedless(data.substr(9));
     else peer.send_text("what is " + std::string(data));
   }
   void drained() { go_on_flooding(); }
@@ -95,6 +96,12 @@ struct Actor {
   template <class Do>
   void each(Do&& act) {
     for (Actor* actor : shared.all) act(*actor);
+  }
+  /// As many binary messages of 10,000 bytes, whatever send() says.
+  void send_heedless(std::string_view text) const {
+    std::size_t count = 0;
+    std::from_chars(text.data(), text.data() + text.size(), count);
+    for (; count > 0; --count) peer.send_binary(std::string(10'000, 'x'));
   }
   void flood(std::string_view count) {
     std::from_chars(count.data(), count.data() + count.size(), flood_left);

@@ -96,3 +96,15 @@ TEST_CASE("mailbox: four threads post, each in its order, and nothing is lost") 
   for (const std::vector<int>& mine : ran)
     for (int i = 0; i < each; ++i) CHECK(mine[static_cast<std::size_t>(i)] == i);
 }
+
+TEST_CASE("mailbox: a task that throws kept those behind it from running, and passed on what it threw") {
+  Mailbox mailbox;
+  mailbox.open([] {});
+  int ran = 0;
+  mailbox.post([&ran] { ++ran; });
+  mailbox.post([] { throw 1; });
+  mailbox.post([&ran] { ++ran; });
+  CHECK(mailbox.run() == 1);
+  CHECK(ran == 2);
+  CHECK(mailbox.run() == 0);
+}

@@ -61,7 +61,12 @@ class Scripted final : public session::Session {
     story_.events.push_back(name_ + " " + event + more);
     if (const auto deed = story_.deeds.find(name_ + " " + event); deed != story_.deeds.end()) {
       const auto copy = deed->second;
-      copy(link_);
+      try {
+        copy(link_);
+      } catch (...) {
+        inside_ = false;
+        throw;
+      }
     }
     inside_ = false;
   }

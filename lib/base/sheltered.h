@@ -1,0 +1,23 @@
+#pragma once
+#include <exception>
+#include <string_view>
+
+#include "base/log.h"
+
+namespace wharf::base {
+
+/// A call from where no exception may pass, such as from libuv: what it throws ends here, in a line that begins with `what`. Where there
+/// is no memory, there may be none for the line either.
+template <class Call>
+void sheltered(Log& log, std::string_view what, Call&& call) noexcept {
+  try {
+    try {
+      call();
+    } catch (const std::exception& error) {
+      log.error(what, " failed: ", std::string_view(error.what()));
+    }
+  } catch (...) {
+  }
+}
+
+}  // namespace wharf::base

@@ -1,0 +1,253 @@
+#include <doctest/doctest.h>
+#include <malloc.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "server/router.h"
+#include "server/worker.h"
+#include "session/frames.h"
+#include "session/h1.h"
+#include "session/memory_link.h"
+#include "session/rows.h"
+#include "session/site.h"
+#include "session/wire.h"
+
+// The session tests with the n-th allocation failing, for every n until one run needs no more. An executable of its own: it stands in for the
+// system's allocator.
+
+namespace {
+
+/// Counts down to the allocation that fails; 0: none does.
+thread_local std::size_t until_failure = 0;
+bool fails() { return until_failure != 0 && --until_failure == 0; }
+
+}  // namespace
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WHARF_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define WHARF_SANITIZED 1
+#endif
+#endif
+
+#ifdef WHARF_SANITIZED  // which has an allocator of its own, and looks for leaks itself
+void* operator new(std::size_t size) {
+  void* const memory = fails() ? nullptr : std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+void* operator new[](std::size_t size) { return operator new(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return fails() ? nullptr : std::malloc(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+#else  // also for zlib, and what else is written in C
+extern "C" {
+void* __libc_malloc(std::size_t size);                     // NOLINT(bugprone-reserved-identifier)
+void* __libc_calloc(std::size_t count, std::size_t size);  // NOLINT(bugprone-reserved-identifier)
+void* __libc_realloc(void* memory, std::size_t size);      // NOLINT(bugprone-reserved-identifier)
+[[gnu::visibility("default")]] void* malloc(std::size_t size) { return fails() ? nullptr : __libc_malloc(size); }
+[[gnu::visibility("default")]] void* calloc(std::size_t count, std::size_t size) {
+  return fails() ? nullptr : __libc_calloc(count, size);
+}
+[[gnu::visibility("default")]] void* realloc(void* memory, std::size_t size) {
+  return fails() ? nullptr : __libc_realloc(memory, size);
+}
+}
+#endif
+
+namespace wharf::test {
+namespace {
+
+/// What is given out and not yet got back, where that is known.
+std::size_t live_bytes() {
+#ifdef WHARF_SANITIZED
+  return 0;
+#else
+  return mallinfo2().uordblks;
+#endif
+}
+
+/// Takes a body in pieces, answers with its size.
+struct Counter {
+  struct Responder {
+    Exchange exchange;
+    std::size_t size = 0;
+    void request() {}
+    void body(std::string_view piece) { size += piece.size(); }
+    void body_end() { exchange.respond(200, "text/plain", std::to_string(size)); }
+  };
+};
+
+/// Answers in pieces with what it was sent whole.
+struct Whole {
+  static void request(Exchange exchange) {
+    const std::string body(exchange.body());
+    exchange.begin(200, "text/plain");
+    exchange.write(body);
+    exchange.end();
+  }
+};
+
+struct Back {
+  Pipe pipe;
+  void data(std::string_view bytes) { pipe.write(bytes); }
+};
+struct Leaves {
+  static void request(Exchange exchange) {
+    if (!exchange.upgrade<Back>("back/1")) exchange.respond(426);
+  }
+};
+
+/// The server's sessions behind pipes in memory, with a log that takes no memory.
+class Site {
+ public:
+  Site() {
+    for (const wharf_row& row : {wharf_row(protocol<Echo>("echo")), wharf_row(protocol<Counter>("counter")),
+                                 wharf_row(protocol<Whole>("whole")), wharf_row(protocol<Leaves>("leaves"))})
+      if (const Error error = rows_.add(row)) throw std::runtime_error(error.message);
+    for (const char* name : {"counter", "whole", "leaves"})
+      hosts_.front().mounts.push_back({"/" + std::string(name) + "/", Requests{name}});
+    hosts_.front().mounts.push_back({"/", Files{files_folder()}});
+    mailbox_.open([] {});
+    auto router = server::Router::start(rows_, hosts_, limits_.ws, home_);
+    if (!router) throw std::runtime_error(router.error().message);
+    router_ = std::move(*router);
+    http_.emplace(*router_, limits_.http, log_);
+  }
+
+  std::unique_ptr<session::MemoryLink> link() { return std::make_unique<session::MemoryLink>(pool_, limits_.loop.output, now_); }
+  session::HttpContext& http() { return *http_; }
+
+ private:
+  server::FloorLimits limits_ = floor_limits();
+  base::Log log_{base::LogLevel::debug, [](base::LogLevel, std::string_view) {}};
+  server::RowList rows_;
+  std::vector<VirtualHost> hosts_{1};
+  base::Mailbox mailbox_;
+  session::Handles handles_{mailbox_};
+  base::Time now_{1'000'000};
+  session::Home home_{log_, handles_, [this] { return now_; }};
+  base::ChunkPool pool_;
+  std::unique_ptr<server::Router> router_;
+  std::optional<session::HttpContext> http_;
+};
+
+/// What a client sends, part by part; each arrives in a turn of its own.
+using Script = std::vector<std::string>;
+
+std::string request(std::string_view line, std::string_view fields, std::string_view body = {}) {
+  return std::string(line) + " HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n" + std::string(body);
+}
+
+std::string deflated(codec::Opcode opcode, std::string_view message) {
+  codec::DeflatePool pool;
+  const codec::DeflateSettings settings{&pool, {}, 0};
+  codec::WsEncoder encoder;
+  encoder.deflate_with(settings, 12, codec::DeflateContext::forgotten);
+  codec::WsOutFrame out;
+  if (encoder.encode(opcode, codec::WsPart::whole, message, out) != codec::WsEncoder::Fault::none)
+    throw std::runtime_error("not encoded");
+  std::string bytes = frame(out.opcode, out.payload);
+  bytes[0] = static_cast<char>(bytes[0] | 0x40);
+  return bytes;
+}
+
+std::string handshake(std::string_view extensions) {
+  std::string handshake = upgrade_request("echo");
+  handshake.insert(handshake.size() - 2, extensions);
+  return handshake;
+}
+
+/// `expected` is somewhere in what the server sends where no allocation fails.
+struct Told {
+  const char* name;
+  Script script;
+  std::string expected;
+};
+
+std::vector<Told> all_scripts() {
+  const std::string get = request("GET /small", "");
+  const std::string long_text(5000, 'a');
+  const std::string message = deflated(codec::Opcode::text, long_text);
+  return {
+      {"GET of a file", {get, get.substr(0, 20), get.substr(20) + get}, "small"},
+      {"GET of a long file", {request("GET /big", "")}, "200 OK"},
+      {"GET of what is not there", {request("GET /none", "")}, "404"},
+      {"no request", {"nonsense\r\n\r\n"}, "400"},
+      {"a body in pieces", {request("POST /counter/", "Content-Length: 10\r\n", "12345"), "67890" + get}, "10"},
+      {"a body in chunks", {request("POST /whole/", "Transfer-Encoding: chunked\r\n", "5\r\nhe"), "llo\r\n0\r\n\r\n"}, "hello"},
+      {"a WebSocket",
+       {upgrade_request("echo"), text("hello") + ping("p"), frame(codec::Opcode::text, "a", Fin::more),
+        frame(codec::Opcode::continuation, long_text), binary(long_text).substr(0, 3000), close_frame(1000)},
+       "hello"},
+      {"a compressed WebSocket",
+       {handshake("Sec-WebSocket-Extensions: permessage-deflate\r\n"), message + message, close_frame(1000)},
+       "101"},
+      {"a compressed WebSocket without context",
+       {handshake("Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n"),
+        message.substr(0, 10), message.substr(10), close_frame(1000)},
+       "101"},
+      {"a pipe", {request("GET /leaves/", "Upgrade: back/1\r\nConnection: Upgrade\r\n", "early"), "late"}, "earlylate"},
+  };
+}
+
+/// Plays the script with the n-th allocation failing. Returns what the server sent, and whether one failed.
+std::pair<std::string, bool> play(Site& site, const Script& script, std::size_t nth) {
+  auto link = site.link();
+  bool failed = false;
+  const auto armed = [&](const std::function<void()>& call) {
+    if (nth == 0) return call();
+    until_failure = nth;
+    call();
+    failed = failed || until_failure == 0;
+    nth = failed ? 0 : std::exchange(until_failure, 0);
+  };
+  link->open(std::make_unique<session::H1>(*link, site.http()));
+  for (const std::string& part : script) {
+    link->arrive(part);
+    armed([&] { link->run(); });
+  }
+  link->arrive_end();
+  armed([&] { link->run(); });
+  std::string sent = link->take();
+  link->abort();
+  armed([&] { link->run(); });
+  return {std::move(sent), failed};
+}
+
+}  // namespace
+
+TEST_CASE("memory short: whichever allocation fails costs one connection, and nothing is left behind") {
+  for (const Told& told : all_scripts()) {
+    CAPTURE(std::string(told.name));
+    Site site;
+    CHECK(play(site, told.script, 0).first.find(told.expected) != std::string::npos);
+    std::size_t nth = 1;
+    for (bool failed = true; failed; ++nth) {
+      CAPTURE(nth);
+      REQUIRE(nth < 10'000);
+      failed = play(site, told.script, nth).second;
+      for (int i = 0; i < 16; ++i) play(site, told.script, nth);  // libcrypto keeps so many faults of each thread
+      const std::size_t before = live_bytes();
+      play(site, told.script, nth);
+      CHECK(live_bytes() == before);
+      CHECK(play(site, told.script, 0).first.find(told.expected) != std::string::npos);  // others are served
+    }
+    MESSAGE(std::string(told.name) << ": " << nth - 1 << " allocations");
+  }
+}
+
+}  // namespace wharf::test

@@ -1,0 +1,76 @@
+#include <doctest/doctest.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "unit/session/h1_bench.h"
+#include "unit/session/ws_bench.h"
+
+// How much of what a peer sends is kept while nobody takes it.
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+
+constexpr std::size_t kilobyte = 1024;
+
+/// Takes the body and never answers.
+struct Silent final : session::Responder {
+  explicit Silent(std::size_t& of_test) : size(of_test) {}
+  void body(std::string_view piece) override { size += piece.size(); }
+  std::size_t& size;
+};
+
+struct SilentBench : H1Bench {
+  SilentBench() {
+    handler.answer = [this](session::Exchange& exchange) {
+      exchange.set_responder(std::make_unique<Silent>(body_size));
+      exchange.read_body();
+    };
+  }
+  /// How much of `bytes` is with the link, or was used, after all turns.
+  std::size_t taken(const std::string& bytes) {
+    link.receive(bytes);
+    CHECK_FALSE(link.reading());
+    return bytes.size() - link.unread();
+  }
+  std::size_t body_size = 0;
+};
+
+}  // namespace
+
+TEST_CASE("kept input: behind a request that waits, a receive buffer of what came with it was kept") {
+  SilentBench bench;
+  const std::string request = get("/");
+  CHECK(bench.taken(request + std::string(1000 * kilobyte, 'x')) <= request.size() + 16 * kilobyte);
+}
+
+TEST_CASE("kept input: behind a body with a length that was read with large reads") {
+  SilentBench bench;
+  const std::string body(1000 * kilobyte, 'b');
+  const std::string request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  CHECK(bench.taken(request + std::string(1000 * kilobyte, 'x')) <= request.size() + 16 * kilobyte);
+  CHECK(bench.body_size == body.size());
+}
+
+TEST_CASE("kept input: behind a body in chunks") {
+  SilentBench bench;
+  std::string request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 500; ++i) request += "400\r\n" + std::string(kilobyte, 'b') + "\r\n";
+  request += "0\r\n\r\n";
+  CHECK(bench.taken(request + std::string(1000 * kilobyte, 'x')) <= request.size() + 64 * kilobyte);
+  CHECK(bench.body_size == 500 * kilobyte);
+}
+
+TEST_CASE("kept input: of a WebSocket whose row pauses it") {
+  WsBench bench;
+  bench.connect();
+  bench.story.on_message = [](wharf_peer* peer) { peer->services->pause(peer); };
+  session::MemoryLink& link = *bench.clients[0].link;
+  const std::string flood = text("x") + binary(std::string(1000 * kilobyte, 'x'));
+  link.receive(flood);
+  CHECK(flood.size() - link.unread() <= session::Link::usual_read);
+}
