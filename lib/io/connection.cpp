@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -10,9 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 #include <utility>
 
 #include "base/broken_pipe.h"
+#include "base/sheltered.h"
 #include "io/address.h"
 
 namespace wharf::io {
@@ -68,21 +71,29 @@ bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULD
 
 }  // namespace
 
-bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin, const base::PeerAddress& peer) {
-  auto* connection = new Connection(loop, socket, origin);
-  connection->set_peer(peer);
-  if (uv_poll_init(loop.uv(), &connection->poll_, socket) != 0) {
+bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin, const base::PeerAddress& peer,
+                       Admission::Place place) noexcept {
+  auto* connection = new (std::nothrow) Connection(loop, socket, origin);
+  if (connection == nullptr || uv_poll_init(loop.uv(), &connection->poll_, socket) != 0) {
     ::close(socket);
     delete connection;
     return false;
   }
+  connection->set_peer(peer);
+  connection->place_ = std::move(place);
   connection->poll_.data = connection;
   loop.add(*connection);
   connection->update_interest();
-  connection->begin(make_session(*connection));
+  std::unique_ptr<session::Session> first;
+  bool asked = false;
+  base::sheltered(loop.log(), "the begin of a connection", [&] {
+    first = make_session(*connection);
+    asked = true;
+  });
+  connection->begin(std::move(first));
   if (loop.stopping()) connection->on_shut_down();
   else connection->proceed_winding_up();
-  return true;
+  return asked;
 }
 
 Connection::Connection(Loop& loop, int socket, Origin origin)
@@ -103,7 +114,11 @@ void Connection::on_ready(int status, int events) {
     on_reset();
   } else {
     if ((events & UV_WRITABLE) != 0) resume_output();
-    if ((events & UV_READABLE) != 0 && !closed_) read();
+    if ((events & UV_READABLE) != 0 && !closed_) {
+      unread_ = !wants_input();
+      if (unread_) update_interest();
+      else read();
+    }
     if ((events & UV_DISCONNECT) != 0) {
       half_closed_ = true;
       update_interest();
@@ -143,7 +158,8 @@ bool Connection::nothing_came() const {
 
 /// One buffer full at most, so that every connection gets its turn. False when there was nothing.
 bool Connection::read() {
-  const std::span<char> buffer = loop_.receive_buffer();
+  const std::span<char> whole = loop_.receive_buffer();
+  const std::span<char> buffer = whole.first(std::min(whole.size(), most_read()));
   const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), 0);
   if (size > 0) {
     if (!winding_up_) deliver(buffer.first(static_cast<std::size_t>(size)));
@@ -274,15 +290,23 @@ void Connection::wrote(bool all) {
   update_interest();
 }
 
+/// Of what is open: whether there is somebody for what comes, or it is read to be dropped, so that the end behind it is seen.
+bool Connection::wants_input() const { return !peer_ended_ && (ending() ? shut_ : !input_held()); }
+
 void Connection::update_interest() {
   if (closed_) return;
   const bool open = !broken_ && !aborted();
-  const bool reads = open && !peer_ended_ && (ending() ? shut_ : !input_held());
+  const bool reads = open && wants_input();
   const bool writes = open && (file_waits_ || (!out().empty() && !held_back()));
-  // Also where nothing is read or written for now, a reset is to be heard of. The peer's mere end may be half a close, and is no news.
-  const bool listens = open && !ending() && !reads && !writes && !peer_ended_ && !half_closed_;
+  if (reads) unread_ = false;
+  // Input that is held is mostly wanted again before any comes. So it is waited for until some has come: to change what a socket is
+  // watched for takes two system calls, and to change it back another two.
+  const bool waits = reads || (open && !peer_ended_ && !unread_ && (interest_ & UV_READABLE) != 0);
+  // Also where nothing is read or written for now, a reset is to be heard of. The peer's mere end may be half a close, and is no
+  // news.
+  const bool listens = open && !ending() && !waits && !writes && !peer_ended_ && !half_closed_;
   const auto wanted =
-      static_cast<std::uint8_t>((reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0) | (listens ? UV_DISCONNECT : 0));
+      static_cast<std::uint8_t>((waits ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0) | (listens ? UV_DISCONNECT : 0));
   if (wanted == interest_) return;
   interest_ = wanted;
   if (wanted == 0) {
@@ -316,8 +340,10 @@ void Connection::on_timer() {
   }
   if (own_deadline_ <= time) {
     if (winding_up_) return close();
-    loop_.log().info(base::LogKind("connections that were cut"), address(), ": cut, the peer took next to nothing for ",
-                     loop_.limits().write_stall.count(), " ms with ", out().size(), " bytes queued");
+    base::sheltered(loop_.log(), "a line of the log", [this] {
+      loop_.log().info(base::LogKind("connections that were cut"), address(), ": cut, the peer took next to nothing for ",
+                       loop_.limits().write_stall.count(), " ms with ", out().size(), " bytes queued");
+    });
     own_deadline_ = base::never;
     abort();
     settle();
@@ -343,6 +369,22 @@ void Connection::on_shut_down() {
 
 // ---- The end ----
 
+void Connection::tell_lost(const char* what) noexcept {
+  base::sheltered(loop_.log(), "a line of the log", [this, what] {
+    loop_.log().error(base::LogKind("connections that were cut"), address(), ": cut, ", std::string_view(what));
+  });
+}
+
+/// Idle as it is, it makes room for another one: closed at once, as far as that loses nothing. False where it has something to do.
+bool Connection::give_way() {
+  int not_taken = 0;
+  if (!out().empty() || !quiet() || ::ioctl(socket_, TIOCOUTQ, &not_taken) != 0 || not_taken != 0) return false;
+  gives_way_ = true;
+  finish();
+  on_settle();
+  return closed_;
+}
+
 void Connection::output_ended() { ::shutdown(socket_, SHUT_WR); }
 
 void Connection::wind_up() {
@@ -354,8 +396,9 @@ void Connection::wind_up() {
   arm_timer();
 }
 
-/// Once everything queued has left: tells the peer that no more comes, waits a while for it to end too, reading and dropping what it
-/// still sends, and closes. Closing at once could make the system answer late bytes with a reset, which destroys what is on its way.
+/// Once everything queued has left: tells the peer that no more comes, waits a while for it to end too, reading and dropping what
+/// it still sends, and closes. Closing at once could make the system answer late bytes with a reset, which destroys what is on its
+/// way.
 void Connection::proceed_winding_up() {
   if (!winding_up_ || closed_) return;
   if (aborted() || broken_) return close();
@@ -365,13 +408,14 @@ void Connection::proceed_winding_up() {
     own_deadline_ = now() + loop_.limits().linger;
     arm_timer();
   }
-  if (peer_ended_) return close();
+  if (peer_ended_ || gives_way_) return close();
   update_interest();
 }
 
 void Connection::close() {
   if (std::exchange(closed_, true)) return;
   loop_.wheel().cancel(*this);
+  loop_.closed(*this);
   if (aborted() || !out().empty()) reset_when_closed(socket_);
   out().clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {

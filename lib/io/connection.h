@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/admission.h"
 #include "io/loop.h"
 #include "session/link.h"
 
@@ -21,12 +22,15 @@ class Connection final : public session::Link, private Timed {
  public:
   enum class Origin : std::uint8_t { accepted, outgoing };
 
-  /// Takes over a connected, non-blocking socket. Returns false, with the socket closed, when the system refuses to watch it.
-  /// A link made while the loop stops is told so after its start. `peer` is what accepting, or connecting, said of the other end:
-  /// the system knows it no more once that has reset the connection.
+  /// Takes over a connected, non-blocking socket, and the place that it takes of what may be accepted. Returns false, with the
+  /// socket closed, when the system refuses to watch it or there is no memory. A link made while the loop stops is told so after
+  /// its start. `peer` is what accepting, or connecting, said of the other end: the system knows it no more once that has reset the
+  /// connection.
   static bool adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin = Origin::accepted,
-                    const base::PeerAddress& peer = {});
+                    const base::PeerAddress& peer = {}, Admission::Place place = {}) noexcept;
 
+  void now_idle() override { loop_.add_idle(*this); }
+  void now_busy() override { loop_.remove_idle(*this); }
   void flush() override;
   void write_through(std::string_view head, std::string_view body) override;
   std::optional<std::size_t> send_file(int file, std::uint64_t offset, std::size_t size) override;
@@ -36,6 +40,7 @@ class Connection final : public session::Link, private Timed {
 
  private:
   friend class Loop;  // walks the lists of connections, which are threaded through them
+  void tell_lost(const char* what) noexcept override;
 
   Connection(Loop& loop, int socket, Origin origin);
   ~Connection() override = default;
@@ -58,11 +63,13 @@ class Connection final : public session::Link, private Timed {
   void break_off();
   void wrote(bool all);
   void progress(std::size_t sent, std::size_t left);
+  [[nodiscard]] bool wants_input() const;
   void update_interest();
   void arm_timer();
   void on_timer() override;
   void on_settle();
   void on_shut_down();
+  bool give_way();
   void proceed_winding_up();
   void close();
 
@@ -71,12 +78,18 @@ class Connection final : public session::Link, private Timed {
   Connection* previous_ = nullptr;
   Connection* next_ = nullptr;
   Connection* next_scheduled_ = nullptr;
+  Connection* previous_idle_ = nullptr;
+  Connection* next_idle_ = nullptr;
+  Admission::Place place_;
   base::Time session_deadline_ = base::never;
   base::Time own_deadline_ = base::never;  // write stall; after wind_up(): flush or linger
   std::size_t taken_ = 0;                  // bytes that the peer took since own_deadline_ was set
   int socket_;
   Origin origin_;
   std::uint8_t interest_ = 0;
+  bool is_idle_ = false;
+  bool gives_way_ = false;  // to another connection: the peer is not waited for
+  bool unread_ = false;     // something has come that is not to be read now
   bool scheduled_ = false;
   bool peer_ended_ = false;
   bool half_closed_ = false;  // so the system said, while nothing was read

@@ -12,6 +12,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/sheltered.h"
+
 namespace wharf::io {
 namespace {
 
@@ -136,7 +138,12 @@ int Connector::begin_attempt(const Address& address) {
     if (status != 0) delete std::exchange(poll_, nullptr);
   }
   if (status != 0) drop_attempt();
-  else uv_poll_start(poll_, UV_WRITABLE, [](uv_poll_t* poll, int, int) { static_cast<Connector*>(poll->data)->on_ready(); });
+  else
+    uv_poll_start(poll_, UV_WRITABLE, [](uv_poll_t* poll, int, int) {
+      auto* connector = static_cast<Connector*>(poll->data);
+      base::Log& log = connector->loop_.log();  // the connector may go within the call
+      base::sheltered(log, "a connection of our own", [connector] { connector->on_ready(); });
+    });
   return status;
 }
 

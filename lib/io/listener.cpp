@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/sheltered.h"
 
 namespace wharf::io {
 namespace {
@@ -150,13 +152,16 @@ Listener::~Listener() {
 
 void Listener::resume() {
   if (!std::exchange(paused_, false)) return;
-  uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Listener*>(poll->data)->accept(); });
+  uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
+    auto* listener = static_cast<Listener*>(poll->data);
+    base::sheltered(listener->loop_.log(), "accepting connections", [listener] { listener->accept(); });
+  });
 }
 
-void Listener::pause(std::string_view reason, int error) {
+void Listener::pause(Admission::Shortage shortage, std::string_view reason, int error) {
   uv_poll_stop(poll_);
   paused_ = true;
-  loop_.retry_accepting_later();
+  loop_.wait_for_room(shortage);
   if (std::exchange(told_, true)) return;
   loop_.log().warn(base::LogKind("accepting connections"), "not accepting connections for now: ", reason, error != 0 ? ": " : "",
                    error != 0 ? std::strerror(error) : "", " (", loop_.connection_count(), " open)");
@@ -164,28 +169,41 @@ void Listener::pause(std::string_view reason, int error) {
 
 void Listener::accept() {
   for (std::size_t count = 0; count < loop_.limits().accepts_per_turn; ++count) {
-    if (loop_.accepted_count() >= loop_.limits().connections) return pause("the limit of connections is reached", 0);
-    if (!accept_one()) return;
+    Admission::Place place = loop_.admission().take();
+    if (!place) {
+      if (!somebody_waits()) return;
+      if (!loop_.close_an_idle_one()) return pause(Admission::Shortage::places, "the limit of connections is reached", 0);
+      place = loop_.admission().take();  // another loop may have it already
+    }
+    if (place && !accept_one(std::move(place))) return;
   }
 }
 
+bool Listener::somebody_waits() const {
+  pollfd waiting{socket_.descriptor(), POLLIN, 0};
+  return ::poll(&waiting, 1, 0) == 1;
+}
+
 /// False when there is nothing more to accept in this turn.
-bool Listener::accept_one() {
+bool Listener::accept_one(Admission::Place place) {
   Address client;
   const int socket = accept4(socket_.descriptor(), client.get(), &client.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (socket >= 0) {
     set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (!Connection::adopt(loop_, socket, make_session_, Connection::Origin::accepted, peer_address(client)))
+    if (!Connection::adopt(loop_, socket, make_session_, Connection::Origin::accepted, peer_address(client), std::move(place)))
       loop_.log().warn(base::LogKind("accepting connections"), "a connection could not be watched and was closed");
     return true;
   }
   if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) return true;
-  if (is_out_of_resources(errno)) {
-    pause("the system is out of resources", errno);
-    return false;
-  }
+  if (is_out_of_resources(errno)) return out_of_resources(errno);
   if (errno == EAGAIN || errno == EWOULDBLOCK) told_ = false;
   else loop_.log().error(base::LogKind("accepting connections"), "accepting a connection failed: ", std::strerror(errno));
+  return false;
+}
+
+bool Listener::out_of_resources(int error) {
+  if (somebody_waits() && loop_.close_an_idle_one()) return true;
+  pause(Admission::Shortage::descriptors, "the system is out of resources", error);
   return false;
 }
 

@@ -16,7 +16,8 @@ namespace wharf::io {
 /// A bound, listening, non-blocking socket that nobody accepts from yet.
 class ListeningSocket {
  public:
-  /// `Shared` lets several loops listen on the same port (SO_REUSEPORT); the first of them finds out whether another program has it.
+  /// `Shared` lets several loops listen on the same port (SO_REUSEPORT); the first of them finds out whether another program has
+  /// it.
   enum class Sharing : std::uint8_t { alone, shared };
 
   /// Port 0 picks a free one. Of a unix socket, its owner and their group may write to the file, which goes with the last of
@@ -48,8 +49,9 @@ class ListeningSocket {
   std::shared_ptr<const SocketFile> file_;
 };
 
-/// Accepts from one socket on one loop: a bounded number each turn, and nothing while the loop has all the connections it may have or
-/// the system is out of descriptors. Then clients wait in the backlog until a connection ends.
+/// Accepts from one socket on one loop: a bounded number each turn. Where the server has all the connections that it may have, or
+/// the system is out of descriptors, the one that has been idle for longest makes room for a client that waits; where none is idle,
+/// nothing is accepted, and clients wait in the backlog until a connection ends.
 class Listener final {
  public:
   /// Owned by the loop. nullptr when the system refuses to watch the socket.
@@ -64,8 +66,10 @@ class Listener final {
  private:
   Listener(Loop& loop, ListeningSocket socket, SessionMaker make_session);
   void accept();
-  bool accept_one();
-  void pause(std::string_view reason, int error);
+  bool accept_one(Admission::Place place);
+  bool out_of_resources(int error);
+  [[nodiscard]] bool somebody_waits() const;
+  void pause(Admission::Shortage shortage, std::string_view reason, int error);
 
   Loop& loop_;
   uv_poll_t* poll_;  // freed when libuv has let go of it, which is after this object

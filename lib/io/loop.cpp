@@ -3,6 +3,7 @@
 #include <csignal>
 #include <utility>
 
+#include "base/sheltered.h"
 #include "io/connection.h"
 #include "io/listener.h"
 
@@ -25,30 +26,35 @@ base::Result<std::unique_ptr<Loop>, std::string> Loop::create(uv_loop_t* foreign
 }
 
 Loop::Loop(const LoopLimits& limits, base::Log& log)
-    : limits_(limits), log_(log), receive_buffer_(new char[limits.receive_buffer]) {}
+    : limits_(limits),
+      log_(log),
+      own_admission_(limits.admission == nullptr ? std::make_unique<Admission>(limits.connections) : nullptr),
+      admission_(limits.admission != nullptr ? limits.admission : own_admission_.get()),
+      receive_buffer_(new char[limits.receive_buffer]) {
+  admission_->join(*this);
+}
 
 int Loop::open(uv_loop_t* foreign) {
   if (foreign == nullptr) {
     if (const int status = uv_loop_init(&own_); status != 0) return status;
   }
   uv_ = foreign != nullptr ? foreign : &own_;
-  const auto woken = [](uv_async_t* async) {
-    auto* loop = static_cast<Loop*>(async->data);
-    loop->mailbox_.run();
-    loop->returns_->run();
-  };
+  const auto woken = [](uv_async_t* async) { static_cast<Loop*>(async->data)->run_mailbox(); };
   if (const int status = uv_async_init(uv_, &async_, woken); status != 0) {
     if (foreign == nullptr) uv_loop_close(&own_);
     uv_ = nullptr;
     return status;
   }
   uv_prepare_init(uv_, &prepare_);
+  uv_check_init(uv_, &check_);
   uv_idle_init(uv_, &idle_);
   uv_timer_init(uv_, &timer_);
-  open_handles_ = 4;
-  prepare_.data = idle_.data = timer_.data = async_.data = this;
+  open_handles_ = 5;
+  prepare_.data = check_.data = idle_.data = timer_.data = async_.data = this;
   uv_unref(reinterpret_cast<uv_handle_t*>(&prepare_));
   uv_prepare_start(&prepare_, [](uv_prepare_t* prepare) { static_cast<Loop*>(prepare->data)->before_blocking(); });
+  uv_unref(reinterpret_cast<uv_handle_t*>(&check_));
+  uv_check_start(&check_, [](uv_check_t* check) { static_cast<Loop*>(check->data)->after_polling(); });
   wheel_.advance(now(), [](base::Timer&) {});
   mailbox_.open([this] { uv_async_send(&async_); });
   returns_->open([this] { uv_async_send(&async_); });
@@ -57,6 +63,7 @@ int Loop::open(uv_loop_t* foreign) {
 
 Loop::~Loop() {
   end();
+  if (admission_ != nullptr) admission_->leave(*this);
   if (uv_ == &own_) uv_loop_close(&own_);
 }
 
@@ -76,8 +83,8 @@ void Loop::before_blocking() {
   ++turn_;
   if (handles_closing_) return;
   arm_timer();
-  // Work that came up meanwhile must not wait for the next event.
-  if (scheduled_ != nullptr || !turn_end_calls_.empty()) uv_idle_start(&idle_, [](uv_idle_t*) {});
+  // Work that came up meanwhile must not wait for the next event, nor a deadline for more than what is there already.
+  if (scheduled_ != nullptr || !turn_end_calls_.empty() || time_has_come_) uv_idle_start(&idle_, [](uv_idle_t*) {});
   else uv_idle_stop(&idle_);
 }
 
@@ -106,8 +113,15 @@ void Loop::call_at_turn_end() {
   std::vector<std::function<void()>> calls;
   calls.swap(turn_end_calls_);
   for (const std::function<void()>& call : calls)
-    if (!handles_closing_) call();
+    if (!handles_closing_) base::sheltered(log_, "a call at the end of a turn", call);
   settle_scheduled();
+}
+
+void Loop::run_mailbox() noexcept {
+  std::size_t failed = mailbox_.run();
+  failed += returns_->run();
+  if (failed != 0)
+    base::sheltered(log_, "a line of the log", [&] { log_.error("posted tasks that failed with an exception: ", failed); });
 }
 
 void Loop::arm_timer() {
@@ -120,9 +134,16 @@ void Loop::arm_timer() {
       [](uv_timer_t* timer) {
         auto* loop = static_cast<Loop*>(timer->data);
         loop->timer_due_ = base::never;
-        loop->wheel_.advance(loop->now(), [loop](base::Timer& expired) { loop->expire(expired); });
+        loop->time_has_come_ = true;
       },
       static_cast<std::uint64_t>(wait.count()), 0);
+}
+
+/// Deadlines are judged here, when all that had come by then has been read: a loop that was late, because the process was stopped
+/// or a callback took its time, blames no peer for it. libuv itself looks at its timers first.
+void Loop::after_polling() {
+  if (std::exchange(time_has_come_, false))
+    wheel_.advance(now(), [this](base::Timer& expired) { base::sheltered(log_, "what was due", [&] { expire(expired); }); });
 }
 
 void Loop::expire(base::Timer& timer) {
@@ -150,19 +171,70 @@ void Loop::add(Connection& connection) {
   if (connection.origin_ != Connection::Origin::outgoing) clients_->fetch_add(1, std::memory_order_relaxed);
 }
 
+void Loop::closed(Connection& connection) {
+  remove_idle(connection);
+  connection.place_.give_back();
+  if (connection.origin_ != Connection::Origin::outgoing) clients_->fetch_sub(1, std::memory_order_relaxed);
+}
+
 void Loop::remove(Connection& connection) {
   if (connection.previous_ != nullptr) connection.previous_->next_ = connection.next_;
   else connections_ = connection.next_;
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   --connection_count_;
-  if (connection.origin_ != Connection::Origin::outgoing) clients_->fetch_sub(1, std::memory_order_relaxed);
   if (!stopping_) resume_listeners();
   else if (connection_count_ == 0) close_handles();
 }
 
 void Loop::add(std::unique_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
 
-void Loop::retry_accepting_later() { wheel_.set(accept_retry_, now() + limits_.accept_pause); }
+// ---- Room for connections ----
+
+void Loop::add_idle(Connection& connection) {
+  if (connection.is_idle_) return;
+  connection.is_idle_ = true;
+  connection.next_idle_ = nullptr;
+  connection.previous_idle_ = last_idle_;
+  (last_idle_ != nullptr ? last_idle_->next_idle_ : longest_idle_) = &connection;
+  last_idle_ = &connection;
+  idle.store(idle.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+void Loop::remove_idle(Connection& connection) {
+  if (!connection.is_idle_) return;
+  connection.is_idle_ = false;
+  (connection.previous_idle_ != nullptr ? connection.previous_idle_->next_idle_ : longest_idle_) = connection.next_idle_;
+  (connection.next_idle_ != nullptr ? connection.next_idle_->previous_idle_ : last_idle_) = connection.previous_idle_;
+  idle.store(idle.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
+}
+
+bool Loop::close_an_idle_one() {
+  constexpr int most_looked_at = 16;  // others may be about to ask something
+  Connection* connection = longest_idle_;
+  for (int looked_at = 0; connection != nullptr && looked_at < most_looked_at; ++looked_at)
+    if (Connection& idlest = *std::exchange(connection, connection->next_idle_); idlest.give_way()) return true;
+  return false;
+}
+
+void Loop::wait_for_room(Admission::Shortage shortage) {
+  wheel_.set(accept_retry_, now() + limits_.accept_pause);
+  admission_->wait_for_room(*this, shortage);
+}
+
+/// Where there is no memory to say so, accepting is tried again after accept_pause.
+void Loop::room_came() noexcept {
+  try {
+    mailbox_.post([this] { resume_listeners(); });
+  } catch (...) {
+  }
+}
+
+void Loop::room_wanted() noexcept {
+  try {
+    mailbox_.post([this] { close_an_idle_one(); });
+  } catch (...) {
+  }
+}
 
 void Loop::resume_listeners() {
   for (const auto& listener : listeners_) listener->resume();
@@ -205,12 +277,13 @@ void Loop::on_signals(std::function<void()> terminated, std::function<void()> hu
     uv_signal_start(
         handle,
         [](uv_signal_t* signal, int which) {
-          SignalWatch& watch = *static_cast<Loop*>(signal->data)->signals_;
-          if (which == SIGHUP) return watch.hung_up();
+          auto* loop = static_cast<Loop*>(signal->data);
+          SignalWatch& watch = *loop->signals_;
+          if (which == SIGHUP) return base::sheltered(loop->log_, "what a signal asks for", watch.hung_up);
           if (++watch.terminations == 2)
             for (uv_signal_t* each : {&watch.interrupt, &watch.terminate})
               if (each->data != nullptr) uv_signal_stop(each);
-          watch.terminated();
+          base::sheltered(loop->log_, "what a signal asks for", watch.terminated);
         },
         number);
   }
@@ -235,6 +308,7 @@ void Loop::close_handles() {
   if (std::exchange(handles_closing_, true)) return;
   mailbox_.close();
   returns_->close();
+  std::exchange(admission_, nullptr)->leave(*this);  // which it need not outlive
   wheel_.cancel(stop_grace_);
   turn_end_calls_.clear();
   for (Pending* next = pending_; next != nullptr;) std::exchange(next, next->next_)->cancel();
@@ -242,6 +316,7 @@ void Loop::close_handles() {
     for (uv_signal_t* handle : {&signals_->interrupt, &signals_->terminate, &signals_->hang_up})
       if (handle->data != nullptr) close_handle(*handle);
   close_handle(prepare_);
+  close_handle(check_);
   close_handle(idle_);
   close_handle(timer_);
   close_handle(async_);
@@ -261,7 +336,7 @@ void Loop::close_and_free(uv_poll_t* poll) {
 void Loop::handle_closed() {
   if (--open_handles_ != 0) return;
   settle_scheduled();
-  mailbox_.run();
+  run_mailbox();
   if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
 }
 

@@ -15,6 +15,7 @@
 #include "base/out_queue.h"
 #include "base/result.h"
 #include "base/timer_wheel.h"
+#include "io/admission.h"
 #include "io/keep_alive.h"
 #include "io/returns.h"
 #include "session/link.h"
@@ -28,7 +29,8 @@ class Loop;
 /// What a loop allows its connections, in bytes and milliseconds.
 struct LoopLimits {
   std::size_t receive_buffer = 256 * 1024;  ///< one per loop; also the most input kept for a connection whose input is held
-  std::size_t connections = 1024;           ///< accepted and open at once; beyond it nothing is accepted until one ends
+  std::size_t connections = 1024;           ///< accepted and open at once, where there is no `admission`
+  Admission* admission = nullptr;           ///< of all loops together; beyond it nothing is accepted until a connection ends
   std::size_t accepts_per_turn = 64;
   base::Time write_stall{30'000};     ///< output is waiting and the peer has taken next to nothing for so long: cut
   std::size_t write_progress = 1024;  ///< what it must take within write_stall, or else all that is queued
@@ -48,8 +50,8 @@ class Timed : public base::Timer {
   ~Timed() = default;
 };
 
-/// Something under way on a loop that is no connection, such as one that is being made. It belongs to the loop, from the making until
-/// finished(), and what it holds of libuv's is let go of by then.
+/// Something under way on a loop that is no connection, such as one that is being made. It belongs to the loop, from the making
+/// until finished(), and what it holds of libuv's is let go of by then.
 class Pending {
  public:
   Pending(const Pending&) = delete;
@@ -74,9 +76,10 @@ class Pending {
 
 /// One event loop and all that hangs on it: a libuv loop of its own or a caller's, the timing wheel, the receive buffer, the chunk
 /// pool, the mailbox, the connections. Everything but mailbox().post() and request_stop() belongs to the loop's thread.
-class Loop {
+class Loop final : private Admission::Member {
  public:
-  /// `foreign` is the caller's loop, which the caller runs and which outlives this; nullptr: a loop of its own. The error is one line.
+  /// `foreign` is the caller's loop, which the caller runs and which outlives this; nullptr: a loop of its own. The error is one
+  /// line.
   static base::Result<std::unique_ptr<Loop>, std::string> create(uv_loop_t* foreign, const LoopLimits& limits, base::Log& log);
   /// As end(). On a caller's loop, only after stop() has called back.
   ~Loop();
@@ -85,8 +88,8 @@ class Loop {
 
   /// Runs an own loop until it was stopped.
   void run();
-  /// An own loop that was not stopped is stopped without grace, and run for that. From here on now() stands still, and nothing calls
-  /// anybody back. A caller's loop is the caller's to run: nothing happens.
+  /// An own loop that was not stopped is stopped without grace, and run for that. From here on now() stands still, and nothing
+  /// calls anybody back. A caller's loop is the caller's to run: nothing happens.
   void end();
 
   /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv
@@ -130,13 +133,21 @@ class Loop {
   /// For other threads to hand back what they have done; it may outlive the loop, and takes no more then.
   [[nodiscard]] const std::shared_ptr<Returns>& returns() const { return returns_; }
   void add(Connection& connection);
+  /// Its descriptor is closed, or will be in this turn: there is room for another one.
+  void closed(Connection& connection);
   void remove(Connection& connection);
+  /// The connection is between two exchanges, or in one again.
+  void add_idle(Connection& connection);
+  void remove_idle(Connection& connection);
+  [[nodiscard]] Admission& admission() { return *admission_; }
+  /// Closes the connection that has been idle for longest. False: there is none.
+  bool close_an_idle_one();
+  /// Accepting waits for that, for at most accept_pause.
+  void wait_for_room(Admission::Shortage shortage);
   void schedule(Connection& connection);
   void add(std::unique_ptr<Listener> listener);
   void add(Pending& pending);
   void remove(Pending& pending);
-  /// Lets the listeners try again after accept_pause, or when a connection ends.
-  void retry_accepting_later();
   /// Takes a handle out of the loop; stop() waits for it. Its descriptor may be used otherwise, or closed, from then on.
   void close_and_free(uv_poll_t* poll);
 
@@ -145,7 +156,11 @@ class Loop {
 
   Loop(const LoopLimits& limits, base::Log& log);
   int open(uv_loop_t* foreign);
+  void room_came() noexcept override;
+  void room_wanted() noexcept override;
   void before_blocking();
+  void after_polling();
+  void run_mailbox() noexcept;
   void settle_scheduled();
   void call_at_turn_end();
   void expire(base::Timer& timer);
@@ -158,6 +173,8 @@ class Loop {
 
   LoopLimits limits_;
   base::Log& log_;
+  std::unique_ptr<Admission> own_admission_;
+  Admission* admission_;
   std::unique_ptr<char[]> receive_buffer_;
   base::ChunkPool pool_;
   base::TimerWheel wheel_;
@@ -167,6 +184,7 @@ class Loop {
   uv_loop_t own_{};
   uv_loop_t* uv_ = nullptr;
   uv_prepare_t prepare_{};
+  uv_check_t check_{};
   uv_idle_t idle_{};
   uv_timer_t timer_{};
   uv_async_t async_{};
@@ -174,11 +192,14 @@ class Loop {
   int open_handles_ = 0;
   base::Time timer_due_ = base::never;
   std::uint32_t turn_ = 0;
+  bool time_has_come_ = false;  // for the wheel, behind what the sockets have
 
   Connection* connections_ = nullptr;
   std::size_t connection_count_ = 0;
   std::atomic<std::size_t> own_clients_{0};
   std::atomic<std::size_t>* clients_ = &own_clients_;
+  Connection* longest_idle_ = nullptr;
+  Connection* last_idle_ = nullptr;
   Connection* scheduled_ = nullptr;
   Pending* pending_ = nullptr;
   std::vector<std::function<void()>> turn_end_calls_;

@@ -7,8 +7,8 @@
 
 namespace wharf::io {
 
-/// Where other threads hand back to a loop what they have done for it. It takes no memory for that, and lives as long as the loop or
-/// any of those threads: what comes back to a loop that has ended goes quietly.
+/// Where other threads hand back to a loop what they have done for it. It takes no memory for that, and lives as long as the loop
+/// or any of those threads: what comes back to a loop that has ended goes quietly.
 class Returns {
  public:
   class Errand {
@@ -44,8 +44,8 @@ class Returns {
     if (first) wake_();
   }
 
-  /// Takes those that came before this call, in their order, also where one of them has the loop end. Returns how many of them threw
-  /// something, which ends here.
+  /// Takes those that came before this call, in their order, also where one of them has the loop end. Returns how many of them
+  /// threw something, which ends here.
   std::size_t run() {
     std::size_t failed = 0;
     for (std::shared_ptr<Errand> next = take(); next;) {

@@ -124,6 +124,8 @@ class Server::Implementation {
 
   int terminations_ = 0;  // of signals, on the first loop's thread
 
+  std::unique_ptr<io::Admission> admission_;  // of all workers, which it outlives
+
   std::mutex mutex_;           // guards what follows: stop() comes from any thread
   std::vector<Place> places_;  // as many from the start to the end
   bool started_ = false;
@@ -280,6 +282,9 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   const std::lock_guard lock(mutex_);
   started_ = true;
   places_ = std::vector<Place>(options_.threads);
+  const std::size_t wanted = options_.limits.connections;
+  admission_ = std::make_unique<io::Admission>(
+      wanted != 0 ? wanted : connections_by_descriptors(options_.threads, options_.files.open_files, proxies()));
   return {};
 }
 
@@ -295,10 +300,8 @@ Error Server::Implementation::read_fronts() {
 }
 
 server::FloorLimits Server::Implementation::floor_limits() const {
-  const std::size_t wanted = options_.limits.connections;
-  const std::size_t connections =
-      wanted != 0 ? wanted : connections_by_descriptors(options_.threads, options_.files.open_files, proxies());
-  server::FloorLimits limits(options_.limits, std::max<std::size_t>(1, connections / options_.threads));
+  server::FloorLimits limits(options_.limits, admission_->most());
+  limits.loop.admission = admission_.get();
   limits.ws.compression = options_.compression;
   return limits;
 }
@@ -421,8 +424,8 @@ void Server::Implementation::reopen_logs() {
     if (place.worker) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
 }
 
-/// On a caller's loop this is the end when nothing is left in the loop; own loops return from run(). Where the loop never ran, it takes
-/// what was posted while its worker is being destroyed.
+/// On a caller's loop this is the end when nothing is left in the loop; own loops return from run(). Where the loop never ran, it
+/// takes what was posted while its worker is being destroyed.
 void Server::Implementation::stop_place(Place& place) {
   io::Loop& loop = place.worker->loop();
   loop.mailbox().post([this, &place, &loop] {

@@ -21,7 +21,7 @@ base::Time bounded(std::chrono::milliseconds limit);
 
 io::KeepAlive keep_alive_of(const Limits& limits);
 
-/// What the public limits mean to each floor; `connections` is for one loop.
+/// What the public limits mean to each floor; `connections` is for all loops together.
 struct FloorLimits {
   FloorLimits(const Limits& limits, std::size_t connections);
 

@@ -68,8 +68,8 @@ void H1::write_head(const Response& response, std::optional<std::uint64_t> lengt
   end_.status = response.status;
 }
 
-/// Before an answer that does not wait for the body: whether the connection can go on behind it (RFC 9112 section 9.3). Who still reads
-/// the body may stop at any time, and by then the head has long been sent.
+/// Before an answer that does not wait for the body: whether the connection can go on behind it (RFC 9112 section 9.3). Who still
+/// reads the body may stop at any time, and by then the head has long been sent.
 void H1::forgo_body() {
   if (intake_ == Intake::complete) return;
   if (awaits_continue_ || body_.left() > context_.limits.dropped_body) keep_alive_ = false;

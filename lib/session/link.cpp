@@ -155,8 +155,8 @@ void Link::begin_work() {
   }
 }
 
-/// The one place where sessions are fed and swapped, and where they stop for this turn. Returns what nobody may use yet; nothing when
-/// the link is ending.
+/// The one place where sessions are fed and swapped, and where they stop for this turn. Returns what nobody may use yet; nothing
+/// when the link is ending.
 std::span<char> Link::feed(std::span<char> bytes) {
   while (!ending()) {
     if (next_) {

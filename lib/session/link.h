@@ -21,17 +21,17 @@ struct OutputLimits {
   std::size_t hard_cap = 4 * 1024 * 1024;  ///< when more than that waits and still more is to be sent, the link is cut
 };
 
-/// How much one link may do in one turn of its loop before the others get theirs: bytes of input, bytes that come out of inflating, and
-/// for each message, piece or request as many bytes as take about as long. The last of these may go beyond it.
+/// How much one link may do in one turn of its loop before the others get theirs: bytes of input, bytes that come out of inflating,
+/// and for each message, piece or request as many bytes as take about as long. The last of these may go beyond it.
 inline constexpr std::int64_t work_per_turn = std::int64_t{512} * 1024;
 /// What a message or a piece costs whose handling takes no longer than a call.
 inline constexpr std::int64_t event_work = 128;
 
-/// The byte pipe below a session. A TCP connection, a TLS connection, one HTTP/2 stream and a test pipe are all Links: they differ in
-/// the few virtual functions; which session gets which bytes, and when one ends, is decided here, once for all of them.
+/// The byte pipe below a session. A TCP connection, a TLS connection, one HTTP/2 stream and a test pipe are all Links: they differ
+/// in the few virtual functions; which session gets which bytes, and when one ends, is decided here, once for all of them.
 ///
-/// Life: input and output; then finish() (what is queued still leaves) or abort(), either from the session or from the carrier; then
-/// the session is told ended() and destroyed on a fresh stack, and the carrier closes.
+/// Life: input and output; then finish() (what is queued still leaves) or abort(), either from the session or from the carrier;
+/// then the session is told ended() and destroyed on a fresh stack, and the carrier closes.
 class Link {
  public:
   Link(const Link&) = delete;
@@ -48,10 +48,12 @@ class Link {
     if (!in_turn_) schedule();
   }
 
-  /// Whether a call from the carrier is on the stack and the link goes on after it, so that what is queued leaves without a touch().
+  /// Whether a call from the carrier is on the stack and the link goes on after it, so that what is queued leaves without a
+  /// touch().
   [[nodiscard]] bool in_turn() const { return in_turn_ && !finishing_ && !aborted_; }
 
-  /// Queues head and body, too large to be worth copying: what the carrier can take at once leaves at once, after all that was queued.
+  /// Queues head and body, too large to be worth copying: what the carrier can take at once leaves at once, after all that was
+  /// queued.
   virtual void write_through(std::string_view head, std::string_view body);
 
   /// Writes now what the carrier takes now, instead of at the end of the turn.
@@ -89,7 +91,8 @@ class Link {
   /// What the session has taken in already gives it more to do: input() comes again, as if bytes were left, perhaps without any.
   void ask_again() { asked_again_ = true; }
 
-  /// How many bytes the carrier should read at a time, at most: a session that leaves input behind has no more than that kept for it.
+  /// How many bytes the carrier should read at a time, at most: a session that leaves input behind has no more than that kept for
+  /// it.
   static constexpr std::size_t usual_read = std::size_t{128} * 1024;
   void read_at_most(std::size_t size) { most_read_ = size; }
 
@@ -104,8 +107,8 @@ class Link {
     return out_.size() > limits_->high_water;
   }
 
-  /// Whether more than the hard cap is queued, also after trying to write it: asked before something is queued, which itself does not
-  /// count, as the peer had no time to take it. Then a session cuts the link.
+  /// Whether more than the hard cap is queued, also after trying to write it: asked before something is queued, which itself does
+  /// not count, as the peer had no time to take it. Then a session cuts the link.
   [[nodiscard]] bool beyond_cap() {
     if (out_.size() > limits_->hard_cap) flush();
     return out_.size() > limits_->hard_cap;

@@ -37,7 +37,8 @@ class MemoryLink final : public Link {
   /// How much more the peer takes before it blocks; what the session writes beyond it stays in the queue.
   void set_window(std::size_t bytes) { window_ = bytes; }
 
-  /// What has arrived, deadlines that have passed, scheduled work and output; as many turns as it takes until nothing is left to do.
+  /// What has arrived, deadlines that have passed, scheduled work and output; as many turns as it takes until nothing is left to
+  /// do.
   void run();
   /// One of these turns, of a loop with other links: bytes that have arrived, then what was scheduled. True: there is more to do.
   bool run_one_turn();

@@ -105,7 +105,7 @@ int peer_address(const wharf_request* request, wharf_address* address) {
   address->family = static_cast<uint32_t>(peer.family());
   address->scope = peer.scope();
   std::copy(peer.bytes().begin(), peer.bytes().end(), std::begin(address->bytes));
-  address->host = text(view(request).peer_host());
+  address->host = guarded(wharf_text{}, [&] { return text(view(request).peer_host()); });
   address->port = peer.port();
   return 0;
 }

@@ -17,8 +17,8 @@
 #include "session/site.h"
 #include "unit/session/h1_bench.h"
 
-// Each field of wharf::Limits: that its default is the documented one, that another value gets to its floor, and what that value does
-// there. (What write_progress does is in unit/io/connection_output_test.cpp.)
+// Each field of wharf::Limits: that its default is the documented one, that another value gets to its floor, and what that value
+// does there. (What write_progress does is in unit/io/connection_output_test.cpp.)
 
 namespace {
 

@@ -22,8 +22,8 @@
 #include "session/site.h"
 #include "session/wire.h"
 
-// The session tests with the n-th allocation failing, for every n until one run needs no more. An executable of its own: it stands in for the
-// system's allocator.
+// The session tests with the n-th allocation failing, for every n until one run needs no more. An executable of its own: it stands
+// in for the system's allocator.
 
 namespace {
 

@@ -172,6 +172,7 @@ TEST_CASE("socket: beyond the limit of connections clients wait until another en
   for (const auto& wire : {first.get(), second.get()}) {
     wire->send(get("/small"));
     CHECK(wire->read_until("small").ends_with("small"));
+    wire->send("G");  // so that it is not idle
   }
   const auto third = site.connect();
   const auto fourth = site.connect();
@@ -181,6 +182,7 @@ TEST_CASE("socket: beyond the limit of connections clients wait until another en
   CHECK(site.connections() == 2);
   first->close();
   CHECK(third->read_until("small").ends_with("small"));
+  third->send("G");
   CHECK(site.connections() == 2);
   second->close();
   CHECK(fourth->read_until("small").ends_with("small"));

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -124,4 +125,15 @@ TEST_CASE("loop: calls at the end of a turn are dropped when the loop has ended,
   others.loop().at_turn_end([held] { ++*held; });
   others.loop().stop(base::Time{0}, nullptr);
   CHECK(held.use_count() == 1);
+}
+
+TEST_CASE("loop: what a task, or a call at the end of a turn, threw went through libuv and ended the process") {
+  test::Turns turns;
+  int done = 0;
+  turns.loop().mailbox().post([] { throw std::bad_alloc(); });
+  turns.loop().mailbox().post([&done] { ++done; });
+  turns.loop().at_turn_end([] { throw std::bad_alloc(); });
+  turns.loop().at_turn_end([&done] { ++done; });
+  REQUIRE(turns.until([&done] { return done == 2; }));
+  CHECK(turns.log_lines.size() == 2);
 }

@@ -1,0 +1,74 @@
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace wharf::io {
+
+/// How many accepted connections the loops of a server may have together. One budget for all of them, so that none is full while
+/// another has room. Outlives the loops. take() and the end of a Place come from any thread, as often as connections do.
+class Admission {
+ public:
+  /// A loop. Both are called from any thread, with the admission's lock held, and only make the loop do so on its own thread soon.
+  class Member {
+   public:
+    virtual void room_came() noexcept = 0;    ///< there may be a place
+    virtual void room_wanted() noexcept = 0;  ///< another loop has none: an idle connection of this one should go
+    std::atomic<std::size_t> idle{0};         ///< how many it has
+    bool waits = false;                       ///< the admission's
+
+   protected:
+    ~Member() = default;
+  };
+
+  /// One connection's place; empty where there was none.
+  class Place {
+   public:
+    Place() = default;
+    explicit Place(Admission* admission) : admission_(admission) {}
+    Place(Place&& other) noexcept : admission_(std::exchange(other.admission_, nullptr)) {}
+    Place& operator=(Place&& other) noexcept {
+      std::swap(admission_, other.admission_);
+      return *this;
+    }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() { give_back(); }
+
+    explicit operator bool() const { return admission_ != nullptr; }
+    void give_back() noexcept {
+      if (Admission* const admission = std::exchange(admission_, nullptr)) admission->leave_place();
+    }
+
+   private:
+    Admission* admission_ = nullptr;
+  };
+
+  explicit Admission(std::size_t most) : most_(most) {}
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  [[nodiscard]] Place take();
+  [[nodiscard]] std::size_t most() const { return most_; }
+
+  void join(Member& member);
+  void leave(Member& member);
+  enum class Shortage : std::uint8_t { places, descriptors };
+  /// The member can accept nothing, and has no idle connection to close: the loop that has the most is asked to close one, and the
+  /// member is told when there may be room.
+  void wait_for_room(Member& member, Shortage shortage);
+
+ private:
+  void leave_place() noexcept;
+
+  const std::size_t most_;
+  std::atomic<std::size_t> taken_{0};
+  std::atomic<std::size_t> waiting_{0};
+  std::mutex mutex_;
+  std::vector<Member*> members_;
+};
+
+}  // namespace wharf::io

@@ -1,0 +1,107 @@
+#include <doctest/doctest.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/connection.h"
+#include "unit/io/turns.h"
+#include "unit/session/scripted.h"
+
+// What a connection is watched for, and what that costs.
+
+namespace {
+int changes_of_interest = 0;
+}  // namespace
+
+/// In place of the system's, also for libuv.
+extern "C" [[gnu::visibility("default")]] int epoll_ctl(int epoll, int operation, int file, epoll_event* event) noexcept;
+int epoll_ctl(int epoll, int operation, int file, epoll_event* event) noexcept {
+  ++changes_of_interest;
+  return static_cast<int>(syscall(SYS_epoll_ctl, epoll, operation, file, event));
+}
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+using Events = std::vector<std::string>;
+
+struct HeldBench {
+  HeldBench() {
+    story.deeds["session input"] = [](session::Link& of_session) { of_session.hold_input(); };
+    int pair[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    socket = pair[1];
+    REQUIRE(io::Connection::adopt(turns.loop(), pair[0], [this](session::Link& made) {
+      held = &made;
+      return std::make_unique<Scripted>(made, story, "session");
+    }));
+    turns.one();
+    send("hold");
+    REQUIRE(turns.until([this] { return story.count("session input hold") == 1; }));
+    turns.one();
+    story.take();
+    story.deeds.clear();
+    changes_of_interest = 0;
+  }
+  ~HeldBench() {
+    if (socket >= 0) ::close(socket);
+  }
+  HeldBench(const HeldBench&) = delete;
+  HeldBench& operator=(const HeldBench&) = delete;
+
+  void send(const std::string& bytes) const {
+    REQUIRE(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
+
+  Story story;
+  Turns turns;
+  session::Link* held = nullptr;
+  int socket = -1;
+};
+
+}  // namespace
+
+TEST_CASE("interest: input that was held and wanted again before any came took four system calls") {
+  HeldBench bench;
+  bench.held->resume_input();
+  bench.turns.one();
+  bench.turns.one();
+  CHECK(changes_of_interest == 0);
+  bench.send("x");
+  REQUIRE(bench.turns.until([&] { return !bench.story.events.empty(); }));
+  CHECK(bench.story.take() == Events{"session input x"});
+  CHECK(changes_of_interest == 0);
+}
+
+TEST_CASE("interest: what comes while input is held is not read, and not waited for in vain") {
+  HeldBench bench;
+  bench.send("x");
+  for (int i = 0; i < 10; ++i) bench.turns.one();
+  CHECK(bench.story.take().empty());
+  CHECK(changes_of_interest <= 2);  // once, and not in each turn
+  bench.held->resume_input();
+  REQUIRE(bench.turns.until([&] { return !bench.story.events.empty(); }));
+  CHECK(bench.story.take() == Events{"session input x"});
+}
+
+TEST_CASE("interest: a peer that goes while its input is held is heard of, whether something came before or not") {
+  for (const bool sends_first : {false, true}) {
+    HeldBench bench;
+    if (sends_first) {
+      bench.send("x");
+      for (int i = 0; i < 5; ++i) bench.turns.one();
+    }
+    ::close(std::exchange(bench.socket, -1));
+    bench.held->resume_input();
+    REQUIRE(bench.turns.until([&] { return bench.story.count("session end of input") + bench.story.count("session ended") > 0; }));
+    bench.held->abort();
+    REQUIRE(bench.turns.until([&] { return bench.story.count("session destroyed") == 1; }));
+  }
+}

@@ -1,0 +1,124 @@
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "io/connection.h"
+#include "unit/io/turns.h"
+#include "unit/session/h1_bench.h"
+#include "unit/session/scripted.h"
+
+// A loop that could not look at its sockets for longer than its peers had time: it was stopped, or a callback took its time.
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+using Events = std::vector<std::string>;
+
+constexpr base::Time patience{40};
+void be_late() { std::this_thread::sleep_for(std::chrono::milliseconds(60)); }
+
+/// The other end of a connection whose session is made by `make`.
+struct Peer {
+  Peer(Turns& turns, const io::SessionMaker& make) {
+    int pair[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    socket = pair[1];
+    REQUIRE(io::Connection::adopt(turns.loop(), pair[0], make));
+  }
+  ~Peer() { ::close(socket); }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  void send(const std::string& bytes) const {
+    REQUIRE(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
+  /// All that has come by now.
+  [[nodiscard]] std::string read() const {
+    std::string bytes(65536, '\0');
+    const ssize_t size = ::recv(socket, bytes.data(), bytes.size(), 0);
+    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return bytes;
+  }
+
+  int socket;
+};
+
+io::SessionMaker scripted(Story& story) {
+  return [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "session"); };
+}
+
+}  // namespace
+
+TEST_CASE("late loop: what had come in time was read after the deadline was judged") {
+  Story story;
+  story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
+  story.deeds["session input"] = [](session::Link& link) { link.set_deadline(base::never); };
+  Turns turns;
+  const Peer peer(turns, scripted(story));
+  turns.one();
+  peer.send("x");
+  be_late();
+  REQUIRE(turns.until([&] { return story.events.size() > 1; }));
+  turns.for_a_while(std::chrono::milliseconds(20));
+  CHECK(story.take() == Events{"session start", "session input x"});
+}
+
+TEST_CASE("late loop: a deadline that what came does not move is judged right behind it") {
+  Story story;
+  story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
+  Turns turns;
+  const Peer peer(turns, scripted(story));
+  turns.one();
+  peer.send("x");
+  be_late();
+  REQUIRE(turns.until([&] { return story.count("session deadline") == 1; }));
+  CHECK(story.take() == Events{"session start", "session input x", "session deadline"});
+}
+
+TEST_CASE("late loop: what was posted in time is run before a deadline that has passed") {
+  Story story;
+  story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
+  Turns turns;
+  const Peer peer(turns, scripted(story));
+  turns.one();
+  REQUIRE(turns.loop().mailbox().post([&] { story.events.emplace_back("task"); }));
+  be_late();
+  REQUIRE(turns.until([&] { return story.count("session deadline") == 1; }));
+  CHECK(story.take() == Events{"session start", "task", "session deadline"});
+}
+
+TEST_CASE("late loop: whole requests and the rest of heads that wait are answered, and only who was late itself hears so") {
+  ScriptedHandler handler;
+  session::HttpLimits limits;
+  limits.head_time = patience;
+  base::Log log{base::LogLevel::quiet, [](base::LogLevel, std::string_view) {}};
+  session::HttpContext context(handler, limits, log);
+  const io::SessionMaker make = [&](session::Link& link) { return std::make_unique<session::H1>(link, context); };
+  Turns turns;
+  const Peer whole(turns, make);
+  const Peer rest(turns, make);
+  const Peer part(turns, make);
+  const Peer silent(turns, make);
+  rest.send("GET / HTTP/1.1\r\n");
+  part.send("GET / HTTP/1.1\r\n");
+  turns.one();
+  turns.one();
+  whole.send(get("/"));
+  rest.send("Host: a\r\n\r\n");
+  part.send("Host: a\r\n");
+  be_late();
+  std::string answer_to_part;
+  REQUIRE(turns.until([&] { return !(answer_to_part += part.read()).empty(); }));
+  CHECK(answer_to_part.starts_with("HTTP/1.1 408 "));
+  CHECK(whole.read().starts_with("HTTP/1.1 200 "));
+  CHECK(rest.read().starts_with("HTTP/1.1 200 "));
+  CHECK(silent.read().empty());
+}
