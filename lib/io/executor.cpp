@@ -8,7 +8,8 @@
 #include <deque>
 #include <list>
 #include <mutex>
-#include <system_error>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -17,10 +18,15 @@
 namespace wharf::io {
 namespace {
 
+struct Job {
+  Executor::Task task;
+  std::string about;
+};
+
 /// The tasks of one party that wait.
 struct Queue {
   const void* party;
-  std::deque<Executor::Task> tasks;
+  std::deque<Job> jobs;
 };
 
 /// While it exists, threads that are made get no signals but those of faults of their own: the others are for the program's threads.
@@ -47,13 +53,16 @@ struct Executor::Pool {
   struct Thread {
     std::thread thread;
     bool busy = false;
+    std::string about;  ///< what it is busy with
   };
 
-  explicit Pool(const Bounds& most) : bounds{std::max<std::size_t>(1, most.threads), most.waiting} {}
+  explicit Pool(const Bounds& most)
+      : bounds{std::max<std::size_t>(1, most.threads), most.waiting, std::max<std::size_t>(1, most.of_one)} {}
 
   bool make_thread(const std::shared_ptr<Pool>& self);
   void serve(Thread& own);
-  Task take();
+  [[nodiscard]] bool may_begin(const Job& job) const;
+  std::optional<Job> take();
 
   const Bounds bounds;
   std::mutex mutex;  // guards what follows
@@ -91,7 +100,7 @@ Executor::~Executor() {
   for (Pool::Thread& each : threads) each.thread.join();
 }
 
-bool Executor::run(const void* party, Task task) {
+bool Executor::run(const void* party, Task task, std::string_view about) {
   Pool& pool = *pool_;
   const std::lock_guard lock(pool.mutex);
   const bool needs_thread = pool.idle <= pool.waiting && pool.threads.size() < pool.bounds.threads;
@@ -99,11 +108,11 @@ bool Executor::run(const void* party, Task task) {
   auto queue = std::find_if(pool.queues.begin(), pool.queues.end(), [party](const Queue& each) { return each.party == party; });
   if (queue == pool.queues.end()) {
     Queue made{party, {}};
-    made.tasks.push_back(std::move(task));
+    made.jobs.push_back({std::move(task), std::string(about)});
     pool.queues.push_back(std::move(made));
   } else {
-    if (queue->tasks.size() >= pool.bounds.waiting && pool.waiting >= pool.idle) return false;
-    queue->tasks.push_back(std::move(task));
+    if (queue->jobs.size() >= pool.bounds.waiting && pool.waiting >= pool.idle) return false;
+    queue->jobs.push_back({std::move(task), std::string(about)});
   }
   ++pool.waiting;
   pool.changed.notify_one();
@@ -116,7 +125,7 @@ void Executor::forget(const void* party) {
   const auto queue =
       std::find_if(pool_->queues.begin(), pool_->queues.end(), [party](const Queue& each) { return each.party == party; });
   if (queue == pool_->queues.end()) return;
-  pool_->waiting -= queue->tasks.size();
+  pool_->waiting -= queue->jobs.size();
   dropped.splice(dropped.end(), pool_->queues, queue);
 }
 
@@ -130,7 +139,7 @@ bool Executor::Pool::make_thread(const std::shared_ptr<Pool>& self) {
     made.thread = std::thread([self, &made] { self->serve(made); });
     ++idle;
     return true;
-  } catch (const std::system_error&) {
+  } catch (...) {  // the system has none, or there is no memory: who waits for a thread that is no thread would wait for ever
     threads.pop_back();
     return false;
   }
@@ -139,32 +148,42 @@ bool Executor::Pool::make_thread(const std::shared_ptr<Pool>& self) {
 void Executor::Pool::serve(Thread& own) {
   std::unique_lock lock(mutex);
   for (;;) {
-    changed.wait(lock, [this] { return closed || waiting != 0; });
+    std::optional<Job> job;
+    changed.wait(lock, [this, &job] { return closed || (job = take()); });
     if (closed) return;
-    Task task = take();
     own.busy = true;
+    own.about = std::move(job->about);
     --idle;
     lock.unlock();
     try {
-      task();
+      job->task();
     } catch (...) {  // nobody is there to hear of it
     }
-    task = nullptr;
+    job.reset();
     lock.lock();
     own.busy = false;
     ++idle;
   }
 }
 
-/// With the lock, where something waits.
-Executor::Task Executor::Pool::take() {
-  Queue& queue = queues.front();
-  Task task = std::move(queue.tasks.front());
-  queue.tasks.pop_front();
-  --waiting;
-  if (queue.tasks.empty()) queues.pop_front();
-  else queues.splice(queues.end(), queues, queues.begin());
-  return task;
+bool Executor::Pool::may_begin(const Job& job) const {
+  const auto is_at_it = [&job](const Thread& each) { return each.busy && each.about == job.about; };
+  return job.about.empty() || static_cast<std::size_t>(std::count_if(threads.begin(), threads.end(), is_at_it)) < bounds.of_one;
+}
+
+/// With the lock. The first party that has one which may begin.
+std::optional<Job> Executor::Pool::take() {
+  for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
+    const auto found = std::find_if(queue->jobs.begin(), queue->jobs.end(), [this](const Job& each) { return may_begin(each); });
+    if (found == queue->jobs.end()) continue;
+    Job job = std::move(*found);
+    queue->jobs.erase(found);
+    --waiting;
+    if (queue->jobs.empty()) queues.erase(queue);
+    else queues.splice(queues.end(), queues, queue);
+    return job;
+  }
+  return std::nullopt;
 }
 
 }  // namespace wharf::io

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 namespace wharf::io {
 
@@ -12,6 +13,7 @@ class Executor {
   struct Bounds {
     std::size_t threads = 4;   ///< at least 1
     std::size_t waiting = 64;  ///< tasks of one party that find no thread free
+    std::size_t of_one = 64;   ///< threads that may be at tasks about one thing, of all parties; at least 1
   };
   using Task = std::function<void()>;
 
@@ -24,7 +26,10 @@ class Executor {
 
   /// Has a thread run the task, and destroy it. The parties come in turn, each with its tasks in their order; a party is a loop. False,
   /// and the task is gone: as many of the party's wait as may, or the system has no thread at all. What a task throws is dropped.
-  [[nodiscard]] bool run(const void* party, Task task);
+  ///
+  /// `about` names what the task may hang on, such as a mount or a name server: where Bounds::of_one threads are at tasks about the same,
+  /// others that come later go before. So what does not answer takes no more of the threads than that, however many parties ask for it.
+  [[nodiscard]] bool run(const void* party, Task task, std::string_view about = {});
   /// Drops what no thread has begun of that party.
   void forget(const void* party);
 

@@ -81,7 +81,7 @@ bool Resolver::look_up(Query& query, const std::string& host, const std::string&
     const auto done = [name, self = std::weak_ptr<Resolver*>(self_)] {
       if (const auto there = self.lock()) (*there)->looked_up(*name);
     };
-    if (!work(loop_, executor_, task, done)) {
+    if (!work(loop_, executor_, task, done, host)) {
       names_.erase(each);
       return false;
     }

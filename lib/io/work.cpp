@@ -52,7 +52,7 @@ class Work final : public Pending {
 
 }  // namespace
 
-bool work(Loop& loop, Executor& executor, std::function<void()> task, std::function<void()> done) {
+bool work(Loop& loop, Executor& executor, std::function<void()> task, std::function<void()> done, std::string_view about) {
   if (loop.ended()) return false;
   auto errand = std::make_shared<Work::Errand>();
   errand->task = std::move(task);
@@ -65,7 +65,7 @@ bool work(Loop& loop, Executor& executor, std::function<void()> task, std::funct
     returns->hand_back(std::move(errand));
   };
   try {
-    if (executor.run(&loop, std::move(run))) return true;
+    if (executor.run(&loop, std::move(run), about)) return true;
   } catch (const std::bad_alloc&) {  // no room either
   }
   work->give_up();

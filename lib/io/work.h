@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <string_view>
 
 #include "io/executor.h"
 #include "io/loop.h"
@@ -9,7 +10,8 @@ namespace wharf::io {
 /// Has the executor run `task`, then `done` on the loop's thread, later, on a fresh stack; the task goes before. False, and neither is
 /// called: the executor has no room for it, or the loop has ended. When the loop ends, `done` is not called, a task that no thread has
 /// begun is dropped, and one that runs is not waited for: it owns all that it touches, and goes on the thread that runs it. `done` goes
-/// on the loop's thread.
-[[nodiscard]] bool work(Loop& loop, Executor& executor, std::function<void()> task, std::function<void()> done);
+/// on the loop's thread. `about` is for Executor::run().
+[[nodiscard]] bool work(Loop& loop, Executor& executor, std::function<void()> task, std::function<void()> done,
+                        std::string_view about = {});
 
 }  // namespace wharf::io

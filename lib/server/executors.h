@@ -8,8 +8,8 @@ namespace wharf::server {
 struct Executors {
   explicit Executors(const Limits& limits)
       : passwords({.threads = limits.password_threads}),
-        files({.threads = limits.file_threads}),
-        lookups({.threads = limits.lookup_threads}) {}
+        files({.threads = limits.file_threads, .of_one = limits.file_threads - (limits.file_threads > 1 ? 1 : 0)}),
+        lookups({.threads = limits.lookup_threads, .of_one = limits.lookup_threads / 4}) {}
 
   io::Executor passwords;
   io::Executor files;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/file_mount.h"
+
 namespace wharf::server {
 
 /// A job that is under way, or waits for its turn.
@@ -91,7 +93,7 @@ bool FileJobs::begin(Waiting& waiting) {
     if (const auto there = jobs.lock()) (*there)->finished(*job);
   };
   if (!outside_->work(
-          Executor::files, [job] { job->run(); }, done))
+          Executor::files, waiting.mount->folder(), [job] { job->run(); }, done))
     return false;
   waiting.stage = Waiting::Stage::running;
   return true;

@@ -61,6 +61,8 @@ class FileMount {
   FileMount(const FileMount&) = delete;
   FileMount& operator=(const FileMount&) = delete;
 
+  [[nodiscard]] const std::string& folder() const { return files_.folder; }
+
   /// Within Handler::handle(). `path` is what follows the mount's prefix, percent-decoded, from its last '/' on.
   void serve(session::Exchange& exchange, std::string_view path);
 

@@ -12,9 +12,9 @@ void LoopOutside::connect(const Endpoint& to, base::Time limit, SessionMaker con
   io::Connector::start(loop_, resolver_, {to.host, to.port, to.path}, limit, std::move(connected), std::move(failed));
 }
 
-bool LoopOutside::work(Executor on, std::function<void()> task, std::function<void()> done) {
+bool LoopOutside::work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) {
   io::Executor& executor = on == Executor::passwords ? executors_.passwords : executors_.files;
-  return io::work(loop_, executor, std::move(task), std::move(done));
+  return io::work(loop_, executor, std::move(task), std::move(done), about);
 }
 
 void LoopOutside::at_turn_end(std::function<void()> call) { loop_.at_turn_end(std::move(call)); }

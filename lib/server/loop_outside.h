@@ -12,7 +12,7 @@ class LoopOutside final : public Outside {
   LoopOutside(io::Loop& loop, Executors& executors) : loop_(loop), executors_(executors), resolver_(loop, executors.lookups) {}
 
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
-  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override;
+  [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override;
   void at_turn_end(std::function<void()> call) override;
   [[nodiscard]] base::Time now() const override { return loop_.now(); }
 

@@ -40,8 +40,8 @@ class Outside {
   /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: as many wait there as
   /// may, or the loop has ended; neither is called. When the loop stops before the end, `done` is not called, and a task that has begun
   /// goes on alone, perhaps when the server has long gone: it owns all that it touches, and nobody asks what came out. What it
-  /// throws is dropped, and `done` is called all the same.
-  [[nodiscard]] virtual bool work(Executor on, std::function<void()> task, std::function<void()> done) = 0;
+  /// throws is dropped, and `done` is called all the same. `about` names what it may hang on: a part of the threads is left to others.
+  [[nodiscard]] virtual bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) = 0;
 
   /// Calls back once, later in this turn of the loop, before it blocks.
   virtual void at_turn_end(std::function<void()> call) = 0;

@@ -204,7 +204,7 @@ void PasswordQueue::run_next() {
     const auto task = [check] {
       check->right = password_matches(check->credentials.password, check->hash) && check->known == PasswordQuestion::Known::yes;
     };
-    if (!outside_.work(Executor::passwords, task, [this, check] { checked(*check); })) {
+    if (!outside_.work(Executor::passwords, {}, task, [this, check] { checked(*check); })) {
       if (running_ != 0) return;  // they wait for one of those
       turn_away(*check);
       continue;

@@ -188,3 +188,20 @@ TEST_CASE("executor: four threads give it work, and it goes in the middle of tha
   }
   CHECK(taken >= 12);
 }
+
+TEST_CASE("executor: what does not answer takes a part of the threads, whoever asks for it, and the others go on") {
+  Executor executor({.threads = 4, .waiting = 8, .of_one = 3});
+  const Gate hung;
+  const Diary diary;
+  for (const int* party : {&alice, &bob})
+    for (int i = 0; i < 4; ++i) REQUIRE(executor.run(party, hung.task(), "a mount"));
+  hung.wait_for(3);
+  for (const int* party : {&alice, &bob}) {
+    REQUIRE(executor.run(party, diary.entry('x'), "another"));
+    REQUIRE(executor.run(party, diary.entry('y')));
+  }
+  wait_until([&diary] { return diary.size() == 4; });
+  CHECK(hung.over() == 0);
+  hung.let_go(8);
+  wait_until([&hung] { return hung.over() == 8; });
+}

@@ -52,8 +52,8 @@ class Elsewhere final : public Outside {
   void connect(const Endpoint& to, base::Time limit, SessionMaker made, std::function<void(std::string_view)> failed) override {
     thread_.connect(to, limit, std::move(made), std::move(failed));
   }
-  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override {
-    return thread_.work(on, std::move(task), std::move(done));
+  [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override {
+    return thread_.work(on, about, std::move(task), std::move(done));
   }
   void at_turn_end(std::function<void()> call) override { thread_.at_turn_end(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return now_; }

@@ -52,7 +52,7 @@ TEST_CASE("outside: work, the end of a turn and the time are the loop's") {
   std::thread::id worked_on;
   bool done = false;
   REQUIRE(outside.work(
-      server::Executor::files, [&] { worked_on = std::this_thread::get_id(); }, [&] { done = true; }));
+      server::Executor::files, {}, [&] { worked_on = std::this_thread::get_id(); }, [&] { done = true; }));
   REQUIRE(turns.until([&] { return done; }));
   CHECK(worked_on != std::this_thread::get_id());
   bool called = false;
@@ -73,10 +73,10 @@ TEST_CASE("outside: passwords and files have threads of their own, as many as th
   server::LoopOutside outside(turns.loop(), executors);
   int done = 0;
   const auto count = [&done] { ++done; };
-  for (int i = 0; i < 2; ++i) REQUIRE(outside.work(server::Executor::passwords, slow.task(), count));
+  for (int i = 0; i < 2; ++i) REQUIRE(outside.work(server::Executor::passwords, {}, slow.task(), count));
   slow.wait_for(1);
   const Gate files;
-  for (int i = 0; i < 2; ++i) REQUIRE(outside.work(server::Executor::files, files.task(), count));
+  for (int i = 0; i < 2; ++i) REQUIRE(outside.work(server::Executor::files, {}, files.task(), count));
   files.wait_for(2);  // both at once, while a password keeps the one thread for those
   files.let_go(2);
   REQUIRE(turns.until([&done] { return done == 2; }));

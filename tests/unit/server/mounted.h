@@ -20,7 +20,8 @@ namespace wharf::server {
 class TestThread final : public Outside {
  public:
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
-  [[nodiscard]] bool work(Executor on, std::function<void()> task, std::function<void()> done) override {
+  [[nodiscard]] bool work(Executor on, std::string_view /*about*/, std::function<void()> task,
+                          std::function<void()> done) override {
     if (full == on) return false;
     jobs_.emplace_back(std::move(task), std::move(done));
     return true;

@@ -35,7 +35,8 @@ class TestOutside final : public Outside {
     attempts.push_back({to, limit, std::move(connected), std::move(failed)});
     ++count;
   }
-  [[nodiscard]] bool work(Executor /*on*/, std::function<void()> /*task*/, std::function<void()> /*done*/) override {
+  [[nodiscard]] bool work(Executor /*on*/, std::string_view /*about*/, std::function<void()> /*task*/,
+                          std::function<void()> /*done*/) override {
     return false;
   }
   void at_turn_end(std::function<void()> call) override { at_end_.push_back(std::move(call)); }
