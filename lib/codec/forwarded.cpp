@@ -86,7 +86,7 @@ std::uint16_t port_of(std::string_view text) {
 std::string with_port(std::string_view host, std::uint16_t port) {
   const auto parts = split_authority(host);
   if (port == 0 || port == 80 || port == 443 || !parts || !parts->port.empty()) return std::string(host);
-  return base::concat(host, ":", port);
+  return base::concat(parts->host, ":", port);
 }
 
 /// Walks from `peer` over what each server says of the one before it; `next_node()` is nullopt behind the last. Returns how many

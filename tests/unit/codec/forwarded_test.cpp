@@ -120,6 +120,7 @@ TEST_CASE("forwarded: where each front adds a scheme and a host, those of the fr
 TEST_CASE("forwarded: the port is a part of the host where it is not the usual one, and was not there already") {
   CHECK(said("X-Forwarded-Host: site.example\r\nX-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http site.example:8443");
   CHECK(said("X-Forwarded-Host: [2001:db8::1]\r\nX-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http [2001:db8::1]:8443");
+  CHECK(said("X-Forwarded-Host: site.example:\r\nX-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http site.example:8443");
   CHECK(said("X-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http up.example:8443");
   CHECK(said("X-Forwarded-Host: site.example:1\r\nX-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http site.example:1");
   for (const char* const each : {"443", "80", "0", "65536", "-1", "x", "8443x"}) {
