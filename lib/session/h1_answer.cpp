@@ -166,7 +166,7 @@ Flow H1::begin(Response response, std::optional<std::uint64_t> length) {
     delimiting_ = Delimiting::close;
     if (body) keep_alive_ = false;
   }
-  forgo_body();
+  if (intake_ != Intake::reading) forgo_body();  // else the responder may well take all of it, and answer meanwhile
   const bool bare = response.status < 200 || response.status == 204 || response.status == 304;
   write_head(response, bare ? std::nullopt : length, bare ? Delimiting::length : delimiting_);
   answer_ = Answer::in_pieces;

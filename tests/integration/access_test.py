@@ -139,7 +139,7 @@ class Passwords(server.Served, unittest.TestCase):
     def test_others_are_served_while_passwords_are_checked(self):
         server.until(lambda: self.get(Authorization=basic(*ANN)).status == 200, LATE, "one who is known comes in")
         with contextlib.ExitStack() as stack:
-            guessers = [stack.enter_context(raw.Connection(self.server)) for _ in range(80)]  # and 68 have a place
+            guessers = [stack.enter_context(raw.Connection(self.server)) for _ in range(160)]  # and 132 have a place
             other = stack.enter_context(raw.Connection(self.server))
             for number, guesser in enumerate(guessers):
                 guesser.socket.settimeout(LATE)
@@ -415,7 +415,7 @@ class Logs(unittest.TestCase):
         self.file.unlink()
         os.mkdir(self.file)
         one.process.send_signal(signal.SIGHUP)
-        server.until(lambda: "access log" in one.log(), 10, "an error in the log")
+        server.until(lambda: once(one, request("/")) and "access log" in one.log(), 10, "an error in the log")  # with the next line
         self.assertEqual(once(one, request("/")).status, 200)
 
 

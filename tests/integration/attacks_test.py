@@ -48,7 +48,7 @@ class Bombs(AttackCase):
     def test_many_at_once(self):
         data = frames.frame(raw.BINARY, bomb(256 * MIB, 12), reserved=COMPRESSED)
         peers = [frames.opened(self.server, OFFER) for _ in range(20)]
-        with self.bounded(4 * MIB):
+        with self.bounded(4 * MIB + len(peers) * LIMIT):  # each has its turn, and collects up to its limit meanwhile
             for peer in peers:
                 with contextlib.suppress(ConnectionError):
                     peer.send(data)

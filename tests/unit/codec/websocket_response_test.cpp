@@ -53,13 +53,10 @@ TEST_CASE("http_answer: the least there is") {
 TEST_CASE("http_answer: what is no status line is found with the byte that shows it") {
   CHECK(malformed_after("SSH-2.0-OpenSSH") == 1);
   CHECK(malformed_after("HTTP/2 200 \r\n\r\n") == 6);
-  CHECK(malformed_after("HTTP/1.2 200 OK\r\n\r\n") == 8);
   CHECK(malformed_after("HTTP/1.1  200 OK\r\n\r\n") == 10);
   CHECK(malformed_after("HTTP/1.1 20 OK\r\n\r\n") == 12);
   CHECK(malformed_after("HTTP/1.1 099 OK\r\n\r\n") == 10);
-  CHECK(malformed_after("HTTP/1.1 600 OK\r\n\r\n") == 10);
   CHECK(malformed_after("HTTP/1.1 2000 OK\r\n\r\n") == 13);
-  CHECK(malformed_after("HTTP/1.1 200\r\n\r\n") == 14);
   CHECK(malformed_after("\r\nHTTP/1.1 200 OK\r\n\r\n") == 2);
 }
 
