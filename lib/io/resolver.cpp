@@ -76,20 +76,20 @@ bool Resolver::look_up(Query& query, const std::string& host, const std::string&
       std::find_if(names_.begin(), names_.end(), [&](const auto& name) { return name->host == host && name->port == port; });
   if (each == names_.end()) {
     auto name = std::make_shared<Name>(Name{host, port, {}, {}});
-    each = names_.insert(names_.end(), name);
     const auto task = [name, lookup = lookup_] { name->found = lookup(name->host, name->port); };
     const auto done = [name, self = std::weak_ptr<Resolver*>(self_)] {
       if (const auto there = self.lock()) (*there)->looked_up(*name);
     };
-    if (!work(loop_, executor_, task, done, host)) {
-      names_.erase(each);
-      return false;
-    }
+    std::list<std::shared_ptr<Name>> added{name};
+    if (!work(loop_, executor_, task, done, host)) return false;  // or it throws: then nobody may wait for that
+    each = added.begin();
+    names_.splice(names_.end(), added);
   }
   query.forget();
   query.found_ = std::move(found);
-  query.waiting_ = &(*each)->waiting;
-  query.place_ = query.waiting_->insert(query.waiting_->end(), &query);
+  std::list<Query*>& waiting = (*each)->waiting;
+  query.place_ = waiting.insert(waiting.end(), &query);
+  query.waiting_ = &waiting;
   return true;
 }
 

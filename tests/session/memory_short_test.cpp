@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "io/executor.h"
+#include "io/resolver.h"
 #include "server/router.h"
 #include "server/worker.h"
 #include "session/frames.h"
@@ -21,6 +23,7 @@
 #include "session/rows.h"
 #include "session/site.h"
 #include "session/wire.h"
+#include "unit/io/turns.h"
 
 // The session tests with the n-th allocation failing, for every n until one run needs no more. An executable of its own: it stands
 // in for the system's allocator.
@@ -247,6 +250,29 @@ TEST_CASE("memory short: whichever allocation fails costs one connection, and no
       CHECK(play(site, told.script, 0).first.find(told.expected) != std::string::npos);  // others are served
     }
     MESSAGE(std::string(told.name) << ": " << nth - 1 << " allocations");
+  }
+}
+
+TEST_CASE("memory short: whichever allocation of a look-up fails, the next one for that name is done") {
+  bool failed = true;
+  for (std::size_t nth = 1; failed; ++nth) {
+    CAPTURE(nth);
+    io::Executor executor({.threads = 1});
+    Turns turns;
+    io::Resolver resolver(turns.loop(), executor, [](const std::string&, const std::string&) { return io::Found{{}, "asked"}; });
+    io::Resolver::Query first;
+    io::Resolver::Query second;
+    until_failure = nth;
+    try {
+      static_cast<void>(resolver.look_up(first, "a name that is long enough.example", "80", [](const io::Found&) {}));
+    } catch (const std::bad_alloc&) {
+    }
+    failed = std::exchange(until_failure, 0) == 0;
+    std::string told;
+    REQUIRE(resolver.look_up(second, "a name that is long enough.example", "80",
+                             [&told](const io::Found& found) { told = found.failure; }));
+    REQUIRE(turns.until([&told] { return !told.empty(); }));
+    CHECK(told == "asked");
   }
 }
 
