@@ -82,8 +82,10 @@ void FileJobs::start(const FileMount& mount, std::string_view path, std::unique_
     waiting->job->answer(exchange);
     return waiting->job->over();
   }
-  exchange.set_responder(std::make_unique<Waiter>(exchange, waiting->waiters));
+  // The exchange last: whoever waits stands in a list that stays.
+  std::list<Waiter*>& waiters = waiting->waiters;
   waiting_.push_back(std::move(waiting));
+  exchange.set_responder(std::make_unique<Waiter>(exchange, waiters));
 }
 
 /// False: no thread takes it.

@@ -114,18 +114,36 @@ struct Leaves {
   }
 };
 
+/// Other threads, which take work and have not done it yet.
+class Busy final : public server::Outside {
+ public:
+  void connect(const server::Endpoint&, base::Time, SessionMaker, std::function<void(std::string_view)>) override {}
+  [[nodiscard]] bool work(server::Executor, std::string_view, std::function<void()> task, std::function<void()> done) override {
+    tasks_.push_back(std::move(task));
+    tasks_.push_back(std::move(done));
+    return true;
+  }
+  void at_turn_end(std::function<void()>) override {}
+  [[nodiscard]] base::Time now() const override { return base::Time{1'000'000}; }
+
+ private:
+  std::vector<std::function<void()>> tasks_;
+};
+
 /// The server's sessions behind pipes in memory, with a log that takes no memory.
 class Site {
  public:
-  Site() {
+  explicit Site(server::Outside* outside = nullptr) {
     for (const wharf_row& row : {wharf_row(protocol<Echo>("echo")), wharf_row(protocol<Counter>("counter")),
                                  wharf_row(protocol<Whole>("whole")), wharf_row(protocol<Leaves>("leaves"))})
       if (const Error error = rows_.add(row)) throw std::runtime_error(error.message);
     for (const char* name : {"counter", "whole", "leaves"})
       hosts_.front().mounts.push_back({"/" + std::string(name) + "/", Requests{name}});
-    hosts_.front().mounts.push_back({"/", Files{files_folder()}});
+    Files files{files_folder()};
+    files.listing = Listing::on;
+    hosts_.front().mounts.push_back({"/", files});
     mailbox_.open([] {});
-    auto router = server::Router::start(rows_, hosts_, limits_.ws, home_);
+    auto router = server::Router::start(rows_, hosts_, limits_.ws, home_, outside);
     if (!router) throw std::runtime_error(router.error().message);
     router_ = std::move(*router);
     http_.emplace(*router_, limits_.http, log_);
@@ -250,6 +268,17 @@ TEST_CASE("memory short: whichever allocation fails costs one connection, and no
       CHECK(play(site, told.script, 0).first.find(told.expected) != std::string::npos);  // others are served
     }
     MESSAGE(std::string(told.name) << ": " << nth - 1 << " allocations");
+  }
+}
+
+TEST_CASE("memory short: whichever allocation of a listing on another thread fails, a client that goes leaves nothing behind") {
+  bool failed = true;
+  for (std::size_t nth = 1; failed; ++nth) {
+    CAPTURE(nth);
+    Busy busy;
+    Site site(&busy);
+    failed = play(site, {request("GET /", "")}, nth).second;
+    CHECK(play(site, {request("GET /small", "")}, 0).first.find("small") != std::string::npos);
   }
 }
 
