@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "base/sheltered.h"
@@ -49,14 +50,25 @@ void Connector::start(Loop& loop, Resolver& resolver, const Target& target, base
                       Failed failed) {
   if (loop.ended()) return;
   auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
-  connector->find_addresses(resolver, target);
+  connector->begin([&] { connector->find_addresses(resolver, target); });
 }
 
 void Connector::start(Loop& loop, std::vector<Address> addresses, base::Time limit, SessionMaker connected, Failed failed) {
   if (loop.ended()) return;
   auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
   connector->addresses_ = std::move(addresses);
-  connector->attempt();
+  connector->begin([&] { connector->attempt(); });
+}
+
+/// Where there is no memory to begin, whoever asked hears so by the exception, and nothing stays under way.
+template <class Call>
+void Connector::begin(Call&& call) {
+  try {
+    call();
+  } catch (...) {
+    cancel();
+    throw;
+  }
 }
 
 Connector::Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed)
@@ -132,10 +144,10 @@ int Connector::begin_attempt(const Address& address) {
   }
   int status = ::connect(socket_, address.get(), address.size) == 0 || errno == EINPROGRESS || errno == EINTR ? 0 : -errno;
   if (status == 0) {
-    poll_ = new uv_poll_t;
-    poll_->data = this;
-    status = uv_poll_init(loop_.uv(), poll_, socket_);
+    poll_ = new (std::nothrow) uv_poll_t;
+    status = poll_ != nullptr ? uv_poll_init(loop_.uv(), poll_, socket_) : UV_ENOMEM;
     if (status != 0) delete std::exchange(poll_, nullptr);
+    else poll_->data = this;
   }
   if (status != 0) drop_attempt();
   else

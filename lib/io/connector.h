@@ -41,6 +41,8 @@ class Connector final : public Pending, private Timed {
   Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed);
   ~Connector() override = default;
 
+  template <class Call>
+  void begin(Call&& call);
   void find_addresses(Resolver& resolver, const Target& target);
   void looked_up(const Found& found);
   void use_known();

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/connector.h"
 #include "io/executor.h"
 #include "io/resolver.h"
 #include "server/router.h"
@@ -279,6 +280,30 @@ TEST_CASE("memory short: whichever allocation of a listing on another thread fai
     Site site(&busy);
     failed = play(site, {request("GET /", "")}, nth).second;
     CHECK(play(site, {request("GET /small", "")}, 0).first.find("small") != std::string::npos);
+  }
+}
+
+TEST_CASE("memory short: whichever allocation of a connection of our own fails, one is told, and no descriptor is left") {
+  std::size_t failures = 0;
+  for (std::size_t nth = 1; failures + 1 == nth; ++nth) {
+    CAPTURE(nth);
+    Turns turns;
+    io::Executor executor({.threads = 1});
+    io::Resolver resolver(turns.loop(), executor);
+    const std::size_t before = open_descriptors();
+    bool told = false;
+    until_failure = nth;
+    try {
+      io::Connector::start(
+          turns.loop(), resolver, {"127.0.0.1", "1", ""}, base::Time{600'000}, [](session::Link&) { return nullptr; },
+          [&told](std::string_view) { told = true; });
+    } catch (const std::bad_alloc&) {
+      told = true;
+    }
+    if (std::exchange(until_failure, 0) == 0) ++failures;
+    REQUIRE(turns.until([&told] { return told; }));
+    turns.one();
+    CHECK(open_descriptors() == before);
   }
 }
 
