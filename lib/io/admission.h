@@ -42,12 +42,17 @@ class Admission {
     void give_back() noexcept {
       if (Admission* const admission = std::exchange(admission_, nullptr)) admission->leave_place();
     }
+    /// The same where it was of no use, for want of something else: nobody is told, who would find the same.
+    void give_back_silently() noexcept {
+      if (Admission* const admission = std::exchange(admission_, nullptr)) admission->taken_.fetch_sub(1);
+    }
 
    private:
     Admission* admission_ = nullptr;
   };
 
   explicit Admission(std::size_t most) : most_(most) {}
+  ~Admission() = default;
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 

@@ -195,7 +195,10 @@ bool Listener::accept_one(Admission::Place place) {
     return true;
   }
   if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) return true;
-  if (is_out_of_resources(errno)) return out_of_resources(errno);
+  if (const int error = errno; is_out_of_resources(error)) {
+    place.give_back_silently();
+    return out_of_resources(error);
+  }
   if (errno == EAGAIN || errno == EWOULDBLOCK) told_ = false;
   else loop_.log().error(base::LogKind("accepting connections"), "accepting a connection failed: ", std::strerror(errno));
   return false;

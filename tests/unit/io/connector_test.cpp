@@ -477,14 +477,11 @@ TEST_CASE("connector: a loop of its own that goes while connecting, without havi
   CHECK(descriptors() == before);
 }
 
-// ---- Limits ----
-
 TEST_CASE("connector: our own connections do not count for the limit of accepted ones") {
   io::LoopLimits limits;
   limits.connections = 1;
   Story theirs;
-  Attempt first;
-  Attempt second;
+  Attempt first, second;
   NamedTurns turns(limits);
   io::ListeningSocket socket = listen_on();
   const io::Target target{"127.0.0.1", port_of(socket), {}};
