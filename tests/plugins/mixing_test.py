@@ -132,7 +132,7 @@ class Mixing(unittest.TestCase):
 
     def test_a_plugin_in_a_program_that_shows_classes_of_the_same_names(self):
         shown = subprocess.run(["nm", "-DC", "--defined-only", HOST], capture_output=True, text=True, check=True).stdout
-        self.assertIn(" Api::Shared::Shared()", shown)
+        self.assertIn(" Api::Shared::~Shared()", shown)  # one that no compiler inlines everywhere
         for name, folder in self.chosen(hidden=True):
             with self.subTest(name), InHost(folder / "a.so", folder / "b.so") as serving:
                 self.assertEqual(get(f"{serving.url}host/"), "host")
