@@ -11,7 +11,7 @@ KeptListings::Place KeptListings::place_of(const FileMount& mount, std::string_v
 }
 
 Shared<std::string> KeptListings::find(const FileMount& mount, std::string_view path, const FileIdentity& folder, base::Time now) {
-  const Place found = place_of(mount, path);
+  const auto found = place_of(mount, path);
   if (found == kept_.end()) return {};
   const base::Time age = now - found->page.made;
   const bool is_same = found->page.settled && found->page.folder == folder;
@@ -24,7 +24,7 @@ Shared<std::string> KeptListings::find(const FileMount& mount, std::string_view 
 }
 
 void KeptListings::keep(const FileMount& mount, std::string_view path, Page page) {
-  if (const Place known = place_of(mount, path); known != kept_.end()) drop(known);
+  if (const auto known = place_of(mount, path); known != kept_.end()) drop(known);
   if (most_pages_ == 0 || page.text->size() > most_bytes_) return;
   bytes_ += page.text->size();
   kept_.push_front({&mount, std::string(path), std::move(page)});
@@ -32,8 +32,8 @@ void KeptListings::keep(const FileMount& mount, std::string_view path, Page page
 }
 
 void KeptListings::drop_all(const FileMount& mount) {
-  for (Place each = kept_.begin(); each != kept_.end();) {
-    const Place next = std::next(each);
+  for (auto each = kept_.begin(); each != kept_.end();) {
+    const auto next = std::next(each);
     if (each->mount == &mount) drop(each);
     each = next;
   }

@@ -17,8 +17,8 @@ namespace wharf::server {
 
 /// Where the exchanges of one proxy mount go. Outlives them.
 struct Upstream {
-  /// `prefix` is the mount's; `idle` is how long a connection that left HTTP may be without a byte.
-  Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view prefix, UpstreamSettings settings, Outside& outside,
+  /// `mount` is its prefix; `idle` is how long a connection that left HTTP may be without a byte.
+  Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mount, UpstreamSettings settings, Outside& outside,
            base::Log* log, base::Time idle);
   /// Where the mount and its target are for this client.
   [[nodiscard]] ProxyPlaces places(const codec::RequestHead& request) const;

@@ -18,15 +18,16 @@ class RecentTable {
     return nullptr;
   }
   void write(std::uint64_t key, const Value& value) {
-    Slot* oldest = nullptr;
-    for (Slot& slot : (*sets_)[key % sets]) {
+    std::array<Slot, ways>& set = (*sets_)[key % sets];
+    Slot* place = &set.front();
+    for (Slot& slot : set) {
       if (slot.written != 0 && slot.key == key) {
-        oldest = &slot;
+        place = &slot;
         break;
       }
-      if (oldest == nullptr || slot.written < oldest->written) oldest = &slot;
+      if (slot.written < place->written) place = &slot;
     }
-    *oldest = {key, ++writes_, value};
+    *place = {key, ++writes_, value};
   }
 
   static constexpr std::size_t ways = 8;

@@ -16,6 +16,8 @@ class UpstreamShare {
     std::swap(pool_, other.pool_);
     return *this;
   }
+  UpstreamShare(const UpstreamShare&) = delete;
+  UpstreamShare& operator=(const UpstreamShare&) = delete;
   ~UpstreamShare();
 
  private:
