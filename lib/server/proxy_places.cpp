@@ -73,7 +73,7 @@ std::string as_path(std::string path, std::string_view rest) {
 }
 
 std::string map_cookie_path(std::string_view path, const ProxyPlaces& places) {
-  const std::string root = places.prefix == "/" ? "/" : codec::percent_encode_path(without_slash(places.prefix));
+  std::string root = places.prefix == "/" ? "/" : codec::percent_encode_path(without_slash(places.prefix));
   const auto in_base = behind_prefix(path, places.base);
   if (in_base && in_base->empty()) {
     const auto in_mount = behind_prefix(path, places.prefix);
