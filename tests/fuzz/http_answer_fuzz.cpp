@@ -77,7 +77,7 @@ void check_head(const AnswerHead& head, std::string_view bytes, const AnswerLimi
   };
   require(head.size <= bytes.size() && head.size <= limits.head, "the head is within bytes and limit");
   require(bytes.substr(0, head.size).ends_with("\r\n\r\n"), "the head ends with an empty line");
-  require(head.status >= 100 && head.status < 600, "a status is a status");
+  require(head.status >= 100 && head.status <= 999, "a status is a status");  // RFC 9110 section 15 has those above 599 read, too
   require(lies_in_head(head.phrase), "the phrase lies in the head");
   require(head.fields.size() <= limits.fields, "the limit of fields holds");
   for (const auto& [name, value] : head.fields) {
