@@ -2,7 +2,8 @@
 
     WHARF_SOAK=1800 meson test -C build/sanitize --timeout-multiplier 20 --print-errorlogs soak
 
-Random clients, servers behind a proxy, readers of logs that stall and die, password files that change under the server, signals.
+Random clients, servers behind a proxy, plugins with faults, readers of logs that stall and die, password files that change under the
+server, signals.
 WHARF_SOAK_SEED repeats a choice of acts. What was seen is printed at the end.
 """
 
@@ -32,6 +33,7 @@ MISCHIEF = 6              # who do wrong at the same time
 MIB = 1024 * 1024
 # bcrypt of "right", cost 5
 HASH = "$2y$05$ZcWVMmH2Ws.k1aqudSWw2u0fnAwbsZjiRNaYg.l6MtsQmpvAWCNkm"
+UNRULY = pathlib.Path(os.environ.get("WHARF_UNRULY", "build/plain/tests/integration/unruly.so"))  # the plugin with all the faults
 EXPECTED = (OSError, EOFError, TimeoutError, AssertionError, KeyError, ValueError)  # of a server that ends what is wrong
 
 
@@ -47,6 +49,11 @@ class Place:
             (self.files / f"a file with the number {number}").touch()
         self.passwords = self.folder / "passwords"
         self.passwords.write_text(f"someone:{HASH}\n", encoding="ascii")
+        self.plugins = self.folder / "plugins"
+        self.plugins.mkdir()
+        plugin = UNRULY.read_bytes()
+        for name, size in {"unruly.so": len(plugin), "cut.so": 3000, "cut_later.so": len(plugin) // 2, "empty.so": 0}.items():
+            (self.plugins / name).write_bytes(plugin[:size])
         self.access_log = self.folder / "access.log"
         os.mkfifo(self.access_log)
 
@@ -97,6 +104,7 @@ class Site(server.Server):
         line = server.command("-t", str(LOOPS), "-d", "info", "--files", place.files, "--access-log", place.access_log,
                               "--proxy", f"/wild/=http://127.0.0.1:{upstream.port}/",
                               "--proxy", f"/fine/=http://127.0.0.1:{upstream.fine_port}/", "--proxy", "/gone/=http://127.0.0.1:9/",
+                              "-P", place.plugins, "--mount", "/unruly/=unruly",
                               "--password-file", f"/status/={place.passwords}", "--limit", "stop_grace=2000")
         self.process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writing,
                                         env=place.environment())
@@ -106,6 +114,8 @@ class Site(server.Server):
         match = server.READY.fullmatch(self._read_line(20 * server.SLOW))
         self.url, self.host, self.port = match[1], match[2].strip("[]"), int(match[3])
         self.protocols = match[4].split()
+        if "unruly" not in match[4]:
+            raise AssertionError(f"the plugin with faults is not there: {match[4]}")
         for reader in self.readers:
             reader.start()
 
@@ -216,7 +226,34 @@ def websocket(peer, choice):
     time.sleep(choice.random() / 3)
 
 
-ACTS = (half_a_request, noise, many_and_no_reading, slow_reader, body_with_lies, wrong_password, websocket, websocket)
+def unruly_messages(peer, choice):
+    """The first byte of a message, and the query of a request, say which fault of the plugin it shall be."""
+    query = choice.choice(("",) * 8 + ("?throws", "?refuses", "?opened-throws", "?opened-closes", "?opened-aborts"))
+    peer.send(raw.upgrade("unruly", target="/" + query) + frames.frame(raw.BINARY, choice.randbytes(3)))
+    peer.response()
+    for _ in range(choice.randrange(10)):
+        peer.send(frames.frame(raw.TEXT, bytes([choice.randrange(128)])))
+        if choice.random() < 0.2:
+            peer.send(frames.frame(raw.PONG, b"abort") + frames.frame(raw.CLOSE, b"\x03\xe8"))
+        if choice.random() < 0.5:
+            peer.take(choice.randrange(1, 300_000))
+
+
+def unruly_requests(peer, choice):
+    for _ in range(choice.randrange(1, 10)):
+        target = f"/unruly/?{chr(ord('a') + choice.randrange(20))}"
+        if choice.random() < 0.3:
+            body = choice.randbytes(choice.randrange(1, 30_000))
+            peer.send(raw.request(target, "POST", Content_Length=str(len(body))) + body)
+        else:
+            tunnel = {"Upgrade": "tunnel", "Connection": "upgrade"} if choice.random() < 0.3 else {}
+            peer.send(raw.request(target, **tunnel) + choice.randbytes(3 if tunnel else 0))
+        if choice.random() < 0.7:
+            peer.take(choice.randrange(1, 300_000))
+
+
+ACTS = (half_a_request, noise, many_and_no_reading, slow_reader, body_with_lies, wrong_password, websocket, websocket, unruly_messages,
+        unruly_requests)
 
 
 # ---- Those who do nothing wrong ----
