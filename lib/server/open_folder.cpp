@@ -107,9 +107,16 @@ base::Result<OpenFolder, std::string> OpenFolder::open(const std::string& folder
   return OpenFolder(std::move(root), std::move(path), resolution);
 }
 
+/// A folder has two links or more, but on file systems that do not count those of folders, as overlayfs and btrfs, where it may have
+/// one even when it has gone. Then the kernel's name of it tells.
 bool OpenFolder::removed() const {
   struct stat found {};
-  return ::fstat(root_.get(), &found) != 0 || found.st_nlink == 0;
+  if (::fstat(root_.get(), &found) != 0 || found.st_nlink == 0) return true;
+  if (found.st_nlink > 1) return false;
+  const std::string path = link_text();
+  if (!path.ends_with(" (deleted)")) return false;
+  struct stat named {};  // a folder may well be called so
+  return ::lstat(path.c_str(), &named) != 0 || named.st_dev != found.st_dev || named.st_ino != found.st_ino;
 }
 
 base::Result<OpenFolder, std::string> OpenFolder::open_again() const {
@@ -192,11 +199,16 @@ std::string OpenFolder::without_links(const std::string& name) const {
 
 /// Of the root folder, which may have been renamed since. Without /proc there is no telling.
 std::string OpenFolder::present_path() const {
+  std::string path = link_text();
+  return path.starts_with('/') ? path : path_;
+}
+
+/// What the kernel calls the root folder; empty without /proc.
+std::string OpenFolder::link_text() const {
   std::array<char, PATH_MAX> target{};
   const std::string link = base::concat("/proc/self/fd/", root_.get());
   const ssize_t size = ::readlink(link.c_str(), target.data(), target.size());
-  const std::string_view path(target.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
-  return path.starts_with('/') ? std::string(path) : path_;
+  return {target.data(), size < 0 ? 0 : static_cast<std::size_t>(size)};
 }
 
 }  // namespace wharf::server

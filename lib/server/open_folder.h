@@ -99,6 +99,7 @@ class OpenFolder {
   [[nodiscard]] Descriptor open_without_links(const std::string& name, int flags) const;
   [[nodiscard]] std::string without_links(const std::string& name) const;
   [[nodiscard]] std::string present_path() const;
+  [[nodiscard]] std::string link_text() const;
 
   Descriptor root_;
   std::string path_;  // its name when it was opened: absolute, without symbolic links

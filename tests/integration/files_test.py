@@ -1,5 +1,6 @@
 """Files over sockets: several ranges, compressing on other threads, listings, and files that change under many readers."""
 
+import ctypes
 import email.parser
 import email.policy
 import gzip
@@ -7,7 +8,9 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -171,6 +174,54 @@ class Changes(Folder):
                 content = b"%04d" % number  # always as long, and often within one tick of the file system's clock
                 path.write_bytes(content)
                 self.assertEqual(connection.exchange(raw.request("/last.txt")).body, content)
+
+
+class Overlay:
+    """A folder whose parts are an image's, as in a container: what a server that is started within sees below `merged`."""
+
+    NEW_MOUNTS, NEW_USER, PRIVATE = 0x20000, 0x10000000, 0x44000
+
+    def __init__(self, folder):
+        self.folder, self.merged = folder, folder / "merged"
+
+    def enter(self):
+        """Before the server is started, in its process."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        user = os.geteuid()
+        self.check(libc.unshare(self.NEW_MOUNTS | (self.NEW_USER if user else 0)))
+        if user:
+            pathlib.Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+            pathlib.Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
+        self.check(libc.mount(None, b"/", None, self.PRIVATE, None))
+        self.check(libc.mount(b"tmpfs", bytes(self.folder), b"tmpfs", 0, None))
+        for name in ("lower/www", "upper", "work", "merged"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / "lower/www/page.txt").write_bytes(b"of the image")
+        layers = ",".join(f"{name}dir={self.folder}/{name}" for name in ("lower", "upper", "work"))
+        self.check(libc.mount(b"overlay", bytes(self.merged), b"overlay", 0, f"{layers}{',userxattr' if user else ''}".encode()))
+
+    @staticmethod
+    def check(result):
+        if result != 0:
+            raise OSError(ctypes.get_errno(), "no overlay")
+
+
+class FolderOfAnImage(unittest.TestCase):
+    def test_one_that_was_removed_and_made_anew_was_never_found_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            overlay = Overlay(pathlib.Path(folder))
+            try:
+                one = server.Server(before_start=overlay.enter, www=str(overlay.merged / "www"))
+            except subprocess.SubprocessError:
+                self.skipTest("this system has no overlay for the likes of us")
+            with one:
+                self.assertEqual(raw.once(one, raw.request("/page.txt")).body, b"of the image")
+                www = pathlib.Path(f"/proc/{one.pid}/root{overlay.merged}/www")
+                shutil.rmtree(www)
+                self.assertEqual(raw.once(one, raw.request("/page.txt")).status, 404)
+                www.mkdir()
+                (www / "page.txt").write_bytes(b"made anew")
+                self.assertEqual(raw.once(one, raw.request("/page.txt")).body, b"made anew")
 
 
 class Stop(unittest.TestCase):
