@@ -26,8 +26,8 @@ Upstream::Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mou
   if (proxy.send_prefix == Switch::on) forwarded_prefix = codec::percent_encode_path(mount.substr(0, mount.size() - 1));
 }
 
-ProxyPlaces Upstream::places(const codec::RequestHead& request) const {
-  return {prefix, decoded_base, target.authority, request.host};
+ProxyPlaces Upstream::places(const session::Exchange& exchange) const {
+  return {prefix, decoded_base, target.authority, exchange.host(), exchange.request().host};
 }
 
 // ---- Life ----
@@ -140,7 +140,7 @@ void ProxyExchange::sheltered(Call&& call) noexcept {
 
 session::Fields ProxyExchange::fields_for_client(const codec::AnswerHead& head) const {
   session::Fields fields = end_to_end_fields(head, upstream_.proxy.send_via);
-  map_fields(fields, upstream_.places(exchange_.request()), upstream_.proxy);
+  map_fields(fields, upstream_.places(exchange_), upstream_.proxy);
   return fields;
 }
 

@@ -21,7 +21,7 @@ struct Upstream {
   Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mount, UpstreamSettings settings, Outside& outside,
            base::Log* log, base::Time idle);
   /// Where the mount and its target are for this client.
-  [[nodiscard]] ProxyPlaces places(const codec::RequestHead& request) const;
+  [[nodiscard]] ProxyPlaces places(const session::Exchange& exchange) const;
 
   Proxy proxy;
   ProxyTarget target;

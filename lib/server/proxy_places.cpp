@@ -118,7 +118,8 @@ std::optional<std::string> map_attribute(std::string_view attribute, const Proxy
 std::string map_reference(std::string_view reference, const ProxyPlaces& places) {
   const auto parts = split_reference(reference);
   if (!parts) return std::string(reference);
-  const bool of_client = parts->authority.empty() || is_same_authority(parts->authority, places.host, parts->scheme);
+  const bool of_client = parts->authority.empty() || is_same_authority(parts->authority, places.host, parts->scheme) ||
+                         is_same_authority(parts->authority, places.front_host, parts->scheme);
   if (!of_client && (begins_with(parts->scheme, "https") || !is_same_authority(parts->authority, places.target, "http")))
     return std::string(reference);
   const std::string_view path = parts->path.empty() ? std::string_view("/") : parts->path;

@@ -81,3 +81,19 @@ TEST_CASE("proxy heads: an HTTP/1.0 server, and one that closes, with a redirect
     CHECK(upstream.closed());
   }
 }
+
+TEST_CASE("proxy heads: places on the host that a trusted front says the client named were not mapped") {
+  ProxyBench bench;
+  bench.context.fronts = codec::TrustedFronts({*base::PeerNetwork::parse("192.0.2.1")}, codec::ForwardingFields::either);
+  auto& client = bench.client();
+  auto& upstream = [&]() -> ProxyBench::Link& {
+    bench.send(client, asks("GET", "X-Forwarded-Host: www.example\r\nX-Forwarded-Proto: https\r\n"));
+    return bench.accept();
+  }();
+  bench.send(upstream,
+             "HTTP/1.1 201 x\r\nLocation: https://www.example/base/x\r\nContent-Location: http://site.example/base/y\r\n"
+             "Set-Cookie: a=b; Domain=up.example\r\nContent-Length: 0\r\n\r\n");
+  CHECK(received(client) ==
+        "HTTP/1.1 201 Created\r\nLocation: https://www.example/app/x\r\nContent-Location: http://site.example/app/y\r\n"
+        "Set-Cookie: a=b\r\nContent-Length: 0\r\n\r\n");
+}
