@@ -8,6 +8,8 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "codec/http_target.h"
+#include "server/proxy_target.h"
 
 namespace wharf::server {
 namespace {
@@ -35,13 +37,18 @@ bool is_rewritten(std::string_view name) {
                                 "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"});
 }
 
-/// What only servers in front of others write, and this peer is none that is trusted; or it let through what a client has spelt so
-/// that it reads like one of theirs, or like one of those above.
+/// Whether there is a front that is trusted, and it writes X-Forwarded-*. One that writes Forwarded lets a client's fields through.
+bool writes_x_forwarded(const codec::Forwarding* said) {
+  return said != nullptr && said->kind == codec::ForwardingFields::x_forwarded;
+}
+
+/// What only servers in front of others write, and this peer is none that is trusted, or writes other fields; or it let through what a
+/// client has spelt so that it reads like one of theirs, or like one of those above.
 bool is_forged(std::string_view name, const codec::Forwarding* forwarding) {
   if (codec::is_oddly_spelt(name))
     return codec::is_forwarding_field(name) ||
            reads_as_one_of(name, {"Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Proxy-Authorization"});
-  return forwarding == nullptr && codec::is_forwarding_field(name);
+  return !writes_x_forwarded(forwarding) && codec::is_forwarding_field(name);
 }
 
 std::vector<std::string_view> connection_options(const std::vector<codec::Field>& fields) {
@@ -78,14 +85,26 @@ std::string forwarded_element(const base::PeerAddress& from, std::string_view ho
   return ((element += ";proto=") += scheme);
 }
 
+/// What a trusted front says of a prefix in front of ours, without the last '/'. Many let a client's through: what is no plain path,
+/// or could make another host of a link to it, is left out.
+std::string_view prefix_before(const codec::RequestHead& head, const codec::Forwarding* said) {
+  if (!writes_x_forwarded(said) || head.count("X-Forwarded-Prefix") != 1) return {};
+  std::string_view prefix = head.field("X-Forwarded-Prefix");
+  if (prefix.ends_with('/')) prefix.remove_suffix(1);
+  const auto decoded = codec::percent_decode(prefix);
+  const auto target = codec::split_target(prefix);
+  if (!decoded || !target || target->path != prefix || prefix.find_first_of("\"'<>`") != std::string_view::npos) return {};
+  if (decoded->find("//") != std::string::npos || decoded->find('\\') != std::string::npos || may_climb(prefix)) return {};
+  return prefix;
+}
+
 /// The kind of fields that the front writes is extended; the other kind may be the client's, and is made of what is believed.
 void add_forwarding(std::string& text, const codec::RequestHead& head, const UpstreamRequest& request) {
   const codec::Forwarding* const said = request.forwarding;
   const base::PeerAddress client = said != nullptr ? said->client : request.peer;
   const std::string_view scheme = codec::scheme_of(said);
   const std::string_view host = codec::host_of(said, head);
-  const bool extends_forwarded = said != nullptr && said->kind == codec::ForwardingFields::forwarded;
-  std::string chain = said != nullptr && !extends_forwarded ? joined(head, "X-Forwarded-For") : std::string();
+  std::string chain = writes_x_forwarded(said) ? joined(head, "X-Forwarded-For") : std::string();
   if (chain.empty() && client != request.peer) chain = forwarded_address(client);
   const bool is_ip = request.peer.known() && request.peer.family() != base::PeerAddress::Family::unix_socket;
   if (chain.empty() || is_ip) (chain += chain.empty() ? "" : ", ") += forwarded_address(request.peer);
@@ -93,12 +112,10 @@ void add_forwarding(std::string& text, const codec::RequestHead& head, const Ups
   add_line(text, "X-Forwarded-Proto", scheme);
   if (!host.empty()) add_line(text, "X-Forwarded-Host", host);
   if (said != nullptr && said->port != 0) add_line(text, "X-Forwarded-Port", base::concat(said->port));
-  const std::string_view before = said != nullptr ? head.field("X-Forwarded-Prefix") : std::string_view();
-  const std::string prefix =
-      base::concat(before.substr(0, before.ends_with('/') ? before.size() - 1 : before.size()), request.prefix);
-  if (prefix.starts_with('/')) add_line(text, "X-Forwarded-Prefix", prefix);
+  if (const std::string prefix = base::concat(prefix_before(head, said), request.prefix); !prefix.empty())
+    add_line(text, "X-Forwarded-Prefix", prefix);
   if (head.count("Forwarded") == 0) return;
-  const bool is_sound = extends_forwarded && !codec::parse_forwarded(head.fields).empty();
+  const bool is_sound = said != nullptr && !writes_x_forwarded(said) && !codec::parse_forwarded(head.fields).empty();
   std::string elements = is_sound ? joined(head, "Forwarded") : forwarded_element(client, host, scheme);
   if (is_sound || client != request.peer) (elements += ", ") += forwarded_element(request.peer, head.host, "http");
   add_line(text, "Forwarded", elements);

@@ -144,6 +144,30 @@ TEST_CASE("forwarding: of a trusted front's two kinds of fields, the one it does
                      "Forwarded: for=192.0.2.7;host=\"site.example\";proto=http\r\nVia: 1.1 wharf\r\n\r\n"));
 }
 
+TEST_CASE("forwarding: a prefix that a front lets through can not make links lead to another host") {
+  const auto prefix = [](std::string_view fields, codec::ForwardingFields kind = codec::ForwardingFields::either) {
+    const std::string text = Parsed(fields).trusted(kind);
+    const std::size_t at = text.find("X-Forwarded-Prefix: ");
+    return at == text.npos ? std::string() : text.substr(at + 20, text.find('\r', at) - (at + 20));
+  };
+  CHECK(prefix("X-Forwarded-Prefix: /x\r\n") == "/x");
+  CHECK(prefix("X-Forwarded-Prefix: /x/y%20z/\r\n") == "/x/y%20z");
+  CHECK(prefix("X-Forwarded-Prefix: /\r\n").empty());
+  for (const char* const value :
+       {"//evil.example", "///evil.example", "/%2Fevil.example", "/\\evil.example", "/%5cevil.example", "/x//y",
+        "http://evil.example/", "evil", "/x?y", "/x#y", "/x/../y", "/%2e%2e/y", "/%zz", "/x, /y", "/\"><script>", "/\xC3\xA9"})
+    CHECK_MESSAGE(prefix(base::concat("X-Forwarded-Prefix: ", std::string_view(value), "\r\n")).empty(), value);
+  CHECK(prefix("X-Forwarded-Prefix: /evil\r\nX-Forwarded-Prefix: /x\r\n").empty());
+}
+
+TEST_CASE("forwarding: of a front that writes Forwarded, a client's X-Forwarded-Prefix and the like went on as the front's") {
+  const std::string_view fields =
+      "Forwarded: for=203.0.113.7\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-Ssl: on\r\nX-Real-IP: 6.6.6.6\r\n";
+  const std::string text = Parsed(fields).trusted(codec::ForwardingFields::forwarded);
+  for (const char* const forged : {"/evil", "X-Forwarded-Ssl", "6.6.6.6"})
+    CHECK_MESSAGE(text.find(forged) == std::string::npos, text);
+}
+
 TEST_CASE("forwarding: Via is appended with the version that the client speaks (RFC 9110 7.6.3)") {
   CHECK(Parsed("Via: 1.1 edge\r\n").upstream() == with("Via: 1.1 edge\r\n"));
   CHECK(Parsed("", "GET /app/x HTTP/1.0").upstream() ==
