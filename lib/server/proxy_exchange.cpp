@@ -187,9 +187,14 @@ AnswerReceiver::Upgrade ProxyExchange::answer_switches(const codec::AnswerHead& 
   std::string chosen;
   for (const std::string_view value : head.values("Upgrade")) (chosen += chosen.empty() ? "" : ", ") += value;
   if (!offers_upgrade(exchange_.request(), chosen)) return Upgrade::not_asked_for;
-  exchange_.tunnel(chosen, fields_for_client(head));
   UpstreamSession& session = *std::exchange(session_, nullptr);
-  Tunnel::join(exchange_.link(), session.link(), upstream_.pipe_idle, session.give_share());
+  try {
+    exchange_.tunnel(chosen, fields_for_client(head));
+    Tunnel::join(exchange_.link(), session.link(), upstream_.pipe_idle, session.give_share());
+  } catch (...) {  // neither side is to wait for the other
+    exchange_.link().abort();
+    throw;
+  }
   return Upgrade::taken;
 }
 

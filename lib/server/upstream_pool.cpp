@@ -32,7 +32,12 @@ std::optional<UpstreamPool::Place> UpstreamPool::connect(Waiter& waiter) {
     return std::nullopt;
   }
   const auto place = waiters_.insert(waiters_.end(), {&waiter, outside_.now()});
-  if (may_attempt()) attempt(settings_.connect_time);
+  try {
+    if (may_attempt()) attempt(settings_.connect_time);
+  } catch (...) {
+    waiters_.erase(place);
+    throw;
+  }
   return place;
 }
 
@@ -40,14 +45,13 @@ bool UpstreamPool::is_under_way(Place place) const {
   return static_cast<std::size_t>(std::distance(waiters_.begin(), std::list<Waiting>::const_iterator(place))) < attempts_;
 }
 
+/// Where there is no memory to begin, nothing counts.
 void UpstreamPool::attempt(base::Time limit) {
-  ++attempts_;
-  ++connections_;
   const base::Time began = outside_.now();
   outside_.connect(
       settings_.endpoint, limit,
       [this](session::Link& link) {
-        auto session = std::make_unique<UpstreamSession>(link, *this, UpstreamShare(*this), settings_.limits);
+        auto session = std::make_unique<UpstreamSession>(link, *this, settings_.limits);
         --attempts_;  // else it has failed
         return session;
       },
@@ -55,14 +59,35 @@ void UpstreamPool::attempt(base::Time limit) {
         --attempts_;
         --connections_;
         failed(began, limit, reason);
-        if (may_attempt()) attempt(settings_.connect_time);
+        attempt_for_others();
       });
+  ++attempts_;
+  ++connections_;
+}
+
+/// False: there is no memory for it.
+bool UpstreamPool::try_attempt(base::Time limit) noexcept {
+  try {
+    attempt(limit);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+/// A connection is not counted any more. Without memory for another, who waits for it waits on, no longer than waiting_time.
+void UpstreamPool::attempt_for_others() noexcept {
+  if (may_attempt()) static_cast<void>(try_attempt(settings_.connect_time));
 }
 
 void UpstreamPool::started(UpstreamSession& session) {
   if (!std::exchange(reachable_, true) && log_ != nullptr)
     log_->warn(base::LogKind("servers that are reached again"), "proxy: ", settings_.name, " is reached again");
   if (waiters_.empty()) return session.wait();
+  serve_first(session);
+}
+
+void UpstreamPool::serve_first(UpstreamSession& session) {
   Waiter& waiter = *waiters_.front().waiter;
   waiters_.pop_front();
   waiter.connected(session);
@@ -78,8 +103,7 @@ void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view r
   const base::Time now = outside_.now();
   if (began < since) {  // it was begun for somebody who has gone
     const base::Time left = std::max(since + settings_.connect_time - now, base::Time{1});
-    if (may_attempt()) attempt(left);
-    return;
+    if (!may_attempt() || try_attempt(left)) return;
   }
   waiters_.pop_front();
   waiter->not_connected(now >= began + limit ? UpstreamFailure::late : UpstreamFailure::unreachable);
@@ -88,7 +112,9 @@ void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view r
 bool UpstreamPool::keep(UpstreamSession& session) {
   if (settings_.idle_connections == 0 || (waiters_.empty() && idle_.size() >= settings_.idle_connections)) return false;
   idle_.push_back(&session);
-  if (!waiters_.empty() && !std::exchange(handing_over_, true)) outside_.at_turn_end([this] { hand_over(); });
+  if (waiters_.empty() || handing_over_) return true;
+  outside_.at_turn_end([this] { hand_over(); });
+  handing_over_ = true;  // not where there is no memory to ask for it
   return true;
 }
 
@@ -98,9 +124,7 @@ void UpstreamPool::hand_over() {
   while (!waiters_.empty()) {
     UpstreamSession* const session = take_idle();
     if (session == nullptr) break;
-    Waiter& waiter = *waiters_.front().waiter;
-    waiters_.pop_front();
-    waiter.connected(*session);
+    serve_first(*session);
   }
   if (waiters_.empty()) crowded_ = false;
   while (idle_.size() > settings_.idle_connections) {
@@ -110,9 +134,9 @@ void UpstreamPool::hand_over() {
   }
 }
 
-void UpstreamPool::give_back() {
+void UpstreamPool::give_back() noexcept {
   --connections_;
-  if (may_attempt()) attempt(settings_.connect_time);
+  attempt_for_others();
 }
 
 void UpstreamPool::drop(const UpstreamSession& session) {

@@ -68,7 +68,7 @@ class UpstreamPool {
   bool keep(UpstreamSession& session);
   void drop(const UpstreamSession& session);
   /// A connection is gone that was counted.
-  void give_back();
+  void give_back() noexcept;
   /// Logs what went wrong upstream.
   void tell(std::string_view what);
   /// Logs that a request was refused because there may be no more connections.
@@ -80,6 +80,9 @@ class UpstreamPool {
   [[nodiscard]] bool is_room() const { return settings_.most_connections == 0 || connections_ < settings_.most_connections; }
   [[nodiscard]] bool may_attempt() const { return attempts_ < waiters_.size() && is_room(); }
   void attempt(base::Time limit);
+  [[nodiscard]] bool try_attempt(base::Time limit) noexcept;
+  void attempt_for_others() noexcept;
+  void serve_first(UpstreamSession& session);
   void failed(base::Time began, base::Time limit, std::string_view reason);
 
   UpstreamSettings settings_;

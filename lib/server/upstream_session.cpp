@@ -18,8 +18,8 @@ constexpr std::size_t write_through_from = 16 * 1024;
 
 }  // namespace
 
-UpstreamSession::UpstreamSession(session::Link& link, UpstreamPool& pool, UpstreamShare share, const UpstreamLimits& limits)
-    : link_(link), pool_(pool), share_(std::move(share)), limits_(limits) {}
+UpstreamSession::UpstreamSession(session::Link& link, UpstreamPool& pool, const UpstreamLimits& limits)
+    : link_(link), pool_(pool), share_(pool), limits_(limits) {}
 
 UpstreamSession::~UpstreamSession() { leave_pool(); }
 

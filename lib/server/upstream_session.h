@@ -66,8 +66,8 @@ class AnswerReceiver {
 /// complete. Between them the session waits in the pool.
 class UpstreamSession final : public session::Session {
  public:
-  /// Pool and limits outlive it. `share` is what the pool counts it by.
-  UpstreamSession(session::Link& link, UpstreamPool& pool, UpstreamShare share, const UpstreamLimits& limits);
+  /// Pool and limits outlive it. The pool has counted it, and gets that back when it goes.
+  UpstreamSession(session::Link& link, UpstreamPool& pool, const UpstreamLimits& limits);
   ~UpstreamSession() override;
   UpstreamSession(const UpstreamSession&) = delete;
   UpstreamSession& operator=(const UpstreamSession&) = delete;

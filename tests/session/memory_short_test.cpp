@@ -25,6 +25,7 @@
 #include "session/site.h"
 #include "session/wire.h"
 #include "unit/io/turns.h"
+#include "unit/server/proxy_bench.h"
 
 // The session tests with the n-th allocation failing, for every n until one run needs no more. An executable of its own: it stands
 // in for the system's allocator.
@@ -250,6 +251,66 @@ std::pair<std::string, bool> play(Site& site, const Script& script, std::size_t 
   return {std::move(sent), failed};
 }
 
+/// A proxy with one connection for all, and a server behind it that takes every connection and answers whatever comes.
+class Relay {
+ public:
+  Relay(std::string answer, std::size_t nth) : answer_(std::move(answer)), nth_(nth) {}
+
+  server::ProxyBench::Link& asks(std::string_view fields) {
+    auto& client = bench_.client();
+    client.arrive(server::asks("GET", fields));
+    return client;
+  }
+  /// With the n-th allocation failing, until nobody has anything more to do.
+  void play() {
+    armed([this] { bench_.run(); });
+    for (bool busy = true; busy;) busy = connects() || answers();
+  }
+  void answer_with(std::string_view answer) { answer_ = answer; }
+  void never_again() { nth_ = 0; }
+  [[nodiscard]] bool failed() const { return failed_; }
+  [[nodiscard]] server::ProxyBench& bench() { return bench_; }
+
+ private:
+  static Proxy one_connection() {
+    Proxy proxy = server::ProxyBench::to();
+    proxy.most_connections = 1;
+    return proxy;
+  }
+  template <class Call>
+  void armed(Call&& call) {
+    if (nth_ == 0) return call();
+    until_failure = nth_;
+    call();
+    failed_ = until_failure == 0;
+    nth_ = std::exchange(until_failure, 0);
+  }
+  bool connects() {
+    if (bench_.outside.attempts.empty()) return false;
+    const server::TestOutside::Attempt attempt = std::move(bench_.outside.attempts.front());
+    bench_.outside.attempts.pop_front();
+    auto& link = bench_.new_link();
+    upstream_.push_back(&link);
+    armed([this, &link, &attempt] { bench_.connect(link, attempt); });
+    return true;
+  }
+  bool answers() {
+    for (server::ProxyBench::Link* const link : upstream_) {
+      if (link->closed() || link->take().empty()) continue;
+      link->arrive(answer_);
+      armed([this] { bench_.run(); });
+      return true;
+    }
+    return false;
+  }
+
+  server::ProxyBench bench_{one_connection()};
+  std::vector<server::ProxyBench::Link*> upstream_;
+  std::string answer_;
+  std::size_t nth_;
+  bool failed_ = false;
+};
+
 }  // namespace
 
 TEST_CASE("memory short: whichever allocation fails costs one connection, and nothing is left behind") {
@@ -327,6 +388,44 @@ TEST_CASE("memory short: whichever allocation of a look-up fails, the next one f
                              [&told](const io::Found& found) { told = found.failure; }));
     REQUIRE(turns.until([&told] { return !told.empty(); }));
     CHECK(told == "asked");
+  }
+}
+
+TEST_CASE("memory short: whichever allocation of proxied requests fails, everybody hears, and the next one is served") {
+  struct Exchanged {
+    std::string_view fields;
+    std::string_view answer;
+  };
+  for (const Exchanged& each :
+       {Exchanged{"", "HTTP/1.1 103 x\r\nLink: </style.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+        Exchanged{"", "HTTP/1.0 200 OK\r\nSet-Cookie: a=b; Path=/base/\r\nContent-Length: 5\r\n\r\nhello"},
+        Exchanged{"Upgrade: toy\r\nConnection: Upgrade\r\n",
+                  "HTTP/1.1 101 x\r\nUpgrade: toy\r\nConnection: Upgrade\r\n\r\nhello"}}) {
+    CAPTURE(std::string(each.answer));
+    bool failed = true;
+    for (std::size_t nth = 1; failed; ++nth) {
+      CAPTURE(nth);
+      REQUIRE(nth < 10'000);
+      Relay relay(std::string(each.answer), nth);
+      const std::vector<server::ProxyBench::Link*> clients{&relay.asks(each.fields), &relay.asks(each.fields)};
+      relay.play();
+      failed = relay.failed();
+      relay.never_again();
+      for (int i = 0; i < 2; ++i) {
+        relay.bench().advance(70'000);
+        relay.play();
+      }
+      for (server::ProxyBench::Link* const client : clients) {
+        const std::string got = client->take();
+        const bool left_alone = got.starts_with("HTTP/1.1 101 ") && !got.ends_with("hello");
+        CHECK((client->closed() || (!got.empty() && !left_alone)));
+        relay.bench().reset(*client);
+      }
+      relay.answer_with(server::small_answer);
+      auto& last = relay.asks("");
+      relay.play();
+      CHECK(last.take().ends_with("hello"));
+    }
   }
 }
 

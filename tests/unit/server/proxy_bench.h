@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/sheltered.h"
 #include "server/outside.h"
 #include "server/proxy_mount.h"
 #include "session/h1.h"
@@ -28,7 +29,7 @@ class TestOutside final : public Outside {
     std::function<void(std::string_view)> failed;
   };
 
-  explicit TestOutside(const base::Time& now) : now_(now) {}
+  TestOutside(const base::Time& now, base::Log& log) : now_(now), log_(log) {}
 
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected,
                std::function<void(std::string_view)> failed) override {
@@ -42,10 +43,10 @@ class TestOutside final : public Outside {
   void at_turn_end(std::function<void()> call) override { at_end_.push_back(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return now_; }
 
-  /// Whether there was something to do.
+  /// Whether there was something to do. What a call throws ends there, as in a loop.
   bool end_turn() {
     const std::vector<std::function<void()>> calls = std::exchange(at_end_, {});
-    for (const std::function<void()>& call : calls) call();
+    for (const std::function<void()>& call : calls) base::sheltered(log_, "a call", call);
     return !calls.empty();
   }
 
@@ -55,6 +56,7 @@ class TestOutside final : public Outside {
  private:
   std::vector<std::function<void()>> at_end_;
   const base::Time& now_;
+  base::Log& log_;
 };
 
 /// A proxy mount at /app/ between clients and servers that the test plays. Nothing happens by itself but in run().
@@ -93,10 +95,23 @@ class ProxyBench final : private session::Handler {
     const TestOutside::Attempt attempt = std::move(outside.attempts.front());
     outside.attempts.pop_front();
     Link& link = new_link();
-    link.open(attempt.connected(link));
-    run();
+    connect(link, attempt);
     return link;
   }
+  /// The same for a link and an attempt that are there already, as the loop does it.
+  void connect(Link& link, const TestOutside::Attempt& attempt) {
+    std::unique_ptr<session::Session> first;
+    bool asked = false;
+    base::sheltered(log, "the begin of a connection", [&] {
+      first = attempt.connected(link);
+      asked = true;
+    });
+    link.open(std::move(first));
+    if (!asked) base::sheltered(log, "a connection of our own", [&attempt] { attempt.failed("no memory"); });
+    run();
+  }
+  /// One that nobody speaks on yet.
+  Link& new_link() { return *links_.emplace_back(std::make_unique<Link>(pool, limits, now)); }
   /// The connection that was made last.
   Link& last() { return *links_.back(); }
   void refuse(std::string_view reason = "connection refused") {
@@ -146,12 +161,11 @@ class ProxyBench final : private session::Handler {
                   log_lines.push_back(base::concat(base::name_of(level), ": ", text));
                 }};
   session::HttpContext context;
-  TestOutside outside{now};
+  TestOutside outside{now, log};
   std::unique_ptr<ProxyMount> mount;
 
  private:
   void handle(session::Exchange& exchange) override { mount->serve(exchange); }
-  Link& new_link() { return *links_.emplace_back(std::make_unique<Link>(pool, limits, now)); }
 
   std::vector<std::unique_ptr<Link>> links_;
 };
