@@ -90,6 +90,7 @@ void UpstreamPool::started(UpstreamSession& session) {
 void UpstreamPool::serve_first(UpstreamSession& session) {
   Waiter& waiter = *waiters_.front().waiter;
   waiters_.pop_front();
+  if (waiters_.empty()) crowded_ = false;
   waiter.connected(session);
 }
 
@@ -126,7 +127,6 @@ void UpstreamPool::hand_over() {
     if (session == nullptr) break;
     serve_first(*session);
   }
-  if (waiters_.empty()) crowded_ = false;
   while (idle_.size() > settings_.idle_connections) {
     UpstreamSession* const session = idle_.front();
     idle_.erase(idle_.begin());
@@ -145,7 +145,7 @@ void UpstreamPool::drop(const UpstreamSession& session) {
 
 void UpstreamPool::tell_crowded() {
   if (std::exchange(crowded_, true) || log_ == nullptr) return;
-  log_->warn("proxy: ", settings_.name, " has the ", settings_.most_connections,
+  log_->warn(base::LogKind("requests that find no connection"), "proxy: ", settings_.name, " has the ", settings_.most_connections,
              " connections that it may have, and requests are refused with 503");
 }
 

@@ -71,7 +71,7 @@ class UpstreamPool {
   void give_back() noexcept;
   /// Logs what went wrong upstream.
   void tell(std::string_view what);
-  /// Logs that a request was refused because there may be no more connections.
+  /// Logs that a request was refused because there may be no more connections: once, until all who wait have been served.
   void tell_crowded();
 
  private:

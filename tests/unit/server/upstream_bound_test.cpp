@@ -219,3 +219,20 @@ TEST_CASE("upstream bound: also without one, who waits for a connection that is 
   CHECK(received(second).ends_with("hello"));
   CHECK_FALSE(bench.accept().closed());  // it is kept for later requests
 }
+
+TEST_CASE("upstream bound: the log says again that requests are refused, when nobody had waited meanwhile") {
+  Proxy proxy = bounded(1, 1);
+  proxy.idle_connections = 0;
+  ProxyBench bench(proxy);
+  for (std::size_t round = 1; round <= 2; ++round) {
+    auto& first = asking(bench);
+    auto& second = asking(bench);
+    CHECK(received(asking(bench)).starts_with(refused));
+    CHECK(received(asking(bench)).starts_with(refused));
+    CHECK(bench.log_lines.size() == round);
+    for (ProxyBench::Link* const client : {&first, &second}) {
+      bench.send(bench.accept(), small_answer);
+      CHECK(received(*client).ends_with("hello"));
+    }
+  }
+}
