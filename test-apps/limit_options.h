@@ -1,5 +1,5 @@
 #pragma once
-/// `--limit NAME=VALUE`: the fields of wharf::Limits by name.
+/// `--limit NAME=VALUE`: the fields of wharf::Limits by name, and those of wharf::FileLimits as files.NAME.
 
 #include <charconv>
 #include <chrono>
@@ -64,14 +64,47 @@ inline constexpr TimeLimit times[] = {
     {"tcp_keep_alive_interval", &wharf::Limits::tcp_keep_alive_interval},
 };
 
+inline constexpr std::string_view of_files = "files.";
+
+struct FileSizeLimit {
+  std::string_view name;
+  std::size_t wharf::FileLimits::*field;
+};
+inline constexpr FileSizeLimit file_sizes[] = {
+    {"cached_bytes", &wharf::FileLimits::cached_bytes},
+    {"cached_files", &wharf::FileLimits::cached_files},
+    {"short_file", &wharf::FileLimits::short_file},
+    {"open_files", &wharf::FileLimits::open_files},
+    {"jobs", &wharf::FileLimits::jobs},
+    {"jobs_of_mount", &wharf::FileLimits::jobs_of_mount},
+    {"waiting_listings", &wharf::FileLimits::waiting_listings},
+    {"kept_listings", &wharf::FileLimits::kept_listings},
+    {"kept_listing_bytes", &wharf::FileLimits::kept_listing_bytes},
+};
+
+struct FileTimeLimit {
+  std::string_view name;
+  std::chrono::milliseconds wharf::FileLimits::*field;
+};
+inline constexpr FileTimeLimit file_times[] = {{"unused", &wharf::FileLimits::unused}, {"settling", &wharf::FileLimits::settling}};
+
+inline bool take_of_files(wharf::FileLimits& limits, std::string_view name, std::uint32_t value) {
+  for (const FileSizeLimit& each : file_sizes)
+    if (each.name == name) return limits.*each.field = value, true;
+  for (const FileTimeLimit& each : file_times)
+    if (each.name == name) return limits.*each.field = std::chrono::milliseconds(value), true;
+  return false;
+}
+
 /// False where there is no such limit, or the value is no number. Times are in milliseconds.
-inline bool take(wharf::Limits& limits, std::string_view text) {
+inline bool take(wharf::Limits& limits, wharf::FileLimits& files, std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos) return false;
   const std::string_view name = text.substr(0, equals);
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data() + equals + 1, text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return false;
+  if (name.starts_with(of_files)) return take_of_files(files, name.substr(of_files.size()), value);
   for (const SizeLimit& each : sizes)
     if (each.name == name) return limits.*each.field = value, true;
   for (const NumberLimit& each : numbers)
@@ -85,11 +118,15 @@ inline bool take(wharf::Limits& limits, std::string_view text) {
 
 inline std::string names() {
   std::string names;
-  const auto add = [&names](std::string_view name) { (names += names.empty() ? "" : ", ") += name; };
+  const auto add = [&names](std::string_view name, std::string_view before = {}) {
+    ((names += names.empty() ? "" : ", ") += before) += name;
+  };
   for (const SizeLimit& each : sizes) add(each.name);
   for (const NumberLimit& each : numbers) add(each.name);
   for (const CountLimit& each : counts) add(each.name);
   for (const TimeLimit& each : times) add(each.name);
+  for (const FileSizeLimit& each : file_sizes) add(each.name, of_files);
+  for (const FileTimeLimit& each : file_times) add(each.name, of_files);
   return names;
 }
 

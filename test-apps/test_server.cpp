@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "file_options.h"
 #include "limit_options.h"
 #include "proxy_options.h"
 #include "wharf/server.hpp"
@@ -49,6 +50,7 @@ struct Settings {
   std::vector<std::string> protocol_options;
   std::string unix_socket;
   std::string files;
+  std::vector<std::string> files_options;
   std::vector<std::string> mounts;
   std::vector<std::string> proxies;
   std::vector<std::string> proxy_options;
@@ -86,6 +88,11 @@ bool is_folder(const char* path) {
 void add_http_options(CLI::App& app, Settings& settings) {
   app.add_option("-U,--unix-socket", settings.unix_socket, "Path of a unix socket to listen on, instead of a port");
   app.add_option("--files", settings.files, "Folder to serve with listings at /files/");
+  app.add_option("--files-option", settings.files_options,
+                 "Option of a folder that is served, as PREFIX=NAME=VALUE, like /=etag=by_time_and_size (docs/http.md); may be "
+                 "given several "
+                 "times")
+      ->allow_extra_args(false);
   app.add_option("--mount", settings.mounts,
                  "Prefix whose requests a protocol answers, like /tally/=tally; may be given several times")
       ->allow_extra_args(false);
@@ -112,8 +119,8 @@ void add_http_options(CLI::App& app, Settings& settings) {
       ->capture_default_str()
       ->check(CLI::IsMember({"combined", "json"}));
   app.add_option("--limit", settings.limits,
-                 "Limit of every peer, as NAME=VALUE, in bytes or milliseconds, like body_idle=5000 (docs/limits.md); may be given "
-                 "several times")
+                 "Limit as NAME=VALUE, in bytes or milliseconds, of every peer, like body_idle=5000, or of what is kept of files, "
+                 "like files.kept_listings=0 (docs/limits.md); may be given several times")
       ->allow_extra_args(false);
 }
 
@@ -237,6 +244,8 @@ void mount_instead(wharf::VirtualHost& host, wharf::Mount mount) {
 }
 
 wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
+  for (const std::string& text : settings.files_options)
+    if (std::string fault = file_options::apply(host.mounts, text); !fault.empty()) return {std::move(fault)};
   for (const std::string& text : settings.mounts) {
     const auto parts = split_assignment(text);
     if (!parts) return {"--mount takes PREFIX=PROTOCOL, not '" + text + "'"};
@@ -268,7 +277,7 @@ int list_protocols(const wharf::Server& server) {
 int serve(const Settings& settings) {
   wharf::ServerOptions options = server_options(settings);
   for (const std::string& text : settings.limits)
-    if (!limit_options::take(options.limits, text))
+    if (!limit_options::take(options.limits, options.files, text))
       return fail(wrong_usage, "--limit takes NAME=NUMBER, not '" + text + "'; the names: " + limit_options::names());
   wharf::Server server(std::move(options));
   if (const wharf::Error error = fill_table(server, settings)) return fail(cannot_serve, error.message);

@@ -70,9 +70,10 @@ bool FileJobs::has_room(const FileMount& mount) const {
 }
 
 bool FileJobs::may_wait() const {
+  if (outside_ == nullptr || bounds_.most == 0 || bounds_.most_of_mount == 0) return false;
   const auto queued =
       std::count_if(waiting_.begin(), waiting_.end(), [](const auto& each) { return each->stage == Waiting::Stage::queued; });
-  return outside_ != nullptr && static_cast<std::size_t>(queued) < bounds_.most_waiting;
+  return static_cast<std::size_t>(queued) < bounds_.most_waiting;
 }
 
 void FileJobs::start(const FileMount& mount, std::string_view path, std::unique_ptr<FileJob> job, session::Exchange& exchange) {

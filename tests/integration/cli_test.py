@@ -26,6 +26,13 @@ def run(*arguments, **options):
                           stderr=subprocess.PIPE, text=True, timeout=10 * server.SLOW, check=False)
 
 
+def fields_of(structure, header):
+    """The names of its members that have a default."""
+    text = (pathlib.Path(__file__).parents[2] / "include" / "wharf" / header).read_text(encoding="utf-8")
+    members = re.search(r"^struct " + structure + r" \{\n(.*?)^\};", text, re.DOTALL | re.MULTILINE)[1]
+    return re.findall(r"^  [\w:<>, ]+ (\w+)(?: = .*|\{.*\});", members, re.MULTILINE)
+
+
 class Prints(unittest.TestCase):
     def test_help(self):
         for option in ("-h", "--help"):
@@ -81,7 +88,7 @@ class Refuses(unittest.TestCase):
         self.assertIn("write '/a b/'", self.refused(1, "--mount", "/a%20b/=http-echo"))
 
     def test_an_unknown_limit(self):
-        for limit in ("no_such_limit=1", "=1", "Body_idle=1", "body_idle =1", "body=1"):
+        for limit in ("no_such_limit=1", "=1", "Body_idle=1", "body_idle =1", "body=1", "files.body_idle=1", "jobs=1", "files.=1"):
             with self.subTest(limit=limit):
                 self.assertIn(f"'{limit}'; the names: request_line, ", self.refused(2, "--limit", limit))
 
@@ -101,6 +108,15 @@ class Refuses(unittest.TestCase):
             with self.subTest(option=option):
                 self.assertIn("there is no proxy at '", self.refused(2, *proxy, "--proxy-option", option))
         self.assertIn("waiting_time must be more than 0", self.refused(1, *proxy, "--proxy-option", "/app/=waiting_time=0"))
+
+    def test_bad_files_options(self):
+        for option in ("etag", "etag=inode", "listing=yes", "listed=-1", "compress_to=1x", "no_such=on", "=on", "folder=/"):
+            with self.subTest(option=option):
+                self.assertIn(f"not '/={option}'; the names: cache_control, ", self.refused(2, "--files-option", f"/={option}"))
+        for option in ("/files/=listing=on", "/status/=listing=on", "listing=on", "/"):
+            with self.subTest(option=option):
+                self.assertIn("no folder is served at '", self.refused(2, "--files-option", option))
+        self.assertIn("cache_control has a line break", self.refused(1, "--files-option", "/=cache_control=a\nb"))
 
     def test_one_bad_limit_among_good_ones(self):
         self.assertIn("'trailer'", self.refused(2, "--limit", "trailer=5", "--limit", "trailer", "--limit", "trailer=6"))
@@ -206,11 +222,36 @@ class Serves(unittest.TestCase):
             opcode, payload, _ = connection.frame()
             self.assertEqual((opcode, payload[:2]), (raw.CLOSE, (1009).to_bytes(2, "big")))
 
+    def test_limits_of_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for limit, status in (("files.jobs=0", 503), ("files.jobs_of_mount=0", 503), ("files.jobs=1", 200)):
+                with self.subTest(limit=limit), server.Server("--files", folder, "--limit", limit) as one:
+                    self.assertEqual(raw.once(one, raw.request("/files/")).status, status)
+
+    def test_options_of_folders(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "page.txt").write_bytes(b"a line\n" * 400)
+            os.utime(folder / "page.txt", (1_000_000_000, 1_000_000_000))
+            options = ("etag=by_time_and_size", "cache_control=max-age=60, public", "compress_from=5000", "listing=on", "listed=1")
+            with server.Server("-r", name, *(word for option in options for word in ("--files-option", f"/={option}")), www=None) as one:
+                page = raw.once(one, raw.request("/page.txt", Accept_Encoding="gzip"))
+                self.assertEqual((page["Cache-Control"], "Content-Encoding" in page), ("max-age=60, public", False))
+                server.until(lambda: raw.once(one, raw.request("/page.txt"))["ETag"] == f'"{2800:x}-{1_000_000_000:x}"', 10, "the tag")
+                self.assertIn(b"page.txt", raw.once(one, raw.request("/")).body)
+            with server.Server("-r", name, "--files", name, "--files-option", "/files/=listing=off", www=None) as one:
+                self.assertNotEqual(raw.once(one, raw.request("/page.txt"))["ETag"], f'"{2800:x}-{1_000_000_000:x}"')
+                self.assertEqual(raw.once(one, raw.request("/page.txt", Accept_Encoding="gzip"))["Content-Encoding"], "gzip")
+                self.assertEqual(raw.once(one, raw.request("/files/")).status, 404)
+
+    def test_every_option_of_folders_has_its_name(self):
+        names = run("--files-option", "/=x=").stderr.rstrip("\n").partition("the names: ")[2].split(", ")
+        self.assertEqual(sorted(names), sorted(set(fields_of("Files", "mounts.hpp")) - {"index", "types"}))
+
     def test_every_limit_has_its_name(self):
         names = run("--limit", "x").stderr.rstrip("\n").partition("the names: ")[2].split(", ")
-        header = (pathlib.Path(__file__).parents[2] / "include" / "wharf" / "server.hpp").read_text(encoding="utf-8")
-        fields = re.search(r"^struct Limits \{\n(.*?)^\};", header, re.DOTALL | re.MULTILINE)[1]
-        self.assertEqual(sorted(names), sorted(re.findall(r"^  [\w:]+ (\w+)[ {]", fields, re.MULTILINE)))
+        of_files = ["files." + name for name in fields_of("FileLimits", "mounts.hpp")]
+        self.assertEqual(sorted(names), sorted(fields_of("Limits", "server.hpp") + of_files))
         for value in (0, 2147483647):
             result = run(*(f"--limit={name}={value}" for name in names), "--list-protocols")
             self.assertEqual((result.returncode, result.stderr), (0, ""))
