@@ -71,6 +71,26 @@ void Connector::begin(Call&& call) {
   }
 }
 
+/// Where there is no memory to go on, whoever asked is told so. What those throw who are told is not this one's any more.
+template <class Call>
+void Connector::go_on(Call&& call) {
+  bool gone = false;
+  gone_ = &gone;
+  try {
+    call();
+    if (!gone) gone_ = nullptr;
+  } catch (...) {
+    if (gone) throw;
+    gone_ = nullptr;
+    failure_ = "no memory";  // short enough to need none
+    report_failure();
+  }
+}
+
+Connector::~Connector() {
+  if (gone_ != nullptr) *gone_ = true;
+}
+
 Connector::Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed)
     : Pending(loop),
       connected_(std::move(connected)),
@@ -96,7 +116,7 @@ void Connector::find_addresses(Resolver& resolver, const Target& target) {
   if (known_ && resolver.is_fresh(*known_)) return use_known();
   const auto found = [this, &resolver, host = target.host, port = target.port](const Found& what) {
     if (auto known = resolver.known(host, port)) known_ = std::move(known);
-    looked_up(what);
+    go_on([&] { looked_up(what); });
   };
   const bool asked = resolver.look_up(query_, target.host, target.port, found);
   if (!asked && known_) return use_known();
@@ -154,7 +174,7 @@ int Connector::begin_attempt(const Address& address) {
     uv_poll_start(poll_, UV_WRITABLE, [](uv_poll_t* poll, int, int) {
       auto* connector = static_cast<Connector*>(poll->data);
       base::Log& log = connector->loop_.log();  // the connector may go within the call
-      base::sheltered(log, "a connection of our own", [connector] { connector->on_ready(); });
+      base::sheltered(log, "a connection of our own", [connector] { connector->go_on([connector] { connector->on_ready(); }); });
     });
   return status;
 }
@@ -167,6 +187,7 @@ base::Time Connector::end_of_attempt() const {
 }
 
 void Connector::on_ready() {
+  loop_.look_at_clock();
   int error = 0;
   socklen_t size = sizeof error;
   if (getsockopt(socket_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
@@ -195,6 +216,10 @@ void Connector::drop_attempt() {
 // ---- The end ----
 
 void Connector::on_timer() {
+  go_on([this] { time_has_come(); });
+}
+
+void Connector::time_has_come() {
   if (socket_ >= 0 && is_writable(socket_)) return on_ready();  // the loop was late, and not the peer
   if (failure_.empty() && deadline_ <= loop_.now()) failure_ = "timed out";
   if (!failure_.empty()) return report_failure();

@@ -28,6 +28,8 @@ struct Target {
 /// accepted ones, or clients could fill it that wait for them: whoever connects bounds how many there are.
 class Connector final : public Pending, private Timed {
  public:
+  Connector(const Connector&) = delete;
+  Connector& operator=(const Connector&) = delete;
   using Failed = std::function<void(std::string_view)>;
 
   /// Exactly one of the two is called, once, later, on a fresh stack; neither when the loop ends before. `connected` makes the
@@ -39,10 +41,12 @@ class Connector final : public Pending, private Timed {
 
  private:
   Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed);
-  ~Connector() override = default;
+  ~Connector() override;
 
   template <class Call>
   void begin(Call&& call);
+  template <class Call>
+  void go_on(Call&& call);
   void find_addresses(Resolver& resolver, const Target& target);
   void looked_up(const Found& found);
   void use_known();
@@ -54,6 +58,7 @@ class Connector final : public Pending, private Timed {
   [[nodiscard]] base::Time end_of_attempt() const;
 
   void on_timer() override;
+  void time_has_come();
   void cancel() override;
   void fail_soon(std::string reason);
   void report_failure();
@@ -69,6 +74,7 @@ class Connector final : public Pending, private Timed {
   Resolver::Query query_;
   uv_poll_t* poll_ = nullptr;
   int socket_ = -1;
+  bool* gone_ = nullptr;  // set when this goes
 };
 
 }  // namespace wharf::io

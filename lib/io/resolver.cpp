@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/sheltered.h"
 #include "io/work.h"
 
 namespace wharf::io {
@@ -116,14 +117,17 @@ void Resolver::looked_up(const Name& name) {
   if (each == names_.end()) return;
   const std::shared_ptr<Name> over = std::move(*each);
   names_.erase(each);
-  if (over->found.addresses.empty() && over->found.failure.empty())
-    over->found = {{}, "the name can not be looked up for now", true};
-  remember(*over);
+  base::Log& log = loop_.log();
+  base::sheltered(log, "to remember a name", [&] {
+    if (over->found.addresses.empty() && over->found.failure.empty())
+      over->found = {{}, "the name can not be looked up for now", true};
+    remember(*over);
+  });
   while (!over->waiting.empty()) {
     Query& query = *over->waiting.front();
     query.forget();
     const auto found = std::exchange(query.found_, nullptr);
-    found(over->found);
+    base::sheltered(log, "what was to be done with a name", [&] { found(over->found); });  // the others wait still
   }
 }
 

@@ -89,15 +89,19 @@ void FileJobs::start(const FileMount& mount, std::string_view path, std::unique_
   exchange.set_responder(std::make_unique<Waiter>(exchange, waiters));
 }
 
-/// False: no thread takes it.
-bool FileJobs::begin(Waiting& waiting) {
+/// False: no thread takes it, or there is no memory for that.
+bool FileJobs::begin(Waiting& waiting) noexcept {
   const std::shared_ptr<FileJob> job = waiting.job;
   const auto done = [job, jobs = std::weak_ptr<FileJobs*>(self_)] {
     if (const auto there = jobs.lock()) (*there)->finished(*job);
   };
-  if (!outside_->work(
-          Executor::files, waiting.mount->folder(), [job] { job->run(); }, done))
+  try {
+    if (!outside_->work(
+            Executor::files, waiting.mount->folder(), [job] { job->run(); }, done))
+      return false;
+  } catch (...) {
     return false;
+  }
   waiting.stage = Waiting::Stage::running;
   return true;
 }
@@ -117,13 +121,27 @@ void FileJobs::begin_next() {
   }
 }
 
-void FileJobs::answer_all(Waiting& done) {
-  while (!done.waiters.empty()) {
-    Waiter& waiter = *done.waiters.front();
+/// Where there is no memory for one of the answers, that costs the one connection: the others wait still.
+template <class Answer>
+void FileJobs::each_leaves(Waiting& left, Answer&& answer) noexcept {
+  while (!left.waiters.empty()) {
+    Waiter& waiter = *left.waiters.front();
     waiter.leave();
-    done.job->answer(waiter.exchange());
+    session::Exchange& exchange = waiter.exchange();
+    try {
+      answer(exchange);
+    } catch (...) {
+      exchange.abort();
+    }
   }
-  done.job->over();
+}
+
+void FileJobs::answer_all(Waiting& done) noexcept {
+  each_leaves(done, [&done](session::Exchange& exchange) { done.job->answer(exchange); });
+  try {
+    done.job->over();
+  } catch (...) {  // what was made is not kept
+  }
 }
 
 void FileJobs::run_here(FileJob& job, session::Exchange& exchange) {
@@ -148,11 +166,9 @@ void FileJobs::forget(const FileMount& mount) {
       ++each;
       continue;
     }
-    while (!(*each)->waiters.empty()) {
-      Waiter& waiter = *(*each)->waiters.front();
-      waiter.leave();
-      waiter.exchange().respond(session::text_response(503, "The server is being set up anew."));
-    }
+    each_leaves(**each, [](session::Exchange& exchange) {
+      exchange.respond(session::text_response(503, "The server is being set up anew."));
+    });
     each = waiting_.erase(each);
   }
 }

@@ -60,10 +60,12 @@ class FileJobs {
   class Waiter;
   struct Waiting;
 
-  bool begin(Waiting& waiting);
+  bool begin(Waiting& waiting) noexcept;
   void begin_next();
   void finished(const FileJob& job);
-  static void answer_all(Waiting& done);
+  template <class Answer>
+  static void each_leaves(Waiting& left, Answer&& answer) noexcept;
+  static void answer_all(Waiting& done) noexcept;
 
   Outside* outside_;
   Bounds bounds_;

@@ -113,8 +113,13 @@ PasswordQueue::Asked PasswordQueue::ask(PasswordAsker& asker, const PasswordQues
     run_next();
     if (check->stage == Check::Stage::over) return Asked::crowded;
   }
-  if (std::find(check->askers.begin(), check->askers.end(), &asker) == check->askers.end()) check->askers.push_back(&asker);
-  exchange.set_responder(std::make_unique<Waiting>(*this, asker, std::move(check), exchange));
+  try {
+    if (std::find(check->askers.begin(), check->askers.end(), &asker) == check->askers.end()) check->askers.push_back(&asker);
+    exchange.set_responder(std::make_unique<Waiting>(*this, asker, check, exchange));
+  } catch (...) {
+    if (check->waiting.empty() && check->stage == Check::Stage::queued) take_off(*check);
+    throw;
+  }
   return Asked::later;
 }
 
@@ -162,8 +167,19 @@ bool PasswordQueue::crowd_out(const Check& newcomer, const std::function<bool(co
 void PasswordQueue::turn_away(Check& check) {
   check.stage = Check::Stage::over;
   take_off(check);
-  for (Waiting* each : std::exchange(check.waiting, {}))
-    each->asker.tell(each->exchange, check.question(), PasswordAsker::Outcome::crowded);
+  tell_all(check, PasswordAsker::Outcome::crowded);
+}
+
+/// Where there is no memory for one of the answers, that costs the one connection: the others wait still.
+void PasswordQueue::tell_all(Check& check, PasswordAsker::Outcome outcome) noexcept {
+  for (Waiting* each : std::exchange(check.waiting, {})) {
+    session::Exchange& exchange = each->exchange;
+    try {
+      each->asker.tell(exchange, check.question(), outcome);
+    } catch (...) {
+      exchange.abort();
+    }
+  }
 }
 
 void PasswordQueue::take_off(const Check& check) {
@@ -204,7 +220,12 @@ void PasswordQueue::run_next() {
     const auto task = [check] {
       check->right = password_matches(check->credentials.password, check->hash) && check->known == PasswordQuestion::Known::yes;
     };
-    if (!outside_.work(Executor::passwords, {}, task, [this, check] { checked(*check); })) {
+    bool begun = false;
+    try {
+      begun = outside_.work(Executor::passwords, {}, task, [this, check] { checked(*check); });
+    } catch (...) {  // there is no memory for that
+    }
+    if (!begun) {
       if (running_ != 0) return;  // they wait for one of those
       turn_away(*check);
       continue;
@@ -226,10 +247,12 @@ void PasswordQueue::checked(Check& check) {
     const base::Time now = outside_.now();
     right_before_.write(check.both, now);
     right_before_.write(check.password, now);
-    for (PasswordAsker* asker : check.askers) asker->found_right(check.question(), now);
+    try {
+      for (PasswordAsker* asker : check.askers) asker->found_right(check.question(), now);
+    } catch (...) {  // there is no memory to remember it, and so they are told
+    }
   }
-  const auto outcome = check.right ? PasswordAsker::Outcome::right : PasswordAsker::Outcome::wrong;
-  for (Waiting* each : std::exchange(check.waiting, {})) each->asker.tell(each->exchange, check.question(), outcome);
+  tell_all(check, check.right ? PasswordAsker::Outcome::right : PasswordAsker::Outcome::wrong);
   run_next();
 }
 

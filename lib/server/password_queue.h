@@ -88,6 +88,7 @@ class PasswordQueue {
   bool make_room(const Check& newcomer);
   bool crowd_out(const Check& newcomer, const std::function<bool(const Check&)>& among, Group crowd);
   void turn_away(Check& check);
+  static void tell_all(Check& check, PasswordAsker::Outcome outcome) noexcept;
   void take_off(const Check& check);
   [[nodiscard]] bool was_right(std::uint64_t key) const;
   [[nodiscard]] std::uint64_t served(std::uint64_t key) const;

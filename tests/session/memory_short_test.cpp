@@ -116,6 +116,23 @@ struct Leaves {
   }
 };
 
+/// Has one allocation fail, of all that is done within its calls. 0: none.
+class Shortage {
+ public:
+  explicit Shortage(std::size_t nth) : left_(nth), is_due_(nth != 0) {}
+  template <class Call>
+  void operator()(Call&& call) {
+    until_failure = std::exchange(left_, 0);
+    call();  // what it throws is of that one
+    left_ = std::exchange(until_failure, 0);
+  }
+  [[nodiscard]] bool came() const { return is_due_ && left_ == 0; }
+
+ private:
+  std::size_t left_;
+  bool is_due_;
+};
+
 /// Other threads, which take work and have not done it yet.
 class Busy final : public server::Outside {
  public:
@@ -127,6 +144,17 @@ class Busy final : public server::Outside {
   }
   void at_turn_end(std::function<void()>) override {}
   [[nodiscard]] base::Time now() const override { return base::Time{1'000'000}; }
+
+  /// Does the first work, and then what was to be done with it.
+  void do_one(Shortage& shortage) {
+    REQUIRE(tasks_.size() >= 2);
+    tasks_[0]();
+    try {
+      shortage(tasks_[1]);
+    } catch (const std::bad_alloc&) {  // as a loop does
+    }
+    tasks_.erase(tasks_.begin(), tasks_.begin() + 2);
+  }
 
  private:
   std::vector<std::function<void()>> tasks_;
@@ -230,25 +258,18 @@ std::vector<Told> all_scripts() {
 /// Plays the script with the n-th allocation failing. Returns what the server sent, and whether one failed.
 std::pair<std::string, bool> play(Site& site, const Script& script, std::size_t nth) {
   auto link = site.link();
-  bool failed = false;
-  const auto armed = [&](const std::function<void()>& call) {
-    if (nth == 0) return call();
-    until_failure = nth;
-    call();
-    failed = failed || until_failure == 0;
-    nth = failed ? 0 : std::exchange(until_failure, 0);
-  };
+  Shortage shortage(nth);
   link->open(std::make_unique<session::H1>(*link, site.http()));
   for (const std::string& part : script) {
     link->arrive(part);
-    armed([&] { link->run(); });
+    shortage([&] { link->run(); });
   }
   link->arrive_end();
-  armed([&] { link->run(); });
+  shortage([&] { link->run(); });
   std::string sent = link->take();
   link->abort();
-  armed([&] { link->run(); });
-  return {std::move(sent), failed};
+  shortage([&] { link->run(); });
+  return {std::move(sent), shortage.came()};
 }
 
 /// A proxy with one connection for all, and a server behind it that takes every connection and answers whatever comes.
@@ -341,6 +362,47 @@ TEST_CASE("memory short: whichever allocation of a listing on another thread fai
     Site site(&busy);
     failed = play(site, {request("GET /", "")}, nth).second;
     CHECK(play(site, {request("GET /small", "")}, 0).first.find("small") != std::string::npos);
+  }
+}
+
+TEST_CASE("memory short: whichever allocation of what two are told who wait for a listing fails, neither waits any longer") {
+  bool failed = true;
+  for (std::size_t nth = 1; failed; ++nth) {
+    CAPTURE(nth);
+    Busy busy;
+    Site site(&busy);
+    std::vector<std::unique_ptr<session::MemoryLink>> links;
+    for (int i = 0; i < 2; ++i) {
+      links.push_back(site.link());
+      links.back()->open(std::make_unique<session::H1>(*links.back(), site.http()));
+      links.back()->receive(request("GET /", ""));
+    }
+    Shortage shortage(nth);
+    busy.do_one(shortage);
+    failed = shortage.came();
+    for (const auto& link : links) {
+      link->run();
+      CHECK((link->was_aborted() || link->take().find("200 OK") != std::string::npos));
+      link->abort();
+      link->run();
+    }
+  }
+}
+
+TEST_CASE("memory short: whichever allocation of a connection of our own that is under way fails, one is told") {
+  bool failed = true;
+  for (std::size_t nth = 1; failed; ++nth) {
+    CAPTURE(nth);
+    Turns turns;
+    const io::Address nobodys = io::take_as_numbers("127.0.0.1", "1").addresses.front();
+    bool told = false;
+    io::Connector::start(
+        turns.loop(), {nobodys, nobodys}, base::Time{600'000}, [](session::Link&) { return nullptr; },
+        [&told](std::string_view) { told = true; });
+    Shortage shortage(nth);
+    for (int i = 0; i < 10; ++i) shortage([&] { turns.one(); });
+    failed = shortage.came();
+    CHECK(turns.until([&told] { return told; }));
   }
 }
 

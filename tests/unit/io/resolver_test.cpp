@@ -105,6 +105,17 @@ TEST_CASE("resolver: a look-up that throws has found nothing") {
   CHECK(told == "the name can not be looked up for now");
 }
 
+TEST_CASE("resolver: what one of those who waited threw kept the name from the others, whose list was gone when they went") {
+  Bench bench;
+  Resolver::Query first;
+  Resolver::Query second;
+  REQUIRE(bench.resolver.look_up(first, "a.example", "80", [](const Found&) { throw std::bad_alloc(); }));
+  REQUIRE(bench.ask(second, "a.example"));
+  bench.names.gate.let_go();
+  CHECK(bench.turns.until([&] { return !bench.told.empty(); }));
+  CHECK(bench.told == Texts{"192.0.2.1:80"});
+}
+
 TEST_CASE("resolver: whoever goes is not told; the look-up goes on, and others may join it") {
   Bench bench;
   Resolver::Query stays;

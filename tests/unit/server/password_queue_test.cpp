@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,27 @@ namespace {
 
 using namespace wharf;
 using namespace wharf::server;
+
+/// Answers who is told, but for the first, for whom there is no memory.
+struct ShortOfMemory final : PasswordAsker {
+  void found_right(const PasswordQuestion& /*question*/, base::Time /*now*/) override { throw std::bad_alloc(); }
+  void tell(session::Exchange& exchange, const PasswordQuestion& /*question*/, Outcome outcome) override {
+    if (std::exchange(is_short, false)) throw std::bad_alloc();
+    exchange.respond(session::text_response(outcome == Outcome::right ? 200 : 401, "told"));
+  }
+  bool is_short = true;
+};
+
+/// Asks the queue for each request, whose path is the password.
+struct AskedOnly final : session::Handler {
+  explicit AskedOnly(Outside& outside) : queue(outside) {}
+  void handle(session::Exchange& exchange) override {
+    const codec::Credentials credentials{"alice", std::string(exchange.request().target.substr(1))};
+    CHECK(queue.ask(asker, {credentials, horse, PasswordQuestion::Known::yes}, exchange) == PasswordQueue::Asked::later);
+  }
+  ShortOfMemory asker;
+  PasswordQueue queue;
+};
 
 }  // namespace
 
@@ -181,6 +203,32 @@ TEST_CASE("password queue: addresses of one IPv6 network are one client, and new
   for (const auto& link : wrong) Gated::leave(*link);
   for (const auto& link : crowd) Gated::leave(*link);
   Gated::leave(*patient);
+}
+
+TEST_CASE("password queue: where there was no memory to tell one, nobody else was told, and no further check was begun") {
+  base::Time now{1000};
+  TestThread thread;
+  Elsewhere outside(thread, now);
+  AskedOnly asked(outside);
+  base::Log log{base::LogLevel::quiet, [](base::LogLevel, std::string_view) {}};
+  base::ChunkPool pool;
+  session::OutputLimits output;
+  session::HttpContext context(asked, session::HttpLimits{}, log);
+  std::vector<std::unique_ptr<MemoryLink>> links;
+  for (const char* path : {"/1", "/1", "/2", "/3", "/4", "/5"}) {
+    links.push_back(std::make_unique<MemoryLink>(pool, output, now));
+    links.back()->open(std::make_unique<session::H1>(*links.back(), context));
+    links.back()->receive(Mounted::head("GET", path));
+  }
+  CHECK(thread.waiting() == PasswordQueue::most_checks);
+  thread.do_one();
+  CHECK(Gated::answer_on(*links[0]).status == 0);
+  CHECK(links[0]->was_aborted());
+  CHECK(Gated::answer_on(*links[1]).status == 401);
+  CHECK(thread.waiting() == PasswordQueue::most_checks);
+  while (thread.waiting() != 0) thread.do_one();
+  for (std::size_t i = 2; i < links.size(); ++i) CHECK(Gated::answer_on(*links[i]).status == 401);
+  for (const auto& link : links) Gated::leave(*link);
 }
 
 TEST_CASE("password queue: where the threads for passwords take no more, it is 503, or waits for a check that runs") {
