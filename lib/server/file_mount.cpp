@@ -85,11 +85,11 @@ session::Response moved_to_slash(std::string_view request_target) {
 LoopMoment LoopFiles::moment(base::Time now) {
   if (outside_ == nullptr) return {now, static_cast<std::uint64_t>(now.count()) + 1};
   if (!end_awaited_) {
-    end_awaited_ = true;
     outside_->at_turn_end([this] {
       ++turn_;
       end_awaited_ = false;
     });
+    end_awaited_ = true;  // not where there was no memory for that: the turn would last for ever
   }
   return {now, turn_};
 }

@@ -74,11 +74,12 @@ void RequestLog::write(const Line& line, const session::ExchangeEnd& end) {
 /// Once for all lines of a turn of the loop.
 void RequestLog::flush_soon() {
   if (outside_ == nullptr) return file_->flush();
-  if (std::exchange(flush_due_, true)) return;
+  if (flush_due_) return;
   outside_->at_turn_end([this] {
     flush_due_ = false;
     file_->flush();
   });
+  flush_due_ = true;
 }
 
 void RequestLog::reopen() { file_->reopen(); }

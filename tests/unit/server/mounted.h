@@ -2,6 +2,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,7 +27,10 @@ class TestThread final : public Outside {
     jobs_.emplace_back(std::move(task), std::move(done));
     return true;
   }
-  void at_turn_end(std::function<void()> call) override { turn_end_.push_back(std::move(call)); }
+  void at_turn_end(std::function<void()> call) override {
+    if (std::exchange(has_no_memory_at_end, false)) throw std::bad_alloc();
+    turn_end_.push_back(std::move(call));
+  }
   [[nodiscard]] base::Time now() const override { return base::Time{0}; }
 
   [[nodiscard]] std::size_t waiting() const { return jobs_.size(); }
@@ -44,7 +48,8 @@ class TestThread final : public Outside {
   /// The loop stops: what was not done is dropped.
   void drop_all() { jobs_.clear(); }
 
-  std::optional<Executor> full;  ///< takes nothing more
+  std::optional<Executor> full;       ///< takes nothing more
+  bool has_no_memory_at_end = false;  ///< for the next call at the end of a turn
 
  private:
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;
