@@ -110,6 +110,7 @@ std::string Connection::address() const {
 // ---- Input ----
 
 void Connection::on_ready(int status, int events) {
+  loop_.look_at_clock();
   if (status < 0) {
     on_reset();
   } else {

@@ -168,6 +168,7 @@ void Listener::pause(Admission::Shortage shortage, std::string_view reason, int 
 }
 
 void Listener::accept() {
+  loop_.look_at_clock();
   for (std::size_t count = 0; count < loop_.limits().accepts_per_turn; ++count) {
     Admission::Place place = loop_.admission().take();
     if (!place) {

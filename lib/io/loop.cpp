@@ -1,5 +1,6 @@
 #include "io/loop.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -118,6 +119,7 @@ void Loop::call_at_turn_end() {
 }
 
 void Loop::run_mailbox() noexcept {
+  look_at_clock();
   std::size_t failed = mailbox_.run();
   failed += returns_->run();
   if (failed != 0)
@@ -135,15 +137,17 @@ void Loop::arm_timer() {
         auto* loop = static_cast<Loop*>(timer->data);
         loop->timer_due_ = base::never;
         loop->time_has_come_ = true;
+        loop->come_ = loop->now();
       },
       static_cast<std::uint64_t>(wait.count()), 0);
 }
 
 /// Deadlines are judged here, when all that had come by then has been read: a loop that was late, because the process was stopped
-/// or a callback took its time, blames no peer for it. libuv itself looks at its timers first.
+/// or a callback took its time, blames no peer for it. libuv itself looks at its timers first. What took its time among what was
+/// read is not counted before the next look.
 void Loop::after_polling() {
   if (std::exchange(time_has_come_, false))
-    wheel_.advance(now(), [this](base::Timer& expired) { base::sheltered(log_, "what was due", [&] { expire(expired); }); });
+    wheel_.advance(come_, [this](base::Timer& expired) { base::sheltered(log_, "what was due", [&] { expire(expired); }); });
 }
 
 void Loop::expire(base::Timer& timer) {
@@ -208,11 +212,17 @@ void Loop::remove_idle(Connection& connection) {
   idle.store(idle.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
+/// One that can not go is about to ask something, or does not take the end of its answer. It goes behind the others, so that such
+/// as these never hide those who would.
 bool Loop::close_an_idle_one() {
-  constexpr int most_looked_at = 16;  // others may be about to ask something
-  Connection* connection = longest_idle_;
-  for (int looked_at = 0; connection != nullptr && looked_at < most_looked_at; ++looked_at)
-    if (Connection& idlest = *std::exchange(connection, connection->next_idle_); idlest.give_way()) return true;
+  constexpr std::size_t most_looked_at = 256;
+  const std::size_t looks = std::min(idle.load(std::memory_order_relaxed), most_looked_at);
+  for (std::size_t looked_at = 0; longest_idle_ != nullptr && looked_at < looks; ++looked_at) {
+    Connection& idlest = *longest_idle_;
+    if (idlest.give_way()) return true;
+    remove_idle(idlest);
+    add_idle(idlest);
+  }
   return false;
 }
 

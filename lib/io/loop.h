@@ -28,7 +28,7 @@ class Loop;
 
 /// What a loop allows its connections, in bytes and milliseconds.
 struct LoopLimits {
-  std::size_t receive_buffer = 256 * 1024;  ///< one per loop; also the most input kept for a connection whose input is held
+  std::size_t receive_buffer = 256 * 1024;  ///< one per loop; the most that is read at a time, where the session wants no less
   std::size_t connections = 1024;           ///< accepted and open at once, where there is no `admission`
   Admission* admission = nullptr;           ///< of all loops together; beyond it nothing is accepted until a connection ends
   std::size_t accepts_per_turn = 64;
@@ -75,7 +75,7 @@ class Pending {
 };
 
 /// One event loop and all that hangs on it: a libuv loop of its own or a caller's, the timing wheel, the receive buffer, the chunk
-/// pool, the mailbox, the connections. Everything but mailbox().post() and request_stop() belongs to the loop's thread.
+/// pool, the mailbox, the connections. Everything but mailbox().post() and returns() belongs to the loop's thread.
 class Loop final : private Admission::Member {
  public:
   /// `foreign` is the caller's loop, which the caller runs and which outlives this; nullptr: a loop of its own. The error is one
@@ -117,6 +117,9 @@ class Loop final : private Admission::Member {
   [[nodiscard]] bool ended() const { return handles_closing_; }
   /// Whether it is a caller's loop that still has handles of this one in it.
   [[nodiscard]] bool in_use_by_caller() const { return uv_ != &own_ && open_handles_ != 0; }
+
+  /// For what begins now, or was heard now: what was called earlier in this turn may have taken its time.
+  void look_at_clock() { uv_update_time(uv_); }
 
   /// Which turn this is: another one from each time on that the loop is about to look at its sockets.
   [[nodiscard]] std::uint32_t turn_number() const { return turn_; }
@@ -193,6 +196,7 @@ class Loop final : private Admission::Member {
   base::Time timer_due_ = base::never;
   std::uint32_t turn_ = 0;
   bool time_has_come_ = false;  // for the wheel, behind what the sockets have
+  base::Time come_{0};          // and what time that was
 
   Connection* connections_ = nullptr;
   std::size_t connection_count_ = 0;

@@ -107,6 +107,22 @@ TEST_CASE("admission: an idle connection on which something has come is left alo
   CHECK(served.clients[1]->was_closed());
 }
 
+TEST_CASE("admission: sixteen idle connections that could not go kept a new client waiting, however many others could") {
+  io::LoopLimits limits = three();
+  limits.connections = 41;
+  Served served(limits);
+  served.story.deeds["session start"] = [](session::Link& link) { link.hold_input(); };
+  for (int i = 0; i < 40; ++i) {
+    served.connect();
+    served.clients.back()->send("x");
+  }
+  served.story.deeds.clear();
+  served.connect();
+  served.connect();
+  CHECK(served.clients[40]->was_closed());
+  for (std::size_t i = 0; i < 40; ++i) CHECK_FALSE(served.clients[i]->was_closed());
+}
+
 TEST_CASE("admission: without anybody who waits, nobody is closed") {
   Served served(three());
   for (int i = 0; i < 3; ++i) served.connect();

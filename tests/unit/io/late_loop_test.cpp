@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/connection.h"
+#include "io/listener.h"
 #include "unit/io/turns.h"
 #include "unit/session/h1_bench.h"
 #include "unit/session/scripted.h"
@@ -93,6 +94,47 @@ TEST_CASE("late loop: what was posted in time is run before a deadline that has 
   be_late();
   REQUIRE(turns.until([&] { return story.count("session deadline") == 1; }));
   CHECK(story.take() == Events{"session start", "task", "session deadline"});
+}
+
+TEST_CASE("late loop: a client that was accepted behind a callback which took its time had none itself") {
+  constexpr base::Time enough{1'000};
+  Story story;
+  story.deeds["session start"] = [&](session::Link& link) { link.set_deadline(link.now() + enough); };
+  story.deeds["busy input"] = [&](session::Link&) { std::this_thread::sleep_for(enough + patience); };
+  Turns turns;
+  const Peer busy(turns, [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "busy"); });
+  auto socket = io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 100, io::ListeningSocket::Sharing::alone);
+  REQUIRE(socket);
+  const io::Address address = socket->address();
+  turns.loop().add(io::Listener::create(turns.loop(), std::move(*socket), scripted(story)));
+  turns.one();
+  busy.send("x");
+  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(connect(client, address.get(), address.size) == 0);
+  turns.one();
+  REQUIRE(story.events == Events{"busy start", "busy input x", "session start"});
+  for (int i = 0; i < 4; ++i) turns.one();
+  CHECK(story.count("session deadline") == 0);
+  REQUIRE(turns.until([&] { return story.count("session deadline") == 1; }));
+  ::close(client);
+}
+
+TEST_CASE("late loop: a deadline of what was heard behind a callback which took its time is counted from then") {
+  constexpr base::Time enough{1'000};
+  Story story;
+  story.deeds["session input"] = [&](session::Link& link) { link.set_deadline(link.now() + enough); };
+  story.deeds["busy input"] = [&](session::Link&) { std::this_thread::sleep_for(enough + patience); };
+  Turns turns;
+  const Peer busy(turns, [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "busy"); });
+  const Peer peer(turns, scripted(story));
+  turns.one();
+  busy.send("x");
+  peer.send("y");
+  turns.one();
+  REQUIRE(story.events == Events{"busy start", "session start", "busy input x", "session input y"});
+  for (int i = 0; i < 4; ++i) turns.one();
+  CHECK(story.count("session deadline") == 0);
+  REQUIRE(turns.until([&] { return story.count("session deadline") == 1; }));
 }
 
 TEST_CASE("late loop: whole requests and the rest of heads that wait are answered, and only who was late itself hears so") {
