@@ -3,10 +3,17 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <cstddef>
 #include <initializer_list>
 
 namespace wharf::base {
+
+namespace {
+std::array<std::atomic<bool>, 3> occupied;
+}
 
 /// open() takes the lowest number that is free. One above that is another thread's doing, and closed again.
 void occupy_standard_descriptors() {
@@ -15,7 +22,10 @@ void occupy_standard_descriptors() {
     int taken = ::open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY);  // NOLINT: programs that are started get it, too
     if (taken < 0) taken = ::open("/", O_PATH);  // where there is no /dev/null: neither read nor written
     if (taken > STDERR_FILENO) ::close(taken);
+    occupied.at(static_cast<std::size_t>(number)) = true;
   }
 }
+
+bool is_standard_descriptor_occupied(int number) { return occupied.at(static_cast<std::size_t>(number)); }
 
 }  // namespace wharf::base

@@ -7,4 +7,7 @@ namespace wharf::base {
 /// anything is opened.
 void occupy_standard_descriptors();
 
+/// Whether that descriptor was closed, so that what is written to it is lost. From any thread.
+[[nodiscard]] bool is_standard_descriptor_occupied(int number);
+
 }  // namespace wharf::base

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/standard_descriptors.h"
 
 namespace wharf::server {
 
@@ -14,6 +15,8 @@ using base::SharedLineWriter;
 base::Result<std::unique_ptr<AccessLog>, std::string> AccessLog::open(const std::string& path, Report report) {
   std::unique_ptr<SharedLineWriter> file;
   if (path == standard_output) {
+    if (base::is_standard_descriptor_occupied(STDOUT_FILENO))
+      return base::Failure{std::string("cannot write the access log to stdout: it was closed when the server began; name a file")};
     file = SharedLineWriter::of_stream(STDOUT_FILENO);
   } else {
     auto opened = SharedLineWriter::of_file(path, buffer_size);

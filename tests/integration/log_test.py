@@ -409,6 +409,13 @@ class ClosedDescriptors(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             self.serves_without((0, 1, 2), "-t", "4", "--access-log", os.path.join(folder, "access.log"))
 
+    def test_an_access_log_to_a_stdout_that_is_closed_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            begun = subprocess.run(server.command("-U", os.path.join(folder, "socket"), "--access-log", "-"), stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1), timeout=20 * server.SLOW)
+        self.assertNotEqual(begun.returncode, 0)
+        self.assertIn(b"cannot write the access log to stdout: it was closed", begun.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
