@@ -120,8 +120,8 @@ void Connection::on_ready(int status, int events) {
       if (unread_) update_interest();
       else read();
     }
-    if ((events & UV_DISCONNECT) != 0) {
-      half_closed_ = true;
+    if ((events & (UV_DISCONNECT | UV_PRIORITIZED)) != 0) {
+      news_ = (events & UV_PRIORITIZED) != 0 ? 0 : UV_PRIORITIZED;
       update_interest();
     }
   }
@@ -141,7 +141,7 @@ void Connection::on_reset() {
 /// may be all that was asked of it, and is there until the session wants it.
 void Connection::read_to_the_end() {
   if (input_held() && origin_ == Origin::outgoing) return;
-  if (!input_held() && read()) return schedule();
+  if (!input_held() && !peer_ended_ && read()) return schedule();
   abort();
   settle();
 }
@@ -168,6 +168,7 @@ bool Connection::read() {
   }
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
   peer_ended_ = true;
+  if (news_ == UV_DISCONNECT) news_ = UV_PRIORITIZED;
   if (size == 0 && !reset_) {
     deliver_end_of_input();
   } else {
@@ -303,11 +304,10 @@ void Connection::update_interest() {
   // Input that is held is mostly wanted again before any comes. So it is waited for until some has come: to change what a socket is
   // watched for takes two system calls, and to change it back another two.
   const bool waits = reads || (open && !peer_ended_ && !unread_ && (interest_ & UV_READABLE) != 0);
-  // Also where nothing is read or written for now, a reset is to be heard of. The peer's mere end may be half a close, and is no
-  // news.
-  const bool listens = open && !ending() && !waits && !writes && !peer_ended_ && !half_closed_;
-  const auto wanted =
-      static_cast<std::uint8_t>((waits ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0) | (listens ? UV_DISCONNECT : 0));
+  // Also where nothing is read or written for now, a reset is to be heard of, which the system tells of a socket that is watched for
+  // anything: for the peer's end; behind that, which may be half a close, for urgent bytes; behind those it is deaf.
+  const bool listens = open && !ending() && !waits && !writes;
+  const auto wanted = static_cast<std::uint8_t>((waits ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0) | (listens ? news_ : 0));
   if (wanted == interest_) return;
   interest_ = wanted;
   if (wanted == 0) {

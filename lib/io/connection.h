@@ -92,7 +92,7 @@ class Connection final : public session::Link, private Timed {
   bool unread_ = false;     // something has come that is not to be read now
   bool scheduled_ = false;
   bool peer_ended_ = false;
-  bool half_closed_ = false;  // so the system said, while nothing was read
+  std::uint8_t news_ = UV_DISCONNECT;  // what the socket is watched for where nothing is read or written; see update_interest()
   bool winding_up_ = false;
   bool shut_ = false;
   bool file_waits_ = false;  // for the socket to take more of a file

@@ -192,13 +192,15 @@ class Page:
 
     async def drag(self, element, places):
         """Draws with the mouse, or with a finger where the page is a phone's: places are parts of the element's width and height."""
-        box = await self.evaluate(f"""(() => {{
+        await self.call("Page.bringToFront")
+        # What a finger meets is what was drawn last: the place is looked up when the scrolled page has been.
+        box = await self.evaluate(f"""(async () => {{
             const element = document.getElementById({json.dumps(element)});
             element.scrollIntoView({{block: 'center', behavior: 'instant'}});
+            for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
             const {{x, y, width, height}} = element.getBoundingClientRect();
             return [x, y, width, height];
         }})()""")
-        await self.call("Page.bringToFront")
         points = [(box[0] + x * box[2], box[1] + y * box[3]) for x, y in places]
         if self.phone:
             for index, (x, y) in enumerate(points):

@@ -105,7 +105,8 @@ class Site(server.Server):
                               "--proxy", f"/wild/=http://127.0.0.1:{upstream.port}/",
                               "--proxy", f"/fine/=http://127.0.0.1:{upstream.fine_port}/", "--proxy", "/gone/=http://127.0.0.1:9/",
                               "-P", place.plugins, "--mount", "/unruly/=unruly",
-                              "--password-file", f"/status/={place.passwords}", "--limit", "stop_grace=2000")
+                              "--password-file", f"/status/={place.passwords}", "--limit", "stop_grace=2000",
+                              "--limit", "tcp_keep_alive_idle=5000")
         self.process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=writing,
                                         env=place.environment())
         os.close(writing)

@@ -20,9 +20,9 @@ namespace {
 using namespace wharf;
 using namespace wharf::test;
 
-enum class Kind : std::uint8_t { silent, talkative };
+enum class Kind : std::uint8_t { silent, listening, talkative };
 
-/// Silent, it takes no input before it is told to; talkative, it answers until that is too much. It says what happened.
+/// Silent, it takes no input before it is told to; listening, it takes all and says nothing; talkative, it answers until that is too much. It says what happened.
 struct Told final : session::Session {
   Told(session::Link& of, std::string& into, Kind how) : link(of), what(into), kind(how) {}
   void start() override {
@@ -137,6 +137,31 @@ TEST_CASE("lost client: while input is held, a client that has ended its side is
     const std::string expected = before.empty() ? "end " : "input abc end ";
     REQUIRE(bench.turns.until([&] { return bench.what == expected; }));
   }
+}
+
+TEST_CASE("lost client: who ended its side first, and is gone later, is heard of, whether that end was read or not") {
+  for (const Kind kind : {Kind::silent, Kind::listening}) {
+    CAPTURE(kind);
+    Bench bench(kind);
+    bench.end();
+    CHECK(bench.rests());
+    CHECK(bench.what == (kind == Kind::silent ? "" : "end "));
+    bench.reset();
+    REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
+    CHECK(bench.what == (kind == Kind::silent ? "ended " : "end ended "));
+  }
+}
+
+TEST_CASE("lost client: urgent bytes do not keep the loop busy") {
+  Bench bench;
+  bench.end();
+  CHECK(bench.rests());
+  Bench other;
+  REQUIRE(::send(other.client, "u", 1, MSG_OOB | MSG_NOSIGNAL) == 1);
+  CHECK(other.rests());
+  other.end();
+  CHECK(other.rests());
+  CHECK(other.what.empty());
 }
 
 TEST_CASE("lost client: who writes until it is too much hears that it is, and then of the end") {
