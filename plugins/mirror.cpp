@@ -46,7 +46,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return decoded;
 }
 
-/// What follows the first `mirror=` of a query like a=b&mirror=harbour. Nothing where that can not be a name.
+/// What follows the first `mirror=` of a query like a=b&mirror=harbour. Nothing where that cannot be a name.
 std::optional<std::string> room_name(std::string_view query) {
   constexpr std::string_view key = "mirror=";
   while (!query.empty()) {

@@ -56,7 +56,7 @@ class Room {
   };
   using Place = std::list<Seat>::iterator;
 
-  /// A member for whom more bytes than `most_waiting` wait is to be cut: for what is said by those who can not be paused.
+  /// A member for whom more bytes than `most_waiting` wait is to be cut: for what is said by those who cannot be paused.
   explicit Room(std::size_t most_waiting) : most_waiting_(most_waiting) {}
 
   Place enter(Call call) {

@@ -155,7 +155,7 @@ struct Status {
     tell();
   }
 
-  /// A client that can not keep up hears of the list as it is when it can again.
+  /// A client that cannot keep up hears of the list as it is when it can again.
   void tell() {
     if (!changed || rests || held) return;
     changed = false;

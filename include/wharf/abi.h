@@ -56,7 +56,7 @@ typedef enum wharf_compression {
 typedef enum wharf_compress_messages {
   WHARF_COMPRESS_DEFAULT = 0,    /* what the server was told; WHARF_COMPRESS_WORTHWHILE if nothing */
   WHARF_COMPRESS_WORTHWHILE = 1, /* those from `compress_from` on that become shorter */
-  WHARF_COMPRESS_ALL = 2         /* every one, for peers that can not read others */
+  WHARF_COMPRESS_ALL = 2         /* every one, for peers that cannot read others */
 } wharf_compress_messages;
 
 /* For a time in milliseconds: not at all. */
@@ -217,7 +217,7 @@ typedef struct wharf_row {
   size_t shared_state_size;
   size_t state_size;
 
-  /* Constructs the shared state. Returns 0, or anything else to say that the row can not serve (log why): the server does not start. */
+  /* Constructs the shared state. Returns 0, or anything else to say that the row cannot serve (log why): the server does not start. */
   int (*start)(void* shared, wharf_scope* scope);
   /* Destroys it: once, after the last peer is gone, and only if start returned 0. */
   void (*stop)(void* shared);
@@ -268,7 +268,7 @@ typedef struct wharf_row {
   uint64_t compress_from;
 
   /* The requests that the row answers (abi_http.h), at mounts that name it; NULL: none. A row that has them, and neither `message` nor
-   * `fragment` nor `open`, can not be chosen by WebSocket clients. */
+   * `fragment` nor `open`, cannot be chosen by WebSocket clients. */
   const wharf_http_row* http;
   /* The longest body of such a request, in bytes; a longer one is refused with 413. 0: 1 MiB where bodies are whole, no limit where
    * wharf_http_row::body takes pieces. */

@@ -87,7 +87,7 @@ struct wharf_http_services {
   wharf_text (*version)(const wharf_request* request);
   /* Of the request's body, in bytes: 0 where there is none, WHARF_UNKNOWN_LENGTH where that is not known before it has come. */
   uint64_t (*body_length)(const wharf_request* request);
-  /* The path, percent-decoded once; NULL where it can not be. The bytes are the client's: check before you use them as a file's name. */
+  /* The path, percent-decoded once; NULL where it cannot be. The bytes are the client's: check before you use them as a file's name. */
   wharf_text (*decoded_path)(const wharf_request* request);
   /* What follows the mount's prefix in decoded_path, with a '/' before it. */
   wharf_text (*path_below_mount)(const wharf_request* request);
@@ -115,7 +115,7 @@ struct wharf_http_services {
   wharf_flow (*respond)(wharf_exchange* exchange, int status, const char* data, size_t size);
 
   /* Answers with a file: its length, its media type unless a Content-Type was added, and nothing else of what a mount of files does. `path` is
-   * opened as it is. 0, or anything else where it can not be opened or is no regular file: then nothing was answered. */
+   * opened as it is. 0, or anything else where it cannot be opened or is no regular file: then nothing was answered. */
   int (*respond_file)(wharf_exchange* exchange, int status, const char* path);
 
   /* Begins an answer in pieces, of `length` bytes in all or WHARF_UNKNOWN_LENGTH. Then `write` any number of times, then `end`. More or

@@ -88,7 +88,7 @@ class Exchange {
     add_field("Location", location);
     return respond(status);
   }
-  /// Answers with a file, with the media type of its name unless a Content-Type was added. False where it can not be opened or is no regular
+  /// Answers with a file, with the media type of its name unless a Content-Type was added. False where it cannot be opened or is no regular
   /// file: then nothing was answered. No ranges and no conditions; a mount of files has them.
   [[nodiscard]] bool respond_file(int status, const char* path) const { return http().respond_file(exchange_, status, path) == 0; }
 

@@ -153,7 +153,7 @@ inline std::string unquoted(std::string_view value) {
   return text;
 }
 
-/// A name as browsers write it in quotes: %22, %0D and %0A stand for what can not stand there, and nothing else is encoded, '%'
+/// A name as browsers write it in quotes: %22, %0D and %0A stand for what cannot stand there, and nothing else is encoded, '%'
 /// neither. A backslash is one, but for other clients' \" and \\.
 inline std::string form_name(std::string_view value) {
   std::string text;

@@ -206,17 +206,17 @@ class WHARF_VISIBLE Server {
   /// Adds the rows of a plugin that is part of the program (see WHARF_PLUGIN_SYMBOL in abi.h); all or none.
   Error add(const wharf_plugin& plugin);
 
-  /// Adds the rows of one plugin. Fails where the file can not be loaded, exports no wharf_plugin_export, was built for another ABI
+  /// Adds the rows of one plugin. Fails where the file cannot be loaded, exports no wharf_plugin_export, was built for another ABI
   /// number, or brings a name that is taken; none of its rows is added then.
   Error load_plugin(const std::string& file);
   /// Loads every plugin (*.so) of a folder in the order of their names. One that is refused is logged as an error, and the others are
-  /// loaded all the same. Fails where the folder can not be read.
+  /// loaded all the same. Fails where the folder cannot be read.
   Error load_plugins(const std::string& folder);
 
   /// Names in the protocol table, in its order.
   [[nodiscard]] std::vector<std::string> protocols() const;
 
-  /// Without any virtual host the server has one that serves all protocols and no files. Fails where a folder can not be read, a
+  /// Without any virtual host the server has one that serves all protocols and no files. Fails where a folder cannot be read, a
   /// protocol is not in the table, or the name is taken.
   Error add(VirtualHost host);
 
@@ -228,7 +228,7 @@ class WHARF_VISIBLE Server {
   [[nodiscard]] std::vector<std::string> addresses() const;
 
   /// Serves on own loops, one of them on this thread, until stop(). `ready` is called once, on this thread, when everything is served and
-  /// signals are heeded. Fails where a row or a loop can not start.
+  /// signals are heeded. Fails where a row or a loop cannot start.
   Error run(const std::function<void()>& ready = {});
 
   /// Serves on the caller's loop, which the caller runs; it outlives the server's stop. Only with one thread.

@@ -90,7 +90,7 @@ class WHARF_VISIBLE Client {
 /// A server with one protocol, without sockets.
 class WHARF_VISIBLE Harness {
  public:
-  /// Throws std::runtime_error where the row can not be added or started.
+  /// Throws std::runtime_error where the row cannot be added or started.
   explicit Harness(const wharf_row& row, Options options = {}, Limits limits = {});
   ~Harness();  // NOLINT(bugprone-exception-escape)
   Harness(const Harness&) = delete;

@@ -59,7 +59,7 @@ enum class Error : std::uint8_t {
   close_reason,          ///< a close reason that is not UTF-8; also sending
   text_not_utf8,         ///< section 8.1; also sending
   message_too_big,       ///< longer than the limits of the stream
-  not_deflate,           ///< a compressed message that can not be inflated (RFC 7692 section 7.2.2)
+  not_deflate,           ///< a compressed message that cannot be inflated (RFC 7692 section 7.2.2)
 
   // Sending.
   closed,     ///< a close was sent or received: this may not be sent any more (section 5.5.1)
@@ -359,7 +359,7 @@ struct Negotiation {
   Agreement agreement;
   std::string field;  ///< of a server: the value of Sec-WebSocket-Extensions for the answer; empty: without that field
 };
-/// A server on Sec-WebSocket-Extensions of a request. An offer that is ill-formed or can not be met is passed over.
+/// A server on Sec-WebSocket-Extensions of a request. An offer that is ill-formed or cannot be met is passed over.
 WHARF_VISIBLE Negotiation negotiate_compression(std::string_view offers, const Compression& wish);
 /// The value of Sec-WebSocket-Extensions for a client's request; empty: without that field. `memory_limit`: see ClientOptions.
 WHARF_VISIBLE std::string offer_compression(const Compression& wish, std::uint64_t memory_limit = 0);

@@ -17,7 +17,7 @@ std::uint16_t close_code(Error error) {
 std::string_view message(Error error) {
   if (error <= last_received) return codec::message(static_cast<codec::WsError>(error));
   switch (error) {
-    case Error::closed: return "A close was sent or received: this can not be sent any more.";
+    case Error::closed: return "A close was sent or received: this cannot be sent any more.";
     case Error::no_random: return "The random source failed.";
     case Error::head_malformed: return "The head is not HTTP/1 as RFC 9112 has it.";
     case Error::head_too_large: return "The head is larger than the limit.";

@@ -30,7 +30,7 @@ std::string_view message(WsError error) {
     case WsError::close_reason: return "The reason in a close frame is not valid UTF-8.";
     case WsError::text_not_utf8: return "A text message is not valid UTF-8.";
     case WsError::message_too_big: return "A message is longer than the limit.";
-    case WsError::not_deflate: return "A compressed message can not be inflated.";
+    case WsError::not_deflate: return "A compressed message cannot be inflated.";
   }
   return "No such fault is known.";
 }

@@ -21,7 +21,7 @@ std::string in_words(int status) {
     case EAI_NONAME:
     case EAI_NODATA: return "no such host";
     case EAI_SERVICE: return "no such port";
-    case EAI_AGAIN: return "the name can not be looked up for now";
+    case EAI_AGAIN: return "the name cannot be looked up for now";
     case EAI_SYSTEM: return std::system_category().message(errno);
     default: return gai_strerror(status);
   }
@@ -120,7 +120,7 @@ void Resolver::looked_up(const Name& name) {
   base::Log& log = loop_.log();
   base::sheltered(log, "to remember a name", [&] {
     if (over->found.addresses.empty() && over->found.failure.empty())
-      over->found = {{}, "the name can not be looked up for now", true};
+      over->found = {{}, "the name cannot be looked up for now", true};
     remember(*over);
   });
   while (!over->waiting.empty()) {

@@ -84,7 +84,7 @@ void AccessGate::tell(session::Exchange& exchange, const PasswordQuestion& quest
   if (outcome == Outcome::crowded) return refuse_crowd(exchange);
   if (outcome == Outcome::wrong) return refuse(exchange);
   if (cache_.knows(question.credentials, question.hash, exchange.link().now())) return exchange.handle_again();
-  exchange.respond(session::text_response(500, "This server can not remember who came in."));
+  exchange.respond(session::text_response(500, "This server cannot remember who came in."));
 }
 
 }  // namespace wharf::server

@@ -41,7 +41,7 @@ bool is_known_method(std::string_view method) {
 session::Response not_found() { return session::text_response(404, "There is nothing here."); }
 
 session::Response unavailable() {
-  session::Response response = session::text_response(503, "The file can not be opened now.");
+  session::Response response = session::text_response(503, "The file cannot be opened now.");
   response.fields.emplace_back("Retry-After", "1");
   return response;
 }

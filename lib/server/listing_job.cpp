@@ -28,7 +28,7 @@ void ListingJob::run() {
 void ListingJob::answer(session::Exchange& exchange) {
   page_.made = exchange.link().now();
   if (page_.text) return answer_with_listing(exchange, page_.text);
-  session::Response response = session::text_response(503, "The folder can not be listed now.");
+  session::Response response = session::text_response(503, "The folder cannot be listed now.");
   response.fields.emplace_back("Retry-After", "1");
   exchange.respond(std::move(response));
 }

@@ -224,7 +224,7 @@ void ProxyExchange::refuse(UpstreamFailure failure) {
   }
   const bool reached = failure != UpstreamFailure::unreachable;
   exchange_.respond(session::text_response(
-      502, reached ? "The server behind this one gave no proper answer." : "The server behind this one can not be reached."));
+      502, reached ? "The server behind this one gave no proper answer." : "The server behind this one cannot be reached."));
 }
 
 }  // namespace wharf::server

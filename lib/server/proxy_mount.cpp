@@ -62,7 +62,7 @@ void ProxyMount::serve(session::Exchange& exchange) {
   const auto target = codec::split_target(head.target);
   const auto rest = target ? behind_prefix(target->path, prefix_) : std::nullopt;
   if (!rest || may_climb(*rest)) return exchange.respond(session::text_response(404, "There is nothing here."));
-  if (!upstream_) return exchange.respond(session::text_response(502, "The server behind this one can not be reached."));
+  if (!upstream_) return exchange.respond(session::text_response(502, "The server behind this one cannot be reached."));
   std::string path = upstream_->target.base;
   path += *rest;
   if (const std::size_t query = head.target.find('?'); query != std::string_view::npos) path += head.target.substr(query);

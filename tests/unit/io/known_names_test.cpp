@@ -28,7 +28,7 @@ class NameServer {
     return [state = state_, wait = gate_.task()](const std::string&, const std::string& port) {
       ++state->asked;
       switch (state->mood.load()) {
-        case Mood::fails_for_now: return Found{{}, "the name can not be looked up for now", true};
+        case Mood::fails_for_now: return Found{{}, "the name cannot be looked up for now", true};
         case Mood::denies: return Found{{}, "no such host"};
         case Mood::hangs: wait(); break;
         case Mood::knows: break;
@@ -109,7 +109,7 @@ TEST_CASE("known names: what was known serves while the name can not be looked u
   CHECK(bench.connect() == "connected");
   CHECK(bench.names.asked() == 3);
   bench.age(Resolver::stale_time);
-  CHECK(bench.connect() == "the name can not be looked up for now");
+  CHECK(bench.connect() == "the name cannot be looked up for now");
 }
 
 TEST_CASE("known names: a name server that hangs does not keep requests waiting where the name was known") {
@@ -132,7 +132,7 @@ TEST_CASE("known names: a name that there is no more is forgotten") {
   CHECK(bench.connect() == "no such host");
   CHECK_FALSE(bench.resolver.known("up.example", bench.port));
   bench.names.is(Mood::fails_for_now);
-  CHECK(bench.connect() == "the name can not be looked up for now");
+  CHECK(bench.connect() == "the name cannot be looked up for now");
 }
 
 TEST_CASE("known names: addresses that are of no use are looked up again at once") {

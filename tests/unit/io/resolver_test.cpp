@@ -102,7 +102,7 @@ TEST_CASE("resolver: a look-up that throws has found nothing") {
   std::string told;
   REQUIRE(resolver.look_up(query, "a.example", "80", [&told](const Found& found) { told = found.failure; }));
   REQUIRE(turns.until([&told] { return !told.empty(); }));
-  CHECK(told == "the name can not be looked up for now");
+  CHECK(told == "the name cannot be looked up for now");
 }
 
 TEST_CASE("resolver: what one of those who waited threw kept the name from the others, whose list was gone when they went") {
