@@ -129,6 +129,8 @@ void Executor::forget(const void* party) {
   dropped.splice(dropped.end(), pool_->queues, queue);
 }
 
+std::size_t Executor::threads() const { return pool_->bounds.threads; }
+
 // ---- The threads ----
 
 /// With the lock. It begins when the lock is given back.

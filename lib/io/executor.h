@@ -32,6 +32,8 @@ class Executor {
   [[nodiscard]] bool run(const void* party, Task task, std::string_view about = {});
   /// Drops what no thread has begun of that party.
   void forget(const void* party);
+  /// Bounds::threads, at least 1.
+  [[nodiscard]] std::size_t threads() const;
 
  private:
   struct Pool;

@@ -13,8 +13,7 @@ void LoopOutside::connect(const Endpoint& to, base::Time limit, SessionMaker con
 }
 
 bool LoopOutside::work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) {
-  io::Executor& executor = on == Executor::passwords ? executors_.passwords : executors_.files;
-  return io::work(loop_, executor, std::move(task), std::move(done), about);
+  return io::work(loop_, executor(on), std::move(task), std::move(done), about);
 }
 
 void LoopOutside::at_turn_end(std::function<void()> call) { loop_.at_turn_end(std::move(call)); }

@@ -13,10 +13,15 @@ class LoopOutside final : public Outside {
 
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
   [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override;
+  [[nodiscard]] std::size_t threads(Executor of) const override { return executor(of).threads(); }
   void at_turn_end(std::function<void()> call) override;
   [[nodiscard]] base::Time now() const override { return loop_.now(); }
 
  private:
+  [[nodiscard]] io::Executor& executor(Executor of) const {
+    return of == Executor::passwords ? executors_.passwords : executors_.files;
+  }
+
   io::Loop& loop_;
   Executors& executors_;
   io::Resolver resolver_;

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -42,6 +43,9 @@ class Outside {
   /// goes on alone, perhaps when the server has long gone: it owns all that it touches, and nobody asks what came out. What it
   /// throws is dropped, and `done` is called all the same. `about` names what it may hang on: a part of the threads is left to others.
   [[nodiscard]] virtual bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) = 0;
+
+  /// How many threads that executor may have, for all loops together.
+  [[nodiscard]] virtual std::size_t threads(Executor of) const = 0;
 
   /// Calls back once, later in this turn of the loop, before it blocks.
   virtual void at_turn_end(std::function<void()> call) = 0;

@@ -67,7 +67,7 @@ struct PasswordQueue::Waiting final : session::Responder {
   session::Exchange& exchange;
 };
 
-PasswordQueue::PasswordQueue(Outside& outside) : outside_(outside) {}
+PasswordQueue::PasswordQueue(Outside& outside) : outside_(outside), most_checks_(outside.threads(Executor::passwords)) {}
 
 PasswordQueue::~PasswordQueue() = default;
 
@@ -214,7 +214,7 @@ std::shared_ptr<PasswordQueue::Check> PasswordQueue::next() const {
 
 /// The thread may outlive everything here but what it holds itself; `done` comes only while the loop and the queue are there.
 void PasswordQueue::run_next() {
-  while (running_ < most_checks) {
+  while (running_ < most_checks_) {
     const std::shared_ptr<Check> check = next();
     if (!check) return;
     const auto task = [check] {

@@ -55,14 +55,13 @@ class PasswordAsker {
 /// to a client or a user that has as many, and a password that was right before is never lost.
 class PasswordQueue {
  public:
-  static constexpr std::size_t most_checks = 4;       ///< at once
-  static constexpr std::size_t most_queued = 512;     ///< and those that wait
+  static constexpr std::size_t most_queued = 512;     ///< that wait
   static constexpr std::size_t most_of_client = 128;  ///< that wait for one client
   static constexpr std::size_t most_of_user = 128;    ///< that wait with one user's name
   /// So long it is known who was right; of RecentTable::most passwords and users with their clients.
   static constexpr base::Time right_for{std::chrono::hours(24)};
 
-  /// `outside` outlives this; this outlives the askers and their exchanges.
+  /// As many are checked at once as there are threads for it. `outside` outlives this; this outlives the askers and their exchanges.
   explicit PasswordQueue(Outside& outside);
   ~PasswordQueue();
   PasswordQueue(const PasswordQueue&) = delete;
@@ -98,6 +97,7 @@ class PasswordQueue {
   void checked(Check& check);
 
   Outside& outside_;
+  const std::size_t most_checks_;  // at once
   codec::SecretKey key_;
   Checks checks_;  // queued and running, in the order they came
   std::size_t running_ = 0;

@@ -142,6 +142,7 @@ class Busy final : public server::Outside {
     tasks_.push_back(std::move(done));
     return true;
   }
+  [[nodiscard]] std::size_t threads(server::Executor) const override { return 4; }
   void at_turn_end(std::function<void()>) override {}
   [[nodiscard]] base::Time now() const override { return base::Time{1'000'000}; }
 

@@ -55,6 +55,7 @@ class Elsewhere final : public Outside {
   [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override {
     return thread_.work(on, about, std::move(task), std::move(done));
   }
+  [[nodiscard]] std::size_t threads(Executor of) const override { return thread_.threads(of); }
   void at_turn_end(std::function<void()> call) override { thread_.at_turn_end(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return now_; }
 

@@ -27,6 +27,7 @@ class TestThread final : public Outside {
     jobs_.emplace_back(std::move(task), std::move(done));
     return true;
   }
+  [[nodiscard]] std::size_t threads(Executor /*of*/) const override { return most; }
   void at_turn_end(std::function<void()> call) override {
     if (std::exchange(has_no_memory_at_end, false)) throw std::bad_alloc();
     turn_end_.push_back(std::move(call));
@@ -50,6 +51,8 @@ class TestThread final : public Outside {
 
   std::optional<Executor> full;       ///< takes nothing more
   bool has_no_memory_at_end = false;  ///< for the next call at the end of a turn
+  static constexpr std::size_t usual = 4;
+  std::size_t most = usual;  ///< threads, as who asks is told
 
  private:
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;

@@ -42,18 +42,18 @@ struct AskedOnly final : session::Handler {
 
 TEST_SUITE_BEGIN("libcrypt" * doctest::skip(!has_password_hashing()));
 
-TEST_CASE("password queue: no more than most_checks at once, and the others in their turn") {
+TEST_CASE("password queue: no more at once than there are threads, and the others in their turn") {
   const Users users;
   Gated gated(users);
   check_entered(gated.get_checked(bob), "bob");
   std::vector<std::unique_ptr<MemoryLink>> links;
   for (int i = 0; i < 6; ++i) links.push_back(gated.begin(guess(i)));
   const auto late = gated.begin(alice);
-  CHECK(gated.thread.waiting() == PasswordQueue::most_checks);
+  CHECK(gated.thread.waiting() == TestThread::usual);
   check_entered(gated.get(bob), "bob");  // who needs no check does not wait
   check_refused(gated.get({}));
   for (int i = 0; i < 6; ++i) {
-    CHECK(gated.thread.waiting() == std::min<std::size_t>(PasswordQueue::most_checks, 7 - static_cast<std::size_t>(i)));
+    CHECK(gated.thread.waiting() == std::min<std::size_t>(TestThread::usual, 7 - static_cast<std::size_t>(i)));
     gated.thread.do_one();
     check_refused(Gated::answer_on(*links[static_cast<std::size_t>(i)]));
   }
@@ -62,6 +62,27 @@ TEST_CASE("password queue: no more than most_checks at once, and the others in t
   check_entered(Gated::answer_on(*late), "alice");
   for (const auto& link : links) Gated::leave(*link);
   Gated::leave(*late);
+}
+
+TEST_CASE("password queue: as many at once as there are threads, also where these are few or many") {
+  const Users users;
+  for (const std::size_t threads : {std::size_t{1}, std::size_t{7}}) {
+    TestThread thread;
+    thread.most = threads;
+    const base::Time now{1000};
+    Elsewhere elsewhere(thread, now);
+    Gated gated(users, &elsewhere);
+    std::vector<std::unique_ptr<MemoryLink>> links;
+    for (int i = 0; i < 9; ++i) links.push_back(gated.begin(guess(i)));
+    for (std::size_t left = links.size(); left > 0; --left) {
+      CHECK(thread.waiting() == std::min(threads, left));
+      thread.do_one();
+    }
+    for (const auto& link : links) {
+      check_refused(Gated::answer_on(*link));
+      Gated::leave(*link);
+    }
+  }
 }
 
 TEST_CASE("password queue: one check does for all that come with the same credentials") {
@@ -88,7 +109,7 @@ TEST_CASE(
   const Users users;
   Gated gated(users);
   std::vector<std::unique_ptr<MemoryLink>> links;
-  const std::size_t all = PasswordQueue::most_checks + PasswordQueue::most_of_client;
+  const std::size_t all = TestThread::usual + PasswordQueue::most_of_client;
   for (std::size_t i = 0; i < all; ++i) links.push_back(gated.begin(guess(static_cast<int>(i))));
   const Answer busy = gated.get(guess(1000));
   CHECK(busy.status == 503);
@@ -101,11 +122,11 @@ TEST_CASE(
   CHECK(Gated::answer_on(*links[all - 2]).status == 0);
   const auto other = gated.begin(alice, "192.0.2.7:4711");  // with a name for which too many wait already: the same
   CHECK(Gated::answer_on(*links[all - 2]).status == 0);
-  CHECK(gated.thread.waiting() == PasswordQueue::most_checks);
-  for (std::size_t i = 0; i < PasswordQueue::most_checks + 2; ++i) gated.thread.do_one();
+  CHECK(gated.thread.waiting() == TestThread::usual);
+  for (std::size_t i = 0; i < TestThread::usual + 2; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*other), "alice");  // before the rest of it
   check_entered(Gated::answer_on(*bob_there), "bob");
-  CHECK(Gated::answer_on(*links[PasswordQueue::most_checks]).status == 0);
+  CHECK(Gated::answer_on(*links[TestThread::usual]).status == 0);
   while (gated.thread.waiting() != 0) gated.thread.do_one();
   for (std::size_t i = 0; i + 1 < all; ++i) check_refused(Gated::answer_on(*links[i]));
   for (const auto& link : links) Gated::leave(*link);
@@ -119,7 +140,7 @@ TEST_CASE("password queue: right passwords of an address are checked while forty
   std::vector<std::unique_ptr<MemoryLink>> wrong;
   for (int i = 0; i < 40; ++i) wrong.push_back(gated.begin(guess(i)));
   const auto right = gated.begin(bob);
-  for (std::size_t i = 0; i < PasswordQueue::most_checks; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestThread::usual; ++i) gated.thread.do_one();
   CHECK(Gated::answer_on(*right).status == 0);
   gated.thread.do_task();  // the one after those that ran already
   gated.thread.tell();
@@ -142,7 +163,7 @@ TEST_CASE("password queue: a password that was right before goes before those th
   for (int i = 0; i < 200; ++i) wrong.push_back(gated.connect("192.0.2." + std::to_string(i % 4) + ":1"));
   for (std::size_t i = 0; i < wrong.size(); ++i) wrong[i]->receive(Gated::request(guess(static_cast<int>(i))));
   const auto right = gated.begin(alice, "198.51.100.1:1");
-  for (std::size_t i = 0; i < PasswordQueue::most_checks + 1; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestThread::usual + 1; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*right), "alice");
   while (gated.thread.waiting() != 0) gated.thread.do_one();
   for (const auto& link : wrong) Gated::leave(*link);
@@ -157,17 +178,16 @@ TEST_CASE("password queue: of a client from which a user came in before, that us
   gated.now += PasswordFile::look_every;
   const std::string renewed = "Authorization: Basic YWxpY2U6cMOkc3N3w7ZyZA==\r\n";
   std::vector<std::unique_ptr<MemoryLink>> others;
-  for (std::size_t i = 0; i < PasswordQueue::most_checks; ++i)
-    others.push_back(gated.begin(guess(static_cast<int>(i)), "203.0.113.1:1"));
+  for (std::size_t i = 0; i < TestThread::usual; ++i) others.push_back(gated.begin(guess(static_cast<int>(i)), "203.0.113.1:1"));
   for (int i = 0; i < 3; ++i) others.push_back(gated.begin(bob, base::concat("203.0.113.", i + 2, ":1")));
   others.push_back(gated.begin(carol, "203.0.113.9:1"));
   const auto first = gated.begin(guess(100));
   const auto second = gated.begin(renewed);
-  for (std::size_t i = 0; i < PasswordQueue::most_checks; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestThread::usual; ++i) gated.thread.do_one();
   gated.thread.do_one();
   check_refused(Gated::answer_on(*first));  // favoured, as it came in her name from where she is
   gated.thread.do_one();
-  check_entered(Gated::answer_on(*others[PasswordQueue::most_checks]), "bob");
+  check_entered(Gated::answer_on(*others[TestThread::usual]), "bob");
   gated.thread.do_one();
   check_entered(Gated::answer_on(*second), "alice");
   while (gated.thread.waiting() != 0) gated.thread.do_one();
@@ -182,7 +202,7 @@ TEST_CASE("password queue: addresses of one IPv6 network are one client, and new
   std::vector<std::unique_ptr<MemoryLink>> wrong;
   for (int i = 0; i < 40; ++i) wrong.push_back(gated.begin(guess(i), base::concat("[2001:db8:0:1::", i + 1, "]:1")));
   const auto other = gated.begin(bob, "[2001:db8:0:2::1]:1");
-  for (std::size_t i = 0; i < PasswordQueue::most_checks + 1; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestThread::usual + 1; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*other), "bob");
   Gated::leave(*other);
   while (gated.thread.waiting() != 0) gated.thread.do_one();
@@ -220,12 +240,12 @@ TEST_CASE("password queue: where there was no memory to tell one, nobody else wa
     links.back()->open(std::make_unique<session::H1>(*links.back(), context));
     links.back()->receive(Mounted::head("GET", path));
   }
-  CHECK(thread.waiting() == PasswordQueue::most_checks);
+  CHECK(thread.waiting() == TestThread::usual);
   thread.do_one();
   CHECK(Gated::answer_on(*links[0]).status == 0);
   CHECK(links[0]->was_aborted());
   CHECK(Gated::answer_on(*links[1]).status == 401);
-  CHECK(thread.waiting() == PasswordQueue::most_checks);
+  CHECK(thread.waiting() == TestThread::usual);
   while (thread.waiting() != 0) thread.do_one();
   for (std::size_t i = 2; i < links.size(); ++i) CHECK(Gated::answer_on(*links[i]).status == 401);
   for (const auto& link : links) Gated::leave(*link);

@@ -40,6 +40,7 @@ class TestOutside final : public Outside {
                           std::function<void()> /*done*/) override {
     return false;
   }
+  [[nodiscard]] std::size_t threads(Executor /*of*/) const override { return 1; }
   void at_turn_end(std::function<void()> call) override { at_end_.push_back(std::move(call)); }
   [[nodiscard]] base::Time now() const override { return now_; }
 
