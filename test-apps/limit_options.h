@@ -88,20 +88,21 @@ struct FileTimeLimit {
 };
 inline constexpr FileTimeLimit file_times[] = {{"unused", &wharf::FileLimits::unused}, {"settling", &wharf::FileLimits::settling}};
 
-inline bool take_of_files(wharf::FileLimits& limits, std::string_view name, std::uint32_t value) {
+inline bool take_of_files(wharf::FileLimits& limits, std::string_view name, std::uint64_t value) {
   for (const FileSizeLimit& each : file_sizes)
     if (each.name == name) return limits.*each.field = value, true;
   for (const FileTimeLimit& each : file_times)
-    if (each.name == name) return limits.*each.field = std::chrono::milliseconds(value), true;
+    if (each.name == name && std::in_range<std::uint32_t>(value))
+      return limits.*each.field = std::chrono::milliseconds(static_cast<std::uint32_t>(value)), true;
   return false;
 }
 
-/// False where there is no such limit, or the value is no number. Times are in milliseconds.
+/// False where there is no such limit, or the value is no number that it can have. Times are in milliseconds.
 inline bool take(wharf::Limits& limits, wharf::FileLimits& files, std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos) return false;
   const std::string_view name = text.substr(0, equals);
-  std::uint32_t value = 0;
+  std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data() + equals + 1, text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return false;
   if (name.starts_with(of_files)) return take_of_files(files, name.substr(of_files.size()), value);
@@ -112,7 +113,8 @@ inline bool take(wharf::Limits& limits, wharf::FileLimits& files, std::string_vi
   for (const CountLimit& each : counts)
     if (each.name == name) return limits.*each.field = value, true;
   for (const TimeLimit& each : times)
-    if (each.name == name) return limits.*each.field = std::chrono::milliseconds(value), true;
+    if (each.name == name && std::in_range<std::uint32_t>(value))
+      return limits.*each.field = std::chrono::milliseconds(static_cast<std::uint32_t>(value)), true;
   return false;
 }
 

@@ -118,6 +118,11 @@ class Refuses(unittest.TestCase):
                 self.assertIn("no folder is served at '", self.refused(2, "--files-option", option))
         self.assertIn("cache_control has a line break", self.refused(1, "--files-option", "/=cache_control=a\nb"))
 
+    def test_a_limit_in_bytes_may_be_beyond_four_gibibytes(self):
+        result = run("--limit", "message=5000000000", "--limit", "dropped_body=18446744073709551615", "--list-protocols")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("'message=18446744073709551616'", self.refused(2, "--limit", "message=18446744073709551616"))
+
     def test_one_bad_limit_among_good_ones(self):
         self.assertIn("'trailer'", self.refused(2, "--limit", "trailer=5", "--limit", "trailer", "--limit", "trailer=6"))
 
