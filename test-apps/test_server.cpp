@@ -104,10 +104,9 @@ void add_http_options(CLI::App& app, Settings& settings) {
          "--proxy-option", settings.proxy_options,
          "Option of such a prefix, as PREFIX=NAME=VALUE, like /app/=send_via=off (docs/http.md); may be given several times")
       ->allow_extra_args(false);
-  app.add_option(
-         "--password-file", settings.passwords,
-         "Prefix of a mount that asks for a user of an htpasswd file (bcrypt or SHA-512), like /status/=/etc/wharf.htpasswd; "
-         "may be given several times")
+  app.add_option("--password-file", settings.passwords,
+                 "Prefix of a mount that asks for a user of an htpasswd file (htpasswd -B), like /status/=/etc/wharf.htpasswd; "
+                 "may be given several times")
       ->allow_extra_args(false);
   app.add_option("--allow-origin", settings.origins,
                  "Origin whose pages may open WebSockets, like https://example.com, same-origin, null or file://; may be given "
@@ -118,9 +117,10 @@ void add_http_options(CLI::App& app, Settings& settings) {
   app.add_option("--access-log-format", settings.access_log_format, "combined or json")
       ->capture_default_str()
       ->check(CLI::IsMember({"combined", "json"}));
-  app.add_option("--limit", settings.limits,
-                 "Limit as NAME=VALUE, in bytes or milliseconds, of every peer, like body_idle=5000, or of what is kept of files, "
-                 "like files.kept_listings=0 (docs/limits.md); may be given several times")
+  app.add_option(
+         "--limit", settings.limits,
+         "Limit, as NAME=NUMBER: bytes, a count, or milliseconds, of every peer, like body_idle=5000, or of what is kept of "
+         "files, like files.kept_listings=0 (docs/limits.md); may be given several times")
       ->allow_extra_args(false);
 }
 

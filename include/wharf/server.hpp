@@ -63,7 +63,7 @@ struct Limits {
   std::chrono::milliseconds write_stall{30'000};
   std::size_t write_progress = 1024;  ///< what a peer must take within write_stall
   std::chrono::milliseconds stop_grace{4'000};
-  std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve of 32 descriptors and 16 per thread
+  std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve, see docs/limits.md
   int backlog = 511;
   std::chrono::milliseconds tcp_keep_alive_idle{180'000};  ///< of silence on a TCP connection, until the system asks whether the
                                                            ///< other end is there. In whole seconds. Zero: never
@@ -118,7 +118,7 @@ struct Fixed {
 
 /// Users who may come in, by basic authentication (RFC 7617). Without TLS, passwords travel in the clear.
 struct PasswordAccess {
-  std::string file;  ///< of htpasswd, with bcrypt or SHA-512 hashes: `htpasswd -B`. Read again when it changes
+  std::string file;  ///< of htpasswd: `htpasswd -B`; docs/http.md says which hashes are taken. Read again when it changes
   std::string realm = "wharf";
 };
 
@@ -183,7 +183,7 @@ struct ServerOptions {
   bool quiet = false;             ///< nothing is logged at all
   Level log_level = Level::warn;  ///< the most talkative level that is logged
   LogSink log;                    ///< default: lines on stderr, which no loop waits for (docs/limits.md, Logs)
-  Compression compression;        ///< for protocols that leave it to the server; standard means shared
+  Compression compression;        ///< for what protocols leave to the server, member by member; standard means shared
   bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), the second of them takes the grace away and further ones have
                                   ///< the effect that they had before; SIGHUP calls reopen_logs(). Only with run()
   Limits limits;

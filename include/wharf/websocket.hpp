@@ -285,8 +285,8 @@ struct ServerHandshake {
 };
 
 /// Checks a request's head to the letter (RFC 6455 section 4.2.1, RFC 9112) and writes the answer: 101; 400; 426 where another version or
-/// no WebSocket at all was asked for; 414, 431, 501 or 505 as HTTP has it. `bytes` is all that was received so far. Where the options can
-/// not be used the answer is 500, and `error` is bad_protocol, bad_field, reserved_field or bad_compression.
+/// no WebSocket at all was asked for; 414, 431, 501 or 505 as HTTP has it. `bytes` is all that was received so far. Where the options cannot
+/// be used the answer is 500, and `error` is bad_protocol, bad_field, reserved_field or bad_compression.
 WHARF_VISIBLE ServerHandshake answer_request(std::string_view bytes, const ServerOptions& options);
 
 /// An answer that refuses a request for a reason of the caller's own: `status` 400 to 599, else it becomes 500; `text` is its body.
