@@ -1,3 +1,6 @@
+#ifndef WHARF_TESTS_PRELUDE_H
+#define WHARF_TESTS_PRELUDE_H
+
 // What most tests include, compiled once for each program of tests (-Db_pch=false does without). A test includes what it uses all the same.
 #include <doctest/doctest.h>
 
@@ -22,3 +25,5 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#endif

@@ -28,9 +28,9 @@ inline const std::string not_alice = "Authorization: Basic YWxpY2U6d3Jvbmc=\r\n"
 inline const std::string bob = "Authorization: Basic Ym9iOnDDpHNzd8O2cmQ=\r\n";            // p\xC3\xA4ssw\xC3\xB6rd
 inline const std::string carol = "Authorization: Basic Y2Fyb2w6Y29ycmVjdCBob3JzZQ==\r\n";  // correct horse; no user
 
-/// Alice's name with another wrong password each.
-inline std::string guess(int number) {
-  const std::string plain = "alice:" + std::to_string(number);
+/// Alice's name, or another, with another wrong password each.
+inline std::string guess(int number, std::string_view user = "alice") {
+  const std::string plain = base::concat(user, ":", number);
   std::string text((plain.size() + 2) / 3 * 4 + 1, '\0');
   const auto* from = reinterpret_cast<const unsigned char*>(plain.data());
   text.resize(static_cast<std::size_t>(
@@ -115,6 +115,11 @@ class Gated final : private session::Handler {
 
   /// Requests must not come any more.
   void lose_gate() { gate_.reset(); }
+
+  /// Whose X-Forwarded-For is believed.
+  void trust(std::string_view network) {
+    context_.fronts = {{*base::PeerNetwork::parse(network)}, codec::ForwardingFields::either};
+  }
 
   base::Time now{1000};
   TestThread thread;
