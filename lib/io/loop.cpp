@@ -40,7 +40,11 @@ int Loop::open(uv_loop_t* foreign) {
     if (const int status = uv_loop_init(&own_); status != 0) return status;
   }
   uv_ = foreign != nullptr ? foreign : &own_;
-  const auto woken = [](uv_async_t* async) { static_cast<Loop*>(async->data)->run_mailbox(); };
+  const auto woken = [](uv_async_t* async) {
+    auto* loop = static_cast<Loop*>(async->data);
+    loop->run_mailbox();
+    loop->end_where_done();
+  };
   if (const int status = uv_async_init(uv_, &async_, woken); status != 0) {
     if (foreign == nullptr) uv_loop_close(&own_);
     uv_ = nullptr;
@@ -70,6 +74,7 @@ Loop::~Loop() {
 
 void Loop::end() {
   if (uv_ != &own_) return;
+  held_.store(false);
   stop(base::Time{0}, nullptr);
   run();
 }
@@ -187,7 +192,7 @@ void Loop::remove(Connection& connection) {
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   --connection_count_;
   if (!stopping_) resume_listeners();
-  else if (connection_count_ == 0) close_handles();
+  else end_where_done();
 }
 
 void Loop::add(std::unique_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
@@ -304,7 +309,7 @@ void Loop::stop(base::Time grace, std::function<void()> stopped) {
   stopped_ = std::move(stopped);
   wheel_.cancel(accept_retry_);
   listeners_.clear();
-  if (connection_count_ == 0) return close_handles();
+  if (connection_count_ == 0) return end_where_done();
   wheel_.set(stop_grace_, now() + grace);
   for (Connection* connection = connections_; connection != nullptr; connection = connection->next_) connection->on_shut_down();
 }
@@ -312,6 +317,15 @@ void Loop::stop(base::Time grace, std::function<void()> stopped) {
 template <class Handle>
 void Loop::close_handle(Handle& handle) {
   uv_close(reinterpret_cast<uv_handle_t*>(&handle), [](uv_handle_t* closed) { static_cast<Loop*>(closed->data)->handle_closed(); });
+}
+
+void Loop::release() noexcept {
+  held_.store(false);
+  uv_async_send(&async_);
+}
+
+void Loop::end_where_done() {
+  if (stopping_ && connection_count_ == 0 && !held_.load()) close_handles();
 }
 
 void Loop::close_handles() {

@@ -98,6 +98,10 @@ class Loop final : private Admission::Member {
   void stop(base::Time grace, std::function<void()> stopped);
   /// Takes what grace is left from a loop that stops.
   void cut();
+  /// Has a loop that stops stay until release(), also without a connection, and heed signals all the while.
+  void hold() { held_.store(true); }
+  /// From any thread, while this is there.
+  void release() noexcept;
 
   /// Calls `terminated` on the loop's thread for the first two of SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop
   /// has ended. Further ones have the effect that they had before.
@@ -169,6 +173,7 @@ class Loop final : private Admission::Member {
   void expire(base::Timer& timer);
   void resume_listeners();
   void arm_timer();
+  void end_where_done();
   void close_handles();
   void handle_closed();
   template <class Handle>
@@ -211,6 +216,7 @@ class Loop final : private Admission::Member {
   base::Timer accept_retry_;
   base::Timer stop_grace_;
   bool stopping_ = false;
+  std::atomic<bool> held_{false};
   bool handles_closing_ = false;
   std::function<void()> stopped_;
 };

@@ -106,6 +106,7 @@ class Server::Implementation {
   Error make_worker(std::size_t number, uv_loop_s* foreign);
   Error make_workers(const std::shared_future<Verdict>& verdict);
   void live(std::size_t number, std::promise<Error> made, const std::shared_future<Verdict>& verdict);
+  void other_ended();
   void end_worker(Place& place);
   void stop_where_asked();
   void terminated();
@@ -122,7 +123,8 @@ class Server::Implementation {
   std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
   std::vector<io::Address> addresses_;
 
-  int terminations_ = 0;  // of signals, on the first loop's thread
+  std::atomic<std::size_t> others_running_{0};  // loops, but for the first
+  int terminations_ = 0;                        // of signals, on the first loop's thread
 
   std::unique_ptr<io::Admission> admission_;  // of all workers, which it outlives
 
@@ -342,8 +344,18 @@ void Server::Implementation::live(std::size_t number, std::promise<Error> made, 
     made.set_exception(std::current_exception());
   }
   Place& place = places_[number];
-  if (verdict.get() == Verdict::serve) place.worker->loop().run();
+  if (verdict.get() == Verdict::serve) {
+    place.worker->loop().run();
+    other_ended();
+  }
   end_worker(place);
+}
+
+/// The first loop heeds the signals, so it stays until the last of the others has come to its end.
+void Server::Implementation::other_ended() {
+  if (--others_running_ != 0) return;
+  const std::lock_guard lock(mutex_);
+  if (places_.front().worker) places_.front().worker->loop().release();
 }
 
 Error Server::Implementation::run(const std::function<void()>& ready) {
@@ -365,6 +377,8 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
     sockets_.clear();
     io::Loop& own = places_.front().worker->loop();
     if (options_.stop_on_signals) own.on_signals([this] { terminated(); }, [this] { reopen_logs(); });
+    others_running_ = places_.size() - 1;
+    if (others_running_ != 0) own.hold();
     given = Verdict::serve;
     verdict.set_value(*given);
     stop_where_asked();

@@ -171,6 +171,8 @@ class Plugins(unittest.TestCase):
             with server.Server("-d", "error", "-P", folder) as one:
                 self.assertLessEqual(ROWS, set(one.protocols))
                 self.assertEqual(raw.once(one, raw.upgrade("reverse-echo")).status, 101)
+                one.process.send_signal(signal.SIGTERM)
+                one.process.wait(10 * server.SLOW)  # lines may come late, but not after the end
                 return one.log()
 
     def one_line(self, log, name):
@@ -337,15 +339,22 @@ class Stops(unittest.IsolatedAsyncioTestCase):
         await self.stop_with_open_websockets(signal.SIGTERM, "-t", "2")
 
     async def test_a_second_signal_ends_at_once(self):
-        for first, second, threads in ((signal.SIGTERM, signal.SIGTERM, 1), (signal.SIGINT, signal.SIGTERM, 4)):
-            one = server.Server("-t", threads, "--limit", "stop_grace=600000")
-            with contextlib.ExitStack() as stack:
-                deaf = [stack.enter_context(raw.opened(one)) for _ in range(8)]
-                one.process.send_signal(first)
-                for peer in deaf:
-                    self.assertEqual(peer.frame()[0], raw.CLOSE)
-                self.assertIsNone(one.process.poll())
-                await asyncio.to_thread(one.stop, second)
+        await self.stop_twice(signal.SIGTERM, signal.SIGTERM, 1, 8)
+        await self.stop_twice(signal.SIGINT, signal.SIGTERM, 4, 8)
+
+    async def test_also_where_the_first_of_several_loops_has_nothing_left_to_do(self):
+        for _ in range(5):  # three of four times the one client is another loop's
+            await self.stop_twice(signal.SIGTERM, signal.SIGTERM, 4, 1)
+
+    async def stop_twice(self, first, second, threads, clients):
+        one = server.Server("-t", threads, "--limit", "stop_grace=600000")
+        with contextlib.ExitStack() as stack:
+            deaf = [stack.enter_context(raw.opened(one)) for _ in range(clients)]
+            one.process.send_signal(first)
+            for peer in deaf:
+                self.assertEqual(peer.frame()[0], raw.CLOSE)
+            self.assertIsNone(one.process.poll())
+            await asyncio.to_thread(one.stop, second)
 
     async def test_a_peer_that_does_not_answer_the_close(self):
         one = server.Server()
