@@ -217,8 +217,8 @@ void Loop::remove_idle(Connection& connection) {
   idle.store(idle.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
-/// One that can not go is about to ask something, or does not take the end of its answer. It goes behind the others, so that such
-/// as these never hide those who would.
+/// A connection that cannot be closed now has sent something, or has not taken the end of its answer. It moves to the end of the
+/// list, so that it does not hide others that can be closed.
 bool Loop::close_an_idle_one() {
   constexpr std::size_t most_looked_at = 256;
   const std::size_t looks = std::min(idle.load(std::memory_order_relaxed), most_looked_at);

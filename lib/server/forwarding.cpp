@@ -42,8 +42,8 @@ bool writes_x_forwarded(const codec::Forwarding* said) {
   return said != nullptr && said->kind == codec::ForwardingFields::x_forwarded;
 }
 
-/// What only servers in front of others write, and this peer is none that is trusted, or writes other fields; or it let through what a
-/// client has spelt so that it reads like one of theirs, or like one of those above.
+/// Whether a field is not to be believed, and so not passed on: one that only servers in front write, where this peer is not
+/// trusted or writes other fields; or one that a client has spelt to be read as such a field, or as one of those above.
 bool is_forged(std::string_view name, const codec::Forwarding* forwarding) {
   if (codec::is_oddly_spelt(name))
     return codec::is_forwarding_field(name) ||
