@@ -10,7 +10,7 @@
 
 #include "io/admission.h"
 #include "io/loop.h"
-#include "session/link.h"
+#include "link/link.h"
 
 namespace wharf::io {
 

@@ -18,7 +18,7 @@
 #include "io/admission.h"
 #include "io/keep_alive.h"
 #include "io/returns.h"
-#include "session/link.h"
+#include "link/link.h"
 
 namespace wharf::io {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "server/outside.h"
+#include "link/environment.h"
 #include "session/exchange.h"
 
 namespace wharf::server {

@@ -6,12 +6,12 @@
 
 #include "base/result.h"
 #include "codec/http_head.h"
+#include "link/environment.h"
 #include "server/file_answer.h"
 #include "server/file_cache.h"
 #include "server/file_jobs.h"
 #include "server/file_loader.h"
 #include "server/kept_listings.h"
-#include "server/outside.h"
 #include "session/exchange.h"
 #include "wharf/mounts.hpp"
 

@@ -5,9 +5,9 @@
 #include <variant>
 
 #include "base/result.h"
+#include "link/environment.h"
 #include "server/access_gate.h"
 #include "server/file_mount.h"
-#include "server/outside.h"
 #include "server/proxy_mount.h"
 #include "session/exchange.h"
 #include "session/protocol.h"

@@ -1,8 +1,8 @@
 #pragma once
 #include "io/loop.h"
 #include "io/resolver.h"
+#include "link/environment.h"
 #include "server/executors.h"
-#include "server/outside.h"
 
 namespace wharf::server {
 

@@ -10,7 +10,7 @@
 #include "base/peer_address.h"
 #include "codec/basic_credentials.h"
 #include "codec/secret.h"
-#include "server/outside.h"
+#include "link/environment.h"
 #include "server/recent_table.h"
 #include "session/exchange.h"
 

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
-#include "server/outside.h"
+#include "link/environment.h"
 #include "server/proxy_exchange.h"
 #include "server/upstream_session.h"
 #include "session/exchange.h"

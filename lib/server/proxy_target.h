@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "server/outside.h"
+#include "link/environment.h"
 
 namespace wharf::server {
 

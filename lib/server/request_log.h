@@ -5,8 +5,8 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "link/environment.h"
 #include "server/access_log.h"
-#include "server/outside.h"
 #include "session/exchange.h"
 #include "wharf/server.hpp"
 

@@ -3,9 +3,9 @@
 #include <span>
 
 #include "base/clock.h"
+#include "link/link.h"
+#include "link/session.h"
 #include "server/upstream_share.h"
-#include "session/link.h"
-#include "session/session.h"
 
 namespace wharf::server {
 

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/outside.h"
+#include "link/environment.h"
 #include "server/upstream_session.h"
 
 namespace wharf::server {

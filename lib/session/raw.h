@@ -6,10 +6,10 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "link/link.h"
+#include "link/session.h"
 #include "session/handles.h"
-#include "session/link.h"
 #include "session/protocol.h"
-#include "session/session.h"
 #include "wharf/abi.h"
 
 namespace wharf::session {

@@ -6,7 +6,7 @@
 #include "base/peer_address.h"
 #include "codec/forwarded.h"
 #include "codec/http_head.h"
-#include "session/link.h"
+#include "link/link.h"
 #include "wharf/abi.h"
 
 namespace wharf::session {

@@ -13,10 +13,10 @@
 #include "codec/ws_decoder.h"
 #include "codec/ws_encoder.h"
 #include "codec/ws_extension.h"
-#include "session/link.h"
+#include "link/link.h"
+#include "link/session.h"
 #include "session/protocol.h"
 #include "session/request_view.h"
-#include "session/session.h"
 #include "wharf/abi.h"
 
 namespace wharf::session {

@@ -7,8 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "link/memory_link.h"
 #include "server/worker.h"
-#include "session/memory_link.h"
 #include "session/rows.h"
 #include "session/wire.h"
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "io/address.h"
+#include "link/memory_link.h"
 #include "session/frames.h"
-#include "session/memory_link.h"
 
 namespace wharf::test {
 

@@ -12,7 +12,7 @@
 
 #include "io/listener.h"
 #include "unit/io/turns.h"
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 // Room for connections: one budget for all loops, and idle connections that make room.
 

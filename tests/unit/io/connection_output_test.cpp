@@ -22,7 +22,7 @@
 #include "io/connection.h"
 #include "io/listener.h"
 #include "unit/io/turns.h"
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 namespace {
 

@@ -24,8 +24,8 @@
 #include "io/connection.h"
 #include "io/listener.h"
 #include "unit/io/turns.h"
+#include "unit/link/scripted.h"
 #include "unit/session/h1_bench.h"
-#include "unit/session/scripted.h"
 
 // The test's thread is the loop's too, and runs it turn by turn: however busy the machine is, the peer has done its part whenever the
 // server looks.

@@ -25,7 +25,7 @@
 #include "io/address.h"
 #include "io/listener.h"
 #include "unit/io/named_turns.h"
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 namespace {
 

@@ -11,7 +11,7 @@
 
 #include "io/connection.h"
 #include "unit/io/turns.h"
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 // What a connection is watched for, and what that costs.
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "unit/io/turns.h"
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 namespace {
 

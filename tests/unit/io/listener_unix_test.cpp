@@ -13,7 +13,7 @@
 
 #include "io/listener.h"
 #include "unit/io/turns.h"
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 namespace {
 

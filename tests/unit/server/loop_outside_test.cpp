@@ -12,7 +12,7 @@
 #include "io/listener.h"
 #include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 namespace {
 

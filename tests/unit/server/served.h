@@ -6,10 +6,10 @@
 
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "link/memory_link.h"
 #include "server/router.h"
 #include "session/h1.h"
 #include "session/handles.h"
-#include "session/memory_link.h"
 #include "session/protocol.h"
 #include "wharf/server.hpp"
 

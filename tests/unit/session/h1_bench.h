@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "link/memory_link.h"
 #include "session/h1.h"
-#include "session/memory_link.h"
 
 namespace wharf::test {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "unit/link/scripted.h"
 #include "unit/session/h1_bench.h"
-#include "unit/session/scripted.h"
 
 namespace {
 

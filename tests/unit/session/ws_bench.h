@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "codec/http_head.h"
+#include "link/memory_link.h"
 #include "session/frames.h"
-#include "session/memory_link.h"
 #include "session/protocol.h"
 #include "session/services.h"
 #include "session/ws.h"

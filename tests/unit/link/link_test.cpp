@@ -1,11 +1,11 @@
-#include "session/link.h"
+#include "link/link.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 namespace {
 

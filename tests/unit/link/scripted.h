@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "session/link.h"
-#include "session/memory_link.h"
-#include "session/session.h"
+#include "link/link.h"
+#include "link/memory_link.h"
+#include "link/session.h"
 
 namespace wharf::test {
 

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "session/link.h"
-#include "unit/session/scripted.h"
+#include "link/link.h"
+#include "unit/link/scripted.h"
 
 namespace {
 

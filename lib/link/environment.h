@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "session/link.h"
-#include "session/session.h"
+#include "link/link.h"
+#include "link/session.h"
 
 namespace wharf::server {
 

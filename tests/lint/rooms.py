@@ -1,18 +1,17 @@
-"""Which way includes may point: down the floors of lib/ and never up, each library on its own floor, public headers from std alone.
+"""Which rooms of lib/ an include may name (the table of rooms in meson.build), each library in its own rooms, public headers from std alone.
 
-The build says most of this too, since each floor is compiled with a folder of links to the floors below it; this says it in one line,
-and also where a header lies on the include path by chance.
+The build says most of this too, since each room is compiled with a folder of links to the rooms that it may name; this says it in one
+line, and also if a header lies on the include path by chance.
 """
 import re
 
 from tree import C_FAMILY, finding
 
-FLOORS = {"base": 0, "codec": 1, "tls": 1, "session": 2, "io": 2, "server": 3, "client": 3}
-NEIGHBOURS = [{"codec", "tls"}, {"session", "io"}, {"server", "client"}]  # on one floor, and strangers to each other
-WAIST = {"session/link.h", "session/session.h"}                           # but io knows these
-PUBLIC = {"session", "server", "client", "include", "plugins", "test-apps", "bench", "tests"}  # may name wharf/
-INSIDE = {"bench/codec.cpp": "codec"}                                     # what it measures has no public header
-OWN_PUBLIC = {"codec": {"wharf/websocket.hpp"}}                           # what a lower floor implements itself
+ROOM = re.compile(r"^  '(\w+)': \[([^\]]*)\],$", re.MULTILINE)  # a row of the table
+PUBLIC = {"session", "websocket", "files", "access", "observe", "protocol", "proxy", "server", "testing",
+          "include", "plugins", "test-apps", "bench", "tests"}   # may name wharf/
+INSIDE = {"bench/codec.cpp": "codec"}                            # what it measures has no public header
+OWN_PUBLIC = {"codec": {"wharf/websocket.hpp"}}                  # what a lower room implements itself
 GENERATED = {"test-apps": {"builtin_plugins.inc"}}
 
 SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dirent.h", "dlfcn.h", "fcntl.h", "ifaddrs.h", "linux/openat2.h",
@@ -21,6 +20,7 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "base": SYSTEM,  # what is written to that is no peer
     "codec": ("elf.h", "openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
     "tls": ("openssl/",),
+    "link": (),
     "session": ("nghttp2/",),
     "io": ("uv.h", *SYSTEM),
     "server": ("crypt.h", "cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the last three: what the dynamic linker did
@@ -36,11 +36,17 @@ STANDARD = re.compile(r"[a-z_]+$")  # <vector>: no .h, no folder
 
 
 def room(path):
-    """The floor that a path of lib/ lies on, else its top folder."""
+    """The room of lib/ that a path lies in, else its top folder."""
     parts = path.split("/")
     if parts[0] == "lib":
         return parts[1] if len(parts) > 2 else None
     return parts[0] if len(parts) > 1 else None
+
+
+def table(files):
+    """The rooms, each with those that it may name, as meson.build has them."""
+    text = next((file.text for file in files if file.path == "meson.build"), "")
+    return {name: set(re.findall(r"\w+", named)) for name, named in ROOM.findall(text)}
 
 
 def wrong_library(mine, include):
@@ -48,30 +54,24 @@ def wrong_library(mine, include):
         return None
     if include.startswith("wharf/"):
         return f"<{include}>: headers of the project go in quotes"
-    for name in LIBRARIES[mine]:
+    for name in LIBRARIES.get(mine, ()):
         if include == name or (name.endswith("/") and include.startswith(name)):
             return None
     return f"<{include}>: {mine} does not name that library"
 
 
-def wrong_floor(mine, path, include, known):
+def wrong_room(mine, path, include, known, rooms):
     theirs = include.split("/")[0] if "/" in include else None
     if theirs == "wharf":
         return None if mine in PUBLIC or include in OWN_PUBLIC.get(mine, ()) else f'"{include}": {mine} lies below the public headers'
-    if theirs in FLOORS and f"lib/{include}" in known:
-        if mine == "tests" or mine == theirs or INSIDE.get(path) == theirs or (mine == "io" and include in WAIST):
+    if theirs in rooms and f"lib/{include}" in known:
+        if mine == "tests" or INSIDE.get(path) == theirs or theirs in rooms.get(mine, ()):
             return None
-        if mine not in FLOORS:
-            return f'"{include}": {mine} names public headers only'
-        if FLOORS[theirs] > FLOORS[mine]:
-            return f'"{include}": {theirs} lies above {mine}'
-        if {mine, theirs} in NEIGHBOURS:
-            return f'"{include}": {mine} and {theirs} do not know each other'
-        return None
+        return f'"{include}": {mine} may not name {theirs}' if mine in rooms else f'"{include}": {mine} names public headers only'
     if mine == "tests" and theirs == "plugins" and include in known:
         return None
-    if mine in FLOORS or mine == "include":
-        return f'"{include}": no such header; they are named from {"lib/" if mine in FLOORS else "include/"} on'
+    if mine in rooms or mine == "include":
+        return f'"{include}": no such header; they are named from {"lib/" if mine in rooms else "include/"} on'
     beside = path.rsplit("/", 1)[0] + "/" + include
     if beside in known or f"{mine}/{include}" in known or include in GENERATED.get(mine, ()):
         return None
@@ -80,13 +80,14 @@ def wrong_floor(mine, path, include, known):
 
 def check(files):
     known = {file.path for file in files}
+    rooms = table(files)
     found = []
     for file in files:
         mine = room(file.path)
         if file.suffix not in C_FAMILY:
             continue
-        if mine not in FLOORS and mine not in LIBRARIES and mine != "tests":
-            found.append(finding(file, 1, "code that lies on no floor"))
+        if mine not in rooms and mine not in LIBRARIES and mine != "tests":
+            found.append(finding(file, 1, "code that lies in no room"))
             continue
         if file.suffix in (".h", ".hpp") and not re.search(r"^#(pragma once|ifndef WHARF_\w+_H)$", file.text, re.MULTILINE):
             found.append(finding(file, 1, "a header without #pragma once"))
@@ -103,7 +104,7 @@ def check(files):
             elif angle is not None:
                 wrong = wrong_library(mine, angle)
             else:
-                wrong = wrong_floor(mine, file.path, quoted, known)
+                wrong = wrong_room(mine, file.path, quoted, known, rooms)
             if wrong is not None:
                 found.append(finding(file, number, wrong))
     return found

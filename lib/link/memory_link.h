@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/out_queue.h"
-#include "session/link.h"
+#include "link/link.h"
 
 namespace wharf::session {
 

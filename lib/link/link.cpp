@@ -1,4 +1,4 @@
-#include "session/link.h"
+#include "link/link.h"
 
 #include <exception>
 #include <utility>

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/out_queue.h"
 #include "base/peer_address.h"
-#include "session/session.h"
+#include "link/session.h"
 
 namespace wharf::session {
 

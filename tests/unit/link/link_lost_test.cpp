@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "unit/session/scripted.h"
+#include "unit/link/scripted.h"
 
 // What a session throws ends at the waist, and costs the one link.
 

@@ -1,4 +1,4 @@
-#include "session/memory_link.h"
+#include "link/memory_link.h"
 
 #include <algorithm>
 #include <array>
