@@ -5,10 +5,10 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "http/exchange.h"
 #include "server/credential_cache.h"
 #include "server/password_file.h"
 #include "server/password_queue.h"
-#include "session/exchange.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

@@ -3,8 +3,8 @@
 #include <string_view>
 
 #include "codec/http_head.h"
+#include "http/exchange.h"
 #include "server/representation.h"
-#include "session/exchange.h"
 
 namespace wharf::server {
 

@@ -8,9 +8,9 @@
 
 #include "codec/http_multipart_range.h"
 #include "codec/http_range.h"
+#include "http/exchange.h"
 #include "server/open_folder.h"
 #include "server/shared.h"
-#include "session/exchange.h"
 
 namespace wharf::server {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "http/exchange.h"
 #include "link/environment.h"
-#include "session/exchange.h"
 
 namespace wharf::server {
 

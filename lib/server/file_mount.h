@@ -6,13 +6,13 @@
 
 #include "base/result.h"
 #include "codec/http_head.h"
+#include "http/exchange.h"
 #include "link/environment.h"
 #include "server/file_answer.h"
 #include "server/file_cache.h"
 #include "server/file_jobs.h"
 #include "server/file_loader.h"
 #include "server/kept_listings.h"
-#include "session/exchange.h"
 #include "wharf/mounts.hpp"
 
 namespace wharf::server {

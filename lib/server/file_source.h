@@ -4,7 +4,7 @@
 #include <memory>
 #include <optional>
 
-#include "session/exchange.h"
+#include "http/exchange.h"
 
 namespace wharf::server {
 

@@ -8,7 +8,7 @@
 #include "codec/forwarded.h"
 #include "codec/http_answer.h"
 #include "codec/http_head.h"
-#include "session/exchange.h"
+#include "http/exchange.h"
 #include "wharf/server.hpp"
 
 // What a gateway makes of the heads that pass through it (RFC 9110 section 7.6). Heads are written anew from what was parsed;

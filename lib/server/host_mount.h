@@ -5,11 +5,11 @@
 #include <variant>
 
 #include "base/result.h"
+#include "http/exchange.h"
 #include "link/environment.h"
 #include "server/access_gate.h"
 #include "server/file_mount.h"
 #include "server/proxy_mount.h"
-#include "session/exchange.h"
 #include "session/protocol.h"
 #include "wharf/server.hpp"
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "session/exchange.h"
+#include "http/exchange.h"
 
 namespace wharf::server {
 

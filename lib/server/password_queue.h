@@ -10,9 +10,9 @@
 #include "base/peer_address.h"
 #include "codec/basic_credentials.h"
 #include "codec/secret.h"
+#include "http/exchange.h"
 #include "link/environment.h"
 #include "server/recent_table.h"
-#include "session/exchange.h"
 
 namespace wharf::server {
 

@@ -6,12 +6,12 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "http/exchange.h"
 #include "server/forwarding.h"
 #include "server/proxy_places.h"
 #include "server/proxy_target.h"
 #include "server/upstream_pool.h"
 #include "server/upstream_session.h"
-#include "session/exchange.h"
 
 namespace wharf::server {
 

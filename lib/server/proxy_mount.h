@@ -6,10 +6,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "http/exchange.h"
 #include "link/environment.h"
 #include "server/proxy_exchange.h"
 #include "server/upstream_session.h"
-#include "session/exchange.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

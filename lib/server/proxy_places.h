@@ -2,7 +2,7 @@
 #include <string>
 #include <string_view>
 
-#include "session/exchange.h"
+#include "http/exchange.h"
 #include "wharf/server.hpp"
 
 // What the answers of a server behind a prefix say of places on it, as clients must read it.

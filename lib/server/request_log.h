@@ -5,9 +5,9 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "http/exchange.h"
 #include "link/environment.h"
 #include "server/access_log.h"
-#include "session/exchange.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

@@ -5,12 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "http/exchange.h"
 #include "server/host_mount.h"
 #include "server/origins.h"
 #include "server/password_queue.h"
 #include "server/protocol_table.h"
 #include "server/request_log.h"
-#include "session/exchange.h"
 #include "session/protocol.h"
 #include "session/request_view.h"
 #include "wharf/server.hpp"

@@ -8,10 +8,10 @@
 
 #include "base/mailbox.h"
 #include "codec/ws_decoder.h"
+#include "http/h1.h"
 #include "link/memory_link.h"
 #include "server/router.h"
 #include "server/worker.h"
-#include "session/h1.h"
 
 namespace wharf::testing {
 

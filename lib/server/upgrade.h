@@ -1,6 +1,6 @@
 #pragma once
+#include "http/exchange.h"
 #include "server/protocol_table.h"
-#include "session/exchange.h"
 #include "session/request_view.h"
 
 namespace wharf::server {

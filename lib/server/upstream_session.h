@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "codec/http_answer.h"
 #include "codec/http_chunked.h"
+#include "http/exchange.h"
 #include "link/link.h"
 #include "link/session.h"
 #include "server/upstream_share.h"
-#include "session/exchange.h"
 
 namespace wharf::server {
 

@@ -5,11 +5,11 @@
 #include <optional>
 #include <vector>
 
+#include "http/h1.h"
 #include "io/listener.h"
 #include "io/loop.h"
 #include "server/loop_outside.h"
 #include "server/router.h"
-#include "session/h1.h"
 #include "session/handles.h"
 #include "session/protocol.h"
 #include "session/statistics.h"

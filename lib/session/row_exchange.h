@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "session/exchange.h"
+#include "http/exchange.h"
 #include "session/handles.h"
 #include "session/protocol.h"
 #include "session/request_view.h"

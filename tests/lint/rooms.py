@@ -21,7 +21,8 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "codec": ("elf.h", "openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
     "tls": ("openssl/",),
     "link": (),
-    "session": ("nghttp2/",),
+    "http": ("nghttp2/",),
+    "session": (),
     "io": ("uv.h", *SYSTEM),
     "server": ("crypt.h", "cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the last three: what the dynamic linker did
     "client": SYSTEM,

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "session/site.h"
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 
 // One script each, run on a pipe in memory and on a TCP connection: what is below a session must make no difference to it.
 

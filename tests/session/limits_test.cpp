@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "session/site.h"
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 
 // Each field of wharf::Limits: its default is the documented one, another value gets to its floor, and what that does there.
 

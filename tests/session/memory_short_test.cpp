@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/h1.h"
 #include "io/connector.h"
 #include "io/executor.h"
 #include "io/resolver.h"
@@ -20,7 +21,6 @@
 #include "server/router.h"
 #include "server/worker.h"
 #include "session/frames.h"
-#include "session/h1.h"
 #include "session/rows.h"
 #include "session/site.h"
 #include "session/wire.h"

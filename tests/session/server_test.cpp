@@ -20,7 +20,7 @@
 
 #include "io/listener.h"
 #include "session/site.h"
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 
 // Whole servers by their public face, with clients on sockets.
 

@@ -11,8 +11,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "http/h1.h"
 #include "io/listener.h"
-#include "session/h1.h"
 
 namespace wharf::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "session/site.h"
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 
 // What only a real socket has: buffers of the system, resets, descriptors.
 

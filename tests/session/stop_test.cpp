@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "session/site.h"
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 #include "wharf/server.hpp"
 
 // How loops and servers end, on threads of their own and on a caller's loop.

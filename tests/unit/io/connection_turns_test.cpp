@@ -23,9 +23,9 @@
 #include "io/address.h"
 #include "io/connection.h"
 #include "io/listener.h"
+#include "unit/http/h1_bench.h"
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
-#include "unit/session/h1_bench.h"
 
 // The test's thread is the loop's too, and runs it turn by turn: however busy the machine is, the peer has done its part whenever the
 // server looks.

@@ -11,9 +11,9 @@
 
 #include "io/connection.h"
 #include "io/listener.h"
+#include "unit/http/h1_bench.h"
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
-#include "unit/session/h1_bench.h"
 
 // A loop that could not look at its sockets for longer than its peers had time: it was stopped, or a callback took its time.
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 #include "unit/session/ws_bench.h"
 
 // How much of what a peer sends is kept while nobody takes it.

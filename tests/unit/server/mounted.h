@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/log.h"
+#include "http/h1.h"
 #include "link/memory_link.h"
 #include "served.h"
 #include "server/file_mount.h"
-#include "session/h1.h"
 
 namespace wharf::server {
 

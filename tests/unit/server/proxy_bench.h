@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "base/sheltered.h"
+#include "http/h1.h"
 #include "link/environment.h"
 #include "link/memory_link.h"
 #include "server/proxy_mount.h"
-#include "session/h1.h"
 
 namespace wharf::server {
 

@@ -6,9 +6,9 @@
 
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "http/h1.h"
 #include "link/memory_link.h"
 #include "server/router.h"
-#include "session/h1.h"
 #include "session/handles.h"
 #include "session/protocol.h"
 #include "wharf/server.hpp"

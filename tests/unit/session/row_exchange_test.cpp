@@ -13,7 +13,7 @@
 #include "base/mailbox.h"
 #include "session/handles.h"
 #include "session/services.h"
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 #include "wharf/protocol.hpp"
 
 namespace {

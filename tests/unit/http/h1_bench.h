@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "http/h1.h"
 #include "link/memory_link.h"
-#include "session/h1.h"
 
 namespace wharf::test {
 

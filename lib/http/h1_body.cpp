@@ -1,4 +1,4 @@
-#include "session/h1_body.h"
+#include "http/h1_body.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-#include "session/h1.h"
-#include "unit/session/h1_bench.h"
+#include "http/h1.h"
+#include "unit/http/h1_bench.h"
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include "base/mailbox.h"
 #include "session/row_exchange.h"
 #include "session/services.h"
-#include "unit/session/h1_bench.h"
+#include "unit/http/h1_bench.h"
 #include "wharf/protocol.hpp"
 
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "session/h1.h"
-#include "unit/session/h1_bench.h"
+#include "http/h1.h"
+#include "unit/http/h1_bench.h"
 
 namespace {
 

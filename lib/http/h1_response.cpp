@@ -8,7 +8,7 @@
 #include "base/ascii.h"
 #include "codec/http_date.h"
 #include "codec/http_response.h"
-#include "session/h1.h"
+#include "http/h1.h"
 
 namespace wharf::session {
 namespace {

@@ -1,4 +1,4 @@
-#include "session/h1.h"
+#include "http/h1.h"
 
 #include <doctest/doctest.h>
 
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "unit/http/h1_bench.h"
 #include "unit/link/scripted.h"
-#include "unit/session/h1_bench.h"
 
 namespace {
 

@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "codec/http_chunked.h"
 #include "codec/http_head.h"
+#include "http/exchange.h"
+#include "http/h1_body.h"
 #include "link/link.h"
 #include "link/session.h"
-#include "session/exchange.h"
-#include "session/h1_body.h"
 
 namespace wharf::session {
 

@@ -1,4 +1,4 @@
-#include "session/h1.h"
+#include "http/h1.h"
 
 #include <algorithm>
 #include <limits>

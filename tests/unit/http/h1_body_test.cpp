@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "session/h1.h"
-#include "unit/session/h1_bench.h"
+#include "http/h1.h"
+#include "unit/http/h1_bench.h"
 
 namespace {
 
