@@ -5,8 +5,8 @@
 #include <array>
 
 #include "base/ascii.h"
-#include "codec/http_answer.h"
-#include "codec/http_target.h"
+#include "codec/http/response_head.h"
+#include "codec/http/target.h"
 #include "codec/websocket_parts.h"
 #include "wharf/websocket.hpp"
 

@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http_head.h"
-#include "codec/http_response.h"
+#include "codec/http/head_writer.h"
+#include "codec/http/request_head.h"
 #include "codec/websocket_parts.h"
 #include "codec/ws_handshake.h"
 #include "wharf/websocket.hpp"

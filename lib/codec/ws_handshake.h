@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "codec/http_head.h"
+#include "codec/http/request_head.h"
 
 namespace wharf::codec {
 

@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/out_queue.h"
 #include "base/peer_address.h"
-#include "codec/forwarded.h"
-#include "codec/http_head.h"
+#include "codec/http/forwarded.h"
+#include "codec/http/request_head.h"
 #include "link/link.h"
 
 namespace wharf::session {

@@ -10,8 +10,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "codec/http_chunked.h"
-#include "codec/http_head.h"
+#include "codec/http/chunked.h"
+#include "codec/http/request_head.h"
 #include "http/exchange.h"
 #include "http/h1_body.h"
 #include "link/link.h"

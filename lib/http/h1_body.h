@@ -3,8 +3,8 @@
 #include <memory>
 #include <string_view>
 
-#include "codec/http_chunked.h"
-#include "codec/http_head.h"
+#include "codec/http/chunked.h"
+#include "codec/http/request_head.h"
 
 namespace wharf::session {
 

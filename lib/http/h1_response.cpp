@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http_date.h"
-#include "codec/http_response.h"
+#include "codec/http/date.h"
+#include "codec/http/head_writer.h"
 #include "http/h1.h"
 
 namespace wharf::session {

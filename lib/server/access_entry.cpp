@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "codec/http_date.h"
+#include "codec/http/date.h"
 #include "codec/utf8.h"
 
 namespace wharf::server {

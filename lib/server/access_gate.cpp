@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "codec/basic_credentials.h"
+#include "codec/http/basic_credentials.h"
 #include "server/password_hash.h"
 
 namespace wharf::server {

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "codec/basic_credentials.h"
+#include "codec/http/basic_credentials.h"
 #include "codec/secret.h"
 
 namespace wharf::server {

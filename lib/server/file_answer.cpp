@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/ascii.h"
-#include "codec/http_conditions.h"
-#include "codec/http_multipart_range.h"
-#include "codec/http_range.h"
+#include "codec/http/conditions.h"
+#include "codec/http/multipart_range.h"
+#include "codec/http/range.h"
 #include "server/file_body.h"
 
 namespace wharf::server {

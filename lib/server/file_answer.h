@@ -2,7 +2,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "codec/http_head.h"
+#include "codec/http/request_head.h"
 #include "http/exchange.h"
 #include "server/representation.h"
 

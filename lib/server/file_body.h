@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
-#include "codec/http_multipart_range.h"
-#include "codec/http_range.h"
+#include "codec/http/multipart_range.h"
+#include "codec/http/range.h"
 #include "http/exchange.h"
 #include "server/open_folder.h"
 #include "server/shared.h"

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http_target.h"
-#include "codec/media_type.h"
+#include "codec/http/media_type.h"
+#include "codec/http/target.h"
 #include "server/file_body.h"
 
 namespace wharf::server {

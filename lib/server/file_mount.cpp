@@ -16,9 +16,9 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
-#include "codec/http_accept.h"
-#include "codec/http_conditions.h"
-#include "codec/http_target.h"
+#include "codec/http/accept.h"
+#include "codec/http/conditions.h"
+#include "codec/http/target.h"
 #include "server/compress_job.h"
 #include "server/listing_job.h"
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "codec/http_head.h"
+#include "codec/http/request_head.h"
 #include "http/exchange.h"
 #include "link/environment.h"
 #include "server/file_answer.h"

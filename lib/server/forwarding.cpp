@@ -8,7 +8,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 #include "server/proxy_target.h"
 
 namespace wharf::server {

@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "base/peer_address.h"
-#include "codec/forwarded.h"
-#include "codec/http_answer.h"
-#include "codec/http_head.h"
+#include "codec/http/forwarded.h"
+#include "codec/http/request_head.h"
+#include "codec/http/response_head.h"
 #include "http/exchange.h"
 #include "wharf/server.hpp"
 

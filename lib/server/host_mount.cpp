@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/basic_credentials.h"
-#include "codec/http_target.h"
+#include "codec/http/basic_credentials.h"
+#include "codec/http/target.h"
 #include "server/folder_listing.h"
 #include "session/row_exchange.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 
 namespace wharf::server {
 namespace {

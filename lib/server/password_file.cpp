@@ -11,7 +11,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
-#include "codec/basic_credentials.h"
+#include "codec/http/basic_credentials.h"
 #include "server/password_hash.h"
 
 namespace wharf::server {

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/peer_address.h"
-#include "codec/basic_credentials.h"
+#include "codec/http/basic_credentials.h"
 #include "codec/secret.h"
 #include "http/exchange.h"
 #include "link/environment.h"

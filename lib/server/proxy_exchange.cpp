@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 #include "server/tunnel.h"
 
 namespace wharf::server {

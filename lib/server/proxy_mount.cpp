@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 #include "server/forwarding.h"
 #include "server/proxy_target.h"
 

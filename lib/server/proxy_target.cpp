@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 #include "io/address.h"
 
 namespace wharf::server {

@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 
-#include "codec/http_date.h"
+#include "codec/http/date.h"
 
 namespace wharf::server {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "codec/http_conditions.h"
+#include "codec/http/conditions.h"
 #include "server/open_folder.h"
 #include "server/shared.h"
 #include "wharf/mounts.hpp"

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 #include "codec/ws_handshake.h"
 #include "server/forwarding.h"
 #include "server/upgrade.h"

@@ -7,7 +7,7 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
-#include "codec/http_response.h"
+#include "codec/http/head_writer.h"
 #include "codec/ws_handshake.h"
 #include "session/ws.h"
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/clock.h"
-#include "codec/http_answer.h"
-#include "codec/http_chunked.h"
+#include "codec/http/chunked.h"
+#include "codec/http/response_head.h"
 #include "http/exchange.h"
 #include "link/link.h"
 #include "link/session.h"

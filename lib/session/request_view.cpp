@@ -1,6 +1,6 @@
 #include "session/request_view.h"
 
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 #include "session/services.h"
 
 namespace wharf::session {

@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "base/peer_address.h"
-#include "codec/forwarded.h"
-#include "codec/http_head.h"
+#include "codec/http/forwarded.h"
+#include "codec/http/request_head.h"
 #include "link/link.h"
 #include "wharf/abi.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/media_type.h"
+#include "codec/http/media_type.h"
 #include "session/raw.h"
 #include "session/services.h"
 

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "codec/http_head.h"
+#include "codec/http/request_head.h"
 #include "codec/short_payload.h"
 #include "codec/ws_decoder.h"
 #include "codec/ws_encoder.h"

@@ -1,4 +1,4 @@
-#include "codec/basic_credentials.h"
+#include "codec/http/basic_credentials.h"
 
 #include <openssl/evp.h>
 

@@ -1,4 +1,4 @@
-#include "codec/forwarded.h"
+#include "codec/http/forwarded.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 
 // Input: lines, each a letter for a field and its value: f Forwarded, x X-Forwarded-For, p -Proto, h -Host, o -Port; another letter is
 // a part of a name. They come from a front that is trusted, which then adds what it knows: whatever a client has sent before that,

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/ascii.h"
-#include "codec/http_answer.h"
+#include "codec/http/response_head.h"
 
 // Input: eight bytes that say where to cut, which limits hold and what was asked for, then what a server sends. Whatever the
 // cuts, the outcome is the same, and what comes out keeps its promises.

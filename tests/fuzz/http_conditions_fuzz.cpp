@@ -1,4 +1,4 @@
-#include "codec/http_conditions.h"
+#include "codec/http/conditions.h"
 
 #include <array>
 #include <cstdio>
@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/ascii.h"
-#include "codec/http_accept.h"
-#include "codec/http_date.h"
+#include "codec/http/accept.h"
+#include "codec/http/date.h"
 
 // Input: a byte for the method, one for the representation's validators, then field lines, one to a line: a digit for the name, the rest
 // is the value. What is decided has to agree with itself when a field is added whose effect is known. Each value is also read as a

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/ascii.h"
-#include "codec/http_head.h"
-#include "codec/http_target.h"
+#include "codec/http/request_head.h"
+#include "codec/http/target.h"
 
 // Input: eight bytes that say where to cut and which limits hold, then what a client sends. Whatever the cuts, the outcome is the
 // same, and what comes out keeps its promises.

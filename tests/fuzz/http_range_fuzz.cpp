@@ -1,4 +1,4 @@
-#include "codec/http_range.h"
+#include "codec/http/range.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/ascii.h"
-#include "codec/http_multipart_range.h"
+#include "codec/http/multipart_range.h"
 
 // Input: a byte for the limit of ranges, eight for the size of the representation, then the value of a Range field. What is sent lies in
 // the representation, in no more pieces and of no more bytes than are allowed, and is just what was asked for; asking for it again

@@ -1,4 +1,4 @@
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 
 #include <algorithm>
 #include <cstdint>

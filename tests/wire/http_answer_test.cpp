@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "codec/http_answer.h"
+#include "codec/http/response_head.h"
 #include "wire/wire_case.h"
 
 #ifndef WHARF_WIRE_FOLDER

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "codec/http_chunked.h"
+#include "codec/http/chunked.h"
 #include "wire/wire_case.h"
 
 #ifndef WHARF_WIRE_FOLDER

@@ -2,11 +2,11 @@
 
 #include <stdexcept>
 
-#include "codec/http_accept.h"
-#include "codec/http_conditions.h"
-#include "codec/http_date.h"
-#include "codec/http_multipart_range.h"
-#include "codec/http_range.h"
+#include "codec/http/accept.h"
+#include "codec/http/conditions.h"
+#include "codec/http/date.h"
+#include "codec/http/multipart_range.h"
+#include "codec/http/range.h"
 #include "wire/wire_case.h"
 
 #ifndef WHARF_WIRE_FOLDER

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "codec/http_head.h"
+#include "codec/http/request_head.h"
 #include "wire/wire_case.h"
 
 #ifndef WHARF_WIRE_FOLDER

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "codec/http_answer.h"
+#include "codec/http/response_head.h"
 
 namespace {
 

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/log.h"
-#include "codec/http_date.h"
+#include "codec/http/date.h"
 #include "mounted.h"
 #include "www_folder.h"
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "codec/http_target.h"
+#include "codec/http/target.h"
 
 namespace wharf::server {
 

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "codec/http_head.h"
+#include "codec/http/request_head.h"
 #include "link/memory_link.h"
 #include "session/frames.h"
 #include "session/protocol.h"

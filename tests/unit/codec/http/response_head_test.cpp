@@ -1,0 +1,69 @@
+#include "codec/http/response_head.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+// What each answer is made into stands in tests/wire/http_answer.wire; the reading of heads, in websocket_response_test.cpp
+// too. Here is the framing of every status, and what methods and fields are compared with.
+
+namespace {
+
+using namespace wharf::codec;
+
+/// A head of that status with those field lines, each with its CRLF. It lives until the next call.
+const AnswerHead& head_of(int status, std::string_view fields, std::string_view version = "HTTP/1.1") {
+  static std::string text;
+  static AnswerHead head;
+  text = std::string(version) + " " + std::to_string(status) + " \r\n" + std::string(fields) + "\r\n";
+  REQUIRE(read_answer_head(text, {}, head).state == AnswerState::done);
+  return head;
+}
+
+AnswerBody body_of(int status, std::string_view fields, std::string_view method = "GET") {
+  return answer_framing(head_of(status, fields), method).body;
+}
+
+}  // namespace
+
+TEST_CASE("http_answer: which statuses have a body") {
+  for (int status = 100; status < 600; ++status) {
+    CAPTURE(status);
+    const bool is_bare = status < 200 || status == 204 || status == 304;
+    CHECK(body_of(status, "") == (is_bare ? AnswerBody::none : AnswerBody::until_close));
+    CHECK(body_of(status, "Content-Length: 5\r\n") == (is_bare ? AnswerBody::none : AnswerBody::length));
+    CHECK(body_of(status, "Transfer-Encoding: chunked\r\n") == (is_bare ? AnswerBody::none : AnswerBody::chunked));
+    CHECK(body_of(status, "Content-Length: x\r\n") == (is_bare ? AnswerBody::none : AnswerBody::malformed));
+    CHECK(body_of(status, "Content-Length: 5\r\n", "HEAD") == AnswerBody::none);
+    CHECK(body_of(status, "Content-Length: 5\r\n", "CONNECT") == (is_bare || status < 300 ? AnswerBody::none : AnswerBody::length));
+  }
+}
+
+TEST_CASE("http_answer: methods are told apart by case") {
+  CHECK(body_of(200, "", "head") == AnswerBody::until_close);
+  CHECK(body_of(200, "", "HEADER") == AnswerBody::until_close);
+  CHECK(body_of(200, "", "connect") == AnswerBody::until_close);
+  CHECK(body_of(200, "", "") == AnswerBody::until_close);
+}
+
+TEST_CASE("http_answer: a malformed framing says why, and any other does not") {
+  const AnswerFraming malformed = answer_framing(head_of(200, "Content-Length: 5\r\nContent-Length: 5\r\n"), "GET");
+  CHECK(malformed.body == AnswerBody::malformed);
+  CHECK(malformed.reason == "The answer has more than one Content-Length.");
+  CHECK(malformed.content_length == 0);
+  const AnswerFraming length = answer_framing(head_of(200, "content-length: 18446744073709551615\r\n"), "GET");
+  CHECK(length.body == AnswerBody::length);
+  CHECK(length.content_length == UINT64_MAX);
+  CHECK(length.reason.empty());
+}
+
+TEST_CASE("http_answer: keep-alive is of the version and of the options of Connection") {
+  CHECK(keep_alive(head_of(200, "")));
+  CHECK_FALSE(keep_alive(head_of(200, "connection: x, CLOSE\r\n")));
+  CHECK_FALSE(keep_alive(head_of(200, "Connection: keep-alive\r\nConnection: close\r\n")));
+  CHECK(keep_alive(head_of(200, "Connection: closed\r\nX: close\r\n")));
+  CHECK_FALSE(keep_alive(head_of(200, "", "HTTP/1.0")));
+  CHECK(keep_alive(head_of(200, "Connection: Keep-Alive\r\n", "HTTP/1.0")));
+  CHECK_FALSE(keep_alive(head_of(200, "Connection: close, keep-alive\r\n", "HTTP/1.0")));
+  CHECK_FALSE(keep_alive(head_of(200, "Keep-Alive: timeout=5\r\n", "HTTP/1.0")));
+}
