@@ -14,8 +14,8 @@
 
 #include "codec/utf8.h"
 #include "codec/variants.h"
-#include "codec/ws_decoder.h"
-#include "codec/ws_frame.h"
+#include "codec/ws/decoder.h"
+#include "codec/ws/frame.h"
 #include "process.h"
 
 namespace bench {

@@ -1,4 +1,4 @@
-#include "codec/ws_error.h"
+#include "codec/ws/error.h"
 #include "wharf/websocket.hpp"
 
 namespace wharf::websocket {

@@ -5,7 +5,7 @@
 #include "codec/http/head_writer.h"
 #include "codec/http/request_head.h"
 #include "codec/websocket_parts.h"
-#include "codec/ws_handshake.h"
+#include "codec/ws/handshake.h"
 #include "wharf/websocket.hpp"
 
 namespace wharf::websocket {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/ws_extension.h"
+#include "codec/ws/extension.h"
 #include "wharf/websocket.hpp"
 
 // What the two sides of the public handshake have in common.

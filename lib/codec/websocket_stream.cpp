@@ -10,10 +10,10 @@
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
 #include "codec/websocket_parts.h"
-#include "codec/ws_decoder.h"
-#include "codec/ws_encoder.h"
-#include "codec/ws_error.h"
-#include "codec/ws_frame.h"
+#include "codec/ws/decoder.h"
+#include "codec/ws/encoder.h"
+#include "codec/ws/error.h"
+#include "codec/ws/frame.h"
 #include "wharf/websocket.hpp"
 
 namespace wharf::websocket {

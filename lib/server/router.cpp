@@ -6,7 +6,7 @@
 
 #include "base/ascii.h"
 #include "codec/http/target.h"
-#include "codec/ws_handshake.h"
+#include "codec/ws/handshake.h"
 #include "server/forwarding.h"
 #include "server/upgrade.h"
 

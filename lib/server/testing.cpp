@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/mailbox.h"
-#include "codec/ws_decoder.h"
+#include "codec/ws/decoder.h"
 #include "http/h1.h"
 #include "link/memory_link.h"
 #include "server/router.h"

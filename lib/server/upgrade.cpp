@@ -8,7 +8,7 @@
 #include "base/ascii.h"
 #include "base/log.h"
 #include "codec/http/head_writer.h"
-#include "codec/ws_handshake.h"
+#include "codec/ws/handshake.h"
 #include "session/ws.h"
 
 namespace wharf::server {

@@ -1,4 +1,4 @@
-#include "codec/ws_decoder.h"
+#include "codec/ws/decoder.h"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "codec/ws_encoder.h"
+#include "codec/ws/encoder.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "codec/ws_decoder.h"
+#include "codec/ws/decoder.h"
 
 // Input: six bytes that say which role sends, how it compresses and where to cut; then what the messages are made of. They are encoded
 // whole or in pieces, and the other role reads the same messages from the frames, however those are cut.

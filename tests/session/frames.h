@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "codec/ws_decoder.h"
-#include "codec/ws_frame.h"
+#include "codec/ws/decoder.h"
+#include "codec/ws/frame.h"
 
 /// What a WebSocket client sends, and how it reads what it gets. For tests.
 namespace wharf::test {

@@ -8,7 +8,7 @@
 
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
-#include "codec/ws_decoder.h"
+#include "codec/ws/decoder.h"
 #include "wire/wire_case.h"
 
 #ifndef WHARF_WIRE_FOLDER

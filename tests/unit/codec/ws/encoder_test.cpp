@@ -1,4 +1,4 @@
-#include "codec/ws_encoder.h"
+#include "codec/ws/encoder.h"
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "codec/ws_decoder.h"
+#include "codec/ws/decoder.h"
 #include "unit/codec/heap.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "codec/ws_frame.h"
+#include "codec/ws/frame.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "codec/short_payload.h"
+#include "codec/ws/short_payload.h"
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "codec/ws_frame.h"
+#include "codec/ws/frame.h"
 
 namespace {
 

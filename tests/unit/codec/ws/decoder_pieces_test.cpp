@@ -7,9 +7,9 @@
 
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
-#include "codec/ws_decoder.h"
-#include "unit/codec/frames.h"
+#include "codec/ws/decoder.h"
 #include "unit/codec/heap.h"
+#include "unit/codec/ws/frames.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "codec/ws_header.h"
+#include "codec/ws/header.h"
 
 #include <algorithm>
 #include <cstring>

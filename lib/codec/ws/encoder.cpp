@@ -1,4 +1,4 @@
-#include "codec/ws_encoder.h"
+#include "codec/ws/encoder.h"
 
 #include <utility>
 

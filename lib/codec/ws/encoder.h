@@ -7,7 +7,7 @@
 
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
-#include "codec/ws_frame.h"
+#include "codec/ws/frame.h"
 
 namespace wharf::codec {
 

@@ -1,4 +1,4 @@
-#include "codec/ws_handshake.h"
+#include "codec/ws/handshake.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>

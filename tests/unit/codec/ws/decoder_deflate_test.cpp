@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "codec/deflate_pool.h"
-#include "codec/ws_decoder.h"
-#include "unit/codec/frames.h"
+#include "codec/ws/decoder.h"
 #include "unit/codec/heap.h"
+#include "unit/codec/ws/frames.h"
 
 namespace {
 

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "codec/deflate_pool.h"
-#include "codec/ws_error.h"
-#include "codec/ws_frame.h"
+#include "codec/ws/error.h"
+#include "codec/ws/frame.h"
 
 namespace wharf::codec {
 

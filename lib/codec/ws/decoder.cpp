@@ -1,4 +1,4 @@
-#include "codec/ws_decoder.h"
+#include "codec/ws/decoder.h"
 
 #include <algorithm>
 #include <array>
@@ -8,9 +8,9 @@
 #include <new>
 #include <utility>
 
-#include "codec/short_payload.h"
 #include "codec/utf8.h"
-#include "codec/ws_header.h"
+#include "codec/ws/header.h"
+#include "codec/ws/short_payload.h"
 
 namespace wharf::codec {
 namespace {

@@ -1,4 +1,4 @@
-#include "codec/ws_extension.h"
+#include "codec/ws/extension.h"
 
 #include <algorithm>
 #include <utility>

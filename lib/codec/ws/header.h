@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <span>
 
-#include "codec/ws_error.h"
-#include "codec/ws_frame.h"
+#include "codec/ws/error.h"
+#include "codec/ws/frame.h"
 
 namespace wharf::codec {
 

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "codec/deflate.h"
-#include "codec/ws_decoder.h"
-#include "codec/ws_frame.h"
+#include "codec/ws/decoder.h"
+#include "codec/ws/frame.h"
 
 namespace wharf::codec {
 
