@@ -9,11 +9,11 @@
 
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
-#include "codec/websocket_parts.h"
 #include "codec/ws/decoder.h"
 #include "codec/ws/encoder.h"
 #include "codec/ws/error.h"
 #include "codec/ws/frame.h"
+#include "websocket/parts.h"
 #include "wharf/websocket.hpp"
 
 namespace wharf::websocket {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "unit/codec/websocket_streams.h"
+#include "unit/websocket/streams.h"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include "base/ascii.h"
 #include "codec/http/head_writer.h"
 #include "codec/http/request_head.h"
-#include "codec/websocket_parts.h"
 #include "codec/ws/handshake.h"
+#include "websocket/parts.h"
 #include "wharf/websocket.hpp"
 
 namespace wharf::websocket {

@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 #include "codec/http/response_head.h"
 #include "codec/http/target.h"
-#include "codec/websocket_parts.h"
+#include "websocket/parts.h"
 #include "wharf/websocket.hpp"
 
 namespace wharf::websocket {

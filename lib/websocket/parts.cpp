@@ -1,4 +1,4 @@
-#include "codec/websocket_parts.h"
+#include "websocket/parts.h"
 
 #include <algorithm>
 #include <iterator>

@@ -7,7 +7,7 @@
 
 #include "codec/deflate.h"
 #include "unit/codec/heap.h"
-#include "unit/codec/websocket_streams.h"
+#include "unit/websocket/streams.h"
 
 namespace {
 
