@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "h1_bench.h"
+#include "unit/http/h1_bench.h"
 
 namespace {
 

@@ -7,11 +7,11 @@
 #include <string_view>
 #include <utility>
 
-#include "gated.h"
 #include "server/loop_outside.h"
 #include "server/password_hash.h"
 #include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
+#include "unit/server/gated.h"
 
 namespace {
 

@@ -16,8 +16,8 @@
 
 #include "base/log.h"
 #include "codec/http/date.h"
-#include "mounted.h"
-#include "www_folder.h"
+#include "unit/server/mounted.h"
+#include "unit/server/www_folder.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "www_folder.h"
+#include "unit/server/www_folder.h"
 
 namespace {
 

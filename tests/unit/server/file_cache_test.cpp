@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <string>
 
-#include "mounted.h"
-#include "www_folder.h"
+#include "unit/server/mounted.h"
+#include "unit/server/www_folder.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "codec/gzip.h"
-#include "mounted.h"
-#include "www_folder.h"
+#include "unit/server/mounted.h"
+#include "unit/server/www_folder.h"
 
 namespace {
 

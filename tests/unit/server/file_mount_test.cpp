@@ -9,8 +9,8 @@
 #include <string>
 #include <utility>
 
-#include "mounted.h"
-#include "www_folder.h"
+#include "unit/server/mounted.h"
+#include "unit/server/www_folder.h"
 
 namespace {
 

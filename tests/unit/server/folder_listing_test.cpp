@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "mounted.h"
-#include "www_folder.h"
+#include "unit/server/mounted.h"
+#include "unit/server/www_folder.h"
 
 namespace {
 

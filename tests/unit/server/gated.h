@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "mounted.h"
 #include "server/access_gate.h"
-#include "www_folder.h"
+#include "unit/server/mounted.h"
+#include "unit/server/www_folder.h"
 
 /// A gate for passwords, without sockets, and who comes to it.
 namespace wharf::server {

@@ -1,4 +1,4 @@
-#include "mounted.h"
+#include "unit/server/mounted.h"
 
 #include <doctest/doctest.h>
 

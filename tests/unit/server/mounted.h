@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "http/h1.h"
 #include "link/memory_link.h"
-#include "served.h"
 #include "server/file_mount.h"
+#include "unit/server/served.h"
 
 namespace wharf::server {
 

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "www_folder.h"
+#include "unit/server/www_folder.h"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "gated.h"
 #include "server/password_hash.h"
+#include "unit/server/gated.h"
 
 namespace {
 

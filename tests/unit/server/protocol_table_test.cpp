@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "served.h"
+#include "unit/server/served.h"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "proxy_bench.h"
+#include "unit/server/proxy_bench.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/log.h"
-#include "served.h"
+#include "unit/server/served.h"
 
 namespace {
 

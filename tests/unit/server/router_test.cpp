@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "served.h"
+#include "unit/server/served.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "served.h"
+#include "unit/server/served.h"
 
 #include <doctest/doctest.h>
 

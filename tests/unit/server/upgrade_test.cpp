@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "served.h"
+#include "unit/server/served.h"
 
 namespace {
 

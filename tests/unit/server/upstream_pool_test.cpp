@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "proxy_bench.h"
+#include "unit/server/proxy_bench.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "www_folder.h"
+#include "unit/server/www_folder.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
