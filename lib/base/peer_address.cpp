@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <charconv>
@@ -191,6 +192,12 @@ Result<PeerNetwork, std::string> PeerNetwork::parse(std::string_view text) {
 bool PeerNetwork::contains(const PeerAddress& address) const {
   return address.family() == first_.family() && begin_alike(address.bytes(), first_.bytes(), prefix_) &&
          (first_.scope() == 0 || first_.scope() == address.scope());
+}
+
+std::string_view fault_of_socket_path(std::string_view path) {
+  if (path.empty() || path.find('\0') != std::string_view::npos) return "not a path";
+  if (path.size() >= sizeof sockaddr_un::sun_path) return "the path of a unix socket is too long";
+  return {};
 }
 
 }  // namespace wharf::base

@@ -51,6 +51,9 @@ class PeerAddress {
 };
 static_assert(sizeof(PeerAddress) <= 24, "every connection has one");
 
+/// An empty text, or in a few words why no unix socket can have that path, or that name behind '@' (Linux's abstract kind).
+std::string_view fault_of_socket_path(std::string_view path);
+
 /// Addresses that begin alike, or all unix sockets.
 class PeerNetwork {
  public:

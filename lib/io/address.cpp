@@ -92,8 +92,7 @@ base::Result<Address, std::string> unix_address(const std::string& path) {
   Address address;
   auto* socket = reinterpret_cast<sockaddr_un*>(&address.storage);
   const bool abstract = path.starts_with('@');
-  if (path.empty() || path.find('\0') != std::string::npos) return base::Failure{std::string("not a path")};
-  if (path.size() >= sizeof socket->sun_path) return base::Failure{std::string("the path of a unix socket is too long")};
+  if (const std::string_view fault = base::fault_of_socket_path(path); !fault.empty()) return base::Failure{std::string(fault)};
   socket->sun_family = AF_UNIX;
   std::memcpy(socket->sun_path, path.data(), path.size());
   if (abstract) socket->sun_path[0] = '\0';

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/peer_address.h"
 #include "codec/http/target.h"
-#include "io/address.h"
 
 namespace wharf::server {
 namespace {
@@ -33,7 +33,7 @@ base::Result<ProxyTarget, std::string> parse_unix(const std::string& to) {
   target.endpoint.path = rest.substr(0, colon);
   if (target.endpoint.path.empty() || (target.endpoint.path.front() != '/' && target.endpoint.path.front() != '@'))
     return fault(to, "the path of a unix socket starts with '/'");
-  if (const auto address = io::unix_address(target.endpoint.path); !address) return fault(to, address.error());
+  if (const std::string_view wrong = base::fault_of_socket_path(target.endpoint.path); !wrong.empty()) return fault(to, wrong);
   if (colon != rest.size()) target.base = rest.substr(colon + 1);
   if (const std::string_view wrong = fault_of_base(target.base); !wrong.empty()) return fault(to, wrong);
   return target;
