@@ -7,10 +7,10 @@
 #include "base/result.h"
 #include "http/exchange.h"
 #include "link/environment.h"
+#include "protocol/protocol.h"
 #include "server/access_gate.h"
 #include "server/file_mount.h"
 #include "server/proxy_mount.h"
-#include "session/protocol.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

@@ -7,8 +7,8 @@
 #include "base/ascii.h"
 #include "codec/http/target.h"
 #include "codec/ws/handshake.h"
+#include "protocol/upgrade.h"
 #include "server/forwarding.h"
-#include "server/upgrade.h"
 
 namespace wharf::server {
 namespace {

@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "http/exchange.h"
+#include "protocol/protocol.h"
+#include "protocol/request_view.h"
+#include "protocol/table.h"
 #include "server/host_mount.h"
 #include "server/origins.h"
 #include "server/password_queue.h"
-#include "server/protocol_table.h"
 #include "server/request_log.h"
-#include "session/protocol.h"
-#include "session/request_view.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

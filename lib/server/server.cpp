@@ -20,10 +20,10 @@
 #include "base/shared_line_writer.h"
 #include "base/standard_descriptors.h"
 #include "io/listener.h"
+#include "protocol/plugin_loader.h"
+#include "protocol/table.h"
 #include "server/access_log.h"
 #include "server/file_mount.h"
-#include "server/plugin_loader.h"
-#include "server/protocol_table.h"
 #include "server/worker.h"
 
 namespace wharf {

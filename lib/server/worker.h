@@ -8,11 +8,11 @@
 #include "http/h1.h"
 #include "io/listener.h"
 #include "io/loop.h"
+#include "protocol/handles.h"
+#include "protocol/protocol.h"
+#include "protocol/statistics.h"
 #include "server/loop_outside.h"
 #include "server/router.h"
-#include "session/handles.h"
-#include "session/protocol.h"
-#include "session/statistics.h"
 
 namespace wharf::server {
 

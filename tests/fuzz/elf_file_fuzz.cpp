@@ -1,4 +1,4 @@
-#include "codec/elf_file.h"
+#include "protocol/elf_file.h"
 
 #include <algorithm>
 #include <cstdint>

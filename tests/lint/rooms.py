@@ -8,7 +8,7 @@ import re
 from tree import C_FAMILY, finding
 
 ROOM = re.compile(r"^  '(\w+)': \[([^\]]*)\],$", re.MULTILINE)  # a row of the table
-PUBLIC = {"session", "files", "access", "observe", "protocol", "proxy", "server", "testing",
+PUBLIC = {"files", "access", "observe", "protocol", "proxy", "server", "testing",
           "include", "plugins", "test-apps", "bench", "tests"}   # may name wharf/
 INSIDE = {"bench/codec.cpp": "codec"}                            # what it measures has no public header
 OWN_PUBLIC = {"websocket": {"wharf/websocket.hpp"}}                  # what a lower room implements itself
@@ -18,14 +18,14 @@ SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dirent.h", "dlfcn.h", "fcntl.h",
           "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "time.h", "unistd.h")
 LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ standard's, that it may name
     "base": SYSTEM,  # what is written to that is no peer
-    "codec": ("elf.h", "openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
+    "codec": ("openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
     "websocket": ("openssl/",),
     "tls": ("openssl/",),
     "link": (),
     "http": ("nghttp2/",),
-    "session": (),
+    "protocol": ("cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the first three: what the dynamic linker did
     "io": ("uv.h", *SYSTEM),
-    "server": ("crypt.h", "cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the last three: what the dynamic linker did
+    "server": ("crypt.h", *SYSTEM),
     "client": SYSTEM,
     "include": ("stddef.h", "stdint.h"),
     "plugins": (),

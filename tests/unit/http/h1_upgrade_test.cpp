@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/mailbox.h"
-#include "session/row_exchange.h"
-#include "session/services.h"
+#include "protocol/row_exchange.h"
+#include "protocol/services.h"
 #include "unit/http/h1_bench.h"
 #include "wharf/protocol.hpp"
 

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "unit/http/h1_bench.h"
-#include "unit/session/ws_bench.h"
+#include "unit/protocol/ws_bench.h"
 
 // How much of what a peer sends is kept while nobody takes it.
 

@@ -10,7 +10,7 @@
 
 #include "unit/http/h1_bench.h"
 #include "unit/link/scripted.h"
-#include "unit/session/ws_bench.h"
+#include "unit/protocol/ws_bench.h"
 
 // How much of what one peer sends is worked on before the others get their turn.
 

@@ -8,9 +8,9 @@
 #include "base/mailbox.h"
 #include "http/h1.h"
 #include "link/memory_link.h"
+#include "protocol/handles.h"
+#include "protocol/protocol.h"
 #include "server/router.h"
-#include "session/handles.h"
-#include "session/protocol.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

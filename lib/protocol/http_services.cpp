@@ -1,0 +1,233 @@
+// The functions of abi_http.h.
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "protocol/protocol.h"
+#include "protocol/raw.h"
+#include "protocol/row_exchange.h"
+#include "protocol/services.h"
+
+namespace wharf::session {
+namespace {
+
+RowExchange& row(wharf_exchange* exchange) { return static_cast<RowExchange&>(*exchange); }
+RowExchange& row(const wharf_exchange* exchange) { return const_cast<RowExchange&>(static_cast<const RowExchange&>(*exchange)); }
+Raw& raw(wharf_pipe* pipe) { return static_cast<Raw&>(*pipe); }
+const Raw& raw(const wharf_pipe* pipe) { return static_cast<const Raw&>(*pipe); }
+const RequestView& view(const wharf_request* request) { return *static_cast<const RequestView*>(request); }
+const Protocol& protocol(const wharf_scope* scope) { return *static_cast<const Protocol*>(scope); }
+
+/// From C: nothing at all may come as a null pointer.
+std::string_view view(const char* data, size_t size) { return data != nullptr ? std::string_view(data, size) : std::string_view(); }
+wharf_text text(std::string_view view) { return {view.data(), view.size()}; }
+
+/// Calls come from C: where memory runs out, the connection is lost instead of an exception let through.
+template <class Thing, class Result, class Call>
+Result sheltered(Thing& thing, Result lost, Call&& call) {
+  try {
+    return call();
+  } catch (...) {
+    thing.abort();
+    return lost;
+  }
+}
+
+// ---- Requests ----
+
+wharf_text method(const wharf_request* request) { return text(view(request).head().method); }
+wharf_text target(const wharf_request* request) { return text(view(request).head().target); }
+wharf_text version(const wharf_request* request) {
+  return text(view(request).head().version == codec::HttpVersion::http10 ? "HTTP/1.0" : "HTTP/1.1");
+}
+std::uint64_t body_length(const wharf_request* request) {
+  const codec::RequestHead& head = view(request).head();
+  return head.body == codec::BodyFraming::chunked ? WHARF_UNKNOWN_LENGTH : head.content_length;
+}
+wharf_text decoded_path(const wharf_request* request) {
+  return guarded(wharf_text{}, [&] { return text(view(request).decoded_path()); });
+}
+wharf_text path_below_mount(const wharf_request* request) {
+  return guarded(wharf_text{}, [&] { return text(view(request).path_below_mount()); });
+}
+
+wharf_field field_at(const wharf_request* request, size_t index) {
+  const auto& fields = view(request).head().fields;
+  if (index >= fields.size()) return {};
+  return {text(fields[index].name), text(fields[index].value)};
+}
+
+wharf_text tls(const wharf_request* /*request*/, const char* /*fact*/) { return {}; }
+wharf_text user(const wharf_request* request) { return text(view(request).user()); }
+
+// ---- Exchanges ----
+
+const wharf_request* request(const wharf_exchange* exchange) { return &row(exchange).request(); }
+wharf_scope* scope(const wharf_exchange* exchange) { return &row(exchange).protocol(); }
+wharf_text body(const wharf_exchange* exchange) { return text(row(exchange).whole_body()); }
+
+int add_field(wharf_exchange* exchange, const char* name, size_t name_size, const char* value, size_t value_size) {
+  return sheltered(row(exchange), 1,
+                   [&] { return row(exchange).add_field(view(name, name_size), view(value, value_size)) ? 0 : 1; });
+}
+wharf_flow respond(wharf_exchange* exchange, int status, const char* data, size_t size) {
+  return sheltered(row(exchange), WHARF_CLOSED, [&] { return row(exchange).respond(status, view(data, size)); });
+}
+int respond_file(wharf_exchange* exchange, int status, const char* path) {
+  return sheltered(row(exchange), 1, [&] { return row(exchange).respond_file(status, path) ? 0 : 1; });
+}
+wharf_flow begin(wharf_exchange* exchange, int status, uint64_t length) {
+  const auto known = length != WHARF_UNKNOWN_LENGTH ? std::optional<std::uint64_t>(length) : std::nullopt;
+  return sheltered(row(exchange), WHARF_CLOSED, [&] { return row(exchange).begin(status, known); });
+}
+wharf_flow write(wharf_exchange* exchange, const char* data, size_t size) {
+  return sheltered(row(exchange), WHARF_CLOSED, [&] { return row(exchange).write(view(data, size)); });
+}
+void end(wharf_exchange* exchange) {
+  sheltered(row(exchange), 0, [&] { return row(exchange).end(), 0; });
+}
+void abort(wharf_exchange* exchange) { row(exchange).abort(); }
+void fail(wharf_exchange* exchange) {
+  sheltered(row(exchange), 0, [&] { return row(exchange).fail(), 0; });
+}
+void body_pause(wharf_exchange* exchange) { row(exchange).pause_body(); }
+void body_resume(wharf_exchange* exchange) { row(exchange).resume_body(); }
+void answer_within(wharf_exchange* exchange, uint32_t milliseconds) {
+  row(exchange).answer_within(milliseconds == WHARF_NEVER ? base::never : base::Time{milliseconds});
+}
+void every(wharf_exchange* exchange, uint32_t milliseconds) { row(exchange).tick_every(base::Time{milliseconds}); }
+size_t buffered(const wharf_exchange* exchange) { return row(exchange).buffered(); }
+wharf_handle handle(wharf_exchange* exchange) {
+  return guarded(wharf_handle{}, [&] { return row(exchange).handle(); });
+}
+int post(wharf_handle handle, wharf_exchange_task task, void* argument) {
+  const auto run = [task, argument](void* exchange, void* state) { task(static_cast<wharf_exchange*>(exchange), state, argument); };
+  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
+}
+int upgrade(wharf_exchange* exchange, const char* token, const wharf_raw* raw, void* argument) {
+  return sheltered(row(exchange), 1, [&] { return row(exchange).upgrade(token, raw, argument) ? 0 : 1; });
+}
+
+// ---- Pipes ----
+
+wharf_flow pipe_write(wharf_pipe* pipe, const char* data, size_t size) {
+  return sheltered(raw(pipe), WHARF_CLOSED, [&] { return raw(pipe).write(view(data, size)); });
+}
+void pipe_cork(wharf_pipe* pipe) { raw(pipe).cork(); }
+void pipe_uncork(wharf_pipe* pipe) { raw(pipe).uncork(); }
+void pipe_end(wharf_pipe* pipe) { raw(pipe).end_output(); }
+void pipe_close(wharf_pipe* pipe) { raw(pipe).close(); }
+void pipe_abort(wharf_pipe* pipe) { raw(pipe).abort(); }
+void pipe_pause(wharf_pipe* pipe) { raw(pipe).pause(); }
+void pipe_resume(wharf_pipe* pipe) { raw(pipe).resume(); }
+void pipe_every(wharf_pipe* pipe, uint32_t milliseconds) { raw(pipe).tick_every(base::Time{milliseconds}); }
+size_t pipe_buffered(const wharf_pipe* pipe) { return raw(pipe).buffered(); }
+wharf_text pipe_address(const wharf_pipe* pipe) {
+  return guarded(wharf_text{}, [&] { return text(const_cast<Raw&>(raw(pipe)).address()); });
+}
+wharf_scope* pipe_scope(const wharf_pipe* pipe) { return &raw(pipe).protocol(); }
+wharf_handle pipe_handle(wharf_pipe* pipe) {
+  return guarded(wharf_handle{}, [&] { return raw(pipe).handle(); });
+}
+int pipe_post(wharf_handle handle, wharf_pipe_task task, void* argument) {
+  const auto run = [task, argument](void* pipe, void* state) { task(static_cast<wharf_pipe*>(pipe), state, argument); };
+  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
+}
+
+// ---- Statistics ----
+
+std::uint64_t read(const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); }
+
+/// As much of it as the caller's header knows.
+template <class Struct>
+void hand_over(const wharf_scope* scope, Struct& given, Struct filled) {
+  if (given.size < sizeof given.size)
+    return protocol(scope).home.log.error(base::LogKind("structs of a wrong size"), protocol(scope).row.name, ": statistics of ",
+                                          given.size, " bytes were asked for; set size to that of the struct");
+  filled.size = given.size;
+  std::memcpy(&given, &filled, std::min(given.size, sizeof(Struct)));
+}
+
+void server_statistics(const wharf_scope* scope, wharf_server_statistics* statistics) {
+  wharf_server_statistics sum{};
+  if (const Statistics* all = protocol(scope).home.statistics) {
+    for (const LoopCounts& loop : all->loops) {
+      sum.connections += loop.connections.load(std::memory_order_relaxed);
+      sum.accepted += read(loop.accepted);
+      sum.exchanges += read(loop.exchanges);
+    }
+    sum.rows = all->row_names.size();
+    sum.uptime = static_cast<std::uint64_t>((protocol(scope).home.now() - all->since).count());
+  }
+  hand_over(scope, *statistics, sum);
+}
+
+int row_statistics(const wharf_scope* scope, size_t index, wharf_row_statistics* statistics) {
+  const Statistics* all = protocol(scope).home.statistics;
+  if (all == nullptr || index >= all->row_names.size()) return 1;
+  wharf_row_statistics sum{};
+  sum.name = text(all->row_names[index]);
+  for (const LoopCounts& loop : all->loops) {
+    sum.open += read(loop.rows[index].open);
+    sum.opened += read(loop.rows[index].opened);
+    sum.exchanges += read(loop.rows[index].exchanges);
+  }
+  hand_over(scope, *statistics, sum);
+  return 0;
+}
+
+}  // namespace
+
+const wharf_http_services& http_service_table() {
+  static constexpr wharf_http_services table{
+      .size = sizeof(wharf_http_services),
+      .method = method,
+      .target = target,
+      .version = version,
+      .body_length = body_length,
+      .decoded_path = decoded_path,
+      .path_below_mount = path_below_mount,
+      .field_at = field_at,
+      .tls = tls,
+      .user = user,
+      .request = request,
+      .scope = scope,
+      .body = body,
+      .add_field = add_field,
+      .respond = respond,
+      .respond_file = respond_file,
+      .begin = begin,
+      .write = write,
+      .end = end,
+      .abort = abort,
+      .fail = fail,
+      .body_pause = body_pause,
+      .body_resume = body_resume,
+      .answer_within = answer_within,
+      .every = every,
+      .buffered = buffered,
+      .handle = handle,
+      .post = post,
+      .upgrade = upgrade,
+      .pipe_write = pipe_write,
+      .pipe_cork = pipe_cork,
+      .pipe_uncork = pipe_uncork,
+      .pipe_end = pipe_end,
+      .pipe_close = pipe_close,
+      .pipe_abort = pipe_abort,
+      .pipe_pause = pipe_pause,
+      .pipe_resume = pipe_resume,
+      .pipe_every = pipe_every,
+      .pipe_buffered = pipe_buffered,
+      .pipe_address = pipe_address,
+      .pipe_scope = pipe_scope,
+      .pipe_handle = pipe_handle,
+      .pipe_post = pipe_post,
+      .server_statistics = server_statistics,
+      .row_statistics = row_statistics,
+  };
+  return table;
+}
+
+}  // namespace wharf::session

@@ -1,0 +1,69 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "codec/deflate_pool.h"
+#include "codec/ws/encoder.h"
+#include "codec/ws/extension.h"
+#include "protocol/handles.h"
+#include "protocol/statistics.h"
+#include "wharf/protocol.hpp"
+
+namespace wharf::session {
+
+class BodySource;
+
+/// What the sessions of one loop share.
+struct Home {
+  base::Log& log;
+  Handles& handles;
+  std::function<base::Time()> now;
+  codec::DeflatePool deflate{};
+  Statistics* statistics = nullptr;  ///< of the server
+  LoopCounts* counts = nullptr;      ///< of this loop, one of the statistics' loops
+  /// Opens a regular file as a body; nullptr where that can not be done. nullptr: nobody can.
+  std::unique_ptr<BodySource> (*open_file)(const char* path) = nullptr;
+};
+
+/// WebSocket limits that are not a row's own.
+struct WsLimits {
+  std::uint64_t message = 1024 * 1024;  ///< bytes; for rows that name none
+  base::Time close_handshake{5'000};    ///< from our close frame to the peer's
+  base::Time ping_after{300'000};       ///< of silence, for rows that do not say; never: no pings
+  base::Time pong_timeout{20'000};      ///< of silence after the ping, for rows that do not say
+  base::Time pipe_idle{600'000};        ///< without a byte in either direction on a connection that left HTTP; never: no limit
+  Compression compression;              ///< its context, for rows that do not say
+};
+
+/// One row of the protocol table as it serves one virtual host on one loop, with the shared state that it has there.
+struct Protocol : wharf_scope {
+  Protocol(const wharf_services& table, Home& home_of_loop) : wharf_scope{&table}, home(home_of_loop) {}
+
+  Home& home;
+  wharf_row row{};        // complete: a row of an older header has been extended with zeros
+  wharf_http_row http{};  // the same, of its `http`, where it has one
+  void* shared = nullptr;
+  std::map<std::string, std::string, std::less<>> options;
+  WsLimits limits;
+  RowCounts* counts = &own_counts;                 ///< of the row on this loop
+  RowCounts own_counts;                            ///< where the server keeps no statistics
+  std::optional<codec::DeflateWish> deflate_wish;  // nothing: permessage-deflate is declined
+  codec::DeflateSettings deflate_settings;
+
+  [[nodiscard]] std::uint64_t message_limit() const { return row.message_limit != 0 ? row.message_limit : limits.message; }
+  [[nodiscard]] base::Time ping_after() const {
+    if (row.ping_after == 0) return limits.ping_after;
+    return row.ping_after != WHARF_NEVER ? base::Time{row.ping_after} : base::never;
+  }
+  [[nodiscard]] base::Time pong_timeout() const {
+    return row.pong_timeout != 0 ? base::Time{row.pong_timeout} : limits.pong_timeout;
+  }
+};
+
+}  // namespace wharf::session

@@ -1,0 +1,155 @@
+#include "protocol/raw.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "protocol/services.h"
+
+namespace wharf::session {
+namespace {
+
+constexpr std::size_t state_offset =
+    (sizeof(Raw) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
+
+}  // namespace
+
+std::unique_ptr<Session> Raw::open(Link& link, Protocol& protocol, const wharf_raw& raw, void* argument) {
+  const std::size_t size = state_offset + raw.state_size;
+  void* memory = ::operator new(size);
+  std::memset(memory, 0, size);
+  std::unique_ptr<Raw> session(::new (memory) Raw(link, protocol, raw));
+  session->has_state_ = session->raw_.open == nullptr || session->raw_.open(session->state(), session.get(), argument) == 0;
+  if (!session->has_state_) {
+    session->handle_.give_up(protocol.home.handles);
+    link.abort();
+  }
+  return session;
+}
+
+Raw::Raw(Link& link, Protocol& protocol, const wharf_raw& raw)
+    : wharf_pipe{&service_table()}, link_(link), protocol_(protocol), heard_(link.now()) {
+  std::memcpy(&raw_, &raw, std::min(raw.size, sizeof(raw_)));
+  link_.resume_input();  // it was held for an answer that came late
+  set_timer();
+}
+
+Raw::~Raw() { destroy_state(); }
+
+void Raw::operator delete(void* memory) { ::operator delete(memory); }  // NOLINT(misc-new-delete-overloads)
+
+void* Raw::state() { return reinterpret_cast<char*>(this) + state_offset; }
+
+void Raw::ended() { destroy_state(); }
+
+void Raw::destroy_state() {
+  if (std::exchange(has_state_, false)) {
+    if (raw_.closing != nullptr) raw_.closing(state());
+    if (raw_.destroy != nullptr) raw_.destroy(state());
+  }
+  handle_.give_up(protocol_.home.handles);
+}
+
+// ---- Input ----
+
+std::size_t Raw::input(std::span<char> bytes) {
+  if (paused_ || overfull_) return 0;
+  heard_ = link_.now();
+  if (raw_.data != nullptr) raw_.data(state(), bytes.data(), bytes.size());
+  return bytes.size();
+}
+
+void Raw::end_of_input() {
+  input_over_ = true;
+  if (raw_.ended == nullptr || output_over_) return link_.finish();
+  raw_.ended(state());
+}
+
+void Raw::pause() {
+  paused_ = true;
+  update_input();
+}
+
+void Raw::resume() {
+  paused_ = false;
+  update_input();
+}
+
+void Raw::update_input() {
+  if (paused_ || overfull_) link_.hold_input();
+  else link_.resume_input();
+}
+
+// ---- Output ----
+
+wharf_flow Raw::write(std::string_view bytes) {
+  if (output_over_ || link_.ending()) return WHARF_CLOSED;
+  if (link_.beyond_cap()) {
+    protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), ": cut, ", link_.out().size(),
+                            " bytes were queued on a pipe already when there was more to send, as the peer does not read as fast; "
+                            "the cap is ",
+                            link_.limits().hard_cap);
+    link_.abort();
+    return WHARF_CLOSED;
+  }
+  heard_ = link_.now();
+  link_.out().append(bytes);
+  link_.touch();
+  if (!link_.overfull()) return WHARF_GO;
+  overfull_ = true;
+  update_input();
+  link_.want_room();
+  return WHARF_HOLD;
+}
+
+void Raw::end_output() {
+  if (std::exchange(output_over_, true)) return;
+  if (input_over_) link_.finish();
+  else link_.end_output();
+}
+
+void Raw::room() {
+  if (!std::exchange(overfull_, false)) return;
+  update_input();
+  if (raw_.drained != nullptr) raw_.drained(state());
+}
+
+void Raw::shut_down() { link_.finish(); }
+
+// ---- Time ----
+
+void Raw::tick_every(base::Time period) {
+  tick_period_ = period;
+  tick_due_ = period > base::Time{0} ? link_.now() + period : base::never;
+  set_timer();
+}
+
+void Raw::set_timer() {
+  const base::Time idle = protocol_.limits.pipe_idle;
+  link_.set_deadline(std::min(tick_due_, idle == base::never ? base::never : heard_ + idle));
+}
+
+void Raw::deadline() {
+  const base::Time now = link_.now();
+  const base::Time idle = protocol_.limits.pipe_idle;
+  if (idle != base::never && heard_ + idle <= now) {
+    protocol_.home.log.info(base::LogKind("idle pipes"), link_.address(), ": a pipe is closed that was idle for ", idle.count(),
+                            " ms");
+    return link_.finish();
+  }
+  if (tick_due_ <= now) {
+    tick_due_ = now + tick_period_;
+    if (raw_.tick != nullptr) raw_.tick(state());
+  }
+  set_timer();
+}
+
+std::string_view Raw::address() {
+  if (address_.empty()) address_ = link_.address();
+  return address_;
+}
+
+wharf_handle Raw::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_pipe*>(this), state()); }
+
+}  // namespace wharf::session

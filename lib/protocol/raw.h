@@ -1,0 +1,75 @@
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "link/link.h"
+#include "link/session.h"
+#include "protocol/handles.h"
+#include "protocol/protocol.h"
+#include "wharf/abi.h"
+
+namespace wharf::session {
+
+/// A connection that left HTTP: a pipe of bytes that a row's code speaks on as wharf_pipe. The author's state follows the object in the same
+/// allocation.
+class Raw final : public Session, public wharf_pipe {
+ public:
+  /// Calls `open` of `raw` within this call, so the answer must be queued already. Where it refuses, the link is cut.
+  static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const wharf_raw& raw, void* argument);
+  ~Raw() override;
+  Raw(const Raw&) = delete;
+  Raw& operator=(const Raw&) = delete;
+
+  std::size_t input(std::span<char> bytes) override;
+  void end_of_input() override;
+  void room() override;
+  void deadline() override;
+  void shut_down() override;
+  void ended() override;
+
+  // ---- What http_services.cpp offers to rows. ----
+
+  wharf_flow write(std::string_view bytes);
+  void cork() { link_.cork(); }
+  void uncork() { link_.uncork(); }
+  void end_output();
+  void close() { link_.finish(); }
+  void abort() { link_.abort(); }
+  void pause();
+  void resume();
+  void tick_every(base::Time period);
+  [[nodiscard]] std::size_t buffered() const { return link_.out().size(); }
+  [[nodiscard]] std::string_view address();
+  [[nodiscard]] Protocol& protocol() const { return protocol_; }
+  wharf_handle handle();
+  [[nodiscard]] void* state();
+
+  void operator delete(void* memory);  // NOLINT(misc-new-delete-overloads): open() makes the memory
+
+ private:
+  Raw(Link& link, Protocol& protocol, const wharf_raw& raw);
+
+  void set_timer();
+  void update_input();
+  void destroy_state();
+
+  Link& link_;
+  Protocol& protocol_;
+  wharf_raw raw_{};  // complete: one of an older header has been extended with zeros
+  std::string address_;
+  base::Time tick_due_ = base::never;
+  base::Time tick_period_{0};
+  base::Time heard_;  // when a byte last went either way
+  HandleSlot handle_;
+  bool has_state_ = false;
+  bool paused_ = false;
+  bool overfull_ = false;
+  bool output_over_ = false;
+  bool input_over_ = false;
+};
+
+}  // namespace wharf::session

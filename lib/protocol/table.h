@@ -1,0 +1,61 @@
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "protocol/protocol.h"
+#include "wharf/abi.h"
+#include "wharf/server.hpp"
+
+namespace wharf::server {
+
+/// Whether a server can be told to compress so.
+Error check_compression(const Compression& server);
+
+/// All rows of a server, in the order in which they were added.
+class RowList {
+ public:
+  Error add(const wharf_row& row);
+  /// All or none.
+  Error add(std::span<const wharf_row* const> rows);
+  [[nodiscard]] const std::vector<wharf_row>& rows() const { return rows_; }
+  [[nodiscard]] const wharf_row* find(std::string_view name) const;
+
+ private:
+  [[nodiscard]] Error check(const wharf_row& row) const;
+
+  std::vector<wharf_row> rows_;
+};
+
+/// The protocol table of one virtual host on one loop: its rows with their shared state there.
+class ProtocolTable {
+ public:
+  /// Starts each row. On failure, what was started is stopped again, and the error names the row.
+  static base::Result<std::unique_ptr<ProtocolTable>, Error> start(const RowList& rows, const VirtualHost& host,
+                                                                   const session::WsLimits& limits, session::Home& home);
+  ~ProtocolTable();
+  ProtocolTable(const ProtocolTable&) = delete;
+  ProtocolTable& operator=(const ProtocolTable&) = delete;
+
+  /// RFC 6455 section 4.2.2: the first name that the client offers and the table has; where it offers none, the default row, or else
+  /// the row with the empty name. nullptr: refuse.
+  [[nodiscard]] session::Protocol* select(std::span<const std::string_view> offered) const;
+  /// The row of that name, also where clients can not select it.
+  [[nodiscard]] session::Protocol* find(std::string_view name) const;
+  /// The names that can be selected, with commas.
+  [[nodiscard]] std::string names() const;
+
+ private:
+  ProtocolTable() = default;
+  Error start_row(const wharf_row& row, const VirtualHost& host, const session::WsLimits& limits, session::Home& home);
+
+  std::vector<std::unique_ptr<session::Protocol>> protocols_;
+  std::vector<session::Protocol*> selectable_;
+  std::vector<std::unique_ptr<char[]>> shared_states_;
+  session::Protocol* default_ = nullptr;
+};
+
+}  // namespace wharf::server

@@ -1,0 +1,13 @@
+#pragma once
+#include "http/exchange.h"
+#include "protocol/request_view.h"
+#include "protocol/table.h"
+
+namespace wharf::server {
+
+/// Answers a request that wants WebSocket: with 101 and the conversation of the row that the client selects, or with the reason why not
+/// (RFC 6455 section 4.2.2). Returns the row, or nullptr where there is no conversation.
+session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const ProtocolTable& table,
+                                        const session::RequestPlace& place = {});
+
+}  // namespace wharf::server

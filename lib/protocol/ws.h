@@ -1,0 +1,122 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "codec/http/request_head.h"
+#include "codec/ws/decoder.h"
+#include "codec/ws/encoder.h"
+#include "codec/ws/extension.h"
+#include "codec/ws/short_payload.h"
+#include "link/link.h"
+#include "link/session.h"
+#include "protocol/protocol.h"
+#include "protocol/request_view.h"
+#include "wharf/abi.h"
+
+namespace wharf::session {
+
+/// A WebSocket conversation, server's side (RFC 6455), after the opening handshake. It is what a row's author holds as wharf_peer.
+/// The author's state follows the object in the same allocation.
+class Ws final : public Session, public wharf_peer {
+ public:
+  /// Opens the row's conversation: its `open` runs within this call, so the answer to the handshake must be queued already. Where
+  /// `open` refuses, the session closes the peer with 1011 and serves nothing.
+  /// `deflate` is what was agreed on of permessage-deflate, if it was.
+  static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const RequestView& request,
+                                       const std::optional<codec::DeflateAgreement>& deflate = std::nullopt);
+  ~Ws() override;
+  Ws(const Ws&) = delete;
+  Ws& operator=(const Ws&) = delete;
+
+  std::size_t input(std::span<char> bytes) override;
+  void end_of_input() override;
+  void room() override;
+  void deadline() override;
+  void shut_down() override;
+  void ended() override;
+
+  // ---- What services.cpp offers to rows. ----
+
+  /// Sends a short message where nothing stands in the way. False: nothing was done, and send() will look closer.
+  bool send_short(wharf_kind kind, const char* data, std::size_t size) {
+    if (size >= short_below_ || data == nullptr || !link_.in_turn()) return false;
+    constexpr std::size_t header = codec::short_frame_header;
+    base::OutQueue& out = link_.out();
+    char* const room = out.reserve_without_allocating(header + size);
+    if (room == nullptr || out.size() + header + size > link_.limits().high_water) return false;
+    const bool is_text = kind == WHARF_TEXT;
+    if (!codec::copy_short(room + header, data, size) && is_text) return false;
+    codec::write_short_frame_header(room, is_text ? codec::Opcode::text : codec::Opcode::binary, size);
+    out.commit(header + size);
+    return true;
+  }
+  wharf_flow send(wharf_kind kind, std::string_view data);
+  wharf_flow send_part(wharf_kind kind, wharf_part part, std::string_view data);
+  wharf_flow ping(std::string_view data);
+  void close(std::uint16_t code, std::string_view reason);
+  void abort() { link_.abort(); }
+  void pause();
+  void resume() { go_on(paused); }
+  void tick_every(base::Time period);
+  [[nodiscard]] std::size_t buffered() const { return link_.out().size(); }
+  wharf_handle handle();
+  [[nodiscard]] Protocol& protocol() const { return protocol_; }
+  [[nodiscard]] void* state();
+
+  void operator delete(void* memory);  // NOLINT(misc-new-delete-overloads): open() makes the memory
+
+ private:
+  Ws(Link& link, Protocol& protocol);
+
+  void deflate_as(const codec::DeflateAgreement& agreement);
+  std::size_t take(std::span<char> bytes);
+  void heard();
+  void on_control(const codec::WsEvent& event);
+  void on_message(const codec::WsEvent& event);
+  void on_fragment(const codec::WsEvent& event);
+  void on_close(std::uint16_t code, std::string_view reason);
+  void on_error(codec::WsError error);
+  void on_pong(std::string_view payload);
+  void tell_closing(std::uint16_t code, std::string_view reason);
+  void destroy_state();
+  void give_up_handle();
+
+  void send_close(std::uint16_t code, std::string_view reason);
+  void send_frame(const codec::WsOutFrame& frame);
+  wharf_flow refuse_to_send(codec::WsEncoder::Fault fault);
+  bool end_sending();
+  void update_short_below();
+  void await_close();
+  void set_timer();
+  void check_alive(base::Time now);
+  wharf_flow flow();
+  bool hold_if_overfull();
+  bool cut_beyond_cap();
+  enum Halt : std::uint8_t { overfull = 1, paused = 2 };  // overfull: above high water, and `drained` is owed
+  void halt(Halt why);
+  void go_on(unsigned reasons);
+
+  Link& link_;
+  Protocol& protocol_;
+  codec::WsDecoder decoder_;
+  codec::WsEncoder encoder_;
+  base::Time due_ = base::never;  // the next tick, or after our close frame the end of the peer's time to answer
+  base::Time quiet_since_;        // when the peer was last heard, or since then sent a ping
+  std::uint32_t tick_period_ = 0;
+  HandleSlot handle_;
+  bool has_state_ = false;
+  std::uint8_t halted_ = 0;  // reasons for which no input is taken
+  bool close_sent_ = false;
+  bool told_closing_ = false;
+  bool pinged_ = false;                              // because the peer was silent
+  bool late_to_close_ = false;                       // the peer had its time to take our close frame once, and did not
+  std::uint8_t short_below_ = codec::short_payload;  // messages of fewer bytes may take the shortest way now
+};
+
+}  // namespace wharf::session
