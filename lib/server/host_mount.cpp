@@ -7,8 +7,8 @@
 #include "base/ascii.h"
 #include "codec/http/basic_credentials.h"
 #include "codec/http/target.h"
+#include "files/listing.h"
 #include "protocol/row_exchange.h"
-#include "server/folder_listing.h"
 
 namespace wharf::server {
 namespace {

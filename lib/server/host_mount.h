@@ -5,11 +5,11 @@
 #include <variant>
 
 #include "base/result.h"
+#include "files/mount.h"
 #include "http/exchange.h"
 #include "link/environment.h"
 #include "protocol/protocol.h"
 #include "server/access_gate.h"
-#include "server/file_mount.h"
 #include "server/proxy_mount.h"
 #include "wharf/server.hpp"
 

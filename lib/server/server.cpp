@@ -19,11 +19,11 @@
 #include "base/ascii.h"
 #include "base/shared_line_writer.h"
 #include "base/standard_descriptors.h"
+#include "files/mount.h"
 #include "io/listener.h"
 #include "protocol/plugin_loader.h"
 #include "protocol/table.h"
 #include "server/access_log.h"
-#include "server/file_mount.h"
 #include "server/worker.h"
 
 namespace wharf {

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <utility>
 
-#include "server/file_source.h"
+#include "files/source.h"
 
 namespace wharf::server {
 namespace {

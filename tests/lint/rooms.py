@@ -25,6 +25,7 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "http": ("nghttp2/",),
     "protocol": ("cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the first three: what the dynamic linker did
     "io": ("uv.h", *SYSTEM),
+    "files": SYSTEM,
     "server": ("crypt.h", *SYSTEM),
     "client": SYSTEM,
     "include": ("stddef.h", "stdint.h"),

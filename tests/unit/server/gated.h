@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "server/access_gate.h"
-#include "unit/server/mounted.h"
-#include "unit/server/www_folder.h"
+#include "unit/files/mounted.h"
+#include "unit/files/www_folder.h"
 
 /// A gate for passwords, without sockets, and who comes to it.
 namespace wharf::server {

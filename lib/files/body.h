@@ -1,0 +1,74 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/shared.h"
+#include "codec/http/multipart_range.h"
+#include "codec/http/range.h"
+#include "files/open_folder.h"
+#include "http/exchange.h"
+
+namespace wharf::server {
+
+/// Reads from a place of a file, as much as there is up to `size`. Less: the file ends there, or can not be read on.
+std::size_t read_at(int file, std::uint64_t offset, char* to, std::size_t size);
+
+/// Some bytes of a file in one piece. Read on the loop's thread: the page cache answers, or the disk does and the loop waits.
+class FileRangeBody final : public session::BodySource {
+ public:
+  FileRangeBody(Shared<Descriptor> file, std::uint64_t first, std::uint64_t size)
+      : file_(std::move(file)), size_(size), offset_(first), left_(size) {}
+
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  std::size_t read(base::OutQueue& out, std::size_t most) override;
+  [[nodiscard]] std::optional<session::FilePart> file_part(std::uint64_t& size) override;
+  void skip(std::uint64_t size) override;
+  [[nodiscard]] std::uint64_t left() const { return left_; }
+
+ private:
+  Shared<Descriptor> file_;
+  std::uint64_t size_;
+  std::uint64_t offset_;
+  std::uint64_t left_;
+};
+
+/// What is in memory already, without copying all of it for each client that takes its time.
+class MemoryBody final : public session::BodySource {
+ public:
+  explicit MemoryBody(Shared<std::string> bytes) : bytes_(std::move(bytes)) {}
+
+  [[nodiscard]] std::uint64_t size() const override { return bytes_->size(); }
+  std::size_t read(base::OutQueue& out, std::size_t most) override;
+
+ private:
+  Shared<std::string> bytes_;
+  std::size_t used_ = 0;
+};
+
+/// Several ranges of a file, as multipart/byteranges.
+class MultipartFileBody final : public session::BodySource {
+ public:
+  MultipartFileBody(Shared<Descriptor> file, codec::MultipartRanges parts);
+
+  [[nodiscard]] std::uint64_t size() const override { return size_; }
+  std::size_t read(base::OutQueue& out, std::size_t most) override;
+  [[nodiscard]] std::optional<session::FilePart> file_part(std::uint64_t& size) override;
+  void skip(std::uint64_t size) override;
+
+ private:
+  void next_part();
+
+  Shared<Descriptor> file_;
+  codec::MultipartRanges parts_;
+  std::uint64_t size_;
+  std::size_t part_ = 0;  // of those that have begun; the one behind the last is the closing delimiter
+  std::string text_;      // that stands before the bytes of the part
+  std::size_t text_used_ = 0;
+  std::optional<FileRangeBody> bytes_;  // of the part
+};
+
+}  // namespace wharf::server

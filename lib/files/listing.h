@@ -1,0 +1,42 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "files/open_folder.h"
+
+namespace wharf::server {
+
+struct ListedName {
+  std::string name;
+  FileKind kind = FileKind::regular;  ///< or folder
+  std::uint64_t size = 0;             ///< bytes, of a file
+  std::time_t modified = 0;
+};
+
+/// The names of a folder that can be asked for: of regular files and folders, or links to such that stay inside. Folders first, then by
+/// the bytes of the names.
+struct FolderNames {
+  std::vector<ListedName> names;
+  bool is_complete = true;  ///< false: there were more than were looked at
+};
+
+/// Reads the names of `folder`, which is that of the name `name` ("", or ending in '/') in `root`; looks at `most` of them.
+FolderNames read_folder(const OpenFolder& root, Descriptor folder, const std::string& name, std::size_t most);
+
+/// Whether the page leads to the folder above.
+enum class Parent : std::uint8_t { none, shown };
+
+/// An HTML page with links to all of them. `title` is the folder's path.
+std::string listing_page(const FolderNames& names, std::string_view title, Parent parent);
+
+/// The field lines for such a page, each with its CRLF.
+std::string_view listing_lines();
+
+/// The page's style, as a source of a Content-Security-Policy: what other policies of the answer must allow too.
+inline constexpr std::string_view listing_style = "'sha256-gdpywOtikYYDBWnCxLu+Ht7y6HWFsYGlvmwltHwf/aQ='";
+
+}  // namespace wharf::server
