@@ -4,12 +4,12 @@
 #include <string_view>
 #include <variant>
 
+#include "access/gate.h"
 #include "base/result.h"
 #include "files/mount.h"
 #include "http/exchange.h"
 #include "link/environment.h"
 #include "protocol/protocol.h"
-#include "server/access_gate.h"
 #include "server/proxy_mount.h"
 #include "wharf/server.hpp"
 

@@ -5,13 +5,13 @@
 #include <string_view>
 #include <vector>
 
+#include "access/origins.h"
+#include "access/password_queue.h"
 #include "http/exchange.h"
 #include "protocol/protocol.h"
 #include "protocol/request_view.h"
 #include "protocol/table.h"
 #include "server/host_mount.h"
-#include "server/origins.h"
-#include "server/password_queue.h"
 #include "server/request_log.h"
 #include "wharf/server.hpp"
 

@@ -26,7 +26,8 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "protocol": ("cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the first three: what the dynamic linker did
     "io": ("uv.h", *SYSTEM),
     "files": SYSTEM,
-    "server": ("crypt.h", *SYSTEM),
+    "access": ("crypt.h", *SYSTEM),
+    "server": SYSTEM,
     "client": SYSTEM,
     "include": ("stddef.h", "stdint.h"),
     "plugins": (),

@@ -1,4 +1,4 @@
-#include "server/password_file.h"
+#include "access/password_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,10 +9,10 @@
 #include <cstring>
 #include <utility>
 
+#include "access/password_hash.h"
 #include "base/ascii.h"
 #include "base/log.h"
 #include "codec/http/basic_credentials.h"
-#include "server/password_hash.h"
 
 namespace wharf::server {
 namespace {

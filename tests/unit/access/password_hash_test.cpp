@@ -1,4 +1,4 @@
-#include "server/password_hash.h"
+#include "access/password_hash.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "server/password_queue.h"
+#include "access/password_queue.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "access/password_hash.h"
 #include "base/log.h"
-#include "server/password_hash.h"
 
 namespace wharf::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/password_queue.h"
+#include "access/password_queue.h"
 
 #include <doctest/doctest.h>
 
@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "server/password_hash.h"
-#include "unit/server/gated.h"
+#include "access/password_hash.h"
+#include "unit/access/gated.h"
 
 namespace {
 

@@ -6,13 +6,13 @@
 #include <memory>
 #include <string>
 
+#include "access/recent_table.h"
 #include "base/clock.h"
 #include "base/peer_address.h"
 #include "codec/http/basic_credentials.h"
 #include "codec/secret.h"
 #include "http/exchange.h"
 #include "link/environment.h"
-#include "server/recent_table.h"
 
 namespace wharf::server {
 

@@ -3,12 +3,12 @@
 #include <memory>
 #include <string>
 
+#include "access/credential_cache.h"
+#include "access/password_file.h"
+#include "access/password_queue.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "http/exchange.h"
-#include "server/credential_cache.h"
-#include "server/password_file.h"
-#include "server/password_queue.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

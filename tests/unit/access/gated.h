@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/access_gate.h"
+#include "access/gate.h"
 #include "unit/files/mounted.h"
 #include "unit/files/www_folder.h"
 

@@ -1,4 +1,4 @@
-#include "server/credential_cache.h"
+#include "access/credential_cache.h"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,4 @@
-#include "server/password_file.h"
+#include "access/password_file.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "server/password_hash.h"
+#include "access/password_hash.h"
 
 namespace {
 

@@ -1,10 +1,10 @@
-#include "server/access_gate.h"
+#include "access/gate.h"
 
 #include <optional>
 #include <utility>
 
+#include "access/password_hash.h"
 #include "codec/http/basic_credentials.h"
-#include "server/password_hash.h"
 
 namespace wharf::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/recent_table.h"
+#include "access/recent_table.h"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "server/origins.h"
+#include "access/origins.h"
 
 #include <algorithm>
 #include <optional>

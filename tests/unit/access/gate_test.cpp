@@ -1,4 +1,4 @@
-#include "server/access_gate.h"
+#include "access/gate.h"
 
 #include <doctest/doctest.h>
 
@@ -7,11 +7,11 @@
 #include <string_view>
 #include <utility>
 
+#include "access/password_hash.h"
 #include "server/loop_outside.h"
-#include "server/password_hash.h"
+#include "unit/access/gated.h"
 #include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
-#include "unit/server/gated.h"
 
 namespace {
 
