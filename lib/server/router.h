@@ -8,11 +8,11 @@
 #include "access/origins.h"
 #include "access/password_queue.h"
 #include "http/exchange.h"
+#include "observe/request_log.h"
 #include "protocol/protocol.h"
 #include "protocol/request_view.h"
 #include "protocol/table.h"
 #include "server/host_mount.h"
-#include "server/request_log.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

@@ -21,9 +21,9 @@
 #include "base/standard_descriptors.h"
 #include "files/mount.h"
 #include "io/listener.h"
+#include "observe/access_log.h"
 #include "protocol/plugin_loader.h"
 #include "protocol/table.h"
-#include "server/access_log.h"
 #include "server/worker.h"
 
 namespace wharf {

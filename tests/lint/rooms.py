@@ -27,6 +27,7 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "io": ("uv.h", *SYSTEM),
     "files": SYSTEM,
     "access": ("crypt.h", *SYSTEM),
+    "observe": SYSTEM,
     "server": SYSTEM,
     "client": SYSTEM,
     "include": ("stddef.h", "stdint.h"),

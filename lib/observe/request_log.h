@@ -7,7 +7,7 @@
 #include "base/result.h"
 #include "http/exchange.h"
 #include "link/environment.h"
-#include "server/access_log.h"
+#include "observe/access_log.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

@@ -1,4 +1,4 @@
-#include "server/access_log.h"
+#include "observe/access_log.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

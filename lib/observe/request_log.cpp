@@ -1,9 +1,9 @@
-#include "server/request_log.h"
+#include "observe/request_log.h"
 
 #include <chrono>
 #include <utility>
 
-#include "server/access_entry.h"
+#include "observe/access_entry.h"
 
 namespace wharf::server {
 namespace {

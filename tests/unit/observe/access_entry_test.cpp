@@ -1,4 +1,4 @@
-#include "server/access_entry.h"
+#include "observe/access_entry.h"
 
 #include <doctest/doctest.h>
 
