@@ -10,7 +10,7 @@
 #include "http/exchange.h"
 #include "link/environment.h"
 #include "protocol/protocol.h"
-#include "server/proxy_mount.h"
+#include "proxy/mount.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

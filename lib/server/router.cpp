@@ -8,7 +8,7 @@
 #include "codec/http/target.h"
 #include "codec/ws/handshake.h"
 #include "protocol/upgrade.h"
-#include "server/forwarding.h"
+#include "proxy/forwarding.h"
 
 namespace wharf::server {
 namespace {

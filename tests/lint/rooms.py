@@ -28,6 +28,7 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "files": SYSTEM,
     "access": ("crypt.h", *SYSTEM),
     "observe": SYSTEM,
+    "proxy": SYSTEM,
     "server": SYSTEM,
     "client": SYSTEM,
     "include": ("stddef.h", "stdint.h"),

@@ -25,7 +25,7 @@
 #include "session/site.h"
 #include "session/wire.h"
 #include "unit/io/turns.h"
-#include "unit/server/proxy_bench.h"
+#include "unit/proxy/proxy_bench.h"
 
 // The session tests with the n-th allocation failing, for every n until one run needs no more. An executable of its own: it stands
 // in for the system's allocator.

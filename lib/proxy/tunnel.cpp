@@ -1,4 +1,4 @@
-#include "server/tunnel.h"
+#include "proxy/tunnel.h"
 
 #include <algorithm>
 #include <memory>

@@ -13,7 +13,7 @@
 #include "http/exchange.h"
 #include "link/link.h"
 #include "link/session.h"
-#include "server/upstream_share.h"
+#include "proxy/upstream_share.h"
 
 namespace wharf::server {
 

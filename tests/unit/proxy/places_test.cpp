@@ -1,5 +1,5 @@
 // What answers say of places on a server behind a prefix.
-#include "server/proxy_places.h"
+#include "proxy/places.h"
 
 #include <doctest/doctest.h>
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "unit/server/proxy_bench.h"
+#include "unit/proxy/proxy_bench.h"
 
 namespace {
 

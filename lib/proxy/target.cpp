@@ -1,4 +1,4 @@
-#include "server/proxy_target.h"
+#include "proxy/target.h"
 
 #include <algorithm>
 #include <utility>

@@ -15,7 +15,7 @@
 #include "http/h1.h"
 #include "link/environment.h"
 #include "link/memory_link.h"
-#include "server/proxy_mount.h"
+#include "proxy/mount.h"
 
 namespace wharf::server {
 

@@ -1,4 +1,4 @@
-#include "server/proxy_mount.h"
+#include "proxy/mount.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "unit/server/proxy_bench.h"
+#include "unit/proxy/proxy_bench.h"
 
 namespace {
 

@@ -1,12 +1,12 @@
 // Connections that leave HTTP and pass through a proxy mount.
-#include "server/tunnel.h"
+#include "proxy/tunnel.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <string_view>
 
-#include "unit/server/proxy_bench.h"
+#include "unit/proxy/proxy_bench.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "server/forwarding.h"
+#include "proxy/forwarding.h"
 
 #include <algorithm>
 #include <charconv>
@@ -9,7 +9,7 @@
 #include "base/ascii.h"
 #include "base/log.h"
 #include "codec/http/target.h"
-#include "server/proxy_target.h"
+#include "proxy/target.h"
 
 namespace wharf::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/upstream_pool.h"
+#include "proxy/upstream_pool.h"
 
 #include <algorithm>
 #include <iterator>

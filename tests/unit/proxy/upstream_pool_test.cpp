@@ -1,12 +1,12 @@
 // Connections upstream: how they are made, kept and used again.
-#include "server/upstream_pool.h"
+#include "proxy/upstream_pool.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
-#include "unit/server/proxy_bench.h"
+#include "unit/proxy/proxy_bench.h"
 
 namespace {
 

@@ -8,8 +8,8 @@
 #include "base/result.h"
 #include "http/exchange.h"
 #include "link/environment.h"
-#include "server/proxy_exchange.h"
-#include "server/upstream_session.h"
+#include "proxy/exchange.h"
+#include "proxy/upstream_session.h"
 #include "wharf/server.hpp"
 
 namespace wharf::server {

@@ -1,4 +1,4 @@
-#include "server/forwarding.h"
+#include "proxy/forwarding.h"
 
 #include <doctest/doctest.h>
 

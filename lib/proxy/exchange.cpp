@@ -1,10 +1,10 @@
-#include "server/proxy_exchange.h"
+#include "proxy/exchange.h"
 
 #include <utility>
 
 #include "base/ascii.h"
 #include "codec/http/target.h"
-#include "server/tunnel.h"
+#include "proxy/tunnel.h"
 
 namespace wharf::server {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "link/environment.h"
-#include "server/upstream_session.h"
+#include "proxy/upstream_session.h"
 
 namespace wharf::server {
 

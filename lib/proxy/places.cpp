@@ -1,4 +1,4 @@
-#include "server/proxy_places.h"
+#include "proxy/places.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 #include "base/log.h"
 #include "codec/http/target.h"
-#include "server/proxy_target.h"
+#include "proxy/target.h"
 
 namespace wharf::server {
 namespace {

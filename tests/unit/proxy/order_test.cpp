@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "unit/server/proxy_bench.h"
+#include "unit/proxy/proxy_bench.h"
 
 namespace {
 

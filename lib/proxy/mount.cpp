@@ -1,12 +1,12 @@
-#include "server/proxy_mount.h"
+#include "proxy/mount.h"
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "codec/http/target.h"
-#include "server/forwarding.h"
-#include "server/proxy_target.h"
+#include "proxy/forwarding.h"
+#include "proxy/target.h"
 
 namespace wharf::server {
 namespace {

@@ -7,11 +7,11 @@
 
 #include "base/clock.h"
 #include "http/exchange.h"
-#include "server/forwarding.h"
-#include "server/proxy_places.h"
-#include "server/proxy_target.h"
-#include "server/upstream_pool.h"
-#include "server/upstream_session.h"
+#include "proxy/forwarding.h"
+#include "proxy/places.h"
+#include "proxy/target.h"
+#include "proxy/upstream_pool.h"
+#include "proxy/upstream_session.h"
 
 namespace wharf::server {
 

@@ -1,10 +1,10 @@
-#include "server/upstream_session.h"
+#include "proxy/upstream_session.h"
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "server/upstream_pool.h"
+#include "proxy/upstream_pool.h"
 
 namespace wharf::server {
 namespace {

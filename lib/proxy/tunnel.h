@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "link/link.h"
 #include "link/session.h"
-#include "server/upstream_share.h"
+#include "proxy/upstream_share.h"
 
 namespace wharf::server {
 
