@@ -5,7 +5,8 @@ An example is a fenced block of code right after a line <!-- example: KIND NAME 
   c-plugin  the same in C
   program   C++, linked against the shared and the static library; started with the port 0 as its argument it prints
             "listening on http://...", serves HTTP there, and ends with 0 on SIGTERM
-  test      C++, a doctest unit, linked and run"""
+  test      C++, a doctest unit, linked and run: against the library; with wharf/testing.hpp against wharf-testing, shared, static, and
+            beside the library"""
 
 import collections
 import concurrent.futures
@@ -76,7 +77,13 @@ def build(example):
     if example.kind in ("plugin", "c-plugin"):
         return INSTALLED.plugin(source, f"{example.name}/plugins")
     if example.kind == "test":
-        return INSTALLED.program(source, "-DDOCTEST_CONFIG_IMPLEMENT_WITH_MAIN")
+        main = "-DDOCTEST_CONFIG_IMPLEMENT_WITH_MAIN"
+        if "<wharf/testing.hpp>" not in example.code:
+            return INSTALLED.program(source, main)
+        beside = INSTALLED.source(f"{example.name}/{example.name}-beside.cpp", example.code)
+        INSTALLED.program(beside, main, packages=("wharf", "wharf-testing"))
+        INSTALLED.static_program(source, main, packages=("wharf-testing",))
+        return INSTALLED.program(source, main, packages=("wharf-testing",))
     uses_uv = ["-luv"] if "#include <uv.h>" in example.code else []
     INSTALLED.static_program(source, *uses_uv)
     return INSTALLED.program(source, *uses_uv)
@@ -127,8 +134,9 @@ class Examples(unittest.TestCase):
 
     def test_tests_pass(self):
         for _, program in self.each("test"):
-            said = installed.run([str(program)], env=INSTALLED.run_environment())
-            self.assertNotRegex(said, r"test cases: +0")
+            for file in (file for file in program.parent.iterdir() if file.suffix != ".cpp"):
+                said = installed.run([str(file)], env=INSTALLED.run_environment())
+                self.assertNotRegex(said, r"test cases: +0")
 
 
 if __name__ == "__main__":

@@ -81,21 +81,24 @@ class Install(unittest.IsolatedAsyncioTestCase):
         program = INSTALLED.compile(outside(HERE / "unloading.c"), INSTALLED.work / "unloading", "-D_GNU_SOURCE", "-ldl")
         installed.run([str(program), str(module)], env=INSTALLED.run_environment(), timeout=60)
 
-    def test_the_library_shows_its_public_names_alone(self):
-        names = installed.run(["nm", "-DC", "--defined-only", str(INSTALLED.only("libwharf.so"))])
+    def shows_alone(self, library, ours, *some):
+        names = installed.run(["nm", "-DC", "--defined-only", str(INSTALLED.only(library))])
         shown = {line.split(" ", 2)[2] for line in names.splitlines()}
-        for name in ("wharf::Server::run(", "wharf::websocket::Stream::next("):
+        for name in some:
             self.assertTrue(any(each.startswith(name) for each in shown), name)
-        ours = re.compile(r"wharf::(Server::(?!Implementation)|Compression::|(print_line|occupy_standard_streams)\(|"
-                          r"testing::(Harness|Client)::|websocket::(Stream::)?(~?Stream|[a-z_0-9]+)[=(\[])")
-        self.assertEqual([name for name in sorted(shown) if not ours.match(name)], [])
+        self.assertEqual([name for name in sorted(shown) if not re.match(ours, name)], [])
+
+    def test_the_libraries_show_their_public_names_alone(self):
+        self.shows_alone("libwharf.so", r"wharf::(Server::(?!Implementation)|Compression::|(print_line|occupy_standard_streams)\(|"
+                         r"websocket::(Stream::)?(~?Stream|[a-z_0-9]+)[=(\[])", "wharf::Server::run(", "wharf::websocket::Stream::next(")
+        self.shows_alone("libwharf-testing.so", r"wharf::testing::(Harness|Client)::", "wharf::testing::Harness::connect(")
 
     def test_what_is_installed(self):
         headers = {file.name for file in INSTALLED.only("abi.h").parent.iterdir()}
         self.assertEqual(headers, {"abi.h", "abi_http.h", "form.hpp", "hidden.hpp", "http.hpp", "http_row.hpp", "mounts.hpp", "multipart.hpp",
                                    "multipart_head.hpp", "protocol.hpp", "request.hpp", "server.hpp", "standard_streams.hpp", "testing.hpp", "version.h",
                                    "websocket.hpp"})
-        for name in ("libwharf.a", "index.html"):
+        for name in ("libwharf.a", "libwharf-testing.a", "index.html"):
             INSTALLED.only(name)
         folder = pathlib.Path(str(INSTALLED.root) + INSTALLED.variable("plugindir").removeprefix(str(INSTALLED.root)))
         self.assertTrue(folder.is_dir(), folder)

@@ -56,8 +56,8 @@ class Installed:
         shutil.rmtree(self.root)
         shutil.rmtree(self.work)
 
-    def flags(self, *options):
-        return shlex.split(run(["pkg-config", *options, "wharf"], env=self.environment))
+    def flags(self, *options, packages=("wharf",)):
+        return shlex.split(run(["pkg-config", *options, *packages], env=self.environment))
 
     def variable(self, name):
         return run(["pkg-config", f"--variable={name}", "wharf"], env=self.environment).strip()
@@ -79,16 +79,16 @@ class Installed:
         """Builds a plugin, C or C++, from nothing but the headers; `folder` is for wharf-test-server -P."""
         return self.compile(source, self.work / folder / (source.stem + ".so"), "-shared", "-fPIC", *self.flags("--cflags"))
 
-    def program(self, source, *options):
+    def program(self, source, *options, packages=("wharf",)):
         """Builds a program against the shared library."""
-        return self.compile(source, source.with_suffix(""), *options, *self.flags("--cflags", "--libs"))
+        return self.compile(source, source.with_suffix(""), *options, *self.flags("--cflags", "--libs", packages=packages))
 
-    def static_program(self, source, *options):
+    def static_program(self, source, *options, packages=("wharf",)):
         """Builds a program against the static library."""
-        flags = self.flags("--static", "--cflags", "--libs")
-        if "-lwharf" not in flags:
-            raise AssertionError(f"no -lwharf in {flags}")
-        flags = ["-l:libwharf.a" if flag == "-lwharf" else flag for flag in flags]
+        flags = self.flags("--static", "--cflags", "--libs", packages=packages)
+        if not {f"-l{package}" for package in packages} <= set(flags):
+            raise AssertionError(f"{packages} are not in {flags}")
+        flags = [f"-l:lib{flag[2:]}.a" if flag.startswith("-lwharf") else flag for flag in flags]
         return self.compile(source, source.with_name(source.stem + "-static"), *options, *flags)
 
     def run_environment(self):

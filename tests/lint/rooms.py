@@ -30,7 +30,7 @@ LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ sta
     "observe": SYSTEM,
     "proxy": SYSTEM,
     "server": SYSTEM,
-    "client": SYSTEM,
+    "testing": (),
     "include": ("stddef.h", "stdint.h"),
     "plugins": (),
     "test-apps": ("CLI/", *SYSTEM),  # the examples that bring their own sockets
