@@ -102,7 +102,7 @@ class Server::Implementation {
   [[nodiscard]] bool proxies() const;
   Error prepare(uv_loop_s* foreign);
   Error read_fronts();
-  [[nodiscard]] server::FloorLimits floor_limits() const;
+  [[nodiscard]] server::RoomLimits room_limits() const;
   Error make_worker(std::size_t number, uv_loop_s* foreign);
   Error make_workers(const std::shared_future<Verdict>& verdict);
   void live(std::size_t number, std::promise<Error> made, const std::shared_future<Verdict>& verdict);
@@ -301,8 +301,8 @@ Error Server::Implementation::read_fronts() {
   return {};
 }
 
-server::FloorLimits Server::Implementation::floor_limits() const {
-  server::FloorLimits limits(options_.limits, admission_->most());
+server::RoomLimits Server::Implementation::room_limits() const {
+  server::RoomLimits limits(options_.limits, admission_->most());
   limits.loop.admission = admission_.get();
   limits.ws.compression = options_.compression;
   return limits;
@@ -312,7 +312,7 @@ server::FloorLimits Server::Implementation::floor_limits() const {
 Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign) {
   const server::WorkerParts parts{rows_,      hosts_, options_.files, statistics_, statistics_.loops[number],
                                   executors_, log_,   &fronts_};
-  auto made = Worker::create(foreign, floor_limits(), parts);
+  auto made = Worker::create(foreign, room_limits(), parts);
   if (!made) return made.error();
   for (auto& sockets : sockets_)
     if (Error error = (*made)->accept_from(std::move(sockets[number]))) return error;

@@ -26,7 +26,7 @@ io::KeepAlive keep_alive_of(const Limits& limits) {
   return {bounded(limits.tcp_keep_alive_idle), bounded(limits.tcp_keep_alive_interval), limits.tcp_keep_alive_count};
 }
 
-FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
+RoomLimits::RoomLimits(const Limits& limits, std::size_t connections) {
   ws.message = limits.message;
   ws.close_handshake = bounded(limits.close_handshake);
   ws.ping_after = limits.ping_after > std::chrono::milliseconds(0) ? bounded(limits.ping_after) : base::never;
@@ -48,7 +48,7 @@ FloorLimits::FloorLimits(const Limits& limits, std::size_t connections) {
   loop.output = {limits.output_low_water, limits.output_high_water, limits.output_hard_cap};
 }
 
-base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, const FloorLimits& limits,
+base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, const RoomLimits& limits,
                                                             const WorkerParts& parts) {
   auto loop = io::Loop::create(foreign, limits.loop, parts.log);
   if (!loop) return base::Failure{Error{loop.error()}};
@@ -61,7 +61,7 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   return worker;
 }
 
-Worker::Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts)
+Worker::Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts)
     // clang-format off
     : limits_(limits),
       loop_(std::move(loop)),

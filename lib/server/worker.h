@@ -21,9 +21,9 @@ base::Time bounded(std::chrono::milliseconds limit);
 
 io::KeepAlive keep_alive_of(const Limits& limits);
 
-/// What the public limits mean to each floor; `connections` is for all loops together.
-struct FloorLimits {
-  FloorLimits(const Limits& limits, std::size_t connections);
+/// What the public limits mean to each room; `connections` is for all loops together.
+struct RoomLimits {
+  RoomLimits(const Limits& limits, std::size_t connections);
 
   session::WsLimits ws;
   session::HttpLimits http;
@@ -45,7 +45,7 @@ struct WorkerParts {
 /// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread.
 class Worker {
  public:
-  static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const FloorLimits& limits,
+  static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const RoomLimits& limits,
                                                              const WorkerParts& parts);
 
   /// The error is for when the system refuses to watch the socket.
@@ -58,9 +58,9 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
  private:
-  Worker(const FloorLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts);
+  Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts);
 
-  FloorLimits limits_;
+  RoomLimits limits_;
   std::unique_ptr<io::Loop> loop_;  // first made and last gone
   session::Handles handles_;
   session::Home home_;

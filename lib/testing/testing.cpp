@@ -26,7 +26,7 @@ struct HarnessState {
 
   void run();
 
-  server::FloorLimits limits;
+  server::RoomLimits limits;
   std::vector<std::string> log_lines;
   base::Log log{
       base::LogLevel::debug,

@@ -25,9 +25,9 @@ TEST_CASE("delivery: a peer that reads slowly gets everything that was sent befo
   limits.close_handshake = milliseconds(50);
   limits.output_high_water = 16'000'000;  // so that all of it is queued at once
   limits.output_hard_cap = 32'000'000;
-  server::FloorLimits floors = floor_limits(limits);
-  floors.loop.closing_flush = base::Time{50};
-  SocketSite site(floors);
+  server::RoomLimits rooms = room_limits(limits);
+  rooms.loop.closing_flush = base::Time{50};
+  SocketSite site(rooms);
   SocketWire wire(site.address(), small_buffer);
   WsTalk talk(wire, "actor", text("flood 700") + text("close me"));
   const auto begin = std::chrono::steady_clock::now();
@@ -36,7 +36,7 @@ TEST_CASE("delivery: a peer that reads slowly gets everything that was sent befo
     REQUIRE(talk.payload()[0] == static_cast<char>('a' + (700 - i) % 26));
     if (i % 10 == 0) std::this_thread::sleep_for(milliseconds(10));
   }
-  CHECK(std::chrono::steady_clock::now() - begin > 5 * (limits.close_handshake + floors.loop.closing_flush));
+  CHECK(std::chrono::steady_clock::now() - begin > 5 * (limits.close_handshake + rooms.loop.closing_flush));
   CHECK(talk.next() == "close 4000 asked");
   CHECK(talk.next() == "end");
   CHECK(site.log().count("cut") == 0);
@@ -44,7 +44,7 @@ TEST_CASE("delivery: a peer that reads slowly gets everything that was sent befo
 
 TEST_CASE("delivery: what a peer sent before a reset is heard, its close frame too") {
   constexpr std::size_t peers = 50;
-  server::FloorLimits limits = floor_limits();
+  server::RoomLimits limits = room_limits();
   limits.loop.receive_buffer = 256;  // so that one read is not enough
   SocketSite site(limits);
   std::vector<std::unique_ptr<SocketWire>> wires;

@@ -130,7 +130,7 @@ Left left_on(SocketSite& site) {
 
 void check_nothing_is_left(const Story& story, Compression::Context compression) {
   const DescriptorCheck descriptors;
-  server::FloorLimits limits = floor_limits();
+  server::RoomLimits limits = room_limits();
   limits.ws.compression.context = compression;
   SocketSite site(limits);
   drop_a_thousand(site, story);  // pools and tables have their size now

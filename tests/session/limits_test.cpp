@@ -17,7 +17,7 @@
 #include "session/site.h"
 #include "unit/http/h1_bench.h"
 
-// Each field of wharf::Limits: its default is the documented one, another value gets to its floor, and what that does there.
+// Each field of wharf::Limits: its default is the documented one, another value gets to its room, and what that does there.
 
 namespace {
 
@@ -26,7 +26,7 @@ using namespace wharf::test;
 using std::chrono::milliseconds;
 
 int status_of(const Limits& limits, const std::string& request) {
-  MemorySite site(floor_limits(limits));
+  MemorySite site(room_limits(limits));
   const auto wire = site.connect();
   wire->send(request);
   return std::stoi(wire->read_until("\r\n\r\n").substr(9, 3));
@@ -34,7 +34,7 @@ int status_of(const Limits& limits, const std::string& request) {
 
 /// A conversation, the clock `time` later.
 struct Later {
-  explicit Later(const Limits& limits) : site(floor_limits(limits)), wire(site.connect()) {}
+  explicit Later(const Limits& limits) : site(room_limits(limits)), wire(site.connect()) {}
   void advance(std::int64_t time) {
     site.advance(time);
     wire->link().run();
@@ -63,7 +63,7 @@ struct Taker {
 /// One connection to the taker, in memory, and files beside it.
 class Rows {
  public:
-  explicit Rows(const Limits& limits) : parts_(floor_limits(limits)) {
+  explicit Rows(const Limits& limits) : parts_(room_limits(limits)) {
     REQUIRE_FALSE(parts_.rows.add(wharf_row(protocol<Taker>("taker"))));
     parts_.hosts.front().mounts.push_back({"/row/", Requests{"taker"}});
     mailbox_.open([] {});
@@ -179,7 +179,7 @@ unsigned backlog_at(const io::Address& address) {
 }  // namespace
 
 TEST_CASE("limits: the defaults are those that are documented") {
-  const server::FloorLimits limits(Limits{}, 1);
+  const server::RoomLimits limits(Limits{}, 1);
   CHECK(limits.http.head.request_line == 8 * 1024);
   CHECK(limits.http.head.head == 16 * 1024);
   CHECK(limits.http.head.fields == 100);
@@ -359,7 +359,7 @@ TEST_CASE("limits: pipe_idle, and zero for none") {
 TEST_CASE("limits: message") {
   Limits limits;
   limits.message = 10;
-  MemorySite site(floor_limits(limits));
+  MemorySite site(room_limits(limits));
   const auto wire = site.connect();
   WsTalk talk(*wire, "echo", text("0123456789") + text("0123456789+"));
   CHECK(talk.next() == "text 0123456789");
@@ -413,7 +413,7 @@ TEST_CASE("limits: output_high_water and output_low_water") {
   Limits limits;
   limits.output_high_water = 25'000;
   limits.output_low_water = 5'000;
-  MemorySite site(floor_limits(limits));
+  MemorySite site(room_limits(limits));
   const auto wire = site.connect();
   WsTalk talk(*wire, "actor");
   session::MemoryLink& link = wire->link();
@@ -433,7 +433,7 @@ TEST_CASE("limits: output_high_water and output_low_water") {
 TEST_CASE("limits: output_hard_cap") {
   Limits limits;
   limits.output_hard_cap = 100'000;
-  MemorySite site(floor_limits(limits));
+  MemorySite site(room_limits(limits));
   for (const int messages : {10, 11}) {  // the last of ten goes beyond it
     const auto wire = site.connect();
     WsTalk talk(*wire, "actor");
@@ -449,7 +449,7 @@ TEST_CASE("limits: output_hard_cap") {
 TEST_CASE("limits: write_stall") {
   Limits limits;
   limits.write_stall = milliseconds(70);
-  SocketSite site(floor_limits(limits));
+  SocketSite site(room_limits(limits));
   SocketWire wire(site.address(), 32 * 1024);
   WsTalk talk(wire, "actor", text("flood 3000"));
   CHECK(talk.next() == "binary 10000 bytes");
@@ -460,7 +460,7 @@ TEST_CASE("limits: write_stall") {
 TEST_CASE("limits: write_progress gets to the loop") {
   Limits limits;
   limits.write_progress = 77;
-  SocketSite site(floor_limits(limits));
+  SocketSite site(room_limits(limits));
   site.on_loop([](io::Loop& loop) { CHECK(loop.limits().write_progress == 77); });
 }
 

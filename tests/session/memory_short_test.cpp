@@ -184,7 +184,7 @@ class Site {
   session::HttpContext& http() { return *http_; }
 
  private:
-  server::FloorLimits limits_ = floor_limits();
+  server::RoomLimits limits_ = room_limits();
   base::Log log_{base::LogLevel::debug, [](base::LogLevel, std::string_view) {}};
   server::RowList rows_;
   std::vector<VirtualHost> hosts_{1};

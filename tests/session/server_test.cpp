@@ -301,7 +301,7 @@ TEST_CASE("server: where the system does not watch a port, run() fails") {
 }
 
 TEST_CASE("server: conversations that are open when a loop goes end while their shared state is there") {
-  SiteParts parts(floor_limits());
+  SiteParts parts(room_limits());
   auto worker = std::move(*server::Worker::create(nullptr, parts.limits, parts.for_worker()));
   auto listening =
       std::move(*io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 511, io::ListeningSocket::Sharing::alone));

@@ -62,7 +62,7 @@ void wait_until(const std::function<bool()>& so) {
   }
 }
 
-server::FloorLimits floor_limits(const Limits& limits) { return {limits, 1000}; }
+server::RoomLimits room_limits(const Limits& limits) { return {limits, 1000}; }
 
 const std::string& files_folder() {
   static const Folder folder;
@@ -75,7 +75,7 @@ std::string big_file() {
   return bytes;
 }
 
-SiteParts::SiteParts(const server::FloorLimits& floors) : limits(floors) {
+SiteParts::SiteParts(const server::RoomLimits& rooms) : limits(rooms) {
   actor_record().clear();
   for (const wharf_row& row : {wharf_row(protocol<Echo>("echo")), wharf_row(protocol<Actor>("actor"))})
     if (const Error error = rows.add(row)) throw std::runtime_error(error.message);
@@ -84,7 +84,7 @@ SiteParts::SiteParts(const server::FloorLimits& floors) : limits(floors) {
 
 // ---- In memory ----
 
-MemorySite::MemorySite(const server::FloorLimits& limits) : parts_(limits) {
+MemorySite::MemorySite(const server::RoomLimits& limits) : parts_(limits) {
   mailbox_.open([] {});
   auto router = server::Router::start(parts_.rows, parts_.hosts, parts_.limits.ws, home_);
   if (!router) throw std::runtime_error(router.error().message);
@@ -100,7 +100,7 @@ std::unique_ptr<MemoryWire> MemorySite::connect() {
 
 // ---- On sockets ----
 
-SocketSite::SocketSite(const server::FloorLimits& limits, Begin when) : parts_(limits) {
+SocketSite::SocketSite(const server::RoomLimits& limits, Begin when) : parts_(limits) {
   auto worker = server::Worker::create(nullptr, parts_.limits, parts_.for_worker());
   if (!worker) throw std::runtime_error(worker.error().message);
   worker_ = std::move(*worker);

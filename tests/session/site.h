@@ -32,8 +32,8 @@ class DescriptorCheck {
 /// Polls until it is so; a std::runtime_error when that takes a minute.
 void wait_until(const std::function<bool()>& so);
 
-/// What the floors get by default.
-server::FloorLimits floor_limits(const Limits& limits = {});
+/// What the rooms get by default.
+server::RoomLimits room_limits(const Limits& limits = {});
 
 /// A folder with the file "big", 3,000,000 bytes, that goes with the process.
 const std::string& files_folder();
@@ -41,12 +41,12 @@ std::string big_file();
 
 /// What memory and sockets share: rows "echo" and "actor", files, a log.
 struct SiteParts {
-  explicit SiteParts(const server::FloorLimits& floors);
+  explicit SiteParts(const server::RoomLimits& rooms);
 
   Record lines;
   base::Log log{base::LogLevel::debug,
                 [this](base::LogLevel level, std::string_view text) { lines.add(base::concat(base::name_of(level), ": ", text)); }};
-  server::FloorLimits limits;
+  server::RoomLimits limits;
   server::RowList rows;
   std::vector<VirtualHost> hosts{1};
 
@@ -63,7 +63,7 @@ struct SiteParts {
 /// The server's sessions behind pipes in memory.
 class MemorySite {
  public:
-  explicit MemorySite(const server::FloorLimits& limits = floor_limits());
+  explicit MemorySite(const server::RoomLimits& limits = room_limits());
   std::unique_ptr<MemoryWire> connect();
   [[nodiscard]] const Record& log() const { return parts_.lines; }
   void advance(std::int64_t milliseconds) { now_ += base::Time{milliseconds}; }
@@ -84,7 +84,7 @@ enum class Begin : std::uint8_t { at_once, later };
 /// The same behind a listening socket on a loop, which has a thread of its own.
 class SocketSite {
  public:
-  explicit SocketSite(const server::FloorLimits& limits = floor_limits(), Begin begin = Begin::at_once);
+  explicit SocketSite(const server::RoomLimits& limits = room_limits(), Begin begin = Begin::at_once);
   /// Stops without grace where stop() was not called.
   ~SocketSite();
   SocketSite(const SocketSite&) = delete;

@@ -20,8 +20,8 @@ using namespace wharf::test;
 
 constexpr int small_buffer = 32 * 1024;
 
-server::FloorLimits with(const std::function<void(io::LoopLimits&)>& change) {
-  server::FloorLimits limits = floor_limits();
+server::RoomLimits with(const std::function<void(io::LoopLimits&)>& change) {
+  server::RoomLimits limits = room_limits();
   change(limits.loop);
   return limits;
 }
