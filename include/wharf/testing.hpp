@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "wharf/config.hpp"
 #include "wharf/hidden.hpp"
-#include "wharf/server.hpp"
 
 namespace wharf::testing {
 

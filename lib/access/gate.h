@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "http/exchange.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

@@ -8,7 +8,7 @@
 #include "http/exchange.h"
 #include "link/environment.h"
 #include "observe/access_log.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

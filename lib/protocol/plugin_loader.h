@@ -4,7 +4,7 @@
 
 #include "base/result.h"
 #include "wharf/abi.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

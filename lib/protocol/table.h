@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "protocol/protocol.h"
 #include "wharf/abi.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

@@ -9,7 +9,7 @@
 #include "codec/http/request_head.h"
 #include "codec/http/response_head.h"
 #include "http/exchange.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 // What a gateway makes of the heads that pass through it (RFC 9110 section 7.6). Heads are written anew from what was parsed;
 // no bytes are copied that the parsers have not understood.

@@ -10,7 +10,7 @@
 #include "link/environment.h"
 #include "proxy/exchange.h"
 #include "proxy/upstream_session.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "http/exchange.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 // What the answers of a server behind a prefix say of places on it, as clients must read it.
 

@@ -1,6 +1,6 @@
 #pragma once
 #include "io/executor.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

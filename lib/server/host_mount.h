@@ -11,7 +11,7 @@
 #include "link/environment.h"
 #include "protocol/protocol.h"
 #include "proxy/mount.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

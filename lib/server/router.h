@@ -13,7 +13,7 @@
 #include "protocol/request_view.h"
 #include "protocol/table.h"
 #include "server/host_mount.h"
-#include "wharf/server.hpp"
+#include "wharf/config.hpp"
 
 namespace wharf::server {
 

@@ -3,10 +3,10 @@ import re
 
 from tree import finding
 
-SERVER, MOUNTS, PROTOCOL, CODEC = (f"include/wharf/{name}.hpp" for name in ("server", "mounts", "protocol", "websocket"))
+CONFIG, MOUNTS, PROTOCOL, CODEC = (f"include/wharf/{name}.hpp" for name in ("config", "mounts", "protocol", "websocket"))
 # Each struct of options, and the headers that have one of that name.
-STRUCTS = {"Limits": [SERVER], "FileLimits": [MOUNTS], "Files": [MOUNTS], "Proxy": [SERVER], "ServerOptions": [SERVER, CODEC],
-           "TrustedFronts": [SERVER], "VirtualHost": [SERVER], "Mount": [SERVER], "Compression": [PROTOCOL], "StreamOptions": [CODEC],
+STRUCTS = {"Limits": [CONFIG], "FileLimits": [MOUNTS], "Files": [MOUNTS], "Proxy": [CONFIG], "ServerOptions": [CONFIG, CODEC],
+           "TrustedFronts": [CONFIG], "VirtualHost": [CONFIG], "Mount": [CONFIG], "Compression": [PROTOCOL], "StreamOptions": [CODEC],
            "ClientOptions": [CODEC]}
 TABLES = ("Limits", "FileLimits", "Files", "Proxy", "ServerOptions")  # those whose every field has a row in a table, with its default
 PAGES = re.compile(r"docs/[^/]+\.md|[A-Z]+\.md")

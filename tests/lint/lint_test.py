@@ -150,7 +150,7 @@ TABLE = "| short | long | default | what |\n|---|---|---|---|\n| `-p` | `--port`
 
 class Documented(unittest.TestCase):
     def said(self, limits=LIMITS, rows=ROWS, program=SETTINGS, table=TABLE, names='{"head", &wharf::Limits::head},{"idle", &x}'):
-        return documented.check(tree(**{"include/wharf/server.hpp": limits, "docs/limits.md": rows, "test-apps/test_server.cpp": program,
+        return documented.check(tree(**{"include/wharf/config.hpp": limits, "docs/limits.md": rows, "test-apps/test_server.cpp": program,
                                         "docs/getting-started.md": table, "test-apps/limit_options.h": names}))
 
     def test_what_is_documented_as_it_is_is_right(self):

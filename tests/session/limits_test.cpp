@@ -16,6 +16,7 @@
 
 #include "session/site.h"
 #include "unit/http/h1_bench.h"
+#include "wharf/server.hpp"
 
 // Each field of wharf::Limits: its default is the documented one, another value gets to its room, and what that does there.
 

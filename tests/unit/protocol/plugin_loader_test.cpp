@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "protocol/plugin_symbols.h"
+#include "wharf/server.hpp"
 
 namespace {
 

@@ -1,0 +1,183 @@
+#pragma once
+/// What configures a server: limits, mounts, virtual hosts, options. Plain values; none of them is looked at again once it was handed to
+/// the server (wharf/server.hpp), and what is wrong with one is said there.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "wharf/mounts.hpp"  // IWYU pragma: export
+#include "wharf/protocol.hpp"
+
+namespace wharf {
+
+/// What went wrong, in one line that says how to mend it; converts to true where something did.
+struct [[nodiscard]] Error {
+  std::string message;
+  explicit operator bool() const { return !message.empty(); }
+};
+
+/// The limits of every peer; docs/limits.md explains each. Bytes, counts, and milliseconds.
+struct Limits {
+  std::size_t request_line = 8 * 1024;
+  std::size_t request_head = 16 * 1024;
+  std::size_t request_fields = 100;
+  std::chrono::milliseconds request_head_time{10'000};
+  std::chrono::milliseconds keep_alive_idle{75'000};
+  std::size_t chunk_extension = 1024;        ///< of one chunk
+  std::size_t chunk_extensions = 16 * 1024;  ///< of all chunks of a body
+  std::size_t trailer = 8 * 1024;
+  std::size_t trailer_fields = 32;
+  std::chrono::milliseconds body_idle{20'000};    ///< without a byte of a body
+  std::chrono::milliseconds body_grace{20'000};   ///< then a body must have come at body_rate on the whole
+  std::uint64_t body_rate = 500;                  ///< bytes a second
+  std::uint64_t dropped_body = 64 * 1024;         ///< of a body that nobody wants, read so that the connection can go on
+  std::chrono::milliseconds answer_time{30'000};  ///< from the end of a request to the begin of its answer
+  std::chrono::milliseconds pipe_idle{600'000};   ///< without a byte either way on a connection that left HTTP. Zero: no limit
+  std::uint64_t message = 1024 * 1024;            ///< for protocols that name no limit of their own
+  std::chrono::milliseconds close_handshake{5'000};
+  std::chrono::milliseconds ping_after{300'000};   ///< of silence; for protocols that do not say. Zero: no pings
+  std::chrono::milliseconds pong_timeout{20'000};  ///< of silence after the ping; then the peer is cut. Zero: never
+  std::size_t output_low_water = 16 * 1024;
+  std::size_t output_high_water = 64 * 1024;
+  std::size_t output_hard_cap = 4 * 1024 * 1024;
+  std::chrono::milliseconds write_stall{30'000};
+  std::size_t write_progress = 1024;  ///< what a peer must take within write_stall
+  std::chrono::milliseconds stop_grace{4'000};
+  std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve, see docs/limits.md
+  int backlog = 511;
+  std::chrono::milliseconds tcp_keep_alive_idle{180'000};  ///< of silence on a TCP connection, until the system asks whether the
+                                                           ///< other end is there. In whole seconds. Zero: never
+  std::chrono::milliseconds tcp_keep_alive_interval{30'000};
+  int tcp_keep_alive_count = 4;      ///< questions without an answer, until the connection is cut
+  std::size_t password_threads = 4;  ///< per server, at least 1; made as they are needed. They check passwords,
+  std::size_t file_threads = 4;      ///< compress files and list folders,
+  std::size_t lookup_threads = 8;    ///< and look up the names of servers behind a proxy
+};
+
+/// Options of one protocol on one virtual host, by name.
+using Options = std::map<std::string, std::string, std::less<>>;
+
+/// Requests that a row of the protocol table answers: its request(), or its Responder.
+struct Requests {
+  std::string protocol;
+};
+
+/// Another place: 301 or 302, which let clients turn a POST into a GET, or 307 or 308, which do not.
+struct Redirect {
+  std::string location;  ///< where it ends in '/', what follows the prefix is appended. The query goes along
+  int status = 308;
+};
+
+enum class Switch : std::uint8_t { off, on };
+
+/// Another HTTP/1.1 server, which is asked in the client's place (RFC 9110 section 3.7). WebSockets and other upgrades are passed through.
+struct Proxy {
+  std::string to;                                 ///< http://host:port/base/ or unix:/path/of/socket or unix:/path/of/socket:/base/
+  std::chrono::milliseconds connect_time{5'000};  ///< to reach it; then 504
+  std::chrono::milliseconds answer_time{60'000};  ///< from the end of the request to the begin of its answer; then 504
+  std::size_t idle_connections = 16;              ///< kept for later requests, by each loop
+  std::size_t most_connections = 0;               ///< by each loop, upgraded ones too. 0: one for each client that needs one
+  std::size_t most_waiting = 1'024;               ///< requests that wait for one of those, by each loop; then 503
+  std::chrono::milliseconds waiting_time{30'000};  ///< for one of those; then 503
+
+  // docs/http.md says more of each of these.
+  Switch add_slash = Switch::on;     ///< GET and HEAD of the prefix without its last '/' are redirected to the prefix
+  Switch map_places = Switch::on;    ///< Location, Content-Location and Refresh that point into `to` point below the prefix instead
+  Switch map_cookies = Switch::on;   ///< and so do the paths of cookies; a Domain that is the host of `to` is left out
+  Switch send_prefix = Switch::on;   ///< X-Forwarded-Prefix tells the prefix
+  Switch send_via = Switch::on;      ///< off: no Via passes either way, and circles are not noticed
+  Switch send_interim = Switch::on;  ///< answers 1xx that come before the answer are passed on
+};
+
+/// Always the same answer.
+struct Fixed {
+  int status = 200;
+  std::string media_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+/// Users who may come in, by basic authentication (RFC 7617). Without TLS, passwords travel in the clear.
+struct PasswordAccess {
+  std::string file;  ///< of htpasswd: `htpasswd -B`; docs/http.md says which hashes are taken. Read again when it changes
+  std::string realm = "wharf";
+};
+
+/// Fields that tell browsers to be careful: nosniff, no framing, no referrer to others, own content only.
+enum class SecurityFields : std::uint8_t { off, on };
+
+/// A URL prefix and what serves it. The longest prefix that fits the percent-decoded path wins.
+struct Mount {
+  std::string prefix = "/";  ///< starts and ends with '/'; the same path without the last '/' belongs to it
+  std::variant<Files, Requests, Redirect, Proxy, Fixed> serves;
+  std::vector<std::pair<std::string, std::string>> fields{};  ///< added to every answer
+  SecurityFields security = SecurityFields::off;
+  std::optional<PasswordAccess> access{};  ///< nothing: everybody may come in
+};
+
+enum class LogFormat : std::uint8_t { combined, json };
+
+/// A line for each request, when its answer is complete.
+struct AccessLogFile {
+  std::string file;  ///< appended to, and opened again by Server::reopen_logs(); "-": standard output; empty: none is written
+  LogFormat format = LogFormat::combined;
+};
+
+/// A name with its own mounts, protocol table and options.
+struct VirtualHost {
+  std::string name;  ///< compared with the Host of requests, whole and ignoring case, without the port; empty: for all others
+  std::vector<Mount> mounts;
+  std::vector<std::string> protocols;      ///< which rows clients may select here; empty: all that the server has
+  std::string default_protocol;            ///< the row for clients that offer no subprotocol; empty: they are refused, unless the
+                                           ///< table has a row with the empty name
+  std::map<std::string, Options> options;  ///< by subprotocol name
+  std::vector<std::string>
+      origins;  ///< pages that may open WebSockets: origins like https://example.com, `same-origin`, `null` or `file://`;
+                ///< others are refused with 403. Empty: all may. Clients that are no browser send none, and may
+  AccessLogFile access_log;
+};
+
+/// Receives each log line, without line feed; control characters and what else could make another line of it are \xHH. Called by one
+/// thread at a time, mostly the one whose line it is, and without a lock. It may use the library as anything else on its thread may: log,
+/// send to a peer of that loop, post, stop the server. Lines that come up meanwhile, of other threads or of its own, wait until it returns
+/// and are handed to it by the same thread; what it logs about lines that it logged itself is lost, so that there is an end. What it
+/// throws is dropped. It ought to be quick: the loop waits.
+using LogSink = std::function<void(Level, std::string_view)>;
+
+/// Which fields the servers in front of this one write. Most pass on what a client sends of the other kind.
+enum class FrontFields : std::uint8_t {
+  either,       ///< X-Forwarded-For, -Proto, -Host and -Port; Forwarded (RFC 7239) where there are none of those
+  x_forwarded,  ///< those alone
+  forwarded     ///< Forwarded alone
+};
+
+/// Servers in front of this one, which are believed who asked them, by which scheme and for which host. Request::address(),
+/// Request::scheme() and Request::host(), the access log, passwords, `same-origin` and servers behind a Proxy go by that. A virtual
+/// host is chosen by the Host that the front sends.
+struct TrustedFronts {
+  std::vector<std::string> networks;  ///< like 192.0.2.0/24, 2001:db8::/32, ::1, or `unix` for all unix sockets. Empty: nobody is
+  FrontFields fields = FrontFields::either;
+};
+
+struct ServerOptions {
+  unsigned threads = 1;           ///< loops; each has its own connections and shared states
+  bool quiet = false;             ///< nothing is logged at all
+  Level log_level = Level::warn;  ///< the most talkative level that is logged
+  LogSink log;                    ///< default: lines on stderr, which no loop waits for (docs/limits.md, Logs)
+  Compression compression;        ///< for what protocols leave to the server, member by member; standard means shared
+  bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), the second of them takes the grace away and further ones have
+                                  ///< the effect that they had before; SIGHUP calls reopen_logs(). Only with run()
+  Limits limits;
+  FileLimits files;
+  TrustedFronts fronts{};
+};
+
+}  // namespace wharf
