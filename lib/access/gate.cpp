@@ -47,7 +47,7 @@ AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& 
     refuse(exchange);
     return Verdict::refused;
   }
-  const base::Time now = exchange.link().now();
+  const base::Time now = exchange.now();
   if (const auto reload = file_.reload_if_changed(now); !reload) log_.error(base::LogKind("password files"), reload.error());
   const std::string hash = file_.hash_or_dummy(credentials->user);
   const bool known = file_.knows(credentials->user);
@@ -68,7 +68,7 @@ AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& 
 
 AccessGate::Verdict AccessGate::check_here(session::Exchange& exchange, const PasswordQuestion& question, std::string& user) {
   if (password_matches(question.credentials.password, question.hash) && question.known == PasswordQuestion::Known::yes) {
-    found_right(question, exchange.link().now());
+    found_right(question, exchange.now());
     user = question.credentials.user;
     return Verdict::enters;
   }
@@ -83,7 +83,7 @@ void AccessGate::found_right(const PasswordQuestion& question, base::Time now) {
 void AccessGate::tell(session::Exchange& exchange, const PasswordQuestion& question, Outcome outcome) {
   if (outcome == Outcome::crowded) return refuse_crowd(exchange);
   if (outcome == Outcome::wrong) return refuse(exchange);
-  if (cache_.knows(question.credentials, question.hash, exchange.link().now())) return exchange.handle_again();
+  if (cache_.knows(question.credentials, question.hash, exchange.now())) return exchange.handle_again();
   exchange.respond(session::text_response(500, "This server cannot remember who came in."));
 }
 

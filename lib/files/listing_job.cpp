@@ -26,7 +26,7 @@ void ListingJob::run() {
 }
 
 void ListingJob::answer(session::Exchange& exchange) {
-  page_.made = exchange.link().now();
+  page_.made = exchange.now();
   if (page_.text) return answer_with_listing(exchange, page_.text);
   session::Response response = session::text_response(503, "The folder cannot be listed now.");
   response.fields.emplace_back("Retry-After", "1");

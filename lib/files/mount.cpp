@@ -157,7 +157,7 @@ void FileMount::serve_file(session::Exchange& exchange, std::string_view path, C
 
 /// From the cache where that is what the folder holds, else read now. nullptr: there is none, and the exchange has its answer.
 CachedFile* FileMount::current(session::Exchange& exchange, const FileRequest& request, std::string_view path) {
-  const LoopMoment at = shared_.moment(exchange.link().now());
+  const LoopMoment at = shared_.moment(exchange.now());
   CachedFile* const known = shared_.cache.find(*this, path, at.now);
   if (known == nullptr) return load(exchange, path, at);
   if (loader_.is_current(*known, at) && (request.accept_encodings == 0 || loader_.siblings_are_current(*known, at))) return known;
@@ -205,7 +205,7 @@ std::string FileMount::look_again() {
 
 /// What Accept-Encoding asks for; it is at hand, or to be compressed here.
 const Representation& FileMount::choose(session::Exchange& exchange, const FileRequest& request, CachedFile& file) {
-  const LoopMoment at = shared_.moment(exchange.link().now());
+  const LoopMoment at = shared_.moment(exchange.now());
   for (;;) {
     const std::size_t place = place_of_choice(exchange.request(), request, file);
     if (place == file.coded.size()) return file.plain;
@@ -279,7 +279,7 @@ void FileMount::list(session::Exchange& exchange, std::string_view path) {
   auto folder = loader_.folder()->open_folder(std::string(path.substr(1)));
   if (!folder) return exchange.respond(folder.error() == OpenFailure::missing ? not_found() : unavailable());
   if (answer_conditions(exchange)) return;
-  const base::Time now = exchange.link().now();
+  const base::Time now = exchange.now();
   const FileIdentity identity = status_of(*folder).identity;
   if (auto page = shared_.listings.find(*this, path, identity, now)) return answer_with_listing(exchange, std::move(page));
   if (shared_.jobs.join(*this, path, exchange)) return;

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,8 @@
 #include "codec/http/forwarded.h"
 #include "codec/http/request_head.h"
 #include "link/link.h"
+#include "link/peer.h"
+#include "link/session.h"
 
 namespace wharf::session {
 
@@ -94,13 +97,17 @@ class Exchange {
  public:
   /// Valid as long as the exchange.
   [[nodiscard]] virtual const codec::RequestHead& request() const = 0;
-  [[nodiscard]] virtual Link& link() = 0;
+  [[nodiscard]] virtual base::Time now() const = 0;
+  /// The other end of the connection, which may be a front's; client() is who asked. Valid as long as the exchange.
+  [[nodiscard]] virtual const LinkPeer& peer() const = 0;
+  /// Bytes of answers that wait for the client to take them.
+  [[nodiscard]] virtual std::size_t buffered() const = 0;
   /// What the fronts that are trusted say of the request; nullptr where it came from none of them. Valid as long as the exchange.
   [[nodiscard]] virtual const codec::Forwarding* forwarding() const = 0;
 
   // Who asked, and how it looked there: as the connection has it, or as fronts that are trusted say.
-  [[nodiscard]] const base::PeerAddress& client() { return forwarding() != nullptr ? forwarding()->client : link().peer(); }
-  [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding()); }
+  [[nodiscard]] const base::PeerAddress& client() const { return forwarding() != nullptr ? forwarding()->client : peer().address; }
+  [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding(), peer().scheme()); }
   [[nodiscard]] std::string_view host() const { return codec::host_of(forwarding(), request()); }
 
   /// During handle(), at most once.
@@ -132,7 +139,7 @@ class Exchange {
   /// Nothing is sent to a client of HTTP/1.0. hold: no more until drained(). closed: the answer has begun, or the client has gone.
   virtual Flow inform(int status, const Fields& fields) = 0;
 
-  /// Answers at once. Of respond(), begin() and tunnel() exactly one is called, once; later calls do nothing.
+  /// Answers at once. Of respond(), begin() and switch_to() exactly one is called, once; later calls do nothing.
   virtual void respond(Response response) = 0;
 
   /// Answers in pieces: so many bytes in all where `length` is set, else in chunks, or until the connection closes with HTTP/1.0. Of `response`
@@ -144,15 +151,17 @@ class Exchange {
   virtual void end() = 0;
   /// Cuts the answer off so that the client notices.
   virtual void abort() = 0;
-  [[nodiscard]] virtual bool answered() const = 0;  ///< respond(), begin() or tunnel() was called
+  [[nodiscard]] virtual bool answered() const = 0;  ///< respond(), begin() or switch_to() was called
 
   /// The answer must have begun by then; else it is 503. Replaces the default limit. base::never: no limit.
   virtual void answer_within(base::Time time) = 0;
   /// Calls the responder's tick() every so often; zero ends it.
   virtual void tick_every(base::Time period) = 0;
 
-  /// Answers that the connection leaves HTTP for `protocol` (RFC 9110 section 7.8). Then link().become() takes the next session.
-  virtual void tunnel(std::string_view protocol, const Fields& fields) = 0;
+  /// Answers that what carries the exchange leaves HTTP for `protocol` (RFC 9110 section 7.8), and hands it over to the session that
+  /// `next` makes within the call; what that queues follows the answer. An exception of `next` cuts the connection, and is thrown on.
+  using NextSession = std::function<std::unique_ptr<Session>(Link&)>;
+  virtual void switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) = 0;
 
  protected:
   ~Exchange() = default;
@@ -163,7 +172,7 @@ class Handler {
  public:
   virtual void handle(Exchange& exchange) = 0;
   /// What came was no request, or one that no handler can help: it was answered so, and the connection ends.
-  virtual void refused(const Link& /*link*/, const ExchangeEnd& /*end*/) {}
+  virtual void refused(const LinkPeer& /*peer*/, const ExchangeEnd& /*end*/) {}
 
  protected:
   ~Handler() = default;

@@ -118,8 +118,8 @@ void H1::handle(const codec::RequestHead& head, Behind behind) {
 void H1::read_forwarding(const codec::RequestHead& head) {
   forwarding_.reset();
   const codec::TrustedFronts& fronts = context_.fronts;
-  if (fronts.empty() || !fronts.contain(link_.peer())) return;
-  forwarding_ = std::make_unique<codec::Forwarding>(codec::read_forwarding(head, link_.peer(), fronts));
+  if (fronts.empty() || !fronts.contain(link_.peer().address)) return;
+  forwarding_ = std::make_unique<codec::Forwarding>(codec::read_forwarding(head, link_.peer().address, fronts));
 }
 
 /// RFC 9110 section 10.1.1: what an HTTP/1.0 request expects does not count.
@@ -199,7 +199,7 @@ void H1::refuse(const codec::HeadError& error) {
   intake_ = Intake::complete;
   ++calls_;
   respond(text_response(error.status, error.reason));
-  context_.handler.refused(link_, end_);
+  context_.handler.refused(link_.peer(), end_);
   --calls_;
   over();
 }

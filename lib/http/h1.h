@@ -85,7 +85,9 @@ class H1 final : public Session, private Exchange {
 
   // Exchange
   [[nodiscard]] const codec::RequestHead& request() const override { return *request_; }
-  [[nodiscard]] Link& link() override { return link_; }
+  [[nodiscard]] base::Time now() const override { return link_.now(); }
+  [[nodiscard]] const LinkPeer& peer() const override { return link_.peer(); }
+  [[nodiscard]] std::size_t buffered() const override { return link_.out().size(); }
   [[nodiscard]] const codec::Forwarding* forwarding() const override { return forwarding_.get(); }
   void set_responder(std::unique_ptr<Responder> responder) override { responder_ = std::move(responder); }
   void observe(std::unique_ptr<ExchangeObserver> observer) override { observer_ = std::move(observer); }
@@ -107,7 +109,7 @@ class H1 final : public Session, private Exchange {
   [[nodiscard]] bool answered() const override { return answer_ != Answer::none; }
   void answer_within(base::Time time) override;
   void tick_every(base::Time period) override;
-  void tunnel(std::string_view protocol, const Fields& fields) override;
+  void switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) override;
 
   // Requests
   std::size_t take_head(std::span<char> bytes);

@@ -240,7 +240,7 @@ void H1::answer_complete() {
   link_.touch();
 }
 
-void H1::tunnel(std::string_view protocol, const Fields& fields) {
+void H1::switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) {
   if (answered() || !open_) return;
   codec::ResponseHead head(101);
   head.field("Upgrade", protocol);
@@ -253,6 +253,12 @@ void H1::tunnel(std::string_view protocol, const Fields& fields) {
   end_ = {101, 0, true};
   tunnelled_ = true;
   if (forwarding_) link_.set_peer(forwarding_->client);  // the connection is this client's alone from here on
+  try {
+    link_.become(next(link_));
+  } catch (...) {  // whoever is to follow has not, and the client has been told
+    link_.abort();
+    throw;
+  }
 }
 
 }  // namespace wharf::session

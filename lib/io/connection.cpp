@@ -102,7 +102,7 @@ Connection::Connection(Loop& loop, int socket, Origin origin)
 /// The name of a unix socket is the system's to tell.
 std::string Connection::address() const {
   Address address;
-  const bool may_have_name = peer().family() == base::PeerAddress::Family::unix_socket && origin_ == Origin::outgoing;
+  const bool may_have_name = peer().address.family() == base::PeerAddress::Family::unix_socket && origin_ == Origin::outgoing;
   if (!may_have_name || getpeername(socket_, address.get(), &address.size) != 0) return Link::address();
   return address.text();
 }

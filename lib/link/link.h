@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/out_queue.h"
 #include "base/peer_address.h"
+#include "link/peer.h"
 #include "link/session.h"
 
 namespace wharf::session {
@@ -131,12 +132,11 @@ class Link {
   [[nodiscard]] bool ending() const { return finishing_ || aborted_; }
 
   [[nodiscard]] virtual base::Time now() const = 0;
-  /// The other end, also after it has gone: of a client's connection the client, of one of our own where it leads.
-  [[nodiscard]] const base::PeerAddress& peer() const { return peer_; }
+  [[nodiscard]] const LinkPeer& peer() const { return peer_; }
   /// The same as text, for the log: 127.0.0.1:4711, [::1]:4711, unix:/path.
-  [[nodiscard]] virtual std::string address() const { return peer_.text(); }
+  [[nodiscard]] virtual std::string address() const { return peer_.address.text(); }
   /// From here on the link is one client's, who came through somebody else's connection.
-  void set_peer(const base::PeerAddress& peer) { peer_ = peer; }
+  void set_peer(const base::PeerAddress& peer) { peer_.address = peer; }
   [[nodiscard]] const OutputLimits& limits() const { return *limits_; }
 
  protected:
@@ -210,7 +210,7 @@ class Link {
 
   base::OutQueue out_;
   const OutputLimits* limits_;
-  base::PeerAddress peer_;
+  LinkPeer peer_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Session> next_;
   std::unique_ptr<KeptInput> kept_input_;  // read, but not used by any session yet

@@ -44,9 +44,9 @@ RequestLog::Line& RequestLog::line(session::Exchange& exchange) {
   return line;
 }
 
-void RequestLog::refused(const session::Link& link, const session::ExchangeEnd& end) {
+void RequestLog::refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) {
   Line line(*this);
-  line.address_ = link.peer();
+  line.address_ = peer.address;
   write(line, end);
 }
 

@@ -24,7 +24,7 @@ class RequestLog {
   Line& line(session::Exchange& exchange);
 
   /// What came was no request.
-  void refused(const session::Link& link, const session::ExchangeEnd& end);
+  void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end);
 
   void reopen();
 

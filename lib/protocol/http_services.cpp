@@ -58,7 +58,17 @@ wharf_field field_at(const wharf_request* request, size_t index) {
   return {text(fields[index].name), text(fields[index].value)};
 }
 
-wharf_text tls(const wharf_request* /*request*/, const char* /*fact*/) { return {}; }
+wharf_text tls(const wharf_request* request, const char* fact) {
+  const TlsFacts* const facts = view(request).tls();
+  if (facts == nullptr || fact == nullptr) return {};
+  const std::string_view name(fact);
+  const std::string* const found = name == "version"          ? &facts->version
+                                   : name == "cipher"         ? &facts->cipher
+                                   : name == "server_name"    ? &facts->server_name
+                                   : name == "client_subject" ? &facts->client_subject
+                                                              : nullptr;
+  return found == nullptr || found->empty() ? wharf_text{} : text(*found);
+}
 wharf_text user(const wharf_request* request) { return text(view(request).user()); }
 
 // ---- Exchanges ----

@@ -5,10 +5,10 @@
 
 namespace wharf::session {
 
-RequestView::RequestView(const codec::RequestHead& head, const Link& link, const RequestPlace& place)
+RequestView::RequestView(const codec::RequestHead& head, const LinkPeer& peer, const RequestPlace& place)
     : wharf_request{&service_table()},
       head_(&head),
-      link_(&link),
+      peer_(&peer),
       mount_prefix_(place.mount_prefix),
       user_(place.user),
       forwarding_(place.forwarding) {

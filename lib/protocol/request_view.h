@@ -6,7 +6,7 @@
 #include "base/peer_address.h"
 #include "codec/http/forwarded.h"
 #include "codec/http/request_head.h"
-#include "link/link.h"
+#include "link/peer.h"
 #include "wharf/abi.h"
 
 namespace wharf::session {
@@ -18,18 +18,20 @@ struct RequestPlace {
   const codec::Forwarding* forwarding = nullptr;  ///< what trusted fronts say; lives as long as the view
 };
 
-/// A request as rows see it. Lives as long as the head and the link. What costs something is found out when it is asked for.
+/// A request as rows see it. Lives as long as the head and the peer's link. What costs something is found out when it is asked for.
 class RequestView : public wharf_request {
  public:
-  RequestView(const codec::RequestHead& head, const Link& link, const RequestPlace& place = {});
+  RequestView(const codec::RequestHead& head, const LinkPeer& peer, const RequestPlace& place = {});
 
   [[nodiscard]] const codec::RequestHead& head() const { return *head_; }
   [[nodiscard]] std::string_view path() const { return path_; }
   [[nodiscard]] std::string_view query() const { return query_; }
-  [[nodiscard]] const base::PeerAddress& peer() const { return forwarding_ != nullptr ? forwarding_->client : link_->peer(); }
+  [[nodiscard]] const base::PeerAddress& peer() const { return forwarding_ != nullptr ? forwarding_->client : peer_->address; }
+  /// Of the connection, which may be a front's; nullptr: it is not encrypted.
+  [[nodiscard]] const TlsFacts* tls() const { return peer_->tls; }
   [[nodiscard]] std::string_view address() const;
   [[nodiscard]] std::string_view peer_host() const;
-  [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding_); }
+  [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding_, peer_->scheme()); }
   [[nodiscard]] std::string_view host() const { return codec::host_of(forwarding_, *head_); }
   /// Null data where the path can not be decoded.
   [[nodiscard]] std::string_view decoded_path() const;
@@ -41,7 +43,7 @@ class RequestView : public wharf_request {
 
  private:
   const codec::RequestHead* head_;
-  const Link* link_;
+  const LinkPeer* peer_;
   std::string_view path_;
   std::string_view query_;
   std::string_view mount_prefix_;

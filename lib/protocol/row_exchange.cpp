@@ -127,7 +127,7 @@ void RowExchange::destroy_state(bool complete) {
 const RequestView& RowExchange::request() {
   if (!request_) {
     const std::string_view user = user_ ? std::string_view(*user_) : std::string_view();
-    request_.emplace(exchange_->request(), exchange_->link(), RequestPlace{mount_prefix_, user, exchange_->forwarding()});
+    request_.emplace(exchange_->request(), exchange_->peer(), RequestPlace{mount_prefix_, user, exchange_->forwarding()});
   } else {
     request_->rebase(exchange_->request());
   }
@@ -224,7 +224,7 @@ void RowExchange::tick_every(base::Time period) {
   if (!over_) exchange_->tick_every(period);
 }
 
-std::size_t RowExchange::buffered() const { return over_ ? 0 : exchange_->link().out().size(); }
+std::size_t RowExchange::buffered() const { return over_ ? 0 : exchange_->buffered(); }
 
 wharf_handle RowExchange::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_exchange*>(this), state()); }
 
@@ -242,9 +242,7 @@ bool RowExchange::upgrade(std::string_view token, const wharf_raw* raw, void* ar
   if (!asked || !base::is_token(token.substr(0, token.find('/'))) || head.version != codec::HttpVersion::http11 ||
       !exchange_->body_complete())
     return false;
-  Link& link = exchange_->link();
-  exchange_->tunnel(token, fields_);
-  link.become(Raw::open(link, protocol_, *raw, argument));
+  exchange_->switch_to(token, fields_, [&](Link& link) { return Raw::open(link, protocol_, *raw, argument); });
   return true;
 }
 

@@ -55,7 +55,7 @@ session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const Proto
     return nullptr;
   }
 
-  const session::RequestView request(head, exchange.link(), {place.mount_prefix, place.user, exchange.forwarding()});
+  const session::RequestView request(head, exchange.peer(), {place.mount_prefix, place.user, exchange.forwarding()});
   if (protocol->row.accept != nullptr) {
     const int status = protocol->row.accept(protocol->shared, &request);
     if (status != 0) {
@@ -73,8 +73,8 @@ session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const Proto
   if (!offer->protocols.empty()) fields.emplace_back("Sec-WebSocket-Protocol", protocol->row.name);
   const auto deflate = agree_on_deflate(head, *protocol);
   if (deflate) fields.emplace_back("Sec-WebSocket-Extensions", codec::deflate_answer(*deflate));
-  exchange.tunnel("websocket", fields);
-  exchange.link().become(session::Ws::open(exchange.link(), *protocol, request, deflate));
+  exchange.switch_to("websocket", fields,
+                     [&](session::Link& link) { return session::Ws::open(link, *protocol, request, deflate); });
   return protocol;
 }
 

@@ -96,11 +96,12 @@ void ProxyExchange::send(UpstreamSession& session) {
   session_ = &session;
   const codec::RequestHead& head = exchange_.request();
   const std::string upgrades = offered_upgrades(head);
-  UpstreamRequest request{path_, exchange_.link().peer(), upstream_.target.authority, upgrades, upstream_.persistence};
+  UpstreamRequest request{path_, exchange_.peer().address, upstream_.target.authority, upgrades, upstream_.persistence};
   request.prefix = upstream_.forwarded_prefix;
   request.via = upstream_.proxy.send_via;
   const bool waits = !body_over_ && exchange_.awaits_continue();
   if (waits) request.expectation = Expectation::to_continue;
+  request.scheme = exchange_.peer().scheme();
   request.forwarding = exchange_.forwarding();
   session.begin(*this, upstream_head(head, request), head.method, head.body);
   if (body_over_) session.end_request();
@@ -188,13 +189,9 @@ AnswerReceiver::Upgrade ProxyExchange::answer_switches(const codec::AnswerHead& 
   for (const std::string_view value : head.values("Upgrade")) (chosen += chosen.empty() ? "" : ", ") += value;
   if (!offers_upgrade(exchange_.request(), chosen)) return Upgrade::not_asked_for;
   UpstreamSession& session = *std::exchange(session_, nullptr);
-  try {
-    exchange_.tunnel(chosen, fields_for_client(head));
-    Tunnel::join(exchange_.link(), session.link(), upstream_.pipe_idle, session.give_share());
-  } catch (...) {  // neither side is to wait for the other
-    exchange_.link().abort();
-    throw;
-  }
+  exchange_.switch_to(chosen, fields_for_client(head), [&](session::Link& link) {
+    return Tunnel::to(session.link(), link, upstream_.pipe_idle, session.give_share());
+  });
   return Upgrade::taken;
 }
 

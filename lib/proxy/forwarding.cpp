@@ -102,7 +102,7 @@ std::string_view prefix_before(const codec::RequestHead& head, const codec::Forw
 void add_forwarding(std::string& text, const codec::RequestHead& head, const UpstreamRequest& request) {
   const codec::Forwarding* const said = request.forwarding;
   const base::PeerAddress client = said != nullptr ? said->client : request.peer;
-  const std::string_view scheme = codec::scheme_of(said);
+  const std::string_view scheme = codec::scheme_of(said, request.scheme);
   const std::string_view host = codec::host_of(said, head);
   std::string chain = writes_x_forwarded(said) ? joined(head, "X-Forwarded-For") : std::string();
   if (chain.empty() && client != request.peer) chain = forwarded_address(client);
@@ -117,7 +117,7 @@ void add_forwarding(std::string& text, const codec::RequestHead& head, const Ups
   if (head.count("Forwarded") == 0) return;
   const bool is_sound = said != nullptr && !writes_x_forwarded(said) && !codec::parse_forwarded(head.fields).empty();
   std::string elements = is_sound ? joined(head, "Forwarded") : forwarded_element(client, host, scheme);
-  if (is_sound || client != request.peer) (elements += ", ") += forwarded_element(request.peer, head.host, "http");
+  if (is_sound || client != request.peer) (elements += ", ") += forwarded_element(request.peer, head.host, request.scheme);
   add_line(text, "Forwarded", elements);
 }
 

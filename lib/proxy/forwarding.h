@@ -38,6 +38,7 @@ struct UpstreamRequest {
   std::string_view prefix = {};  ///< for X-Forwarded-Prefix; empty: it is left out
   Switch via = Switch::on;       ///< off: neither ours nor the client's
   Expectation expectation = Expectation::none;
+  std::string_view scheme = "http";               ///< of the peer's connection
   const codec::Forwarding* forwarding = nullptr;  ///< where the peer is a front that is trusted: what it says
 };
 

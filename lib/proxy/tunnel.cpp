@@ -1,7 +1,6 @@
 #include "proxy/tunnel.h"
 
 #include <algorithm>
-#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -13,14 +12,14 @@ constexpr std::size_t write_through_from = 16 * 1024;
 
 }  // namespace
 
-void Tunnel::join(session::Link& one, session::Link& other, base::Time idle, UpstreamShare share) {
-  std::unique_ptr<Tunnel> here(new Tunnel(one, idle));
+std::unique_ptr<session::Session> Tunnel::to(session::Link& other, session::Link& link, base::Time idle, UpstreamShare share) {
+  std::unique_ptr<Tunnel> here(new Tunnel(link, idle));
   std::unique_ptr<Tunnel> there(new Tunnel(other, idle));
   here->other_ = there.get();
   there->other_ = here.get();
   there->share_ = std::move(share);
-  one.become(std::move(here));
   other.become(std::move(there));
+  return here;
 }
 
 Tunnel::Tunnel(session::Link& link, base::Time idle) : link_(link), idle_(idle), heard_(link.now()) {}

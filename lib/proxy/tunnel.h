@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <memory>
 #include <span>
 
 #include "base/clock.h"
@@ -14,9 +15,9 @@ namespace wharf::server {
 /// other after all that came has left; and both end after `idle` without a byte either way.
 class Tunnel final : public session::Session {
  public:
-  /// Both links become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what they have not
-  /// used of their input is passed on. base::never: no limit. `share` is what `other` is counted by.
-  static void join(session::Link& one, session::Link& other, base::Time idle, UpstreamShare share = {});
+  /// The next session of `link`: both become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what
+  /// they have not used of their input is passed on. base::never: no limit. `share` is what `other` is counted by.
+  static std::unique_ptr<Session> to(session::Link& other, session::Link& link, base::Time idle, UpstreamShare share = {});
 
   ~Tunnel() override;
   Tunnel(const Tunnel&) = delete;

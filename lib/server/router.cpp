@@ -113,9 +113,9 @@ void Router::handle(session::Exchange& exchange) {
   serve_host(exchange, host);
 }
 
-void Router::refused(const session::Link& link, const session::ExchangeEnd& end) {
+void Router::refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) {
   const Host& host = host_for({});
-  if (host.log) host.log->refused(link, end);
+  if (host.log) host.log->refused(peer, end);
 }
 
 void Router::reopen_logs() {

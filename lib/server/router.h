@@ -30,7 +30,7 @@ class Router final : public session::Handler {
   static std::string check(const VirtualHost& host);
 
   void handle(session::Exchange& exchange) override;
-  void refused(const session::Link& link, const session::ExchangeEnd& end) override;
+  void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) override;
   /// And looks for the folders of mounts again.
   void reopen_logs();
 

@@ -54,8 +54,8 @@ struct Forwarding {
 Forwarding read_forwarding(const RequestHead& head, const base::PeerAddress& peer, const TrustedFronts& fronts);
 
 /// What is said, or else what the connection has; `forwarding` may be nullptr.
-[[nodiscard]] inline std::string_view scheme_of(const Forwarding* forwarding) {
-  return forwarding != nullptr && !forwarding->scheme.empty() ? forwarding->scheme : "http";
+[[nodiscard]] inline std::string_view scheme_of(const Forwarding* forwarding, std::string_view scheme_of_connection) {
+  return forwarding != nullptr && !forwarding->scheme.empty() ? forwarding->scheme : scheme_of_connection;
 }
 [[nodiscard]] inline std::string_view host_of(const Forwarding* forwarding, const RequestHead& head) {
   return forwarding != nullptr && !forwarding->host.empty() ? std::string_view(forwarding->host) : head.host;

@@ -97,10 +97,12 @@ TEST_CASE("front: what is said holds as long as the exchange, when the head's ow
 TEST_CASE("front: a connection that left HTTP is its client's, in the log too") {
   H1Bench bench;
   bench.context.fronts = trusting("192.0.2.1");
-  bench.handler.answer = [](session::Exchange& exchange) { exchange.tunnel("lines/1", {}); };
+  bench.handler.answer = [](session::Exchange& exchange) {
+    exchange.switch_to("lines/1", {}, [](session::Link&) { return nullptr; });
+  };
   bench.link.receive(ask(base::concat("Connection: Upgrade\r\nUpgrade: lines/1\r\n", forwarded)));
   CHECK(bench.link.take().starts_with("HTTP/1.1 101 "));
-  CHECK(bench.link.peer().text() == "203.0.113.7");
+  CHECK(bench.link.peer().address.text() == "203.0.113.7");
   CHECK(bench.link.address() == "203.0.113.7");
 }
 

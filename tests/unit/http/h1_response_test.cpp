@@ -248,7 +248,7 @@ TEST_CASE("h1 answers: a second one does nothing") {
     exchange.respond(session::text_response(200, "one"));
     exchange.respond(session::text_response(200, "two"));
     CHECK(exchange.begin({}, std::nullopt) == session::Flow::closed);
-    exchange.tunnel("x", {});
+    exchange.switch_to("x", {}, [](session::Link&) -> std::unique_ptr<session::Session> { throw std::logic_error("not asked"); });
   };
   bench.link.receive(get("/a"));
   const auto all = answers(bench.link.take());

@@ -426,8 +426,8 @@ TEST_CASE("h1: 101 comes first, and the bytes behind the request go to the next 
     Story story;
     H1Bench bench;
     bench.handler.answer = [&story](session::Exchange& exchange) {
-      exchange.tunnel("test", {{"X-Key", "value"}});
-      exchange.link().become(std::make_unique<Scripted>(exchange.link(), story, "next"));
+      exchange.switch_to("test", {{"X-Key", "value"}},
+                         [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
     };
     bench.link.receive(all.substr(0, cut));
     bench.link.receive(all.substr(cut));
@@ -448,8 +448,7 @@ TEST_CASE("h1: the session after an upgrade that is agreed to later was given no
   session::Exchange* waiting = nullptr;
   bench.handler.answer = [&](session::Exchange& exchange) {
     if (std::exchange(waiting, &exchange) == nullptr) return;
-    exchange.tunnel("test", {});
-    exchange.link().become(std::make_unique<Scripted>(exchange.link(), story, "next"));
+    exchange.switch_to("test", {}, [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
   };
   bench.link.receive(get("/ws") + "early");
   REQUIRE(waiting != nullptr);
@@ -464,8 +463,7 @@ TEST_CASE("h1: an upgrade behind pipelined requests is answered after them") {
   H1Bench bench;
   bench.handler.answer = [&](session::Exchange& exchange) {
     if (exchange.request().target == "/a") return exchange.respond(session::text_response(200, "a"));
-    exchange.tunnel("test", {});
-    exchange.link().become(std::make_unique<Scripted>(exchange.link(), story, "next"));
+    exchange.switch_to("test", {}, [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
   };
   bench.link.receive(get("/a") + "GET /ws HTTP/1.1\r\nHost: a\r\n\r\nxyz");
   std::string bytes = bench.link.take();

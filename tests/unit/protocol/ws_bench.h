@@ -129,7 +129,7 @@ struct WsBench {
     codec::RequestHead head;
     head.target = "/chat?room=1";
     auto link = std::make_unique<session::MemoryLink>(pool, limits, now);
-    const session::RequestView request(head, *link);
+    const session::RequestView request(head, link->peer());
     link->open(session::Ws::open(*link, protocol, request, deflate));
     clients.push_back({std::move(link), {}});
     if (deflate) clients.back().reader.decoder().inflate_with(client_pool, deflate->server_max_window_bits, server_context());

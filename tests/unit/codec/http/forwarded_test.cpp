@@ -30,7 +30,7 @@ std::string said(std::string_view fields, ForwardingFields kind = ForwardingFiel
   const TrustedFronts fronts({*PeerNetwork::parse("10.0.0.0/8"), *PeerNetwork::parse("fd00::/8"), *PeerNetwork::parse("unix")},
                              kind);
   const Forwarding found = read_forwarding(parser.head(), address("10.0.0.1:4711"), fronts);
-  return base::concat(found.client.text(), " ", scheme_of(&found), " ", host_of(&found, parser.head()));
+  return base::concat(found.client.text(), " ", scheme_of(&found, "http"), " ", host_of(&found, parser.head()));
 }
 
 std::string client(std::string_view fields) {
