@@ -120,12 +120,26 @@ void Connection::on_ready(int status, int events) {
       if (unread_) update_interest();
       else read();
     }
-    if ((events & (UV_DISCONNECT | UV_PRIORITIZED)) != 0) {
-      news_ = (events & UV_PRIORITIZED) != 0 ? 0 : UV_PRIORITIZED;
+    if ((events & UV_DISCONNECT) != 0) {
+      news_ = UV_PRIORITIZED;
       update_interest();
     }
+    if ((events & UV_PRIORITIZED) != 0 && !closed_) on_news();
   }
   proceed_winding_up();
+}
+
+/// Behind the peer's end. Urgent bytes are nobody's, and dropped. Without any, this is how libuv puts it that neither side sends any
+/// more: a peer over a unix socket that is gone altogether, and of which nothing is left to be read.
+void Connection::on_news() {
+  char urgent = 0;
+  if (::recv(socket_, &urgent, 1, MSG_OOB) == 1) return;
+  pollfd state{socket_, 0, 0};
+  int unread = 0;
+  const bool hung_up = !output_over_ && ::poll(&state, 1, 0) == 1;
+  if (hung_up && !input_waits() && ::ioctl(socket_, FIONREAD, &unread) == 0 && unread == 0) return break_off();
+  news_ = 0;  // or the same would be heard again and again
+  update_interest();
 }
 
 /// libuv says no more than that something is wrong, and has stopped watching. What the peer sent before is still there to be read.
@@ -148,6 +162,7 @@ void Connection::read_to_the_end() {
 
 void Connection::input_wanted_changed() {
   if (broken_) schedule();
+  if (news_ == 0) news_ = UV_PRIORITIZED;
   update_interest();
 }
 
@@ -305,7 +320,7 @@ void Connection::update_interest() {
   // watched for takes two system calls, and to change it back another two.
   const bool waits = reads || (open && !peer_ended_ && !unread_ && (interest_ & UV_READABLE) != 0);
   // Also where nothing is read or written for now, a reset is to be heard of, which the system tells of a socket that is watched for
-  // anything: for the peer's end; behind that, which may be half a close, for urgent bytes; behind those it is deaf.
+  // anything: for the peer's end; behind that, which may be half a close, for urgent bytes.
   const bool listens = open && !ending() && !waits && !writes;
   const auto wanted = static_cast<std::uint8_t>((waits ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0) | (listens ? news_ : 0));
   if (wanted == interest_) return;
@@ -386,7 +401,10 @@ bool Connection::give_way() {
   return closed_;
 }
 
-void Connection::output_ended() { ::shutdown(socket_, SHUT_WR); }
+void Connection::output_ended() {
+  output_over_ = true;
+  ::shutdown(socket_, SHUT_WR);
+}
 
 void Connection::wind_up() {
   winding_up_ = true;

@@ -54,6 +54,7 @@ class Connection final : public session::Link, private Timed {
   void output_ended() override;
 
   void on_ready(int status, int events);
+  void on_news();
   void on_reset();
   void read_to_the_end();
   bool read();
@@ -92,6 +93,7 @@ class Connection final : public session::Link, private Timed {
   bool unread_ = false;     // something has come that is not to be read now
   bool scheduled_ = false;
   bool peer_ended_ = false;
+  bool output_over_ = false;           // the peer was told so, and may go on
   std::uint8_t news_ = UV_DISCONNECT;  // what the socket is watched for where nothing is read or written; see update_interest()
   bool winding_up_ = false;
   bool shut_ = false;

@@ -160,6 +160,8 @@ class Link {
 
   [[nodiscard]] Session* session() const { return session_.get(); }
   [[nodiscard]] bool input_held() const { return held_ || input_waits(); }
+  /// Something was read that the session has not taken yet.
+  [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || asked_again_; }
   [[nodiscard]] bool finishing() const { return finishing_; }
   [[nodiscard]] bool aborted() const { return aborted_; }
   /// Corked, and so little is queued that it waits.
@@ -198,7 +200,6 @@ class Link {
     std::size_t used = 0;
   };
 
-  [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || asked_again_; }
   void begin_work();
   std::span<char> feed(std::span<char> bytes);
   void feed_kept_input();

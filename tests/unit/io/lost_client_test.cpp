@@ -20,15 +20,20 @@ namespace {
 using namespace wharf;
 using namespace wharf::test;
 
-enum class Kind : std::uint8_t { silent, listening, talkative };
+enum class Kind : std::uint8_t { silent, listening, sparing, talkative };
 
-/// Silent, it takes no input before it is told to; listening, it takes all and says nothing; talkative, it answers until that is too much. It says what happened.
+/// Silent, it takes no input before it is told to; listening, it takes all and says nothing; sparing, it takes a byte each time that it
+/// is told to; talkative, it answers until that is too much. It says what happened.
 struct Told final : session::Session {
   Told(session::Link& of, std::string& into, Kind how) : link(of), what(into), kind(how) {}
   void start() override {
     if (kind == Kind::silent) link.hold_input();
   }
   std::size_t input(std::span<char> bytes) override {
+    if (kind == Kind::sparing) {
+      bytes = bytes.first(1);
+      link.hold_input();
+    }
     what.append("input ").append(bytes.data(), bytes.size()).append(" ");
     if (kind == Kind::talkative) talk();
     return bytes.size();
@@ -53,16 +58,12 @@ struct Told final : session::Session {
   Kind kind;
 };
 
-/// A connection over TCP, and its client.
+enum class Carrier : std::uint8_t { tcp, unix_socket };
+
+/// A connection, and its client.
 struct Bench {
-  explicit Bench(Kind kind = Kind::silent) {
-    const auto listening =
-        io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
-    REQUIRE(listening);
-    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(connect(client, listening->address().get(), listening->address().size) == 0);
-    const int accepted = accept4(listening->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    REQUIRE(accepted >= 0);
+  explicit Bench(Kind kind = Kind::silent, Carrier carrier = Carrier::tcp) {
+    const int accepted = carrier == Carrier::tcp ? connect_over_tcp() : connect_over_unix_socket();
     REQUIRE(io::Connection::adopt(turns.loop(), accepted, [this, kind](session::Link& of) {
       link = &of;
       return std::make_unique<Told>(of, what, kind);
@@ -76,9 +77,29 @@ struct Bench {
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
 
+  int connect_over_tcp() {
+    const auto listening =
+        io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
+    REQUIRE(listening);
+    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(connect(client, listening->address().get(), listening->address().size) == 0);
+    const int accepted = accept4(listening->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    REQUIRE(accepted >= 0);
+    return accepted;
+  }
+  int connect_over_unix_socket() {
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+    client = ends[0];
+    return ends[1];
+  }
+
   void reset() {
     const linger at_once{1, 0};
     REQUIRE(setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    go();
+  }
+  void go() {
     close(client);
     client = -1;
   }
@@ -146,6 +167,65 @@ TEST_CASE("lost client: who ended its side first, and is gone later, is heard of
     bench.end();
     CHECK(bench.rests());
     CHECK(bench.what == (kind == Kind::silent ? "" : "end "));
+    bench.reset();
+    REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
+    CHECK(bench.what == (kind == Kind::silent ? "ended " : "end ended "));
+  }
+}
+
+TEST_CASE("lost client: over a unix socket, who is gone is heard of at once, whether it ended its side before or not") {
+  for (const Kind kind : {Kind::silent, Kind::listening}) {
+    for (const bool ends : {false, true}) {
+      CAPTURE(kind);
+      CAPTURE(ends);
+      Bench bench(kind, Carrier::unix_socket);
+      if (ends) bench.end();
+      CHECK(bench.rests());
+      CHECK(bench.turns.loop().connection_count() == 1);
+      bench.go();
+      REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
+      CHECK(bench.what == (kind == Kind::silent ? "ended " : "end ended "));
+    }
+  }
+}
+
+TEST_CASE("lost client: what it sent before it was gone from a unix socket is waited for, also what was read and not taken yet") {
+  for (const Kind kind : {Kind::silent, Kind::sparing}) {
+    CAPTURE(kind);
+    Bench bench(kind, Carrier::unix_socket);
+    bench.send("ab");
+    CHECK(bench.rests());
+    bench.go();
+    CHECK(bench.rests());
+    CHECK(bench.what == (kind == Kind::silent ? "" : "input a "));
+    bench.link->resume_input();
+    REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
+    CHECK(bench.what == (kind == Kind::silent ? "input ab end ended " : "input a input b ended "));
+  }
+}
+
+TEST_CASE("lost client: where both sides have ended their output, nobody is gone, and the loop rests") {
+  for (const Carrier carrier : {Carrier::tcp, Carrier::unix_socket}) {
+    CAPTURE(carrier);
+    Bench bench(Kind::silent, carrier);
+    bench.link->end_output();
+    bench.end();
+    CHECK(bench.rests());
+    CHECK(bench.what.empty());
+    bench.link->resume_input();
+    REQUIRE(bench.turns.until([&bench] { return bench.what == "end "; }));
+    CHECK(bench.rests());
+    CHECK(bench.what == "end ");
+  }
+}
+
+TEST_CASE("lost client: an urgent byte does not hide that a client is gone later") {
+  for (const Kind kind : {Kind::silent, Kind::listening}) {
+    CAPTURE(kind);
+    Bench bench(kind);
+    REQUIRE(::send(bench.client, "u", 1, MSG_OOB | MSG_NOSIGNAL) == 1);
+    bench.end();
+    CHECK(bench.rests());
     bench.reset();
     REQUIRE(bench.turns.until([&bench] { return bench.turns.loop().connection_count() == 0; }));
     CHECK(bench.what == (kind == Kind::silent ? "ended " : "end ended "));
