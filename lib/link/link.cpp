@@ -134,12 +134,14 @@ void Link::deliver_shut_down() noexcept {
 void Link::settle() noexcept {
   sheltered([this] { work(); });
   if (ending()) end_session();
-  else if (next_ || (input_waits() && !held_ && !may_go_on())) schedule();  // asked for by end_of_input() or room(), or for later
+  else if (next_ || wants_turn_ || (input_waits() && !held_ && !may_go_on()))
+    schedule();  // asked for by end_of_input() or room(), or for later
 }
 
 void Link::work() {
   const Turn turn(*this);
   begin_work();
+  if (session_ && !next_ && !ending() && std::exchange(wants_turn_, false)) session_->turn();
   if (next_ || (input_waits() && !held_)) feed_kept_input();
   if (input_ended_ && !input_waits() && session_ && !ending() && !std::exchange(told_input_ended_, true)) session_->end_of_input();
   if (!aborted_ && !out_.empty() && !held_back()) flush();
@@ -191,7 +193,7 @@ void Link::keep(std::unique_ptr<KeptInput> rest) {
 /// The old session lives until the new one has started, so that the new one may look at what the old one holds.
 void Link::swap_session() {
   const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
-  corked_ = asked_again_ = false;
+  corked_ = asked_again_ = wants_turn_ = false;
   told_input_ended_ = false;
   most_read_ = usual_read;
   session_->start();

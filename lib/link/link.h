@@ -122,6 +122,12 @@ class Link {
   /// room() is called once when at most the low-water mark is queued.
   void want_room() { wants_room_ = true; }
 
+  /// turn() is called once, on a fresh stack, before the loop blocks or in its next turn, however much is queued.
+  void want_turn() {
+    wants_turn_ = true;
+    touch();
+  }
+
   /// deadline() is called at that moment; base::never means not. There is one: a later call replaces the earlier.
   virtual void set_deadline(base::Time when) = 0;
 
@@ -222,6 +228,7 @@ class Link {
   bool in_turn_ = false;
   bool held_ = false;
   bool wants_room_ = false;
+  bool wants_turn_ = false;
   bool finishing_ = false;
   bool aborted_ = false;
   bool input_ended_ = false;

@@ -25,6 +25,9 @@ class Session {
   /// Less output is queued than the low-water mark again; called after want_room(), once for each such call.
   virtual void room() {}
 
+  /// What want_turn() asked for.
+  virtual void turn() {}
+
   /// The moment given to set_deadline() has come.
   virtual void deadline() {}
 

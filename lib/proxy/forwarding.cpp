@@ -197,7 +197,7 @@ Refusal check_forwarding(const codec::RequestHead& head) {
 
 std::string offered_upgrades(const codec::RequestHead& head) {
   std::string offered;
-  if (head.version != codec::HttpVersion::http11 || has_body(head) || !head.has_token("Connection", "upgrade")) return offered;
+  if (!head.may_upgrade() || has_body(head) || !head.has_token("Connection", "upgrade")) return offered;
   for (const codec::Field& field : head.fields) {
     if (!base::equal_ignoring_case(field.name, "Upgrade")) continue;
     base::for_each_list_item(field.value, [&offered](std::string_view protocol) {

@@ -162,10 +162,9 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
   }
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
   const codec::RequestHead& head = exchange.request();
-  const bool may_upgrade = head.version == codec::HttpVersion::http11;  // RFC 9110 section 7.8
   if (mount != nullptr && mount->is_proxy()) {
     if (offers_websocket(offered_upgrades(head)) && !check_origin(exchange, host)) return;
-  } else if (may_upgrade && codec::wants_websocket(head)) {
+  } else if (head.may_upgrade() && codec::wants_websocket(head)) {
     return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});
   }
   if (mount == nullptr) return exchange.respond(nothing_here());

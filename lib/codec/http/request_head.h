@@ -34,6 +34,11 @@ struct RequestHead {
   std::uint64_t content_length = 0;  ///< bytes; only with BodyFraming::length
   bool keep_alive = true;            ///< what version and Connection say (RFC 9112 section 9.3)
 
+  // What the client of such a request can do. HTTP/1.0 knows none of it.
+  [[nodiscard]] bool takes_interim() const { return version != HttpVersion::http10; }  ///< RFC 9110 section 15.2
+  [[nodiscard]] bool takes_chunks() const { return version == HttpVersion::http11; }   ///< RFC 9112 section 7.1
+  [[nodiscard]] bool may_upgrade() const { return version == HttpVersion::http11; }    ///< RFC 9110 section 7.8
+
   /// The value of the first field of that name, or an empty view with a null data() when there is none.
   [[nodiscard]] std::string_view field(std::string_view name) const;
   /// How many field lines have that name.

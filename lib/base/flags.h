@@ -1,0 +1,27 @@
+#pragma once
+#include <cstdint>
+
+namespace wharf::base {
+
+/// A set of the values of an enum class, which are numbered from 0 on, 8 at the most: what is pending beside a named state.
+template <class Flag>
+class Flags {
+ public:
+  [[nodiscard]] bool has(Flag flag) const { return (bits_ & bit(flag)) != 0; }
+  void add(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ | bit(flag)); }
+  void remove(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(flag)); }
+  /// Whether it was there; it is not any more.
+  bool take(Flag flag) {
+    const bool had = has(flag);
+    remove(flag);
+    return had;
+  }
+  void clear() { bits_ = 0; }
+
+ private:
+  static std::uint8_t bit(Flag flag) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(flag)); }
+
+  std::uint8_t bits_ = 0;
+};
+
+}  // namespace wharf::base

@@ -1,0 +1,44 @@
+#include "codec/http/kept_head.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace wharf::codec {
+namespace {
+
+std::string bytes_of(const RequestHead& head) {
+  const char* end = head.method.data() + head.method.size();
+  const auto reach = [&end](std::string_view view) { end = std::max(end, view.data() + view.size()); };
+  reach(head.target);
+  for (const Field& field : head.fields) {
+    reach(field.name);
+    reach(field.value);
+  }
+  return {head.method.data(), end};
+}
+
+}  // namespace
+
+KeptHead::KeptHead(const RequestHead& head) : bytes_(bytes_of(head)), head_(head) { move_views(head.method.data()); }
+
+KeptHead::KeptHead(const RequestHead& head, std::string&& bytes) : head_(head) {
+  const char* const from = bytes.data();
+  bytes_ = std::move(bytes);
+  move_views(from);
+}
+
+/// They pointed into bytes that began at `from`.
+void KeptHead::move_views(const char* from) {
+  const auto move = [from, to = bytes_.data()](std::string_view& view) {
+    if (view.data() != nullptr) view = {to + (view.data() - from), view.size()};
+  };
+  move(head_.method);
+  move(head_.target);
+  move(head_.host);
+  for (Field& field : head_.fields) {
+    move(field.name);
+    move(field.value);
+  }
+}
+
+}  // namespace wharf::codec

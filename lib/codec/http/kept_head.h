@@ -1,0 +1,27 @@
+#pragma once
+#include <string>
+
+#include "codec/http/request_head.h"
+
+namespace wharf::codec {
+
+/// A request head with the bytes that its views point into, for as long as it is needed: those that it was parsed from are lent.
+class KeptHead {
+ public:
+  /// Copies what the head's views point into, which lie in one piece from the method on.
+  explicit KeptHead(const RequestHead& head);
+  /// `bytes` are those that the head was parsed from.
+  KeptHead(const RequestHead& head, std::string&& bytes);
+  KeptHead(const KeptHead&) = delete;
+  KeptHead& operator=(const KeptHead&) = delete;
+
+  [[nodiscard]] const RequestHead& head() const { return head_; }
+
+ private:
+  void move_views(const char* from);
+
+  std::string bytes_;
+  RequestHead head_;
+};
+
+}  // namespace wharf::codec

@@ -1,0 +1,313 @@
+// The life of an exchange, its request's body, and its time. What it answers is in exchange_response.cpp.
+#include "http/exchange_core.h"
+
+#include <algorithm>
+
+#include "base/ascii.h"
+#include "codec/http/date.h"
+
+namespace wharf::session {
+
+std::string_view HttpContext::date_line() {
+  if (const std::time_t now = std::time(nullptr); now != date_) {
+    date_ = now;
+    date_line_.assign("Date: ").append(codec::HttpDate(now).text()).append("\r\n");
+  }
+  return date_line_;
+}
+
+// ---- Life ----
+
+void ExchangeCore::request_came(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept) {
+  stage_ = Stage::open;
+  kept_ = std::move(kept);
+  request_ = &head;
+  read_forwarding();
+  answer_ = Answer::none;
+  end_ = {};
+  pending_.clear();
+  lines_ = {};
+  body_received_ = 0;
+  answer_time_ = context_.limits.answer_time;
+  intake_ = body_left().nothing() ? Intake::complete : Intake::unasked;
+  if (intake_ != Intake::complete && !knows_expectations(behind))
+    return refuse({417, "The one expectation that is known here is 100-continue."});
+  dispatch();
+}
+
+/// Each request anew: a front sends those of many clients on one connection.
+void ExchangeCore::read_forwarding() {
+  forwarding_.reset();
+  const codec::TrustedFronts& fronts = context_.fronts;
+  const base::PeerAddress& peer = link_.peer().address;
+  if (fronts.empty() || !fronts.contain(peer)) return;
+  forwarding_ = std::make_unique<codec::Forwarding>(codec::read_forwarding(*request_, peer, fronts));
+}
+
+/// RFC 9110 section 10.1.1: a client whose body came along waits for nothing.
+bool ExchangeCore::knows_expectations(Behind behind) {
+  if (!request_->takes_interim()) return true;
+  bool knows_all = true;
+  for (const codec::Field& field : request_->fields) {
+    if (!base::equal_ignoring_case(field.name, "Expect")) continue;
+    base::for_each_list_item(field.value, [&](std::string_view expectation) {
+      if (behind == Behind::nothing) intake_ = Intake::expected;
+      knows_all = knows_all && base::equal_ignoring_case(expectation, "100-continue");
+    });
+  }
+  return knows_all;
+}
+
+/// The handler's turn, the first or another.
+void ExchangeCore::dispatch() {
+  ++calls_;
+  context_.handler.handle(*this);
+  --calls_;
+  if (stage_ == Stage::switched) return responder_ ? keep_request() : void();
+  if (answer_ == Answer::complete) return over();
+  if (answer_ == Answer::from_source && !responder_) request_ = nullptr;
+  else keep_request();
+  if (intake_ != Intake::reading) await_answer();
+  if (intake_ == Intake::complete) call_responder([](Responder& responder) { responder.body_end(); });
+  if (!open()) return;
+  set_deadline(body_due());
+  intake_changed();
+}
+
+void ExchangeCore::handle_again() {
+  if (!open() || answered()) return;
+  pending_.add(Pending::again);
+  link_.want_turn();
+}
+
+/// The head's bytes belong to the carrier, which needs them for what comes next.
+void ExchangeCore::keep_request() {
+  if (kept_) return;
+  kept_ = std::make_unique<codec::KeptHead>(*request_);
+  request_ = &kept_->head();
+}
+
+void ExchangeCore::refuse(const codec::HeadError& error) {
+  const bool is_request = stage_ == Stage::open;
+  stage_ = Stage::open;
+  if (!is_request) request_ = nullptr;
+  lines_ = {};
+  answer_ = Answer::none;
+  end_ = {};
+  intake_ = Intake::complete;
+  make_last(Reason::request_broken);
+  ++calls_;
+  respond(text_response(error.status, error.reason));
+  context_.handler.refused(link_.peer(), end_);
+  --calls_;
+  over();
+}
+
+/// On a fresh stack; what the responder did to the exchange is seen to afterwards.
+template <class Call>
+void ExchangeCore::call_responder(Call&& call) {
+  if (!responder_ || stage_ == Stage::switched || link_.ending()) return;
+  ++calls_;
+  call(*responder_);
+  --calls_;
+  if (open() && answer_ == Answer::complete) over();
+}
+
+/// The end of an exchange, on a fresh stack.
+void ExchangeCore::over() {
+  const bool switched = stage_ == Stage::switched;
+  stage_ = switched ? Stage::switched : Stage::idle;
+  tell_over();
+  request_ = nullptr;
+  kept_.reset();
+  if (switched || link_.ending()) return;
+  if (intake_ == Intake::complete) return next();
+  if (is_last() || body_left().bytes > context_.limits.dropped_body) {
+    make_last(Reason::body_unwanted);
+    return next();
+  }
+  stage_ = Stage::dropping;
+  pending_.clear();
+  body_received_ = 0;
+  body_since_ = body_heard_ = link_.now();
+  set_deadline(body_due());
+  intake_changed();
+}
+
+/// To those who have to do with it.
+void ExchangeCore::tell_over() {
+  if (open()) stage_ = Stage::idle;
+  pending_.clear();
+  answer_due_ = tick_due_ = base::never;
+  const std::unique_ptr<Responder> responder = std::move(responder_);
+  const std::unique_ptr<ExchangeObserver> observer = std::move(observer_);
+  source_.reset();
+  ++calls_;
+  if (responder) responder->ended(end_);
+  if (observer) observer->ended(end_);
+  --calls_;
+}
+
+void ExchangeCore::exchange_ended() {
+  if (open() || stage_ == Stage::switched) tell_over();
+}
+
+void ExchangeCore::exchange_left() noexcept {
+  try {
+    exchange_ended();
+  } catch (...) {  // there is no memory for a line of the access log
+  }
+}
+
+void ExchangeCore::exchange_room() {
+  if (source_) {
+    ++calls_;
+    continue_source();
+    --calls_;
+  }
+  if (open() && answer_ == Answer::complete) return over();
+  if (source_) return;
+  if (pending_.take(Pending::drain)) call_responder([](Responder& responder) { responder.drained(); });
+}
+
+void ExchangeCore::exchange_turn() {
+  if (!open() || !pending_.take(Pending::again)) return;
+  responder_.reset();
+  pending_.add(Pending::revisit);
+  dispatch();
+}
+
+// ---- The request's body ----
+
+void ExchangeCore::read_body() {
+  const bool ends = answer_ == Answer::complete || answer_ == Answer::from_source;
+  const bool expected = intake_ == Intake::expected;
+  if ((intake_ != Intake::unasked && !expected) || ends || (expected && answered())) return;  // too late to say 100
+  intake_ = Intake::reading;
+  body_since_ = body_heard_ = link_.now();
+  if (expected && link_.quiet()) send_interim(100, {});  // else some of it is here (RFC 9110 section 10.1.1)
+  answer_due_ = base::never;
+  set_deadline(body_due());
+  intake_changed();
+}
+
+void ExchangeCore::pause_body() {
+  pending_.add(Pending::pause);
+  intake_changed();
+  set_deadline(body_due());
+}
+
+void ExchangeCore::resume_body() {
+  if (!pending_.take(Pending::pause)) return;
+  body_since_ = body_heard_ = link_.now();
+  body_received_ = 0;
+  intake_changed();
+  set_deadline(body_due());
+}
+
+/// Whether bytes of a body have somewhere to go. Who has answered in full is told no more of it.
+bool ExchangeCore::takes_body() const {
+  if (stage_ == Stage::dropping) return intake_ != Intake::complete;
+  return open() && intake_ == Intake::reading && !pending_.has(Pending::pause) && answer_ != Answer::complete;
+}
+
+void ExchangeCore::body_heard() { body_heard_ = link_.now(); }
+
+void ExchangeCore::await_body() {
+  if (stage_ == Stage::dropping || (open() && intake_ == Intake::reading)) set_deadline(body_due());
+}
+
+void ExchangeCore::piece_came(std::string_view piece) {
+  body_received_ += piece.size();
+  link_.spend(event_work);
+  if (stage_ != Stage::dropping) return call_responder([piece](Responder& responder) { responder.body(piece); });
+  if (body_received_ <= context_.limits.dropped_body) return;
+  stage_ = Stage::idle;
+  make_last(Reason::body_unwanted);
+  next();
+}
+
+/// The last of the body is here.
+void ExchangeCore::body_came() {
+  intake_ = Intake::complete;
+  if (stage_ == Stage::dropping) {
+    stage_ = Stage::idle;
+    return next();
+  }
+  deadline_ = base::never;
+  await_answer();
+  call_responder([](Responder& responder) { responder.body_end(); });
+  if (open()) intake_changed();
+}
+
+/// A fault of the body, or too slow.
+void ExchangeCore::body_failed(const codec::HeadError& error) {
+  make_last(Reason::request_broken);
+  intake_ = Intake::complete;
+  if (!open()) {
+    stage_ = Stage::idle;
+    return next();
+  }
+  if (answer_ != Answer::none) return abort();
+  ++calls_;
+  respond(text_response(error.status, error.reason));
+  --calls_;
+  over();
+}
+
+// ---- Time ----
+
+void ExchangeCore::set_deadline(base::Time when) {
+  deadline_ = when;
+  arm();
+}
+
+void ExchangeCore::arm() {
+  if (stage_ != Stage::switched) link_.set_deadline(std::min({deadline_, answer_due_, tick_due_}));
+}
+
+/// Not while the client has yet to take the response.
+base::Time ExchangeCore::body_due() const {
+  if (!takes_body()) return base::never;
+  const HttpLimits& limits = context_.limits;
+  constexpr std::uint64_t a_year = std::uint64_t{365} * 24 * 3'600'000;
+  const std::uint64_t earned = std::min(body_received_, a_year) * 1000 / std::max<std::uint64_t>(limits.body_rate, 1);
+  return std::min(body_heard_ + limits.body_idle, body_since_ + limits.body_grace + base::Time{static_cast<std::int64_t>(earned)});
+}
+
+void ExchangeCore::exchange_deadline() {
+  const base::Time now = link_.now();
+  if (open() && tick_due_ <= now) {
+    tick_due_ = now + tick_period_;
+    call_responder([](Responder& responder) { responder.tick(); });
+  }
+  if (open() && answer_ == Answer::none && answer_due_ <= now) {
+    ++calls_;
+    respond(text_response(503, "The answer took too long."));
+    --calls_;
+    over();
+  }
+  if (link_.ending() || stage_ == Stage::switched) return;
+  if (deadline_ > now) return arm();
+  if (stage_ == Stage::idle) return idle_late();
+  body_failed({408, "The request's body took too long."});
+}
+
+void ExchangeCore::answer_within(base::Time time) {
+  answer_time_ = time;
+  if (open() && intake_ != Intake::reading) await_answer();
+}
+
+/// The request is all here, as far as anybody wants it.
+void ExchangeCore::await_answer() {
+  answer_due_ = answer_time_ == base::never || answer_ != Answer::none ? base::never : link_.now() + answer_time_;
+  arm();
+}
+
+void ExchangeCore::tick_every(base::Time period) {
+  tick_period_ = period;
+  tick_due_ = period > base::Time{0} ? link_.now() + period : base::never;
+  arm();
+}
+
+}  // namespace wharf::session

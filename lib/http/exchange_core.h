@@ -1,0 +1,250 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/flags.h"
+#include "base/log.h"
+#include "codec/http/chunked.h"
+#include "codec/http/kept_head.h"
+#include "codec/http/request_head.h"
+#include "http/exchange.h"
+#include "link/link.h"
+
+namespace wharf::session {
+
+struct HttpLimits {
+  codec::HeadLimits head;
+  codec::ChunkLimits chunk;
+  base::Time head_time{10'000};    ///< from the first byte of a request, or from the connection's begin, to the end of its head
+  base::Time idle{75'000};         ///< from an answer to the first byte of the next request
+  base::Time body_idle{20'000};    ///< without a byte of a body that is being read
+  base::Time body_grace{20'000};   ///< then a body must have come as fast as body_rate on the whole
+  std::uint64_t body_rate = 500;   ///< bytes a second
+  base::Time answer_time{30'000};  ///< from the end of a request to the begin of its answer
+  std::uint64_t dropped_body = 64 * 1024;  ///< bytes of a body that nobody wants, read for the sake of the connection
+};
+
+/// What the HTTP sessions of one loop share. Outlives them.
+struct HttpContext {
+  HttpContext(Handler& all, const HttpLimits& limits_of_all, base::Log& log_of_all)
+      : handler(all), limits(limits_of_all), log(log_of_all), scratch(limits.head) {}
+
+  /// The Date field line of now (RFC 9110 section 6.6.1).
+  std::string_view date_line();
+
+  Handler& handler;
+  HttpLimits limits;
+  base::Log& log;
+  codec::RequestParser scratch;  // for heads that arrive in one piece
+  std::string head_memory;       // for heads of answers
+  codec::TrustedFronts fronts;
+
+ private:
+  std::time_t date_ = -1;
+  std::string date_line_;
+};
+
+/// One exchange after the other, whatever frames them: who responds and who looks on, the request's body and the response, and the time
+/// that each may take. A version of HTTP derives from it, hands over what it has parsed, and writes what it is told to: a head, a piece,
+/// the end. What an exchange means for the connection is a reason here, and an act there.
+///
+/// `link` carries the exchange: the whole connection, or one stream of it.
+class ExchangeCore : public Exchange {
+ public:
+  ExchangeCore(const ExchangeCore&) = delete;
+  ExchangeCore& operator=(const ExchangeCore&) = delete;
+
+  [[nodiscard]] const codec::RequestHead& request() const final { return *request_; }
+  [[nodiscard]] base::Time now() const final { return link_.now(); }
+  [[nodiscard]] const LinkPeer& peer() const final { return link_.peer(); }
+  [[nodiscard]] std::size_t buffered() const final { return link_.out().size(); }
+  [[nodiscard]] const codec::Forwarding* forwarding() const final { return forwarding_.get(); }
+  void set_responder(std::unique_ptr<Responder> responder) final { responder_ = std::move(responder); }
+  void observe(std::unique_ptr<ExchangeObserver> observer) final { observer_ = std::move(observer); }
+  [[nodiscard]] ExchangeObserver* observer() const final { return observer_.get(); }
+  void add_lines(std::string_view prepared) final { lines_ = prepared; }
+  void handle_again() final;
+  [[nodiscard]] bool revisited() const final { return pending_.has(Pending::revisit); }
+  void read_body() final;
+  [[nodiscard]] bool body_complete() const final { return intake_ == Intake::complete || body_left().nothing(); }
+  [[nodiscard]] bool awaits_continue() const final { return intake_ == Intake::expected; }
+  void pause_body() final;
+  void resume_body() final;
+  Flow inform(int status, const Fields& fields) final;
+  void respond(Response response) final;
+  Flow begin(Response response, std::optional<std::uint64_t> length) final;
+  Flow write(std::string_view piece) final;
+  void end() final;
+  void abort() final;
+  [[nodiscard]] bool answered() const final { return answer_ != Answer::none; }
+  void answer_within(base::Time time) final;
+  void tick_every(base::Time period) final;
+  void switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) final;
+
+ protected:
+  enum class Stage : std::uint8_t {
+    idle,      // no exchange
+    open,      // from the request's head to the end of the response
+    dropping,  // behind that: the rest of the request's body, which nobody wants
+    switched   // the link is another session's
+  };
+  /// How much of a response's body follows its head.
+  enum class Content : std::uint8_t {
+    none,   // the status has none, and no length either
+    sized,  // as many bytes as were said
+    open    // until the end is told
+  };
+  /// What came along with a head.
+  enum class Behind : std::uint8_t { nothing, bytes };
+  /// Why what carries the exchange cannot go on as it would.
+  enum class Reason : std::uint8_t {
+    response_broken,  // what is missing of the response will not come, and the client must notice
+    request_broken,   // what comes behind the request, if anything, cannot be told apart
+    body_unwanted     // more of the request's body is to come than is worth reading
+  };
+  /// Of the request's body.
+  struct BodyLeft {
+    std::uint64_t bytes = 0;  // at least
+    bool in_chunks = false;
+    [[nodiscard]] bool nothing() const { return bytes == 0 && !in_chunks; }
+  };
+
+  ExchangeCore(Link& link, HttpContext& context) : link_(link), context_(context) {}
+  ~ExchangeCore() = default;
+
+  // ---- What the framing tells, on a fresh stack each time. ----
+
+  /// A request has come. Its head is lent during the call, or until over() where `kept` has it.
+  void request_came(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept = nullptr);
+  /// What came is no request.
+  void refuse(const codec::HeadError& error);
+  [[nodiscard]] bool takes_body() const;
+  /// Before bytes of the body, and behind them.
+  void body_heard();
+  void await_body();
+  void piece_came(std::string_view piece);
+  void body_came();
+  void body_failed(const codec::HeadError& error);
+  /// The link's room(), turn() and deadline().
+  void exchange_room();
+  void exchange_turn();
+  void exchange_deadline();
+  /// The link is ending.
+  void exchange_ended();
+  /// For the destructor: another session has taken over, or the link goes without having ended.
+  void exchange_left() noexcept;
+
+  // ---- What the framing does. ----
+
+  virtual void send_head(const Response& response, Content content, std::optional<std::uint64_t> length) = 0;
+  virtual void send_piece(std::string_view piece) = 0;
+  /// The last of a response whose length was not told.
+  virtual void send_end() = 0;
+  /// A response from 100 to 199 before the other one.
+  virtual void send_interim(int status, const Fields& fields) = 0;
+  /// The response to a request that leaves HTTP.
+  virtual void send_switch(std::string_view protocol, const Fields& fields) = 0;
+  /// No other exchange follows this one where that depends on it; the head of the response may still be to come.
+  virtual void make_last(Reason reason) = 0;
+  [[nodiscard]] virtual bool is_last() const = 0;
+  /// Cuts the exchange off, now.
+  virtual void reset(Reason reason) = 0;
+  /// The exchange is over and its request's body is out of the way, or never will be where it was made the last.
+  virtual void next() = 0;
+  [[nodiscard]] virtual BodyLeft body_left() const = 0;
+  /// takes_body() may have changed.
+  virtual void intake_changed() = 0;
+  /// The deadline that was set while there was no exchange.
+  virtual void idle_late() = 0;
+
+  [[nodiscard]] Stage stage() const { return stage_; }
+  [[nodiscard]] Link& link() { return link_; }
+  [[nodiscard]] const Link& link() const { return link_; }
+  [[nodiscard]] HttpContext& context() { return context_; }
+  [[nodiscard]] const HttpContext& context() const { return context_; }
+  /// nullptr where there is none any more.
+  [[nodiscard]] const codec::RequestHead* head() const { return request_; }
+  [[nodiscard]] std::string_view lines() const { return lines_; }
+  [[nodiscard]] bool has_body(int status) const;
+  /// Of the stage: replaces what was set before.
+  void set_deadline(base::Time when);
+  [[nodiscard]] base::Time stage_deadline() const { return deadline_; }
+
+ private:
+  enum class Intake : std::uint8_t {
+    complete,  // all of the body has come, or there is none
+    unasked,   // nobody has asked for it yet
+    expected,  // and the client sends none of it before
+    reading    // by the responder
+  };
+  enum class Answer : std::uint8_t {
+    none,
+    in_pieces,
+    without_body,  // in pieces that do not leave
+    from_source,
+    complete
+  };
+  enum class Pending : std::uint8_t {
+    pause,   // the responder wants no more of the body for now
+    drain,   // it is to hear of room, as it was told to hold
+    again,   // the handler is to be asked again
+    revisit  // it has been
+  };
+
+  void read_forwarding();
+  bool knows_expectations(Behind behind);
+  void dispatch();
+  void keep_request();
+  template <class Call>
+  void call_responder(Call&& call);
+  void over();
+  void tell_over();
+  [[nodiscard]] bool open() const { return stage_ == Stage::open; }
+
+  void arm();
+  [[nodiscard]] base::Time body_due() const;
+  void await_answer();
+
+  void sent_head(const Response& response, Content content, std::optional<std::uint64_t> length);
+  void forgo_body();
+  void continue_source();
+  bool send_file_part();
+  Flow flow_of_link();
+  void answer_complete();
+  void fault(std::string_view what);
+
+  Link& link_;
+  HttpContext& context_;
+  const codec::RequestHead* request_ = nullptr;
+  std::unique_ptr<codec::KeptHead> kept_;          // where the request's own bytes are gone
+  std::unique_ptr<codec::Forwarding> forwarding_;  // of the present request
+  std::string_view lines_;                         // for the head of the response
+  std::unique_ptr<Responder> responder_;
+  std::unique_ptr<ExchangeObserver> observer_;
+  std::unique_ptr<BodySource> source_;
+  std::uint64_t answer_left_ = 0;  // of a length that was promised
+  ExchangeEnd end_;
+  std::uint64_t body_received_ = 0;
+  base::Time body_since_{0};
+  base::Time body_heard_{0};
+  base::Time deadline_ = base::never;  // of the stage
+  base::Time answer_due_ = base::never;
+  base::Time answer_time_{0};
+  base::Time tick_due_ = base::never;
+  base::Time tick_period_{0};
+  int calls_ = 0;  // into the handler or the responder, on the stack
+  Stage stage_ = Stage::idle;
+  Intake intake_ = Intake::complete;
+  Answer answer_ = Answer::none;
+  Content content_ = Content::none;
+  base::Flags<Pending> pending_;
+};
+
+}  // namespace wharf::session
