@@ -137,6 +137,33 @@ TEST_CASE("late loop: a deadline of what was heard behind a callback which took 
   REQUIRE(turns.until([&] { return story.count("session deadline") == 1; }));
 }
 
+TEST_CASE("late loop: what came while a callback took its time is read before a deadline that passed meanwhile is judged") {
+  constexpr base::Time enough{1'000};
+  Story story;
+  Turns turns;
+  const auto named = [&story](const char* name) -> io::SessionMaker {
+    return [&story, name](session::Link& link) { return std::make_unique<Scripted>(link, story, name); };
+  };
+  story.deeds["waiting start"] = [&](session::Link& link) { link.set_deadline(link.now() + enough); };
+  story.deeds["waiting input"] = [](session::Link& link) { link.set_deadline(base::never); };
+  const Peer waiting(turns, named("waiting"));
+  story.deeds["busy start"] = [](session::Link& link) { link.set_deadline(link.now()); };  // so that deadlines are judged
+  story.deeds["busy input"] = [&](session::Link&) {
+    std::this_thread::sleep_for(enough + patience);
+    waiting.send("y");
+  };
+  const Peer busy(turns, named("busy"));
+  const Peer other(turns, named("other"));
+  turns.one();
+  busy.send("x");
+  other.send("z");  // behind which the loop knows what time it is
+  be_late();
+  turns.one();
+  REQUIRE(story.count("busy deadline") == 1);
+  REQUIRE(turns.until([&] { return story.count("waiting input y") + story.count("waiting deadline") != 0; }));
+  CHECK(story.count("waiting deadline") == 0);
+}
+
 TEST_CASE("late loop: whole requests and the rest of heads that wait are answered, and only who was late itself hears so") {
   ScriptedHandler handler;
   session::HttpLimits limits;
