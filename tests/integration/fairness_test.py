@@ -134,6 +134,11 @@ class Room(unittest.TestCase):
             for peer in peers:
                 peer.send(frames.frame(raw.TEXT, b"here"))
             self.assertEqual([peer.message() for peer in peers], [(raw.TEXT, b"here")] * 40)
+            one_more = stack.enter_context(raw.Connection(one))
+            one_more.send(raw.request("/"))
+            server.until(lambda: "the limit of connections is reached" in one.log(), 10, "no loop has a place for another")
+            peers[0].close()
+            self.assertEqual(one_more.response().status, 200)
 
 
 class Silent(threading.Thread):
