@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -298,6 +301,54 @@ TEST_CASE("server: where the system does not watch a port, run() fails") {
     spoil_listening_socket(one.address);
     CHECK(one.server.run([] { FAIL("it is not ready"); }).message == "the system refuses to watch a listening socket");
   }
+}
+
+namespace {
+
+/// How the system asks whether the other end is still there, of a connected socket of this process; nothing where there is none.
+std::vector<int> keep_alive_of(const std::function<bool(const io::Address& own, const io::Address& other)>& wanted) {
+  for (int descriptor = 3; descriptor < 1024; ++descriptor) {
+    io::Address own;
+    io::Address other;
+    if (getsockname(descriptor, own.get(), &own.size) != 0 || getpeername(descriptor, other.get(), &other.size) != 0) continue;
+    if (!wanted(own, other)) continue;
+    const auto option = [descriptor](int level, int name) {
+      int value = -1;
+      socklen_t size = sizeof value;
+      getsockopt(descriptor, level, name, &value, &size);
+      return value;
+    };
+    return {option(SOL_SOCKET, SO_KEEPALIVE), option(IPPROTO_TCP, TCP_KEEPIDLE), option(IPPROTO_TCP, TCP_KEEPINTVL),
+            option(IPPROTO_TCP, TCP_KEEPCNT)};
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("limits: tcp_keep_alive_idle, tcp_keep_alive_interval and tcp_keep_alive_count, towards clients and servers behind") {
+  const auto behind = io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 9, io::ListeningSocket::Sharing::alone);
+  REQUIRE(behind);
+  const std::string target = behind->address().text();
+  ServerOptions options = silent();
+  options.limits.tcp_keep_alive_idle = milliseconds(7'000);
+  options.limits.tcp_keep_alive_interval = milliseconds(3'000);
+  options.limits.tcp_keep_alive_count = 5;
+  Listening one(options);
+  VirtualHost host;
+  host.mounts.push_back({"/", Proxy{"http://" + target + "/"}});
+  REQUIRE_FALSE(one.server.add(host));
+  const Running running(one.server);
+  SocketWire wire(one.address);
+  wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  std::vector<int> made;
+  wait_until([&] {
+    made = keep_alive_of([&target](const io::Address&, const io::Address& other) { return other.text() == target; });
+    return !made.empty();
+  });
+  const std::vector<int> as_told{1, 7, 3, 5};
+  CHECK(made == as_told);
+  CHECK(keep_alive_of([&one](const io::Address& own, const io::Address&) { return own.text() == one.address.text(); }) == as_told);
 }
 
 TEST_CASE("server: conversations that are open when a loop goes end while their shared state is there") {
