@@ -54,10 +54,12 @@ class SlowNames(unittest.TestCase):
         folder = pathlib.Path(self.folder, "files")
         folder.mkdir()
         (folder / "page.txt").write_text("page", encoding="ascii")
-        with self.started("--files", folder) as one, contextlib.ExitStack() as stack:
-            for _ in range(20):  # more than libuv has threads, or lookups have
+        names = range(20)  # more than libuv has threads, or lookups have; each name is looked up once for all who ask
+        proxies = [argument for name in names for argument in ("--proxy", f"/app{name}/=http://hangs{name}.example:80/")]
+        with self.started("--files", folder, *proxies) as one, contextlib.ExitStack() as stack:
+            for name in names:
                 connection = stack.enter_context(raw.Connection(one))
-                connection.send(raw.request(target="/app/"))
+                connection.send(raw.request(target=f"/app{name}/"))
             server.until(self.looked_up, 5, "the name is looked up")
             response = raw.once(one, raw.request(target="/files/"))
             self.assertEqual(response.status, 200)
