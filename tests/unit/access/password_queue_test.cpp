@@ -163,7 +163,7 @@ TEST_CASE("password queue: behind a front that is trusted, a client is who that 
   gated.trust("192.0.2.0/24");
   const auto from = [](int client) { return base::concat("X-Forwarded-For: 203.0.113.", client, "\r\n"); };
   std::vector<std::unique_ptr<MemoryLink>> links;
-  for (int i = 0; i < 40; ++i) links.push_back(gated.begin(guess(i) + from(1)));
+  for (int i = 0; i < 40; ++i) links.push_back(gated.begin(guess(i, base::concat("user", i)) + from(1)));
   const auto other = gated.begin(bob + from(2));
   for (std::size_t i = 0; i < TestThread::usual + 1; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*other), "bob");
@@ -233,33 +233,47 @@ TEST_CASE("password queue: of a client from which a user came in before, that us
   Gated::leave(*second);
 }
 
-TEST_CASE("password queue: addresses of one IPv6 network are one client, and newcomers without end keep nobody waiting for ever") {
+TEST_CASE("password queue: addresses of one IPv6 network are one client, whatever names they try") {
   const Users users;
   Gated gated(users);
   std::vector<std::unique_ptr<MemoryLink>> wrong;
-  for (int i = 0; i < 40; ++i) wrong.push_back(gated.begin(guess(i), base::concat("[2001:db8:0:1::", i + 1, "]:1")));
+  for (int i = 0; i < 40; ++i)
+    wrong.push_back(gated.begin(guess(i, base::concat("user", i)), base::concat("[2001:db8:0:1::", i + 1, "]:1")));
   const auto other = gated.begin(bob, "[2001:db8:0:2::1]:1");
   for (std::size_t i = 0; i < TestThread::usual + 1; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*other), "bob");
   Gated::leave(*other);
   while (gated.thread.waiting() != 0) gated.thread.do_one();
-
-  const auto waits = [&gated](int number) {
-    return gated.begin(guess(1000 + number), base::concat("203.0.", number / 200, ".", number % 200, ":1"));
-  };
-  std::vector<std::unique_ptr<MemoryLink>> crowd;
-  for (int i = 0; i < 8; ++i) crowd.push_back(waits(i));
-  const auto patient = gated.begin(guess(999), "[2001:db8:0:1::9]:1");  // of a client, and with a name, that had many turns
-  int turns = 0;
-  for (; Gated::answer_on(*patient).status == 0 && turns < 100; ++turns) {
-    crowd.push_back(waits(8 + turns));
-    gated.thread.do_one();
-  }
-  CHECK(turns < 60);
-  while (gated.thread.waiting() != 0) gated.thread.do_one();
   for (const auto& link : wrong) Gated::leave(*link);
-  for (const auto& link : crowd) Gated::leave(*link);
-  Gated::leave(*patient);
+}
+
+TEST_CASE("password queue: newcomers without end keep nobody waiting for ever, with one name for all or each with its own") {
+  for (const bool one_name : {true, false}) {
+    CAPTURE(one_name);
+    const Users users;
+    Gated gated(users);
+    std::vector<std::unique_ptr<MemoryLink>> before;
+    for (int i = 0; i < 40; ++i) before.push_back(gated.begin(guess(i), base::concat("[2001:db8:0:1::", i + 1, "]:1")));
+    while (gated.thread.waiting() != 0) gated.thread.do_one();
+
+    const auto newcomer = [&](int number) {
+      return gated.begin(guess(1000 + number, one_name ? "alice" : base::concat("user", number)),
+                         base::concat("203.0.", number / 200, ".", number % 200, ":1"));
+    };
+    std::vector<std::unique_ptr<MemoryLink>> crowd;
+    for (int i = 0; i < 8; ++i) crowd.push_back(newcomer(i));
+    const auto patient = gated.begin(guess(999), "[2001:db8:0:1::9]:1");  // of a client, and with a name, that had many turns
+    int turns = 0;
+    for (; Gated::answer_on(*patient).status == 0 && turns < 100; ++turns) {
+      crowd.push_back(newcomer(8 + turns));
+      gated.thread.do_one();
+    }
+    CHECK(turns < 60);
+    while (gated.thread.waiting() != 0) gated.thread.do_one();
+    for (const auto& link : before) Gated::leave(*link);
+    for (const auto& link : crowd) Gated::leave(*link);
+    Gated::leave(*patient);
+  }
 }
 
 TEST_CASE("password queue: where there was no memory to tell one, nobody else was told, and no further check was begun") {
