@@ -52,6 +52,23 @@ TEST_CASE("upstream bound: requests wait in order, and the next has the connecti
   CHECK(bench.outside.count == 1);
 }
 
+TEST_CASE("upstream bound: who comes in the turn in which a connection becomes free is behind those who wait") {
+  ProxyBench bench(bounded(1));
+  auto& newcomer = bench.client();
+  auto& first = asking(bench);
+  auto& second = asking(bench, "HEAD");
+  auto& upstream = bench.accept();
+  CHECK(upstream.take() == asked());
+  upstream.receive(small_answer);
+  newcomer.receive(asks("DELETE"));
+  bench.run();
+  CHECK(received(first).ends_with("hello"));
+  CHECK(upstream.take() == asked("HEAD"));
+  bench.send(upstream, "HTTP/1.1 200 x\r\nContent-Length: 5\r\n\r\n");
+  CHECK_FALSE(received(second).empty());
+  CHECK(upstream.take() == asked("DELETE"));
+}
+
 TEST_CASE("upstream bound: a connection that ends makes room for another") {
   ProxyBench bench(bounded(2));
   std::vector<ProxyBench::Link*> clients;
