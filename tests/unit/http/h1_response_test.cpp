@@ -176,6 +176,19 @@ TEST_CASE("h1 answers: a slow client holds a writer, drained follows, and the ha
   CHECK(bench.log_lines.size() == 1);
 }
 
+TEST_CASE("h1 answers: a piece longer than the hard cap cuts nobody; what was queued before it counts") {
+  AnswerBench bench({}, {1000, 4000, 20'000});
+  bench.link.set_window(0);
+  bench.link.receive(get("/a"));
+  bench.exchange().begin(plain(), std::nullopt);
+  CHECK(bench.exchange().write(std::string(50'000, 'x')) == session::Flow::hold);
+  bench.link.run();
+  CHECK_FALSE(bench.link.was_aborted());
+  CHECK(bench.exchange().write("x") == session::Flow::closed);
+  bench.link.run();
+  CHECK(bench.link.was_aborted());
+}
+
 TEST_CASE("h1 answers: none in time is 503, and the responder goes") {
   AnswerBench bench;
   bench.link.receive(get("/a"));

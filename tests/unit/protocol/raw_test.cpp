@@ -32,6 +32,8 @@ struct Lines {
     else if (bytes == "pause") pipe.pause();
     else if (bytes == "tick") pipe.every(std::chrono::milliseconds(50));
     else if (bytes == "cork") pipe.cork();
+    else if (bytes.starts_with("flood "))
+      for (int i = std::stoi(std::string(bytes.substr(6))); i > 0; --i) pipe.write(std::string(10'000, 'x'));
     else if (bytes == "handle") handle.emplace(pipe.handle<Lines>()), untyped.emplace(pipe.handle());
     else pipe.write(bytes);
   }
@@ -171,6 +173,18 @@ TEST_CASE("raw: a peer that does not read is not read from, and drained follows"
   bench.link.set_window(session::MemoryLink::unlimited);
   bench.link.run();
   CHECK(bench.story == Story{"data " + std::string(30, 'x'), "drained", "data more"});
+}
+
+TEST_CASE("raw: a pipe is cut when more than the hard cap was queued already, and not for the length of what is sent last") {
+  for (const std::size_t writes : {1U, 2U}) {
+    RawBench bench({1'000, 2'000, 9'999});
+    bench.upgrade();
+    bench.link.set_window(0);
+    bench.link.receive("flood " + std::to_string(writes));
+    CHECK(bench.link.was_aborted() == (writes == 2));
+    REQUIRE(bench.log_lines.size() == writes - 1);
+    if (writes == 2) CHECK(bench.log_lines[0].find("cut, 10000 bytes were queued on a pipe already") != std::string::npos);
+  }
 }
 
 TEST_CASE("raw: the size of a wharf_raw was not looked at, and what lay behind it was taken for callbacks") {
