@@ -100,6 +100,21 @@ TEST_CASE("row list: a row that ends before destroy is refused") {
   CHECK(rows.rows().empty());
 }
 
+TEST_CASE("row list: an http row that ends before destroy is refused") {
+  RowList rows;
+  constexpr std::size_t least = offsetof(wharf_http_row, destroy) + sizeof(wharf_http_row::destroy);
+  wharf_http_row http{};
+  http.request = [](void*, void*, wharf_exchange*) { return 0; };
+  wharf_row row = plain_row("short");
+  row.http = &http;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{8}, least - 1}) {
+    http.size = size;
+    CHECK(refusal(rows, row) == "protocol 'short': its http row has a size that no version of wharf knows");
+  }
+  http.size = least;
+  CHECK(refusal(rows, row).empty());
+}
+
 TEST_CASE("row list: a longer row, of a newer header, is taken without its newer fields") {
   struct Newer {
     wharf_row row;
