@@ -134,6 +134,24 @@ TEST_CASE(
   Gated::leave(*other);
 }
 
+TEST_CASE("password queue: beyond most_of_user, of as many clients that try one name, the last makes room for another of them") {
+  const Users users;
+  Gated gated(users);
+  const auto from = [](std::size_t client) { return base::concat("203.0.", client / 200, ".", client % 200, ":1"); };
+  std::vector<std::unique_ptr<MemoryLink>> links;
+  const std::size_t all = TestThread::usual + PasswordQueue::most_of_user;
+  for (std::size_t i = 0; i < all; ++i) links.push_back(gated.begin(guess(static_cast<int>(i)), from(i)));
+  links.push_back(gated.begin(bob, from(all)));
+  CHECK(Gated::answer_on(*links[all - 1]).status == 0);  // with another name there is room
+  links.push_back(gated.begin(guess(1000), from(all + 1)));
+  CHECK(Gated::answer_on(*links[all - 1]).status == 503);
+  CHECK(Gated::answer_on(*links[all - 2]).status == 0);
+  while (gated.thread.waiting() != 0) gated.thread.do_one();
+  check_entered(Gated::answer_on(*links[all]), "bob");
+  check_refused(Gated::answer_on(*links.back()));
+  for (const auto& link : links) Gated::leave(*link);
+}
+
 TEST_CASE("password queue: beyond most_queued the largest crowd makes room, and where all are as small, the newcomer is told 503") {
   const Users users;
   Gated gated(users);
