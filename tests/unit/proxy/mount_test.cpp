@@ -319,6 +319,20 @@ TEST_CASE("proxy: an answer until the end, and a new connection for the next") {
   CHECK(bench.outside.count == 2);
 }
 
+TEST_CASE("kept input: of an answer that its client does not take") {
+  ProxyBench bench;
+  bench.limits.high_water = 1'000;
+  auto& client = bench.client();
+  bench.send(client, asks());
+  auto& upstream = bench.accept();
+  client.set_window(0);
+  constexpr std::size_t size = 1'000'000;
+  const std::string answer = base::concat("HTTP/1.1 200 OK\r\nContent-Length: ", size, "\r\n\r\n", std::string(size, 'a'));
+  bench.send(upstream, answer);
+  CHECK_FALSE(upstream.reading());
+  CHECK(answer.size() - upstream.unread() <= std::size_t{64} * 1024);
+}
+
 TEST_CASE("proxy: a slow server slows the client down") {
   ProxyBench bench;
   auto& client = bench.client();
