@@ -224,6 +224,25 @@ class FolderOfAnImage(unittest.TestCase):
                 self.assertEqual(raw.once(one, raw.request("/page.txt")).body, b"made anew")
 
 
+class FolderThatIsReplaced(unittest.TestCase):
+    def test_it_is_found_at_sighup_and_the_old_one_is_served_until_then(self):
+        with tempfile.TemporaryDirectory() as folder:
+            www = pathlib.Path(folder, "www")
+            www.mkdir()
+            (www / "page.txt").write_bytes(b"old")
+            with server.Server(www=str(www)) as one:
+                def page():
+                    return raw.once(one, raw.request("/page.txt")).body
+
+                self.assertEqual(page(), b"old")
+                www.rename(pathlib.Path(folder, "away"))
+                www.mkdir()
+                (www / "page.txt").write_bytes(b"new")
+                self.assertEqual(page(), b"old")
+                one.process.send_signal(signal.SIGHUP)
+                server.until(lambda: page() == b"new", 10, "the new folder is served")
+
+
 class Stop(unittest.TestCase):
     def test_while_files_are_compressed(self):
         with tempfile.TemporaryDirectory() as folder:
