@@ -18,7 +18,7 @@ namespace wharf::test {
 /// The same bytes back, kind kept.
 struct Echo {
   Peer peer;
-  void message(Kind kind, std::string_view data) const { peer.send(kind, data); }
+  void message(Kind kind, std::string_view data) const noexcept { peer.send(kind, data); }  // C could pass no exception on either
 };
 
 /// What happened on the server's threads, for the test's thread.
