@@ -415,18 +415,19 @@ TEST_CASE("memory short: whichever allocation of a connection of our own fails, 
     io::Executor executor({.threads = 1});
     io::Resolver resolver(turns.loop(), executor);
     const std::size_t before = open_descriptors();
-    bool told = false;
+    const auto told = std::make_shared<int>(0);
     until_failure = nth;
     try {
       io::Connector::start(
           turns.loop(), resolver, {"127.0.0.1", "1", ""}, base::Time{600'000}, [](session::Link&) { return nullptr; },
-          [&told](std::string_view) { told = true; });
+          [told](std::string_view) { ++*told; });
     } catch (const std::bad_alloc&) {
-      told = true;
+      ++*told;
     }
     if (std::exchange(until_failure, 0) == 0) ++failures;
-    REQUIRE(turns.until([&told] { return told; }));
+    REQUIRE(turns.until([&told] { return *told == 1; }));
     turns.one();
+    CHECK(told.use_count() == 1);  // nothing is under way any more
     CHECK(open_descriptors() == before);
   }
 }
