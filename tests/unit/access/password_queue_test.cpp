@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -321,24 +322,31 @@ TEST_CASE("password queue: where there was no memory to tell one, nobody else wa
 }
 
 TEST_CASE("password queue: where the threads for passwords take no more, it is 503, or waits for a check that runs") {
-  const Users users;
-  Gated gated(users);
-  gated.thread.full = Executor::passwords;
-  const Answer busy = gated.get(alice);
-  CHECK(busy.status == 503);
-  CHECK(busy.field("Retry-After") == "1");
-  gated.thread.full.reset();
-  const auto first = gated.begin(bob);
-  gated.thread.full = Executor::passwords;
-  const auto second = gated.begin(alice);
-  gated.thread.full = Executor::files;
-  gated.thread.do_one();
-  check_entered(Gated::answer_on(*first), "bob");
-  REQUIRE(gated.thread.waiting() == 1);
-  gated.thread.do_one();
-  check_entered(Gated::answer_on(*second), "alice");
-  Gated::leave(*first);
-  Gated::leave(*second);
+  for (const bool is_memory_short : {false, true}) {  // there may be none to give them one
+    CAPTURE(is_memory_short);
+    const Users users;
+    Gated gated(users);
+    const auto set_full = [&](std::optional<Executor> executor) {
+      if (is_memory_short) gated.thread.has_no_memory = executor == Executor::passwords;
+      else gated.thread.full = executor;
+    };
+    set_full(Executor::passwords);
+    const Answer busy = gated.get(alice);
+    CHECK(busy.status == 503);
+    CHECK(busy.field("Retry-After") == "1");
+    set_full({});
+    const auto first = gated.begin(bob);
+    set_full(Executor::passwords);
+    const auto second = gated.begin(alice);
+    set_full(Executor::files);
+    gated.thread.do_one();
+    check_entered(Gated::answer_on(*first), "bob");
+    REQUIRE(gated.thread.waiting() == 1);
+    gated.thread.do_one();
+    check_entered(Gated::answer_on(*second), "alice");
+    Gated::leave(*first);
+    Gated::leave(*second);
+  }
 }
 
 TEST_SUITE_END();

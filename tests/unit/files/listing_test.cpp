@@ -331,6 +331,7 @@ TEST_CASE("listing: a mount whose disk hangs leaves threads to the others") {
   REQUIRE(other);
   const Askers hung(mounted, folders(slow, 10));
   CHECK(thread.waiting() == FileLimits{}.jobs_of_mount);
+  CHECK(thread.abouts == std::vector<std::string>(thread.waiting(), slow.www()));  // by which all loops together leave some, too
   CHECK(mounted.shared.jobs.has_room(**other));
   CHECK_FALSE(mounted.shared.jobs.has_room(mounted.mount()));
   thread.drop_all();

@@ -21,9 +21,10 @@ namespace wharf::server {
 class TestThread final : public Outside {
  public:
   void connect(const Endpoint& to, base::Time limit, SessionMaker connected, std::function<void(std::string_view)> failed) override;
-  [[nodiscard]] bool work(Executor on, std::string_view /*about*/, std::function<void()> task,
-                          std::function<void()> done) override {
+  [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override {
     if (full == on) return false;
+    if (has_no_memory) throw std::bad_alloc();
+    abouts.emplace_back(about);
     jobs_.emplace_back(std::move(task), std::move(done));
     return true;
   }
@@ -49,7 +50,9 @@ class TestThread final : public Outside {
   /// The loop stops: what was not done is dropped.
   void drop_all() { jobs_.clear(); }
 
+  std::vector<std::string> abouts;    ///< of each job
   std::optional<Executor> full;       ///< takes nothing more
+  bool has_no_memory = false;         ///< for another job
   bool has_no_memory_at_end = false;  ///< for the next call at the end of a turn
   static constexpr std::size_t usual = 4;
   std::size_t most = usual;  ///< threads, as who asks is told
