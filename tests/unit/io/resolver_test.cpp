@@ -85,6 +85,26 @@ TEST_CASE("resolver: a name is looked up once for all who ask meanwhile, each is
   CHECK(bench.told.back() == "192.0.2.1:80");
 }
 
+TEST_CASE("resolver: a host whose name servers hang leaves threads to others, whatever ports it is asked for with") {
+  const Gate hangs;
+  io::Executor executor({.threads = 2, .waiting = 8, .of_one = 1});
+  Turns turns;
+  Resolver resolver(turns.loop(), executor, [wait = hangs.task()](const std::string& host, const std::string& port) {
+    if (host == "a.example") wait();
+    return io::take_as_numbers("192.0.2.1", port);
+  });
+  std::array<Resolver::Query, 3> queries;
+  Texts told;
+  const auto tell = [&told](const Found& found) { told.push_back(found.addresses.front().text()); };
+  REQUIRE(resolver.look_up(queries[0], "a.example", "80", tell));
+  REQUIRE(resolver.look_up(queries[1], "a.example", "81", tell));
+  REQUIRE(resolver.look_up(queries[2], "b.example", "82", tell));
+  REQUIRE(turns.until([&told] { return !told.empty(); }));
+  CHECK(told == Texts{"192.0.2.1:82"});
+  hangs.let_go(2);
+  REQUIRE(turns.until([&told] { return told.size() == 3; }));
+}
+
 TEST_CASE("resolver: why there are no addresses") {
   Bench bench;
   Resolver::Query query;

@@ -87,3 +87,23 @@ TEST_CASE("outside: passwords and files have threads of their own, as many as th
   slow.let_go(1);
   REQUIRE(turns.until([&done] { return done == 4; }));
 }
+
+TEST_CASE("outside: a mount or a host that hangs takes a part of the threads for files or names, and leaves some to others") {
+  Limits limits;
+  limits.file_threads = 3;
+  limits.lookup_threads = 8;
+  server::Executors executors(limits);
+  Turns turns;
+  for (io::Executor* const executor : {&executors.files, &executors.lookups}) {
+    const Gate hangs;
+    const Gate other;
+    for (int i = 0; i < 8; ++i) REQUIRE(executor->run(&turns, hangs.task(), "hangs"));
+    hangs.wait_for(2);
+    REQUIRE(executor->run(&turns, other.task(), "other"));
+    CHECK(turns.until([&other] { return other.another_came(); }));
+    CHECK_FALSE(hangs.another_came());
+    other.let_go(1);
+    hangs.let_go(8);
+    CHECK(turns.until([&] { return hangs.over() + other.over() == 9; }));
+  }
+}
