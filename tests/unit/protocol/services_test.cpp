@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "base/mailbox.h"
-#include "session/memory_link.h"
+#include "link/memory_link.h"
 #include "protocol/protocol.h"
 #include "protocol/request_view.h"
 
@@ -60,7 +60,7 @@ TEST_CASE("services: an address is not written into a struct that is too small f
   session::MemoryLink link(pool, limits, now);
   link.set_address("192.0.2.1:4711");
   const codec::RequestHead head;
-  const session::RequestView request(head, link);
+  const session::RequestView request(head, link.peer());
   wharf_address address{};
   for (const std::size_t size : {std::size_t{0}, sizeof(wharf_address) - 1}) {
     address.size = size;
