@@ -39,6 +39,10 @@ void AccessGate::refuse(session::Exchange& exchange) const {
   exchange.respond(std::move(response));
 }
 
+void AccessGate::reload(base::Time now) {
+  if (const auto done = file_.reload_if_changed(now); !done) log_.error(base::LogKind("password files"), done.error());
+}
+
 AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& user) {
   const codec::RequestHead& head = exchange.request();
   std::optional<codec::Credentials> credentials;
@@ -48,7 +52,7 @@ AccessGate::Verdict AccessGate::check(session::Exchange& exchange, std::string& 
     return Verdict::refused;
   }
   const base::Time now = exchange.now();
-  if (const auto reload = file_.reload_if_changed(now); !reload) log_.error(base::LogKind("password files"), reload.error());
+  reload(now);
   const std::string hash = file_.hash_or_dummy(credentials->user);
   const bool known = file_.knows(credentials->user);
   const PasswordQuestion question{*credentials, hash, known ? PasswordQuestion::Known::yes : PasswordQuestion::Known::no};
@@ -83,8 +87,11 @@ void AccessGate::found_right(const PasswordQuestion& question, base::Time now) {
 void AccessGate::tell(session::Exchange& exchange, const PasswordQuestion& question, Outcome outcome) {
   if (outcome == Outcome::crowded) return refuse_crowd(exchange);
   if (outcome == Outcome::wrong) return refuse(exchange);
-  if (cache_.knows(question.credentials, question.hash, exchange.now())) return exchange.handle_again();
-  exchange.respond(session::text_response(500, "This server cannot remember who came in."));
+  reload(exchange.now());
+  // What was right by a file that has changed meanwhile is asked again: the visit goes on without a user.
+  const bool still = file_.hash_or_dummy(question.credentials.user) == question.hash;
+  if (session::Visit* const visit = exchange.visit(); visit != nullptr && still) visit->user = question.credentials.user;
+  exchange.resume();
 }
 
 }  // namespace wharf::server

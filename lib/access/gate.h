@@ -26,7 +26,7 @@ class AccessGate final : private PasswordAsker {
   enum class Verdict : std::uint8_t {
     enters,   // `user` says who
     refused,  // and answered
-    later     // the exchange is handled again, or answered, when it is known
+    later     // it is answered, or its visit goes on, when that is known: with the user, or without one to be checked again
   };
   /// Within Handler::handle(). Credentials that were right a while ago enter at once, whoever waits.
   Verdict check(session::Exchange& exchange, std::string& user);
@@ -34,6 +34,7 @@ class AccessGate final : private PasswordAsker {
  private:
   AccessGate(PasswordFile file, std::string challenge, PasswordQueue* queue, base::Log& log);
 
+  void reload(base::Time now);
   void refuse(session::Exchange& exchange) const;
   Verdict check_here(session::Exchange& exchange, const PasswordQuestion& question, std::string& user);
   void found_right(const PasswordQuestion& question, base::Time now) override;

@@ -35,7 +35,7 @@ class PasswordAsker {
   };
   /// That password was right. Before those who wait are told, and even if nobody waits any more.
   virtual void found_right(const PasswordQuestion& question, base::Time now) = 0;
-  /// Answers one of those who wait, or has it handled again.
+  /// Answers one of those who wait, or has it go on.
   virtual void tell(session::Exchange& exchange, const PasswordQuestion& question, Outcome outcome) = 0;
 
  protected:

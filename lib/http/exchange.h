@@ -88,6 +88,18 @@ class Responder {
   virtual void ended(const ExchangeEnd& /*end*/) {}
 };
 
+class Exchange;
+
+/// A request that waits, as for a password that is checked on another thread, with all that was found out about it so far.
+class Visit {
+ public:
+  virtual ~Visit() = default;
+  /// As Handler::handle(). It lives until this has returned.
+  virtual void go_on(Exchange& exchange) = 0;
+
+  std::string user;  ///< who was found to have sent it; empty: nobody was asked
+};
+
 /// What write() found; the values of wharf_flow.
 enum class Flow : std::uint8_t { go, hold, closed };
 
@@ -119,10 +131,13 @@ class Exchange {
   /// Field lines, each with its CRLF, for whatever answer comes but 101. Trusted; lent as long as the exchange. A later call replaces them.
   virtual void add_lines(std::string_view prepared) = 0;
 
-  /// After handle() has returned without an answer: the responder goes, without ended(), and handle() is called again, on a fresh stack.
-  virtual void handle_again() = 0;
-  /// Whether handle() was called for it before.
-  [[nodiscard]] virtual bool revisited() const = 0;
+  /// Within handle(), where something must be known before the request can be answered: `visit` goes on when that has come.
+  virtual void suspend(std::unique_ptr<Visit> visit) = 0;
+  /// What suspend() was given, until it goes on; or nullptr.
+  [[nodiscard]] virtual Visit* visit() const = 0;
+  /// It has come. The responder that waited for it, if any, goes without ended(), and the visit goes on, on a fresh stack; without an
+  /// answer so far, and once for each suspend().
+  virtual void resume() = 0;
 
   /// Asks for the request's body, which comes to the responder; tells a client that waits for that to go on (RFC 9110 section 10.1.1). A body
   /// that nobody asked for is read and dropped after the answer where it is short, and ends the connection where it is not.

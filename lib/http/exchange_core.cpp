@@ -32,7 +32,7 @@ void ExchangeCore::request_came(const codec::RequestHead& head, Behind behind, s
   intake_ = body_left().nothing() ? Intake::complete : Intake::unasked;
   if (intake_ != Intake::complete && !knows_expectations(behind))
     return refuse({417, "The one expectation that is known here is 100-continue."});
-  dispatch();
+  dispatch([this] { context_.handler.handle(*this); });
 }
 
 /// Each request anew: a front sends those of many clients on one connection.
@@ -58,10 +58,11 @@ bool ExchangeCore::knows_expectations(Behind behind) {
   return knows_all;
 }
 
-/// The handler's turn, the first or another.
-void ExchangeCore::dispatch() {
+/// The handler's turn, or that of what it left behind.
+template <class Call>
+void ExchangeCore::dispatch(Call&& call) {
   ++calls_;
-  context_.handler.handle(*this);
+  call();
   --calls_;
   if (stage_ == Stage::switched) return responder_ ? keep_request() : void();
   if (answer_ == Answer::complete) return over();
@@ -74,9 +75,9 @@ void ExchangeCore::dispatch() {
   intake_changed();
 }
 
-void ExchangeCore::handle_again() {
-  if (!open() || answered()) return;
-  pending_.add(Pending::again);
+void ExchangeCore::resume() {
+  if (!open() || answered() || !visit_) return;
+  pending_.add(Pending::resume);
   link_.want_turn();
 }
 
@@ -142,6 +143,7 @@ void ExchangeCore::tell_over() {
   const std::unique_ptr<Responder> responder = std::move(responder_);
   const std::unique_ptr<ExchangeObserver> observer = std::move(observer_);
   source_.reset();
+  visit_.reset();
   ++calls_;
   if (responder) responder->ended(end_);
   if (observer) observer->ended(end_);
@@ -171,10 +173,10 @@ void ExchangeCore::exchange_room() {
 }
 
 void ExchangeCore::exchange_turn() {
-  if (!open() || !pending_.take(Pending::again)) return;
+  if (!open() || !pending_.take(Pending::resume)) return;
   responder_.reset();
-  pending_.add(Pending::revisit);
-  dispatch();
+  const std::unique_ptr<Visit> visit = std::move(visit_);
+  dispatch([this, &visit] { visit->go_on(*this); });
 }
 
 // ---- The request's body ----

@@ -70,8 +70,9 @@ class ExchangeCore : public Exchange {
   void observe(std::unique_ptr<ExchangeObserver> observer) final { observer_ = std::move(observer); }
   [[nodiscard]] ExchangeObserver* observer() const final { return observer_.get(); }
   void add_lines(std::string_view prepared) final { lines_ = prepared; }
-  void handle_again() final;
-  [[nodiscard]] bool revisited() const final { return pending_.has(Pending::revisit); }
+  void suspend(std::unique_ptr<Visit> visit) final { visit_ = std::move(visit); }
+  [[nodiscard]] Visit* visit() const final { return visit_.get(); }
+  void resume() final;
   void read_body() final;
   [[nodiscard]] bool body_complete() const final { return intake_ == Intake::complete || body_left().nothing(); }
   [[nodiscard]] bool awaits_continue() const final { return intake_ == Intake::expected; }
@@ -192,15 +193,15 @@ class ExchangeCore : public Exchange {
     complete
   };
   enum class Pending : std::uint8_t {
-    pause,   // the responder wants no more of the body for now
-    drain,   // it is to hear of room, as it was told to hold
-    again,   // the handler is to be asked again
-    revisit  // it has been
+    pause,  // the responder wants no more of the body for now
+    drain,  // it is to hear of room, as it was told to hold
+    resume  // the visit is to go on
   };
 
   void read_forwarding();
   bool knows_expectations(Behind behind);
-  void dispatch();
+  template <class Call>
+  void dispatch(Call&& call);
   void keep_request();
   template <class Call>
   void call_responder(Call&& call);
@@ -226,6 +227,7 @@ class ExchangeCore : public Exchange {
   std::unique_ptr<codec::KeptHead> kept_;          // where the request's own bytes are gone
   std::unique_ptr<codec::Forwarding> forwarding_;  // of the present request
   std::string_view lines_;                         // for the head of the response
+  std::unique_ptr<Visit> visit_;
   std::unique_ptr<Responder> responder_;
   std::unique_ptr<ExchangeObserver> observer_;
   std::unique_ptr<BodySource> source_;

@@ -239,8 +239,7 @@ bool RowExchange::upgrade(std::string_view token, const wharf_raw* raw, void* ar
   }
   const codec::RequestHead& head = exchange_->request();
   const bool asked = head.has_token("Upgrade", token) && head.has_token("Connection", "upgrade");
-  if (!asked || !base::is_token(token.substr(0, token.find('/'))) || !head.may_upgrade() ||
-      !exchange_->body_complete())
+  if (!asked || !base::is_token(token.substr(0, token.find('/'))) || !head.may_upgrade() || !exchange_->body_complete())
     return false;
   exchange_->switch_to(token, fields_, [&](Link& link) { return Raw::open(link, protocol_, *raw, argument); });
   return true;

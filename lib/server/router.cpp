@@ -51,6 +51,26 @@ session::Response options_of_server() {
 
 }  // namespace
 
+/// A request that waits at a gate, whose head's bytes go meanwhile.
+class Router::Waiting final : public session::Visit {
+ public:
+  Waiting(const Host& host, const HostMount& mount, const RequestPath& path)
+      : host_(host), mount_(mount), encoded_(path.encoded), decoded_(path.decoded), query_(path.query) {}
+
+  void go_on(session::Exchange& exchange) override {
+    const RequestPath path{encoded_, decoded_, query_};
+    if (user.empty()) enter(exchange, host_, mount_, path);
+    else serve_user(exchange, host_, &mount_, path, user);
+  }
+
+ private:
+  const Host& host_;
+  const HostMount& mount_;
+  std::string encoded_;
+  std::string decoded_;
+  std::string query_;
+};
+
 std::string Router::check(const VirtualHost& host) {
   for (const Mount& mount : host.mounts)
     if (std::string fault = HostMount::check(mount); !fault.empty()) return fault;
@@ -107,7 +127,7 @@ const Router::Host& Router::host_for(std::string_view authority) const {
 }
 
 void Router::handle(session::Exchange& exchange) {
-  if (home_.counts != nullptr && !exchange.revisited()) session::add(home_.counts->exchanges);
+  if (home_.counts != nullptr) session::add(home_.counts->exchanges);
   const Host& host = host_for(exchange.request().host);
   if (host.log) host.log->line(exchange);
   serve_host(exchange, host);
@@ -154,12 +174,25 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
   const HostMount* const mount = mount_for(host, path.decoded);
   if (!is_read_alike(path.decoded) && mount_for(host, as_others_read(path.decoded)) != mount)
     return exchange.respond(nothing_here());
+  if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
+  exchange.add_lines(mount->lines());
+  enter(exchange, host, *mount, path);
+}
+
+/// Whoever may, now or later.
+void Router::enter(session::Exchange& exchange, const Host& host, const HostMount& mount, const RequestPath& path) {
   std::string user;
-  if (mount != nullptr) {
-    exchange.add_lines(mount->lines());
-    if (mount->enter(exchange, user) != AccessGate::Verdict::enters) return;
-    if (host.log && !user.empty()) host.log->line(exchange).user = user;
+  switch (mount.enter(exchange, user)) {
+    case AccessGate::Verdict::enters: return serve_user(exchange, host, &mount, path, user);
+    case AccessGate::Verdict::refused: return;
+    case AccessGate::Verdict::later: exchange.suspend(std::make_unique<Waiting>(host, mount, path));
   }
+}
+
+/// Who may come in has been seen to.
+void Router::serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, const RequestPath& path,
+                        const std::string& user) {
+  if (host.log && !user.empty()) host.log->line(exchange).user = user;
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
   const codec::RequestHead& head = exchange.request();
   if (mount != nullptr && mount->is_proxy()) {

@@ -35,6 +35,7 @@ class Router final : public session::Handler {
   void reopen_logs();
 
  private:
+  class Waiting;
   struct Host {
     explicit Host(const VirtualHost& host) : name(host.name), origins(host.origins) {}
 
@@ -54,6 +55,9 @@ class Router final : public session::Handler {
   static void serve_host(session::Exchange& exchange, const Host& host);
   static const HostMount* mount_for(const Host& host, std::string_view decoded_path);
   static void serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path);
+  static void enter(session::Exchange& exchange, const Host& host, const HostMount& mount, const RequestPath& path);
+  static void serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, const RequestPath& path,
+                         const std::string& user);
   static bool check_origin(session::Exchange& exchange, const Host& host);
   static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);
 

@@ -62,7 +62,7 @@ TEST_CASE("access gate: on the loop's thread, who is right enters and all others
   }
 }
 
-TEST_CASE("access gate: passwords are checked on another thread, and the request is handled again") {
+TEST_CASE("access gate: passwords are checked on another thread, and the request goes on") {
   const Users users;
   Gated gated(users);
   const auto link = gated.begin(alice);

@@ -124,7 +124,7 @@ class Gated final : private session::Handler {
   base::Time now{1000};
   TestThread thread;
   std::vector<std::string> log_lines;
-  int handled = 0;
+  int handled = 0;  ///< requests, and those that went on
 
  private:
   void open(const Users& users, Outside* outside) {
@@ -136,10 +136,23 @@ class Gated final : private session::Handler {
   void handle(session::Exchange& exchange) override {
     ++handled;
     std::string user;
-    if (gate_->check(exchange, user) == AccessGate::Verdict::enters)
-      exchange.respond(session::text_response(200, "welcome " + user));
-    else CHECK(user.empty());
+    const AccessGate::Verdict verdict = gate_->check(exchange, user);
+    if (verdict == AccessGate::Verdict::enters) return welcome(exchange, user);
+    CHECK(user.empty());
+    if (verdict == AccessGate::Verdict::later) exchange.suspend(std::make_unique<Waiting>(*this));
   }
+  void welcome(session::Exchange& exchange, const std::string& user) const {
+    exchange.respond(session::text_response(200, "welcome " + user));
+  }
+  struct Waiting final : session::Visit {
+    explicit Waiting(Gated& gate) : gated(gate) {}
+    void go_on(session::Exchange& exchange) override {
+      if (user.empty()) return gated.handle(exchange);
+      ++gated.handled;
+      gated.welcome(exchange, user);
+    }
+    Gated& gated;
+  };
 
   base::Log log_{base::LogLevel::debug, [this](base::LogLevel level, std::string_view text) {
                    log_lines.push_back(base::concat(base::name_of(level), ": ", text));

@@ -14,6 +14,13 @@
 
 namespace wharf::test {
 
+/// A visit that goes on with this.
+struct ScriptedVisit final : session::Visit {
+  explicit ScriptedVisit(std::function<void(session::Exchange&)> what) : answer(std::move(what)) {}
+  void go_on(session::Exchange& exchange) override { answer(exchange); }
+  std::function<void(session::Exchange&)> answer;
+};
+
 /// A handler that writes down each request, and answers with "METHOD TARGET" or as the test says.
 class ScriptedHandler final : public session::Handler {
  public:

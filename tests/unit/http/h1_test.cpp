@@ -447,12 +447,14 @@ TEST_CASE("h1: the session after an upgrade that is agreed to later was given no
   H1Bench bench;
   session::Exchange* waiting = nullptr;
   bench.handler.answer = [&](session::Exchange& exchange) {
-    if (std::exchange(waiting, &exchange) == nullptr) return;
-    exchange.switch_to("test", {}, [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
+    waiting = &exchange;
+    exchange.suspend(std::make_unique<ScriptedVisit>([&story](session::Exchange& again) {
+      again.switch_to("test", {}, [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
+    }));
   };
   bench.link.receive(get("/ws") + "early");
   REQUIRE(waiting != nullptr);
-  waiting->handle_again();
+  waiting->resume();
   bench.link.run();
   bench.link.receive("late");
   CHECK(story.events == Requests{"next start", "next input early", "next input late"});
