@@ -34,7 +34,7 @@ AccessGate::~AccessGate() {
 }
 
 void AccessGate::refuse(session::Exchange& exchange) const {
-  session::Response response = session::text_response(401, "Who you are, and your password, must be known here.");
+  session::Response response = session::text_response(401, "Authentication required.");
   response.fields.emplace_back("WWW-Authenticate", challenge_);
   exchange.respond(std::move(response));
 }

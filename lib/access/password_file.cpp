@@ -33,7 +33,7 @@ class Descriptor {
   int number_;
 };
 
-/// An empty text, or why it can not be read.
+/// An empty text, or why it cannot be read.
 std::string read_file(const std::string& path, std::string& text) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};

@@ -29,7 +29,7 @@ class PasswordFile {
 
   enum class Reload : std::uint8_t { unchanged, reloaded };
   /// Reads the file anew where it has changed. Looks at most every `look_every`, for the first time so long after the first call. A file
-  /// that can not be read leaves the users as they were; the error is given once for each time that the file changes.
+  /// that cannot be read leaves the users as they were; the error is given once for each time that the file changes.
   base::Result<Reload, std::string> reload_if_changed(base::Time now);
 
   [[nodiscard]] std::size_t size() const { return users_.size(); }

@@ -74,7 +74,7 @@ std::string yescrypt_fault(std::string_view rest) {
 }
 
 #ifdef HAVE_CRYPT
-/// Empty where libcrypt can not do it.
+/// Empty where libcrypt cannot do it.
 std::string crypted(const std::string& password, const std::string& setting) {
   const auto data = std::make_unique<crypt_data>();
   const char* const made = ::crypt_r(password.c_str(), setting.c_str(), data.get());

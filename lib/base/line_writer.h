@@ -67,7 +67,7 @@ class LineWriter {
   bool settle(Time most);
   [[nodiscard]] News news();
 
-  /// Takes what waits to the file, as far as it goes in bounded time, and ends the thread; one that can not be ended, because a write
+  /// Takes what waits to the file, as far as it goes in bounded time, and ends the thread; one that cannot be ended, because a write
   /// holds it, is left behind and ends when the write does. Returns how many lines are not in the file. Nothing may be written after.
   std::uint64_t end();
 

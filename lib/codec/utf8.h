@@ -10,7 +10,7 @@ namespace wharf::codec {
 /// with the first byte that makes the text impossible.
 class Utf8 {
  public:
-  /// False as soon as the text so far can not become valid any more; sticky.
+  /// False as soon as the text so far cannot become valid any more; sticky.
   [[nodiscard]] bool feed(std::string_view piece);
   /// Whether the text so far ends at the end of a code point (and is valid).
   [[nodiscard]] bool complete() const { return state_ == 0; }

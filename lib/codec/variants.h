@@ -32,7 +32,7 @@ struct MaskVariant {
 namespace detail {
 
 /// Whether the bytes from `at` to `end`, at least 16, can stand in UTF-8 after the three before them, which are read too. A first byte
-/// that can not be one is seen by the byte after it, hence not at the very end.
+/// that cannot be one is seen by the byte after it, hence not at the very end.
 using Utf8Follows = bool(const char* at, const char* end);
 Utf8Follows follows_ssse3;
 Utf8Follows follows_avx2;

@@ -14,7 +14,7 @@
 
 namespace wharf::server {
 
-/// Reads from a place of a file, as much as there is up to `size`. Less: the file ends there, or can not be read on.
+/// Reads from a place of a file, as much as there is up to `size`. Less: the file ends there, or cannot be read on.
 std::size_t read_at(int file, std::uint64_t offset, char* to, std::size_t size);
 
 /// Some bytes of a file in one piece. Read on the loop's thread: the page cache answers, or the disk does and the loop waits.

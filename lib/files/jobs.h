@@ -18,7 +18,7 @@ class FileJob {
  public:
   virtual ~FileJob() = default;
   virtual void run() = 0;
-  /// After run(), or where it can not be run: answers one of those who waited.
+  /// After run(), or where it cannot be run: answers one of those who waited.
   virtual void answer(session::Exchange& exchange) = 0;
   /// All are answered.
   virtual void over() {}

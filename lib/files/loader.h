@@ -20,7 +20,7 @@ enum class NoFile : std::uint8_t {
   missing,
   folder,       ///< the path ends in '/', and what it names may be a folder, but one without index
   needs_slash,  ///< a folder, named without its '/'
-  unavailable   ///< the system can not open it now
+  unavailable   ///< the system cannot open it now
 };
 
 /// Reads what a mount serves from its folder, and sees whether that is still so.

@@ -66,7 +66,7 @@ std::string check_folder(const std::string& folder) {
   return S_ISDIR(status.st_mode) ? std::string() : cannot + "it is not a folder";
 }
 
-/// To the same path with a slash at its end. It can not name another host: a path that has more than one at its front is not served.
+/// To the same path with a slash at its end. It cannot name another host: a path that has more than one at its front is not served.
 session::Response moved_to_slash(std::string_view request_target) {
   const auto target = codec::split_target(request_target);
   if (!target || target->path.substr(0, 2).find_first_of("/\\", 1) != std::string_view::npos) return not_found();

@@ -66,7 +66,7 @@ class FileMount {
   /// Within Handler::handle(). `path` is what follows the mount's prefix, percent-decoded, from its last '/' on.
   void serve(session::Exchange& exchange, std::string_view path);
 
-  /// Serves from the folder that stands under the mount's name now, where that is another. An empty text, or why it can not, in one line.
+  /// Serves from the folder that stands under the mount's name now, where that is another. An empty text, or why it cannot, in one line.
   std::string look_again();
 
   // ---- For its jobs. ----

@@ -58,7 +58,7 @@ struct OpenedFile {
 
 enum class OpenFailure : std::uint8_t {
   missing,     ///< not there, not what was asked for, not to be read, or not inside
-  unavailable  ///< the system can not open it now: no descriptors or memory left, a broken disk
+  unavailable  ///< the system cannot open it now: no descriptors or memory left, a broken disk
 };
 
 /// A folder that is held open, and what can be reached in it: whatever others rename or link meanwhile, nothing outside it is opened.
@@ -72,7 +72,7 @@ class OpenFolder {
   /// `folder` may be a symbolic link. The error is a reason in a few words.
   static base::Result<OpenFolder, std::string> open(const std::string& folder, Resolution resolution = Resolution::kernel);
 
-  /// Whether the folder itself has been removed, or can not be reached any more.
+  /// Whether the folder itself has been removed, or cannot be reached any more.
   [[nodiscard]] bool removed() const;
   /// What stands under its name now, the one it had without symbolic links: a link there is not followed, so that nobody but who may make
   /// folders leads it elsewhere. The error is a reason in a few words.

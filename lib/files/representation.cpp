@@ -21,7 +21,7 @@ constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
 bool has_time(const FileIdentity& identity) { return identity.modified < 0 || identity.modified >= 2 * nanoseconds_per_second; }
 
 /// Size, times and number of the file, and the coding: a representation in another coding is another one (RFC 9110 section
-/// 8.8.3.3). The time of the last change of whatever is known of the file can not be set back, as that of its content can.
+/// 8.8.3.3). The time of the last change of whatever is known of the file cannot be set back, as that of its content can.
 std::string entity_tag(const Representation& representation, EntityTags kind) {
   const FileIdentity& identity = representation.identity;
   std::string tag = "\"";

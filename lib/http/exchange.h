@@ -34,7 +34,7 @@ class BodySource {
   virtual ~BodySource() = default;
   /// All of it, in bytes.
   [[nodiscard]] virtual std::uint64_t size() const = 0;
-  /// Appends the next part, at most `most` bytes. 0 before size() bytes were given means that the rest can not be had.
+  /// Appends the next part, at most `most` bytes. 0 before size() bytes were given means that the rest cannot be had.
   virtual std::size_t read(base::OutQueue& out, std::size_t most) = 0;
 
   /// Where the next bytes stand in a file, for carriers that can send it without copying, and how many of them stand there in one piece.

@@ -153,7 +153,7 @@ void Connector::attempt() {
   fail_soon(last_reason_.empty() ? std::string("no such host") : last_reason_);
 }
 
-/// Also one that is connected at once is found out by its socket being writable. Otherwise -errno.
+/// Returns 0 or -errno. An immediate connect is reported by writability too.
 int Connector::begin_attempt(const Address& address) {
   socket_ = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket_ < 0) return -errno;

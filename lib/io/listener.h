@@ -26,7 +26,7 @@ class ListeningSocket {
   static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing,
                                                          const KeepAlive& keep_alive = {});
 
-  /// The same socket for another loop, where its kind can not be opened twice. The two share the backlog.
+  /// The same socket for another loop, where its kind cannot be opened twice. The two share the backlog.
   [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;
 
   ListeningSocket(ListeningSocket&& other) noexcept;

@@ -100,7 +100,7 @@ void Loop::schedule(Connection& connection) {
   scheduled_ = &connection;
 }
 
-/// Those that were scheduled before this call, so that connections which keep scheduling each other can not hold up the loop.
+/// Those that were scheduled before this call, so that connections which keep scheduling each other cannot hold up the loop.
 void Loop::settle_scheduled() {
   for (Connection* next = std::exchange(scheduled_, nullptr); next != nullptr;) {
     Connection& connection = *std::exchange(next, next->next_scheduled_);

@@ -32,7 +32,7 @@ class Resolver {
  public:
   /// So long what was found is as good as new. The system tells no time to live.
   static constexpr base::Time fresh_time{30'000};
-  /// And so long better than nothing, where the name can not be looked up for now, or not within `patience`.
+  /// And so long better than nothing, where the name cannot be looked up for now, or not within `patience`.
   static constexpr base::Time stale_time{600'000};
   static constexpr base::Time patience{1'000};
   /// Names that are remembered; beyond that, the one that was found the longest time ago is forgotten.

@@ -62,7 +62,7 @@ class Link {
 
   /// Sends what is queued and then at most `size` bytes of an open file from `offset` on, without copying them. Returns how many
   /// of the file left: 0 where the carrier takes none for now; room() comes after want_room() when it does. Nothing where this
-  /// carrier can not, or not any more: then the file is to be read and queued. Who cuts the file short changes what is on its
+  /// carrier cannot, or not any more: then the file is to be read and queued. Who cuts the file short changes what is on its
   /// way.
   virtual std::optional<std::size_t> send_file(int /*file*/, std::uint64_t /*offset*/, std::size_t /*size*/) {
     return std::nullopt;

@@ -35,7 +35,7 @@ class AccessLog {
   /// `line` is without line feed. It is handed over by the next flush(), or when there are many.
   void write(std::string_view line);
   void flush();
-  /// For a file that was renamed: what waits still goes there, what follows to a new file of the same name. Where that can not be opened,
+  /// For a file that was renamed: what waits still goes there, what follows to a new file of the same name. Where that cannot be opened,
   /// the old one stays, and the next flush() reports it.
   void reopen();
   /// Waits until all that was handed over is in the file. Whether it is.

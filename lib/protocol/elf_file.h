@@ -8,7 +8,7 @@
 
 namespace wharf::codec {
 
-/// Why a file can not be loaded as a shared object.
+/// Why a file cannot be loaded as a shared object.
 enum class ElfFault : std::uint8_t {
   not_elf,        ///< it does not begin like an object file, or has less than the head of one
   other_machine,  ///< for another processor, word size or byte order than this program

@@ -18,7 +18,7 @@ struct LoadedPlugin {
 /// names the file and the reason.
 base::Result<LoadedPlugin, Error> load_plugin(const std::string& file);
 
-/// An empty text, or why the rows of a plugin can not be used: another ABI number, a newer version, too small, no rows.
+/// An empty text, or why the rows of a plugin cannot be used: another ABI number, a newer version, too small, no rows.
 std::string check_plugin(const wharf_plugin& plugin);
 
 /// The *.so files of a folder, sorted by name. The error names the folder and the reason.

@@ -27,7 +27,7 @@ struct Home {
   codec::DeflatePool deflate{};
   Statistics* statistics = nullptr;  ///< of the server
   LoopCounts* counts = nullptr;      ///< of this loop, one of the statistics' loops
-  /// Opens a regular file as a body; nullptr where that can not be done. nullptr: nobody can.
+  /// Opens a regular file as a body; nullptr where that cannot be done. nullptr: nobody can.
   std::unique_ptr<BodySource> (*open_file)(const char* path) = nullptr;
 };
 

@@ -33,7 +33,7 @@ class RequestView : public wharf_request {
   [[nodiscard]] std::string_view peer_host() const;
   [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding_, peer_->scheme()); }
   [[nodiscard]] std::string_view host() const { return codec::host_of(forwarding_, *head_); }
-  /// Null data where the path can not be decoded.
+  /// Null data where the path cannot be decoded.
   [[nodiscard]] std::string_view decoded_path() const;
   [[nodiscard]] std::string_view path_below_mount() const;
   [[nodiscard]] std::string_view user() const { return user_; }

@@ -43,7 +43,7 @@ class ProtocolTable {
   /// RFC 6455 section 4.2.2: the first name that the client offers and the table has; where it offers none, the default row, or else
   /// the row with the empty name. nullptr: refuse.
   [[nodiscard]] session::Protocol* select(std::span<const std::string_view> offered) const;
-  /// The row of that name, also where clients can not select it.
+  /// The row of that name, also where clients cannot select it.
   [[nodiscard]] session::Protocol* find(std::string_view name) const;
   /// The names that can be selected, with commas.
   [[nodiscard]] std::string names() const;

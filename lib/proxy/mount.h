@@ -22,7 +22,7 @@ struct ProxyLimits {
 
 /// A gateway to another HTTP/1.1 server, for one mount on one loop (RFC 9110 section 3.7). Heads are written anew, bodies pass
 /// through as they come, in both directions no faster than the slower side takes them; connections upstream are kept for later
-/// requests. 502 where the server can not be reached or does not answer properly, 504 where it takes too long; an answer that
+/// requests. 502 where the server cannot be reached or does not answer properly, 504 where it takes too long; an answer that
 /// was begun is cut off.
 class ProxyMount {
  public:
@@ -45,7 +45,7 @@ class ProxyMount {
   ProxyMount() = default;
   Switch add_slash_ = Switch::on;
   std::string prefix_;
-  std::unique_ptr<Upstream> upstream_;  // nullptr: it can not be reached from here
+  std::unique_ptr<Upstream> upstream_;  // nullptr: it cannot be reached from here
 };
 
 }  // namespace wharf::server

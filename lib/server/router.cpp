@@ -169,7 +169,7 @@ const HostMount* Router::mount_for(const Host& host, std::string_view decoded_pa
   return found != host.mounts.end() ? found->get() : nullptr;
 }
 
-/// What guards one mount must not be gone around by a spelling that leads to another, where a server behind reads both alike.
+/// Another spelling of a path must not bypass the guard of its mount, if a server behind reads both alike.
 void Router::serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path) {
   const HostMount* const mount = mount_for(host, path.decoded);
   if (!is_read_alike(path.decoded) && mount_for(host, as_others_read(path.decoded)) != mount)

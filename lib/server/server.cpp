@@ -55,7 +55,7 @@ base::Log::Sink sink_of(const ServerOptions& options) {
   };
 }
 
-/// The program is at fault, and can not go on.
+/// The program is at fault, and cannot go on.
 [[noreturn]] void fail(std::string_view why) {
   const auto standard_error = base::SharedLineWriter::of_stream(STDERR_FILENO);
   (*standard_error)->write(base::concat("wharf: ", why, "\n"));

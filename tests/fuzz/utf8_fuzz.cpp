@@ -90,7 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const bool possible = can_become_valid(text.substr(valid));
   Utf8 whole;
-  require(whole.feed(text) == possible, "text is refused exactly when it can not become valid");
+  require(whole.feed(text) == possible, "text is refused exactly when it cannot become valid");
   require(whole.complete() == (valid == text.size()), "complete at the end of a code point only");
 
   const std::size_t step = 1 + data[0];

@@ -61,7 +61,7 @@ class Talk {
   void echo(wharf::Kind kind, std::string_view message) {
     for (int i = 0; i < 2; ++i) {
       std::string out;
-      if (stream_.send(kind, message, out) != Error::none) fail("can not send");
+      if (stream_.send(kind, message, out) != Error::none) fail("cannot send");
       write_all(connection_, out);
       const Event event = next();
       if (!event.is_message() || event.kind() != kind || event.view() != message) fail("another message came back");
@@ -70,7 +70,7 @@ class Talk {
 
   void close() {
     std::string out;
-    if (stream_.close(1000, "done", out) != Error::none) fail("can not close");
+    if (stream_.close(1000, "done", out) != Error::none) fail("cannot close");
     write_all(connection_, out);
     if (next().code != 1000) fail("the close was not answered with its code");
   }

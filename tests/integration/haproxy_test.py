@@ -80,7 +80,7 @@ SAYS = "|".join(f"%[{part}]" for part in ("req.hdr(host)", "req.fhdr(x-forwarded
 
 
 class Haproxy:
-    """One process, gone after stop(). It inherits the socket that it listens on, which so can not be somebody else's."""
+    """One process, gone after stop(). It inherits the socket that it listens on, which so cannot be somebody else's."""
 
     def __init__(self, text, **values):
         self.place = tempfile.TemporaryDirectory()

@@ -315,7 +315,7 @@ class HttpClient(Case):
             self.assertTrue(self.same_connection())
 
     def test_pipelined(self):
-        """http.client can not; this is by hand."""
+        """http.client cannot; this is by hand."""
         names = ["digits.txt", "text.txt", "random.bin", "empty.txt"] * 25
         with raw.Connection(self.server) as connection:
             connection.socket.settimeout(PATIENCE)

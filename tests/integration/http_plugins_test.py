@@ -139,7 +139,7 @@ class Echo(Case):
             sent = threading.Thread(target=send)
             sent.start()
             sent.join(1)
-            self.assertTrue(sent.is_alive(), "the server takes what it can not give back")
+            self.assertTrue(sent.is_alive(), "the server takes what it cannot give back")
             if not server.SANITIZED:
                 self.assertLess(self.server.memory("RssAnon") - before, 4 * MIB)
             self.assertEqual(self.head(connection)["Content-Length"], str(count * MIB))

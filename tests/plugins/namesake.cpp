@@ -49,7 +49,7 @@ struct Talk {
 };
 
 #ifdef COUNTING
-// What hiding the headers can not reach: a variable of the author's own that g++ makes one for the whole process.
+// What hiding the headers cannot reach: a variable of the author's own that g++ makes one for the whole process.
 struct Counter {
   static void request(wharf::Exchange exchange) {
     static std::array<COUNTING, 8> counts{};

@@ -89,7 +89,7 @@ TEST_CASE("harness: a conversation") {
   CHECK(harness.log().empty());
 }
 
-TEST_CASE("harness: rows that can not be added are refused with the reason") {
+TEST_CASE("harness: rows that cannot be added are refused with the reason") {
   const auto fault = [](const wharf_row& row) {
     try {
       const Harness harness(row);

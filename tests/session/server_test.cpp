@@ -269,7 +269,7 @@ TEST_CASE("server: what `ready` throws comes out of run(), and nothing of the se
 
 namespace {
 
-/// From here on, the descriptor that listens on the address is one that can not be waited for.
+/// From here on, the descriptor that listens on the address is one that cannot be waited for.
 void spoil_listening_socket(const io::Address& address) {
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int descriptor = 3; descriptor < 1024; ++descriptor) {

@@ -84,7 +84,7 @@ SocketWire::SocketWire(const io::Address& address, int receive_buffer) {
     const int error = errno;
     close();
     errno = error;
-    fail_with_errno("can not connect");
+    fail_with_errno("cannot connect");
   }
   const int yes = 1;
   setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
@@ -101,7 +101,7 @@ std::size_t SocketWire::send_what_fits(std::string_view bytes, int milliseconds)
     const ssize_t size = ::send(socket_, bytes.data() + taken, bytes.size() - taken, MSG_NOSIGNAL);
     if (size >= 0) taken += static_cast<std::size_t>(size);
     else if (errno == EAGAIN && !wait_for(socket_, POLLOUT, milliseconds)) return taken;
-    else if (errno != EAGAIN && errno != EINTR) fail_with_errno("can not send");
+    else if (errno != EAGAIN && errno != EINTR) fail_with_errno("cannot send");
   }
   return taken;
 }
@@ -117,7 +117,7 @@ std::string SocketWire::read_some() {
       was_reset_ = true;
       return {};
     }
-    if (errno != EAGAIN && errno != EINTR) fail_with_errno("can not read");
+    if (errno != EAGAIN && errno != EINTR) fail_with_errno("cannot read");
     if (!wait_for(socket_, POLLIN, patience)) fail("nothing came");
   }
 }

@@ -25,7 +25,7 @@ struct WireCase {
 /// Feeds the pieces in turn to a fresh codec and returns its event log, one event a line, in the notation of the case files.
 using WireRun = std::function<std::vector<std::string>(const WireCase&, const std::vector<std::string_view>& pieces)>;
 
-/// The cases of one file. A line that can not be read throws std::runtime_error with file and line.
+/// The cases of one file. A line that cannot be read throws std::runtime_error with file and line.
 std::vector<WireCase> load_wire_cases(const std::string& file);
 
 /// Runs the case whole, byte by byte, and cut in two at every place (above 4,096 bytes: at every place within 64 bytes of either end

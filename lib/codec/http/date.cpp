@@ -136,7 +136,7 @@ std::optional<std::time_t> parse_http_date(std::string_view text, std::time_t no
   return seconds_of(date);
 }
 
-/// A year that four digits can not tell is drawn to the nearest that they can.
+/// A year that four digits cannot tell is drawn to the nearest that they can.
 HttpDate::HttpDate(std::time_t when) {
   using namespace std::chrono;
   const sys_seconds moment{seconds{std::clamp(when, first_second, last_second)}};

@@ -11,7 +11,7 @@ std::string_view reason_phrase(int status);
 
 /// Writes the head of an HTTP/1.1 response (RFC 9112 section 4) into a string: the status line at construction, then fields, then
 /// the empty line by finish(). A field name that is not a token, or a value with CR, LF or NUL, is refused (false) and leaves no
-/// trace: what an application passes can not split a response.
+/// trace: what an application passes cannot split a response.
 class ResponseHead {
  public:
   /// `memory` is overwritten: a caller that writes one head after the other need not allocate each time.

@@ -35,8 +35,8 @@ struct RangeAnswer {
 ///
 /// Ignored, so whole: another unit than bytes, a value that breaks the grammar, a last position before the first, more ranges than
 /// the limit, more than two ranges that overlap with another, ranges that ask for more bytes together than there are. A position or
-/// length of any size is a number: what 64 bits can not hold counts as the largest that they can. Ranges that overlap or adjoin each
-/// other become one, in the place of the one asked first; what can not be satisfied is left out. Of an empty representation nothing is
+/// length of any size is a number: what 64 bits cannot hold counts as the largest that they can. Ranges that overlap or adjoin each
+/// other become one, in the place of the one asked first; what cannot be satisfied is left out. Of an empty representation nothing is
 /// partial: it is whole where a suffix asks for its last bytes, else unsatisfiable.
 RangeAnswer resolve_ranges(std::string_view field, std::uint64_t size, const RangeLimits& limits = {});
 

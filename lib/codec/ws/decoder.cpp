@@ -45,7 +45,7 @@ class Buffer {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::span<char> bytes() { return {bytes_.get(), size_}; }
 
-  /// `in_the_end`: what the size can not grow beyond, at least size() and the piece.
+  /// `in_the_end`: what the size cannot grow beyond, at least size() and the piece.
   void append(std::span<const char> piece, std::uint64_t in_the_end) {
     if (piece.empty()) return;
     if (capacity_ - size_ < piece.size()) grow(size_ + piece.size(), in_the_end);

@@ -41,7 +41,7 @@ class WsEncoder {
  public:
   enum class Fault : std::uint8_t {
     none,
-    text_not_utf8,  ///< the text, or what was sent of it in pieces, can not be or become valid
+    text_not_utf8,  ///< the text, or what was sent of it in pieces, cannot be or become valid
     out_of_turn,    ///< a first piece or whole message within a message, or another piece outside of one
   };
 

@@ -22,7 +22,7 @@ enum class WsError : std::uint8_t {
   close_reason,          ///< a close reason that is not UTF-8
   text_not_utf8,         ///< section 8.1
   message_too_big,       ///< longer than the limit
-  not_deflate,           ///< a compressed message that can not be inflated (RFC 7692 section 7.2.2)
+  not_deflate,           ///< a compressed message that cannot be inflated (RFC 7692 section 7.2.2)
 };
 std::uint16_t close_code(WsError error);  ///< 1002, 1007 or 1009
 std::string_view message(WsError error);  ///< one sentence, static storage

@@ -22,7 +22,7 @@ using namespace wharf::server;
 
 TEST_SUITE_BEGIN("libcrypt" * doctest::skip(!has_password_hashing()));
 
-TEST_CASE("access gate: what it can not be opened with is told in one line") {
+TEST_CASE("access gate: what it cannot be opened with is told in one line") {
   const Users users;
   base::Log log{base::LogLevel::quiet, nullptr};
   PasswordAccess access = users.access();

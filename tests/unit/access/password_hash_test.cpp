@@ -132,7 +132,7 @@ TEST_CASE("password hash: a password ends at no NUL" * doctest::skip(!has_passwo
   CHECK_FALSE(password_matches(std::string_view("sha five\0x", 10), known()[4].hash));
 }
 
-TEST_CASE("password hash: a password that libcrypt can not take matches nothing" * doctest::skip(!has_password_hashing())) {
+TEST_CASE("password hash: a password that libcrypt cannot take matches nothing" * doctest::skip(!has_password_hashing())) {
   CHECK_FALSE(password_matches(std::string(512, 'x'), known()[4].hash));
   CHECK_FALSE(password_matches(std::string(100'000, 'x'), known()[0].hash));
   CHECK_FALSE(password_matches("x", "*0"));

@@ -60,7 +60,7 @@ TEST_CASE("log: parts are texts and whole numbers of every size") {
   CHECK(concat(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
 }
 
-TEST_CASE("log: what a peer sent can not forge a line or move the cursor") {
+TEST_CASE("log: what a peer sent cannot forge a line or move the cursor") {
   CHECK(printable("plain text") == "plain text");
   CHECK(printable("gr\xC3\xBC\xC3\x9F") == "gr\xC3\xBC\xC3\x9F");
   CHECK(printable(std::string_view("a\r\nb\x1B[2J\x7F\0", 10)) == "a\\x0d\\x0ab\\x1b[2J\\x7f\\x00");
@@ -127,7 +127,7 @@ TEST_CASE("log: the sink is called by one thread at a time") {
   CHECK(lines == 2000);
 }
 
-// ---- Lines that can not be forged ----
+// ---- Lines that cannot be forged ----
 
 TEST_CASE("log: no part of a line can make a second one, whoever it comes from") {
   Lines lines;

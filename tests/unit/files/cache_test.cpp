@@ -270,7 +270,7 @@ TEST_CASE("file cache: a file that was changed just now is read in each turn of 
   Mounted mounted({site.www()}, limits);
   CHECK(mounted.get("/page.txt").body == "page");
   // As two changes within one tick of the file system's clock would: the same size and times, other bytes. The time of the last change of
-  // anything can not be set back, so what is kept is changed here.
+  // anything cannot be set back, so what is kept is changed here.
   const std::string lie = "lie!";
   mounted.shared.cache.peek(mounted.mount(), "/page.txt")->plain.bytes = Shared<std::string>(lie);
   CHECK(mounted.get("/page.txt").body == lie);

@@ -128,7 +128,7 @@ TEST_CASE("listing: names are text and never markup, and every link leads to its
   CHECK(mounted.get("/%3Cb%3E/").body.find("<title>/&lt;b&gt;/</title>") != std::string::npos);
 }
 
-TEST_CASE("listing: what can not be asked for is not shown") {
+TEST_CASE("listing: what cannot be asked for is not shown") {
   const WwwFolder site;
   site.write("../secret/file", "secret");
   site.write("shown", "x");

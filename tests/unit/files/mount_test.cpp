@@ -390,7 +390,7 @@ TEST_CASE("files: a file that goes out of the cache while it is sent is sent to 
   link->run();
 }
 
-TEST_CASE("files: mounts that can not be") {
+TEST_CASE("files: mounts that cannot be") {
   const Site site;
   CHECK(FileMount::check(site.files()).empty());
   const std::string missing = site.www() / "missing";

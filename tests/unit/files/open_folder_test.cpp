@@ -271,7 +271,7 @@ TEST_CASE("open folder: no descriptors left is not the same as missing") {
   CHECK(content(folder.open_file("file")) == "top");
 }
 
-TEST_CASE("open folder: folders that can not be opened") {
+TEST_CASE("open folder: folders that cannot be opened") {
   const Site site;
   const auto missing = OpenFolder::open(site.root / "missing");
   REQUIRE_FALSE(missing);

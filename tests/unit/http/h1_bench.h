@@ -35,7 +35,7 @@ class ScriptedHandler final : public session::Handler {
   std::function<void(session::Exchange&)> answer;
 };
 
-/// A body of so many 'b', given in parts; the rest can not be had after `available`.
+/// A body of so many 'b', given in parts; the rest cannot be had after `available`.
 class Source final : public session::BodySource {
  public:
   explicit Source(std::size_t size) : Source(size, size) {}

@@ -235,7 +235,7 @@ TEST_CASE("connection: a file that became shorter is no longer sent; who reads i
   CHECK((got.substr(0, 100'000) == file.content.substr(0, 100'000)));  // behind that the system may have nothing to show any more
 }
 
-TEST_CASE("connection: what can not be sent as a file is refused, and the link goes on") {
+TEST_CASE("connection: what cannot be sent as a file is refused, and the link goes on") {
   Story story;
   Turns turns;
   std::unique_ptr<Peer> peer;

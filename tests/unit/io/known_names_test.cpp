@@ -99,7 +99,7 @@ TEST_CASE("known names: each connection had its name looked up anew, which took 
   CHECK(bench.names.asked() == 2);
 }
 
-TEST_CASE("known names: what was known serves while the name can not be looked up, but not for ever") {
+TEST_CASE("known names: what was known serves while the name cannot be looked up, but not for ever") {
   Bench bench;
   bench.listen();
   CHECK(bench.connect() == "connected");

@@ -253,7 +253,7 @@ TEST_CASE("link: the end of the link takes the place of an end of output that is
 
 // ---- Files and room ----
 
-TEST_CASE("link: a carrier that can not send files says so, and sends nothing") {
+TEST_CASE("link: a carrier that cannot send files says so, and sends nothing") {
   LinkBench bench;
   bench.open();
   CHECK_FALSE(bench.link->send_file(0, 0, 1));

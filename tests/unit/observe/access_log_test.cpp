@@ -163,7 +163,7 @@ TEST_CASE("access log: a file is appended to, and made for its owner and group a
   CHECK(content(folder.file()) == "first\nsecond\n");
 }
 
-TEST_CASE("access log: a file that can not be opened is an error in one line") {
+TEST_CASE("access log: a file that cannot be opened is an error in one line") {
   const Folder folder;
   CHECK(error_of(folder.file("none/access.log")) == "cannot open access log '" + folder.file("none/access.log") +
                                                         "': No such file or directory; name a file that can be written");

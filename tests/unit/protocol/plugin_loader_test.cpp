@@ -178,7 +178,7 @@ TEST_CASE("plugin loader: a folder: in the order of names, the refused logged, t
   CHECK(loading.lines[3].ends_with("/f.so' is refused: it cannot be loaded: the file is cut short: copy or build it again"));
 }
 
-TEST_CASE("plugin loader: folders that can not be read") {
+TEST_CASE("plugin loader: folders that cannot be read") {
   const Folder folder;
   Loading loading;
   const std::string missing = folder.path / "missing";

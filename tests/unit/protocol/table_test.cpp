@@ -120,7 +120,7 @@ TEST_CASE("row list: a longer row, of a newer header, is taken without its newer
     wharf_row row;
     void (*unheard_of)(void* state);
   };
-  Newer newer{counted_row("newer"), [](void*) { FAIL("this version can not know of it"); }};
+  Newer newer{counted_row("newer"), [](void*) { FAIL("this version cannot know of it"); }};
   newer.row.size = sizeof newer;
   newer.row.message_limit = 77;
   newer.row.state_size = 5;
@@ -224,7 +224,7 @@ TEST_CASE("protocol table: rows are started in order and stopped the other way r
   CHECK(events == std::vector<std::string>{"start a", "start b", "start c", "stop c", "stop b", "stop a"});
 }
 
-TEST_CASE("protocol table: a row that can not start stops those that were started, and is named") {
+TEST_CASE("protocol table: a row that cannot start stops those that were started, and is named") {
   events.clear();
   RowList rows;
   for (const char* name : {"a", "b", "c"}) REQUIRE_FALSE(rows.add(counted_row(name)));

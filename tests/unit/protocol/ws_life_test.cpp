@@ -225,7 +225,7 @@ TEST_CASE("ws life: closing is told before the state is destroyed, and nothing c
   CHECK(bench.clients[0].read() == Words{"close 1000"});
 }
 
-TEST_CASE("ws life: closing after an abrupt end can not send either") {
+TEST_CASE("ws life: closing after an abrupt end cannot send either") {
   WsBench bench;
   wharf_flow flow = WHARF_GO;
   bench.story.on_closing = [&flow](wharf_peer* peer) { flow = send_text(peer, "late"); };

@@ -117,7 +117,7 @@ TEST_CASE("ws silence: a row that wants no pings gets none, and the server's def
   CHECK(standard.clients[0].link->was_aborted());
 }
 
-TEST_CASE("ws silence: a peer that is not read from can not be heard, and is not cut for it") {
+TEST_CASE("ws silence: a peer that is not read from cannot be heard, and is not cut for it") {
   WsBench bench(pinging_row());
   bench.connect();
   bench.services.pause(bench.peer());

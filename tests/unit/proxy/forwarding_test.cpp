@@ -144,7 +144,7 @@ TEST_CASE("forwarding: of a trusted front's two kinds of fields, the one it does
                      "Forwarded: for=192.0.2.7;host=\"site.example\";proto=http\r\nVia: 1.1 wharf\r\n\r\n"));
 }
 
-TEST_CASE("forwarding: a prefix that a front lets through can not make links lead to another host") {
+TEST_CASE("forwarding: a prefix that a front lets through cannot make links lead to another host") {
   const auto prefix = [](std::string_view fields, codec::ForwardingFields kind = codec::ForwardingFields::either) {
     const std::string text = Parsed(fields).trusted(kind);
     const std::size_t at = text.find("X-Forwarded-Prefix: ");

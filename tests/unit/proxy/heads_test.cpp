@@ -46,7 +46,7 @@ TEST_CASE("proxy heads: an application below a prefix was sent to places that ar
         "Set-Cookie: a=b; Path=/base/; Domain=up.example\r\nRefresh: 1; url=/base/\r\nContent-Length: 0\r\n\r\n");
 }
 
-TEST_CASE("proxy heads: the server is told the prefix, and the client can not tell another") {
+TEST_CASE("proxy heads: the server is told the prefix, and the client cannot tell another") {
   CHECK(Relayed(ProxyBench::to(), "X-Forwarded-Prefix: /evil\r\n", small_answer).request == asked());
   Proxy proxy = ProxyBench::to();
   proxy.send_prefix = Switch::off;

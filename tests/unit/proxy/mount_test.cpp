@@ -120,7 +120,7 @@ TEST_CASE("proxy: a unix socket, and no connections that are kept") {
   CHECK_FALSE(client.closed());
 }
 
-TEST_CASE("proxy: settings that can not be") {
+TEST_CASE("proxy: settings that cannot be") {
   CHECK(ProxyMount::check(ProxyBench::to()).empty());
   CHECK(ProxyMount::check(ProxyBench::to("ftp://x/")).starts_with("proxy target 'ftp://x/': "));
   Proxy proxy = ProxyBench::to();

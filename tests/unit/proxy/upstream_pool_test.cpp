@@ -226,7 +226,7 @@ TEST_CASE("upstream pool: not sent again") {
   CHECK(bench.outside.attempts.empty());
 }
 
-TEST_CASE("upstream pool: a request that is sent again and can not be") {
+TEST_CASE("upstream pool: a request that is sent again and cannot be") {
   ProxyBench bench;
   auto& client = bench.client();
   auto& old = kept(bench, client);

@@ -313,7 +313,7 @@ TEST_CASE("router: each host has a protocol table of its own") {
   CHECK(served.ask(handshake("three.example", "chat")).status == 101);  // the first host serves the others
 }
 
-TEST_CASE("router: a host that can not start takes those before it down again") {
+TEST_CASE("router: a host that cannot start takes those before it down again") {
   static int running = 0;
   running = 0;
   wharf_row row = plain_row("a");

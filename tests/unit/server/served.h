@@ -44,7 +44,7 @@ wharf_row plain_row(const char* name);
 /// Routers and links as a loop has them, without sockets.
 class Served {
  public:
-  /// Fails the test where a row can not start.
+  /// Fails the test where a row cannot start.
   explicit Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows = {});
   ~Served();
 

@@ -33,7 +33,7 @@ struct Stopper {
   }
 };
 
-/// Where its option `fail` is given, it can not start.
+/// Where its option `fail` is given, it cannot start.
 struct Unable {
   struct Shared {
     explicit Shared(Scope scope) {
@@ -292,7 +292,7 @@ TEST_CASE("server: a client that does not answer the close is cut after the grac
   CHECK(socket.receive_all() == close_1001);
 }
 
-TEST_CASE("server: run() says when it is ready, once, and not where it can not start") {
+TEST_CASE("server: run() says when it is ready, once, and not where it cannot start") {
   Lines log;
   Server server(options(log));
   REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
@@ -340,7 +340,7 @@ TEST_CASE("server: port 0 with 4 threads is one port for all of them") {
   thread.join();
 }
 
-TEST_CASE("server: a row that can not start") {
+TEST_CASE("server: a row that cannot start") {
   Lines log;
   for (const unsigned threads : {1U, 4U}) {
     log.lines.clear();
@@ -447,7 +447,7 @@ TEST_CASE("server: start() takes a loop and one thread") {
   CHECK(uv_loop_close(&loop) == 0);
 }
 
-TEST_CASE("server: a row that can not start leaves the caller's loop as it was") {
+TEST_CASE("server: a row that cannot start leaves the caller's loop as it was") {
   Lines log;
   uv_loop_t loop;
   REQUIRE(uv_loop_init(&loop) == 0);

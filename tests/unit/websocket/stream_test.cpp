@@ -176,7 +176,7 @@ TEST_CASE("websocket_stream: an error is left unanswered where that was asked fo
   CHECK(stream.validity() == Validity::invalid);
 }
 
-TEST_CASE("websocket_stream: what can not be sent is refused by its name, and nothing is written") {
+TEST_CASE("websocket_stream: what cannot be sent is refused by its name, and nothing is written") {
   Stream stream(Role::server);
   std::string out = "before";
   const std::string long_text(126, 'x');

@@ -73,7 +73,7 @@ TEST_CASE("forwarded: addresses with ports, brackets and in their IPv6 guise") {
   CHECK(chain("6.6.6.6, ::ffff:203.0.113.7, ::ffff:10.0.0.2") == "203.0.113.7");
 }
 
-TEST_CASE("forwarded: what can not be understood ends the walk at the last front that is known") {
+TEST_CASE("forwarded: what cannot be understood ends the walk at the last front that is known") {
   for (const char* const each :
        {"unknown", "_hidden", "_SEVKISEK", "localhost", "203.0.113", "203.0.113.7:", "203.0.113.7:99999", "\"203.0.113.7\"",
         "fe80::1%eth0", "fe80::1%1", "unix:", "unix", "<script>", "1.2.3.4 5.6.7.8", "127.0.0.1.example", "0177.0.0.1"}) {
@@ -163,7 +163,7 @@ TEST_CASE("forwarded: Forwarded is walked like X-Forwarded-For") {
   CHECK(forwarded("for=203.0.113.7;host=\"site.example\\r\\n: x\"") == "203.0.113.7 http up.example");
 }
 
-TEST_CASE("forwarded: of the two kinds, a client can not add one to what a front writes of the other") {
+TEST_CASE("forwarded: of the two kinds, a client cannot add one to what a front writes of the other") {
   const std::string both = "Forwarded: for=1.1.1.1;proto=https\r\nX-Forwarded-For: 2.2.2.2\r\n";
   CHECK(said(both) == "2.2.2.2 http up.example");
   CHECK(said(both, ForwardingFields::x_forwarded) == "2.2.2.2 http up.example");

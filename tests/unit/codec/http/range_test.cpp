@@ -59,7 +59,7 @@ TEST_CASE("a range ends where the representation does") {
   CHECK(resolved("bytes=0-0", 1) == "0-0");
 }
 
-TEST_CASE("what begins behind the end, and a suffix of nothing, can not be satisfied") {
+TEST_CASE("what begins behind the end, and a suffix of nothing, cannot be satisfied") {
   CHECK(resolved("bytes=10-", 10) == "unsatisfiable");
   CHECK(resolved("bytes=10-10", 10) == "unsatisfiable");
   CHECK(resolved("bytes=11-20,30-40", 10) == "unsatisfiable");
@@ -68,7 +68,7 @@ TEST_CASE("what begins behind the end, and a suffix of nothing, can not be satis
   CHECK(resolved("bytes=-0,10-", 10) == "unsatisfiable");
 }
 
-TEST_CASE("what can not be satisfied is left out where something else can") {
+TEST_CASE("what cannot be satisfied is left out where something else can") {
   CHECK(resolved("bytes=10-,0-1", 10) == "0-1");
   CHECK(resolved("bytes=-0,2-3,100-200", 10) == "2-3");
 }
@@ -210,7 +210,7 @@ TEST_CASE("more ranges than the limit are ignored") {
   CHECK(resolved("bytes=0-0,2-2", 10, {.ranges = 2}) == "0-0 2-2");
   CHECK(resolved("bytes=0-0,2-2,4-4", 10, {.ranges = 2}) == "whole");
   CHECK(resolved("bytes=0-0,,,,,,2-2", 10, {.ranges = 2}) == "0-0 2-2");
-  CHECK(resolved("bytes=0-0,20-20,30-30", 10, {.ranges = 2}) == "whole");  // they count though they can not be satisfied
+  CHECK(resolved("bytes=0-0,20-20,30-30", 10, {.ranges = 2}) == "whole");  // they count though they cannot be satisfied
   CHECK(resolved("bytes=0-0", 10, {.ranges = 0}) == "whole");
   CHECK(resolved("bytes=10-", 10, {.ranges = 0}) == "whole");
   CHECK(resolved(single_bytes(1000), 10000, {.ranges = 1000}).ends_with(" 1996-1996 1998-1998"));

@@ -130,7 +130,7 @@ TEST_CASE("ws_decoder pieces: a code point cut across frames comes by itself, wh
   CHECK(end.payload.size() == 5);
 }
 
-TEST_CASE("ws_decoder pieces: text that can not be valid is found at once, text that ends too early at its end (8.1)") {
+TEST_CASE("ws_decoder pieces: text that cannot be valid is found at once, text that ends too early at its end (8.1)") {
   WsDecoder decoder = in_pieces(Role::client);
   CHECK(text_of(events_of(decoder, plain_frame(0x01, "good\xE2"))) == "good");
   CHECK(events_of(decoder, plain_frame(0x00, "a")).at(0).error == WsError::text_not_utf8);

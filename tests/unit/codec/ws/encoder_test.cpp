@@ -135,7 +135,7 @@ TEST_CASE("ws_encoder: text is UTF-8, also over pieces that cut code points (8.1
   CHECK(fault_of(encoder, Opcode::binary, WsPart::whole, "\xFF") == Fault::none);
 }
 
-TEST_CASE("ws_encoder: a piece that can not go on the text is refused, and another may take its place (8.1)") {
+TEST_CASE("ws_encoder: a piece that cannot go on the text is refused, and another may take its place (8.1)") {
   WsEncoder encoder;
   CHECK(fault_of(encoder, Opcode::text, WsPart::first, "\xE2\x82") == Fault::none);
   CHECK(fault_of(encoder, Opcode::text, WsPart::next, "a") == Fault::text_not_utf8);

@@ -242,7 +242,7 @@ TEST_CASE("ws_extension: a client's offer is what it would like, and then anythi
                                             "client_max_window_bits, permessage-deflate"));
 }
 
-TEST_CASE("ws_extension: a client that can not inflate the largest window does not offer it") {
+TEST_CASE("ws_extension: a client that cannot inflate the largest window does not offer it") {
   constexpr DeflateWish some{.context = Context::dedicated, .window_bits = 12, .largest_window_bits = 14};
   constexpr DeflateWish less{.context = Context::dedicated, .window_bits = 12, .largest_window_bits = 9};
   CHECK(deflate_offer(some) == after_name("server_max_window_bits=12; client_max_window_bits"));
