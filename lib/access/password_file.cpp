@@ -11,6 +11,7 @@
 
 #include "access/password_hash.h"
 #include "base/ascii.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "codec/http/basic_credentials.h"
 
@@ -19,31 +20,17 @@ namespace {
 
 using Failed = base::Failure<std::string>;
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int number() const { return number_; }
-
- private:
-  int number_;
-};
-
 /// An empty text, or why it cannot be read.
 std::string read_file(const std::string& path, std::string& text) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
-  if (file.number() < 0 && errno == ENOENT) return "there is none; make it with htpasswd -B -c";
-  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) return std::strerror(errno);
+  if (file.get() < 0 && errno == ENOENT) return "there is none; make it with htpasswd -B -c";
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return std::strerror(errno);
   if (!S_ISREG(status.st_mode)) return "it is not a file";
   text.resize(PasswordFile::longest_file + 1);
   std::size_t size = 0;
   while (size < text.size()) {
-    const ssize_t got = ::read(file.number(), text.data() + size, text.size() - size);
+    const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return std::strerror(errno);
     if (got == 0) break;

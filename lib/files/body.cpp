@@ -56,7 +56,7 @@ std::size_t MemoryBody::read(base::OutQueue& out, std::size_t most) {
 
 // ---- MultipartFileBody ----
 
-MultipartFileBody::MultipartFileBody(Shared<Descriptor> file, codec::MultipartRanges parts)
+MultipartFileBody::MultipartFileBody(Shared<base::Descriptor> file, codec::MultipartRanges parts)
     : file_(std::move(file)), parts_(std::move(parts)), size_(parts_.content_length()) {
   next_part();
 }

@@ -20,7 +20,7 @@ std::size_t read_at(int file, std::uint64_t offset, char* to, std::size_t size);
 /// Some bytes of a file in one piece. Read on the loop's thread: the page cache answers, or the disk does and the loop waits.
 class FileRangeBody final : public session::BodySource {
  public:
-  FileRangeBody(Shared<Descriptor> file, std::uint64_t first, std::uint64_t size)
+  FileRangeBody(Shared<base::Descriptor> file, std::uint64_t first, std::uint64_t size)
       : file_(std::move(file)), size_(size), offset_(first), left_(size) {}
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
@@ -30,7 +30,7 @@ class FileRangeBody final : public session::BodySource {
   [[nodiscard]] std::uint64_t left() const { return left_; }
 
  private:
-  Shared<Descriptor> file_;
+  Shared<base::Descriptor> file_;
   std::uint64_t size_;
   std::uint64_t offset_;
   std::uint64_t left_;
@@ -52,7 +52,7 @@ class MemoryBody final : public session::BodySource {
 /// Several ranges of a file, as multipart/byteranges.
 class MultipartFileBody final : public session::BodySource {
  public:
-  MultipartFileBody(Shared<Descriptor> file, codec::MultipartRanges parts);
+  MultipartFileBody(Shared<base::Descriptor> file, codec::MultipartRanges parts);
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
   std::size_t read(base::OutQueue& out, std::size_t most) override;
@@ -62,7 +62,7 @@ class MultipartFileBody final : public session::BodySource {
  private:
   void next_part();
 
-  Shared<Descriptor> file_;
+  Shared<base::Descriptor> file_;
   codec::MultipartRanges parts_;
   std::uint64_t size_;
   std::size_t part_ = 0;  // of those that have begun; the one behind the last is the closing delimiter

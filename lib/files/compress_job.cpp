@@ -28,7 +28,7 @@ std::unique_ptr<CompressJob> CompressJob::make(FileMount& mount, const CachedFil
     job->bytes_ = *file.plain.bytes;
     return job;
   }
-  job->file_ = Descriptor(::fcntl(file.plain.file->get(), F_DUPFD_CLOEXEC, 0));
+  job->file_ = base::Descriptor(::fcntl(file.plain.file->get(), F_DUPFD_CLOEXEC, 0));
   return job->file_ ? std::move(job) : nullptr;
 }
 

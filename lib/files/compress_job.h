@@ -32,8 +32,8 @@ class CompressJob final : public FileJob {
 
   FileMount& mount_;
   std::string path_;
-  Descriptor file_;    // of its own; or
-  std::string bytes_;  // all of the file
+  base::Descriptor file_;  // of its own; or
+  std::string bytes_;      // all of the file
   Representation made_;
   std::size_t most_ = 0;  // bytes that are worth it
   Outcome outcome_ = Outcome::failed;

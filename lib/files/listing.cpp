@@ -117,7 +117,7 @@ std::string_view listing_lines() {
   return lines;
 }
 
-FolderNames read_folder(const OpenFolder& root, Descriptor folder, const std::string& name, std::size_t most) {
+FolderNames read_folder(const OpenFolder& root, base::Descriptor folder, const std::string& name, std::size_t most) {
   FolderNames found;
   const std::unique_ptr<DIR, CloseFolder> stream(::fdopendir(folder.get()));
   if (!stream) return found;

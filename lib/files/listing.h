@@ -25,7 +25,7 @@ struct FolderNames {
 };
 
 /// Reads the names of `folder`, which is that of the name `name` ("", or ending in '/') in `root`; looks at `most` of them.
-FolderNames read_folder(const OpenFolder& root, Descriptor folder, const std::string& name, std::size_t most);
+FolderNames read_folder(const OpenFolder& root, base::Descriptor folder, const std::string& name, std::size_t most);
 
 /// Whether the page leads to the folder above.
 enum class Parent : std::uint8_t { none, shown };

@@ -13,8 +13,8 @@ namespace wharf::server {
 
 struct ListedFolder {
   std::shared_ptr<const OpenFolder> root;
-  Descriptor folder;  ///< in it
-  std::string path;   ///< of it: from '/' to '/'
+  base::Descriptor folder;  ///< in it
+  std::string path;         ///< of it: from '/' to '/'
   std::string title;
   std::size_t most = 0;  ///< names that are looked at
 };

@@ -131,7 +131,7 @@ void FileLoader::fill(Representation& representation, OpenedFile opened) const {
     }
   }
   representation.held = Representation::Held::file;
-  representation.file = Shared<Descriptor>(std::move(opened.file));
+  representation.file = Shared<base::Descriptor>(std::move(opened.file));
   representation.bytes = {};
 }
 

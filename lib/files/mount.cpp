@@ -52,11 +52,6 @@ session::Response listings_crowded() {
   return response;
 }
 
-std::string real_path(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), std::free);
-  return real ? real.get() : std::string();
-}
-
 std::string check_folder(const std::string& folder) {
   const std::string cannot = "cannot serve files from '" + folder + "': ";
   struct stat status {};

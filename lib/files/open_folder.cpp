@@ -40,11 +40,6 @@ FileStatus as_status(const struct stat& found) {
   return status;
 }
 
-std::string real_path(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), std::free);
-  return real ? real.get() : std::string();
-}
-
 OpenFailure failure_of(int error) {
   switch (error) {
     case EMFILE:
@@ -70,14 +65,14 @@ int open_beneath(int root, const std::string& name, int flags, std::uint64_t res
 }
 
 /// From segment to segment, so that a folder which has become a link meanwhile is not passed.
-Descriptor walk(int root, std::string_view name, int flags) {
-  Descriptor folder;
+base::Descriptor walk(int root, std::string_view name, int flags) {
+  base::Descriptor folder;
   for (;;) {
     const std::size_t slash = name.find('/');
     const std::string segment(name.empty() ? "." : name.substr(0, slash));
     const int from = folder ? folder.get() : root;
-    if (slash == std::string_view::npos) return Descriptor(::openat(from, segment.c_str(), flags | O_NOFOLLOW));
-    Descriptor next(::openat(from, segment.c_str(), point_to | O_DIRECTORY | O_NOFOLLOW));
+    if (slash == std::string_view::npos) return base::Descriptor(::openat(from, segment.c_str(), flags | O_NOFOLLOW));
+    base::Descriptor next(::openat(from, segment.c_str(), point_to | O_DIRECTORY | O_NOFOLLOW));
     if (!next) return next;
     folder = std::move(next);
     name.remove_prefix(slash + 1);
@@ -86,11 +81,12 @@ Descriptor walk(int root, std::string_view name, int flags) {
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (number_ >= 0) ::close(number_);
+std::string real_path(const std::string& path) {
+  const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), std::free);
+  return real ? real.get() : std::string();
 }
 
-FileStatus status_of(const Descriptor& file) {
+FileStatus status_of(const base::Descriptor& file) {
   struct stat found {};
   return ::fstat(file.get(), &found) == 0 ? as_status(found) : FileStatus{};
 }
@@ -98,10 +94,10 @@ FileStatus status_of(const Descriptor& file) {
 base::Result<OpenFolder, std::string> OpenFolder::open(const std::string& folder, Resolution resolution) {
   std::string path = real_path(folder);
   if (path.empty()) return base::Failure{std::string(std::strerror(errno))};
-  Descriptor root(::open(path.c_str(), point_to | O_DIRECTORY));
+  base::Descriptor root(::open(path.c_str(), point_to | O_DIRECTORY));
   if (!root) return base::Failure{std::string(std::strerror(errno))};
   if (resolution == Resolution::kernel) {
-    const Descriptor probe(open_beneath(root.get(), "", point_to, RESOLVE_BENEATH));
+    const base::Descriptor probe(open_beneath(root.get(), "", point_to, RESOLVE_BENEATH));
     if (!probe) resolution = Resolution::walk;  // an older kernel, or a filter of system calls that does not know it
   }
   return OpenFolder(std::move(root), std::move(path), resolution);
@@ -120,15 +116,15 @@ bool OpenFolder::removed() const {
 }
 
 base::Result<OpenFolder, std::string> OpenFolder::open_again() const {
-  const Descriptor top(::open("/", point_to | O_DIRECTORY));
+  const base::Descriptor top(::open("/", point_to | O_DIRECTORY));
   const std::string name = path_.substr(1);
-  Descriptor root;
+  base::Descriptor root;
   if (resolution_ == Resolution::walk) {
     root = walk(top.get(), name, point_to | O_DIRECTORY);
   } else {
     const int file = open_beneath(top.get(), name, point_to | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
     if (file < 0) errno = -file;
-    root = Descriptor(file);
+    root = base::Descriptor(file);
   }
   if (!root) return base::Failure{std::string(std::strerror(errno))};
   return OpenFolder(std::move(root), path_, resolution_);
@@ -155,7 +151,7 @@ base::Result<OpenedFile, OpenFailure> OpenFolder::open_file(const std::string& n
   return OpenedFile{std::move(*file), status.identity};
 }
 
-base::Result<Descriptor, OpenFailure> OpenFolder::open_folder(const std::string& name) const {
+base::Result<base::Descriptor, OpenFailure> OpenFolder::open_folder(const std::string& name) const {
   return open_inside(name, read_folder);
 }
 
@@ -164,24 +160,24 @@ FileStatus OpenFolder::look_inside(const std::string& name) const {
   return file ? status_of(*file) : FileStatus{};
 }
 
-base::Result<Descriptor, OpenFailure> OpenFolder::open_inside(const std::string& name, int flags) const {
+base::Result<base::Descriptor, OpenFailure> OpenFolder::open_inside(const std::string& name, int flags) const {
   if (resolution_ == Resolution::kernel) {
     const int file = open_beneath(root_.get(), name, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
-    if (file >= 0) return Descriptor(file);
+    if (file >= 0) return base::Descriptor(file);
     if (file != -EXDEV) return base::Failure{failure_of(-file)};  // else a link leads outside, or has an absolute path
   }
   const std::string plain = without_links(name);
   if (plain.empty()) return base::Failure{failure_of(errno)};
-  Descriptor file = open_without_links(plain, flags);
+  base::Descriptor file = open_without_links(plain, flags);
   if (!file) return base::Failure{failure_of(errno)};
   return file;
 }
 
-Descriptor OpenFolder::open_without_links(const std::string& name, int flags) const {
+base::Descriptor OpenFolder::open_without_links(const std::string& name, int flags) const {
   if (resolution_ == Resolution::walk) return walk(root_.get(), name, flags);
   const int file = open_beneath(root_.get(), name, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
   if (file < 0) errno = -file;
-  return Descriptor(file);
+  return base::Descriptor(file);
 }
 
 /// The name of the same file without symbolic links, where it is inside; else empty, and errno says why. Only a name: by the time it is

@@ -3,32 +3,10 @@
 #include <string>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/result.h"
 
 namespace wharf::server {
-
-/// A file descriptor that is closed with its owner; negative: none.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor();
-
-  [[nodiscard]] int get() const { return number_; }
-  explicit operator bool() const { return number_ >= 0; }
-  /// The number; whoever takes it closes it.
-  [[nodiscard]] int release() { return std::exchange(number_, -1); }
-
- private:
-  int number_ = -1;
-};
 
 /// Which content a file has: equal for as long as nobody has changed the file, as far as the system tells.
 struct FileIdentity {
@@ -49,10 +27,13 @@ struct FileStatus {
 };
 
 /// What a descriptor stands for.
-FileStatus status_of(const Descriptor& file);
+FileStatus status_of(const base::Descriptor& file);
+
+/// Absolute and without symbolic links; empty, with errno, if there is nothing of that path.
+std::string real_path(const std::string& path);
 
 struct OpenedFile {
-  Descriptor file;
+  base::Descriptor file;
   FileIdentity identity;
 };
 
@@ -86,22 +67,22 @@ class OpenFolder {
   [[nodiscard]] base::Result<OpenedFile, OpenFailure> open_file(const std::string& name) const;
 
   /// A folder, for reading its names; "" is the folder itself.
-  [[nodiscard]] base::Result<Descriptor, OpenFailure> open_folder(const std::string& name) const;
+  [[nodiscard]] base::Result<base::Descriptor, OpenFailure> open_folder(const std::string& name) const;
 
   /// The same as look(), but none for what leads outside.
   [[nodiscard]] FileStatus look_inside(const std::string& name) const;
 
  private:
-  OpenFolder(Descriptor root, std::string path, Resolution resolution)
+  OpenFolder(base::Descriptor root, std::string path, Resolution resolution)
       : root_(std::move(root)), path_(std::move(path)), resolution_(resolution) {}
 
-  [[nodiscard]] base::Result<Descriptor, OpenFailure> open_inside(const std::string& name, int flags) const;
-  [[nodiscard]] Descriptor open_without_links(const std::string& name, int flags) const;
+  [[nodiscard]] base::Result<base::Descriptor, OpenFailure> open_inside(const std::string& name, int flags) const;
+  [[nodiscard]] base::Descriptor open_without_links(const std::string& name, int flags) const;
   [[nodiscard]] std::string without_links(const std::string& name) const;
   [[nodiscard]] std::string present_path() const;
   [[nodiscard]] std::string link_text() const;
 
-  Descriptor root_;
+  base::Descriptor root_;
   std::string path_;  // its name when it was opened: absolute, without symbolic links
   Resolution resolution_;
 };

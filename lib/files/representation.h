@@ -43,7 +43,7 @@ struct Representation {
 
   Held held = Held::nothing;
   Shared<std::string> bytes;
-  Shared<Descriptor> file;
+  Shared<base::Descriptor> file;
 
   [[nodiscard]] bool is_coded() const { return coding != "identity"; }
   [[nodiscard]] bool is_made_here() const { return name.empty(); }

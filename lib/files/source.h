@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "base/descriptor.h"
 #include "http/exchange.h"
 
 namespace wharf::server {
@@ -13,9 +15,6 @@ class FileSource final : public session::BodySource {
  public:
   /// nullptr where there is no regular file of that path that can be read.
   static std::unique_ptr<session::BodySource> open(const char* path);
-  ~FileSource() override;
-  FileSource(const FileSource&) = delete;
-  FileSource& operator=(const FileSource&) = delete;
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
   std::size_t read(base::OutQueue& out, std::size_t most) override;
@@ -23,9 +22,9 @@ class FileSource final : public session::BodySource {
   void skip(std::uint64_t size) override { offset_ += size; }
 
  private:
-  FileSource(int file, std::uint64_t size) : file_(file), size_(size) {}
+  FileSource(base::Descriptor file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
 
-  int file_;
+  base::Descriptor file_;
   std::uint64_t size_;
   std::uint64_t offset_ = 0;
 };

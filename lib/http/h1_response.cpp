@@ -9,23 +9,12 @@
 #include "http/h1.h"
 
 namespace wharf::session {
-namespace {
-
-/// Fields that say how this connection carries the answer: not a handler's business.
-bool is_framing(std::string_view name) {
-  for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive"})
-    if (base::equal_ignoring_case(name, own)) return true;
-  return false;
-}
-
-}  // namespace
-
 void H1::send_head(const Response& response, Content content, std::optional<std::uint64_t> length) {
   codec::ResponseHead text(response.status, std::move(context().head_memory));
   bool offers_upgrade = false;
   bool dated = false;  // by the server that made the answer (RFC 9110 section 6.6.1)
   for (const auto& [name, value] : response.fields) {
-    if (is_framing(name)) continue;
+    if (codec::is_framing_field(name)) continue;
     text.field(name, value);
     offers_upgrade = offers_upgrade || base::equal_ignoring_case(name, "Upgrade");
     dated = dated || base::equal_ignoring_case(name, "Date");
@@ -64,7 +53,7 @@ void H1::send_end() {
 void H1::send_interim(int status, const Fields& fields) {
   codec::ResponseHead text(status, std::move(context().head_memory));
   for (const auto& [name, value] : fields)
-    if (!is_framing(name)) text.field(name, value);
+    if (!codec::is_framing_field(name)) text.field(name, value);
   std::string whole = std::move(text).finish();
   link().out().append(whole);
   context().head_memory = std::move(whole);

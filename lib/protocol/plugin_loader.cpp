@@ -13,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "base/descriptor.h"
 #include "protocol/elf_file.h"
 #include "protocol/plugin_symbols.h"
 
@@ -35,20 +36,14 @@ std::string loader_message(const std::string& file) {
 class File {
  public:
   explicit File(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)) {}
-  ~File() {
-    if (is_open()) close(descriptor_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  [[nodiscard]] bool is_open() const { return descriptor_ >= 0; }
-  [[nodiscard]] bool describe(struct stat& facts) const { return fstat(descriptor_, &facts) == 0; }
+  [[nodiscard]] bool is_open() const { return static_cast<bool>(descriptor_); }
+  [[nodiscard]] bool describe(struct stat& facts) const { return fstat(descriptor_.get(), &facts) == 0; }
   /// As many bytes as there are.
   [[nodiscard]] std::string read(std::uint64_t offset, std::size_t size) const {
     std::string bytes(size, '\0');
     std::size_t have = 0;
     while (have < size) {
-      const ssize_t got = pread(descriptor_, bytes.data() + have, size - have, static_cast<off_t>(offset + have));
+      const ssize_t got = pread(descriptor_.get(), bytes.data() + have, size - have, static_cast<off_t>(offset + have));
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) break;
       have += static_cast<std::size_t>(got);
@@ -58,7 +53,7 @@ class File {
   }
 
  private:
-  int descriptor_;
+  base::Descriptor descriptor_;
 };
 
 /// An empty text, or why the dynamic loader must not be asked: it would wait, or end the process.

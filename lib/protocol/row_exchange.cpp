@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "codec/http/head_writer.h"
 #include "codec/http/media_type.h"
 #include "protocol/raw.h"
 #include "protocol/services.h"
@@ -18,13 +19,6 @@ constexpr std::uint64_t whole_body_limit = 1024 * 1024;
 
 constexpr std::size_t state_offset =
     (sizeof(RowExchange) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
-
-/// What the connection writes itself.
-bool is_own_field(std::string_view name) {
-  for (const std::string_view own : {"Connection", "Content-Length", "Date", "Keep-Alive", "Transfer-Encoding"})
-    if (base::equal_ignoring_case(name, own)) return true;
-  return false;
-}
 
 wharf_flow flow_of(Flow flow) { return static_cast<wharf_flow>(flow); }
 
@@ -147,7 +141,7 @@ bool RowExchange::may_answer() {
 
 bool RowExchange::add_field(std::string_view name, std::string_view value) {
   const bool fits = base::is_token(name) && base::is_field_value(value);
-  if (over_ || exchange_->answered() || !fits || is_own_field(name)) return false;
+  if (over_ || exchange_->answered() || !fits || codec::is_server_field(name)) return false;
   fields_.emplace_back(name, value);
   return true;
 }

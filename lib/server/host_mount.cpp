@@ -6,6 +6,7 @@
 
 #include "base/ascii.h"
 #include "codec/http/basic_credentials.h"
+#include "codec/http/head_writer.h"
 #include "codec/http/target.h"
 #include "files/listing.h"
 #include "protocol/row_exchange.h"
@@ -38,8 +39,7 @@ std::string check_fields(const Mount& mount) {
   for (const auto& [name, value] : mount.fields) {
     if (!base::is_token(name)) return "mount '" + mount.prefix + "': '" + name + "' is no name of a field";
     if (!base::is_field_value(value)) return "mount '" + mount.prefix + "': the value of " + name + " has a control character";
-    for (const std::string_view own : {"Connection", "Content-Length", "Date", "Keep-Alive", "Transfer-Encoding"})
-      if (base::equal_ignoring_case(name, own)) return "mount '" + mount.prefix + "': " + name + " is written by the server itself";
+    if (codec::is_server_field(name)) return "mount '" + mount.prefix + "': " + name + " is written by the server itself";
   }
   return {};
 }

@@ -9,6 +9,11 @@ namespace wharf::codec {
 /// The reason phrase of RFC 9110 section 15 for a status, or "Unknown".
 std::string_view reason_phrase(int status);
 
+/// Fields that say how a connection carries a message, which its framing writes: nobody else's business.
+bool is_framing_field(std::string_view name);
+/// Those, and Date (RFC 9110 section 6.6.1): what the server writes itself, and an author or a configuration may not.
+bool is_server_field(std::string_view name);
+
 /// Writes the head of an HTTP/1.1 response (RFC 9112 section 4) into a string: the status line at construction, then fields, then
 /// the empty line by finish(). A field name that is not a token, or a value with CR, LF or NUL, is refused (false) and leaves no
 /// trace: what an application passes cannot split a response.

@@ -19,8 +19,8 @@ constexpr std::size_t size = 100'000;
 
 struct Site : WwwFolder {
   Site() { write("file", noise(size)); }
-  [[nodiscard]] Shared<Descriptor> open() const {
-    return Shared<Descriptor>(Descriptor(::open((www() / "file").c_str(), O_RDONLY | O_CLOEXEC)));
+  [[nodiscard]] Shared<base::Descriptor> open() const {
+    return Shared<base::Descriptor>(base::Descriptor(::open((www() / "file").c_str(), O_RDONLY | O_CLOEXEC)));
   }
 };
 
@@ -121,20 +121,20 @@ TEST_CASE("file body: memory, in pieces") {
 TEST_CASE("shared: the last owner closes it") {
   const Site site;
   const auto is_open = [](int file) { return ::fcntl(file, F_GETFD) >= 0; };
-  Shared<Descriptor> one = site.open();
+  Shared<base::Descriptor> one = site.open();
   const int file = one->get();
   REQUIRE(is_open(file));
   {
-    const Shared<Descriptor> two = one;
-    const Shared<Descriptor> three = std::move(one);
+    const Shared<base::Descriptor> two = one;
+    const Shared<base::Descriptor> three = std::move(one);
     CHECK_FALSE(one);  // NOLINT(bugprone-use-after-move): it is said to be none
     CHECK(three);
     one = two;
-    Shared<Descriptor>& same = one;
+    Shared<base::Descriptor>& same = one;
     one = same;
     CHECK(is_open(file));
   }
   CHECK(is_open(file));
-  one = Shared<Descriptor>();
+  one = Shared<base::Descriptor>();
   CHECK_FALSE(is_open(file));
 }

@@ -25,7 +25,7 @@ std::unique_ptr<CachedFile> file_of(const FileMount* mount, std::string path, st
   file->mount = mount;
   file->path = std::move(path);
   file->plain.held = open ? Representation::Held::file : Representation::Held::bytes;
-  if (open) file->plain.file = Shared<Descriptor>(Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+  if (open) file->plain.file = Shared<base::Descriptor>(base::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
   else file->plain.bytes = Shared<std::string>(std::string(bytes, 'x'));
   return file;
 }

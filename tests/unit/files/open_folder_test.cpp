@@ -257,9 +257,9 @@ TEST_CASE("open folder: it goes by the folder, not by its name") {
 TEST_CASE("open folder: no descriptors left is not the same as missing") {
   const Site site;
   const OpenFolder folder = opened(site.www(), Resolution::kernel);
-  std::vector<Descriptor> all;
+  std::vector<wharf::base::Descriptor> all;
   for (;;) {
-    Descriptor one(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    wharf::base::Descriptor one(open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!one) break;
     all.push_back(std::move(one));
     if (all.size() > 100'000) break;
