@@ -29,6 +29,11 @@ const std::vector<std::pair<std::string, std::function<void(LinkBench&)>>> provo
        bench.link->touch();
        bench.link->run();
      }},
+    {"turn",
+     [](LinkBench& bench) {
+       bench.link->want_turn();
+       bench.link->run();
+     }},
     {"deadline",
      [](LinkBench& bench) {
        bench.link->set_deadline(bench.now + base::Time{5});

@@ -48,6 +48,7 @@ class Scripted final : public session::Session {
   }
   void end_of_input() override { happened("end of input"); }
   void room() override { happened("room"); }
+  void turn() override { happened("turn"); }
   void deadline() override { happened("deadline"); }
   void shut_down() override { happened("shut down"); }
   void ended() override { happened("ended"); }
