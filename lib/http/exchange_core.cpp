@@ -173,7 +173,7 @@ void ExchangeCore::exchange_room() {
 }
 
 void ExchangeCore::exchange_turn() {
-  if (!open() || !pending_.take(Pending::resume)) return;
+  if (!open() || !pending_.take(Pending::resume) || answered()) return;
   responder_.reset();
   const std::unique_ptr<Visit> visit = std::move(visit_);
   dispatch([this, &visit] { visit->go_on(*this); });
