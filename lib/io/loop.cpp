@@ -1,14 +1,33 @@
 #include "io/loop.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/sheltered.h"
 #include "io/connection.h"
 #include "io/listener.h"
 
 namespace wharf::io {
+
+namespace {
+
+/// Where libuv finds too few descriptors for the pipes of a loop and of its signals, it ends the process. 0, or errno.
+int missing_descriptors() {
+  std::array<base::Descriptor, 10> probes;
+  for (base::Descriptor& probe : probes) {
+    probe = base::Descriptor(::eventfd(0, EFD_CLOEXEC));
+    if (!probe) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
 
 struct Loop::SignalWatch {
   uv_signal_t interrupt{};
@@ -37,6 +56,7 @@ Loop::Loop(const LoopLimits& limits, base::Log& log)
 
 int Loop::open(uv_loop_t* foreign) {
   if (foreign == nullptr) {
+    if (const int error = missing_descriptors(); error != 0) return -error;
     if (const int status = uv_loop_init(&own_); status != 0) return status;
   }
   uv_ = foreign != nullptr ? foreign : &own_;

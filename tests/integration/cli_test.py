@@ -5,6 +5,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -145,6 +146,17 @@ class Refuses(unittest.TestCase):
     def test_a_port_of_another_server_like_it(self):
         with server.Server() as first:
             self.assertIn(str(first.port), self.refused(1, "-p", first.port))
+
+    def test_descriptors_that_do_not_suffice_for_all_loops(self):
+        """libuv ends the process if it finds none for what wakes a loop."""
+        for most in (12, 30, 33, 34, 35, 36, 48):
+            with self.subTest(most=most):
+                ended = subprocess.run(server.command("-p", "0", "-t", "24"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True, timeout=10 * server.SLOW, check=False,
+                                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)))  # noqa: B023
+                self.assertEqual((ended.returncode, ended.stdout), (1, ""), ended.stderr)
+                self.assertIn("open files", ended.stderr)
+                self.assertEqual(ended.stderr.count("\n"), 1, ended.stderr)
 
     def test_a_missing_resource_folder(self):
         self.assertIn("/no/such/folder", self.refused(1, "-r", "/no/such/folder", www=None))
