@@ -102,10 +102,8 @@ Error Router::start_host(const RowList& rows, const VirtualHost& host, const ses
     started.log = std::move(*log);
   }
   for (const Mount& mount : host.mounts) {
-    const auto* requests = std::get_if<Requests>(&mount.serves);
-    session::Protocol* const protocol = requests != nullptr ? started.table->find(requests->protocol) : nullptr;
-    auto opened =
-        HostMount::open(mount, protocol, {home_.log, files_, limits.pipe_idle, passwords_ ? &*passwords_ : nullptr, outside_});
+    auto opened = HostMount::open(
+        mount, {home_.log, files_, *started.table, limits.pipe_idle, passwords_ ? &*passwords_ : nullptr, outside_});
     if (!opened) return {opened.error()};
     started.mounts.push_back(std::move(*opened));
   }
@@ -195,7 +193,7 @@ void Router::serve_user(session::Exchange& exchange, const Host& host, const Hos
   if (host.log && !user.empty()) host.log->line(exchange).user = user;
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
   const codec::RequestHead& head = exchange.request();
-  if (mount != nullptr && mount->is_proxy()) {
+  if (mount != nullptr && mount->takes_upgrades()) {
     if (offers_websocket(offered_upgrades(head)) && !check_origin(exchange, host)) return;
   } else if (head.may_upgrade() && codec::wants_websocket(head)) {
     return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});

@@ -149,7 +149,7 @@ std::string absolute_name(const std::string& name) {
 /// Relative names are of the folder that the program is in now, wherever it goes later.
 void resolve_names(VirtualHost& host) {
   for (Mount& mount : host.mounts) {
-    if (auto* files = std::get_if<Files>(&mount.serves)) *files = server::FileMount::resolved(std::move(*files));
+    std::visit([](auto& kind) { server::resolve(kind); }, mount.serves);
     if (mount.access) mount.access->file = absolute_name(mount.access->file);
   }
   if (std::string& log = host.access_log.file; !log.empty() && log != server::AccessLog::standard_output) log = absolute_name(log);
@@ -166,7 +166,8 @@ Error Server::Implementation::add(VirtualHost host) {
   if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
   for (const auto& [name, options] : host.options) named.push_back(name);
   for (const Mount& mount : host.mounts)
-    if (const auto* requests = std::get_if<Requests>(&mount.serves)) named.push_back(requests->protocol);
+    if (const auto row = std::visit([](const auto& kind) { return server::row_named(kind); }, mount.serves); !row.empty())
+      named.emplace_back(row);
   for (const std::string& name : named) {
     if (rows_.find(name) != nullptr) continue;
     std::string known;
@@ -178,9 +179,11 @@ Error Server::Implementation::add(VirtualHost host) {
 }
 
 bool Server::Implementation::proxies() const {
-  const auto is_proxy = [](const Mount& mount) { return std::holds_alternative<Proxy>(mount.serves); };
-  return std::any_of(hosts_.begin(), hosts_.end(), [&is_proxy](const VirtualHost& host) {
-    return std::any_of(host.mounts.begin(), host.mounts.end(), is_proxy);
+  const auto connects = [](const Mount& mount) {
+    return std::visit([](const auto& kind) { return server::makes_connections(kind); }, mount.serves);
+  };
+  return std::any_of(hosts_.begin(), hosts_.end(), [&connects](const VirtualHost& host) {
+    return std::any_of(host.mounts.begin(), host.mounts.end(), connects);
   });
 }
 

@@ -1,0 +1,39 @@
+// Mounts with always the same response.
+#include <utility>
+
+#include "base/ascii.h"
+#include "server/mount_kinds.h"
+
+namespace wharf::server {
+namespace {
+
+class FixedService final : public MountService {
+ public:
+  explicit FixedService(Fixed fixed) : fixed_(std::move(fixed)) {}
+
+  void serve(session::Exchange& exchange, const RequestPath& /*path*/, std::string_view /*user*/) override {
+    session::Response response;
+    response.status = fixed_.status;
+    if (!fixed_.media_type.empty()) response.fields.emplace_back("Content-Type", fixed_.media_type);
+    response.content = fixed_.body;
+    exchange.respond(std::move(response));
+  }
+
+ private:
+  Fixed fixed_;
+};
+
+}  // namespace
+
+std::string check_kind(const Fixed& fixed, const Mount& /*mount*/) {
+  if (fixed.status < 200 || fixed.status > 599)
+    return "a fixed answer has a status from 200 to 599, not " + std::to_string(fixed.status);
+  if (!base::is_field_value(fixed.media_type)) return "the media type of a fixed answer has a control character";
+  return {};
+}
+
+OpenedService open_kind(const Fixed& fixed, const Mount& /*mount*/, const MountParts& /*parts*/) {
+  return opened<FixedService>(fixed);
+}
+
+}  // namespace wharf::server

@@ -1,0 +1,36 @@
+// Mounts whose requests a row of the protocol table answers.
+#include <utility>
+
+#include "protocol/row_exchange.h"
+#include "server/mount_kinds.h"
+
+namespace wharf::server {
+namespace {
+
+class RowService final : public MountService {
+ public:
+  RowService(std::string prefix, session::Protocol& protocol) : prefix_(std::move(prefix)), protocol_(protocol) {}
+
+  void serve(session::Exchange& exchange, const RequestPath& /*path*/, std::string_view user) override {
+    session::RowExchange::serve(exchange, protocol_, {prefix_, user});
+  }
+
+ private:
+  std::string prefix_;
+  session::Protocol& protocol_;
+};
+
+}  // namespace
+
+std::string check_kind(const Requests& requests, const Mount& mount) {
+  return requests.protocol.empty() ? "mount '" + mount.prefix + "' names no protocol" : std::string();
+}
+
+OpenedService open_kind(const Requests& requests, const Mount& mount, const MountParts& parts) {
+  session::Protocol* const protocol = parts.table.find(requests.protocol);
+  if (protocol == nullptr || protocol->row.http == nullptr)
+    return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests.protocol + "' answers no requests"};
+  return opened<RowService>(mount.prefix, *protocol);
+}
+
+}  // namespace wharf::server
