@@ -9,7 +9,7 @@ STRUCTS = {"Limits": [CONFIG], "FileLimits": [MOUNTS], "Files": [MOUNTS], "Proxy
            "TrustedFronts": [CONFIG], "VirtualHost": [CONFIG], "Mount": [CONFIG], "Compression": [PROTOCOL], "StreamOptions": [CODEC],
            "ClientOptions": [CODEC]}
 TABLES = ("Limits", "FileLimits", "Files", "Proxy", "ServerOptions")  # those whose every field has a row in a table, with its default
-PAGES = re.compile(r"docs/[^/]+\.md|[A-Z]+\.md")
+PAGES = re.compile(r"docs/(internals/)?[^/]+\.md|[A-Z]+\.md")
 OPTIONS = "docs/getting-started.md"
 PROGRAM = "test-apps/test_server.cpp"
 # Where the test server has the fields by their names, and which it has not.
