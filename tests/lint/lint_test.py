@@ -51,6 +51,11 @@ class Rooms(unittest.TestCase):
             self.assertEqual(len(found), 1, path)
             self.assertTrue(found[0].startswith(f"{path}:2: ") and "may not name" in found[0], found)
 
+    def test_a_crowded_folder_is_found(self):
+        files = {f"lib/base/x{number}.h": "#pragma once\n" for number in range(rooms.CROWD)}
+        self.assertEqual(rooms.check(tree(**{"meson.build": ROOMS, **files})), [])
+        self.assertEqual(len(rooms.check(tree(**{"meson.build": ROOMS, **files, "lib/base/a.h": "#pragma once\n"}))), 1)
+
     def test_the_table_is_that_of_the_project(self):
         root = pathlib.Path(__file__).resolve().parent.parent.parent
         files = [File(root, "meson.build")]

@@ -1,13 +1,16 @@
-"""Which rooms of lib/ an include may name (the table of rooms in meson.build), each library in its own rooms, public headers from std alone.
+"""Which rooms of lib/ an include may name (the table of rooms in meson.build), each library in its own rooms, public headers from std alone,
+and no folder of lib/ crowded.
 
 The build says most of this too, since each room is compiled with a folder of links to the rooms that it may name; this says it in one
 line, and also if a header lies on the include path by chance.
 """
+import collections
 import re
 
 from tree import C_FAMILY, finding
 
 ROOM = re.compile(r"^  '(\w+)': \[([^\]]*)\],$", re.MULTILINE)  # a row of the table
+CROWD = 28                                                       # files in one folder of lib/, at the most
 PUBLIC = {"files", "access", "observe", "protocol", "proxy", "server", "testing",
           "include", "plugins", "test-apps", "bench", "tests"}   # may name wharf/
 INSIDE = {"bench/codec.cpp": "codec"}                            # what it measures has no public header
@@ -84,10 +87,19 @@ def wrong_room(mine, path, include, known, rooms):
     return f'"{include}": no such header beside this file'
 
 
+def crowded(files):
+    folders = collections.defaultdict(list)
+    for file in files:
+        if file.path.startswith("lib/"):
+            folders[file.path.rsplit("/", 1)[0]].append(file)
+    return [finding(inside[CROWD], 1, f"{folder} has {len(inside)} files, and {CROWD} are the most")
+            for folder, inside in folders.items() if len(inside) > CROWD]
+
+
 def check(files):
     known = {file.path for file in files}
     rooms = table(files)
-    found = []
+    found = crowded(files)
     for file in files:
         mine = room(file.path)
         if file.suffix not in C_FAMILY:
