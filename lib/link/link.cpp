@@ -178,7 +178,13 @@ std::span<char> Link::feed(std::span<char> bytes) {
 
 void Link::feed_kept_input() {
   std::unique_ptr<KeptInput> kept = std::move(kept_input_);
-  const std::span<char> rest = feed(kept ? std::span<char>(kept->bytes).subspan(kept->used) : std::span<char>());
+  std::span<char> rest = kept ? std::span<char>(kept->bytes).subspan(kept->used) : std::span<char>();
+  try {
+    rest = feed(rest);
+  } catch (...) {  // what the session was given stays until it has been told of its end
+    kept_input_ = std::move(kept);
+    throw;
+  }
   if (rest.empty()) return input_wanted_changed();
   kept->used = kept->bytes.size() - rest.size();
   keep(std::move(kept));
@@ -212,13 +218,13 @@ void Link::give_room() {
 void Link::end_session() noexcept {
   if (std::exchange(wound_up_, true)) return;
   next_.reset();
-  kept_input_.reset();
   asked_again_ = false;
   if (session_) {
     const Turn turn(*this);
     sheltered([this] { session_->ended(); });
     session_.reset();
   }
+  kept_input_.reset();
   wind_up();
 }
 

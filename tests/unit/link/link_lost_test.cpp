@@ -6,6 +6,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "unit/link/scripted.h"
@@ -53,6 +54,29 @@ class Throws final : public session::Session {
   std::string& story_;
 };
 
+/// Looks at the end at what it was given when it threw, as one does whose request's head is not copied yet.
+class LooksBack final : public session::Session {
+ public:
+  LooksBack(session::Link& link, std::string& seen) : link_(link), seen_(seen) {}
+
+  std::size_t input(std::span<char> bytes) override {
+    if (bytes.front() == 'a') {
+      link_.hold_input();
+      return 1;
+    }
+    given_ = {bytes.data(), bytes.size()};
+    throw std::bad_alloc();
+  }
+  void end_of_input() override {}
+  void shut_down() override {}
+  void ended() override { seen_ = given_; }
+
+ private:
+  session::Link& link_;
+  std::string& seen_;
+  std::string_view given_;
+};
+
 }  // namespace
 
 TEST_CASE("link lost: what a session threw passed through the carrier, whichever call it was, and ended the process") {
@@ -91,4 +115,16 @@ TEST_CASE("link lost: nothing more is asked of a session that threw something, b
   CHECK(bench.story.count("first end of input") == 0);
   CHECK(bench.link->take().empty());
   CHECK(bench.link->lost() == "enough");
+}
+
+TEST_CASE("link lost: input that was kept had gone when the session that threw over it was told of its end") {
+  LinkBench bench;
+  const std::string rest(64, 'b');
+  std::string seen;
+  bench.link->open(std::make_unique<LooksBack>(*bench.link, seen));
+  bench.link->receive("a" + rest);
+  bench.link->resume_input();
+  bench.link->run();
+  CHECK(bench.link->lost() == "std::bad_alloc");
+  CHECK(seen == rest);
 }
