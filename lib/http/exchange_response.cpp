@@ -186,16 +186,16 @@ void ExchangeCore::answer_complete() {
 
 void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) {
   if (answered() || !open()) return;
-  send_switch(protocol, fields);
-  link_.resume_input();  // held for the requests behind this one
-  link_.touch();
-  answer_ = Answer::complete;
-  end_ = {101, 0, true};
-  stage_ = Stage::switched;
-  if (forwarding_) link_.set_peer(forwarding_->client);  // the connection is this client's alone from here on
   try {
+    send_switch(protocol, fields);
+    link_.resume_input();  // held for the requests behind this one
+    link_.touch();
+    answer_ = Answer::complete;
+    end_ = {101, 0, true};
+    stage_ = Stage::switched;
+    if (forwarding_) link_.set_peer(forwarding_->client);  // the connection is this client's alone from here on
     link_.become(next(link_));
-  } catch (...) {  // whoever is to follow has not, and the client has been told
+  } catch (...) {  // whoever is to follow has not, and the client has been told, perhaps by half
     link_.abort();
     throw;
   }

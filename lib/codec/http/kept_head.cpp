@@ -21,7 +21,7 @@ std::string bytes_of(const RequestHead& head) {
 
 KeptHead::KeptHead(const RequestHead& head) : bytes_(bytes_of(head)), head_(head) { move_views(head.method.data()); }
 
-KeptHead::KeptHead(const RequestHead& head, std::string&& bytes) : head_(head) {
+KeptHead::KeptHead(RequestHead head, std::string&& bytes) : head_(std::move(head)) {
   const char* const from = bytes.data();
   bytes_ = std::move(bytes);
   move_views(from);

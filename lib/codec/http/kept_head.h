@@ -11,7 +11,8 @@ class KeptHead {
   /// Copies what the head's views point into, which lie in one piece from the method on.
   explicit KeptHead(const RequestHead& head);
   /// `bytes` are those that the head was parsed from.
-  KeptHead(const RequestHead& head, std::string&& bytes);
+  KeptHead(RequestHead head, std::string&& bytes);
+  ~KeptHead() = default;
   KeptHead(const KeptHead&) = delete;
   KeptHead& operator=(const KeptHead&) = delete;
 
