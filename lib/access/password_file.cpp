@@ -24,7 +24,7 @@ using Failed = base::Failure<std::string>;
 std::string read_file(const std::string& path, std::string& text) {
   const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
-  if (file.get() < 0 && errno == ENOENT) return "there is none; make it with htpasswd -B -c";
+  if (file.get() < 0 && errno == ENOENT) return "there is no such file; make it with htpasswd -B -c";
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) return std::strerror(errno);
   if (!S_ISREG(status.st_mode)) return "it is not a file";
   text.resize(PasswordFile::longest_file + 1);

@@ -170,7 +170,7 @@ class ExchangeCore : public Exchange {
   [[nodiscard]] const Link& link() const { return link_; }
   [[nodiscard]] HttpContext& context() { return context_; }
   [[nodiscard]] const HttpContext& context() const { return context_; }
-  /// nullptr where there is none any more.
+  /// nullptr once the request is no longer needed.
   [[nodiscard]] const codec::RequestHead* head() const { return request_; }
   [[nodiscard]] std::string_view lines() const { return lines_; }
   [[nodiscard]] bool has_body(int status) const;
@@ -180,7 +180,7 @@ class ExchangeCore : public Exchange {
 
  private:
   enum class Intake : std::uint8_t {
-    complete,  // all of the body has come, or there is none
+    complete,  // all of the body has come, or the request has no body
     unasked,   // nobody has asked for it yet
     expected,  // and the client sends none of it before
     reading    // by the responder

@@ -40,8 +40,7 @@ std::string check_kind(const Redirect& redirect, const Mount& /*mount*/) {
     return "a redirect has status 301, 302, 307 or 308, not " + std::to_string(redirect.status);
   const bool visible =
       std::all_of(redirect.location.begin(), redirect.location.end(), [](char c) { return c > ' ' && c < '\x7F'; });
-  if (redirect.location.empty() || !visible)
-    return "a redirect needs a location, percent-encoded: '" + redirect.location + "' is none";
+  if (redirect.location.empty() || !visible) return "a redirect needs a percent-encoded location, not '" + redirect.location + "'";
   return {};
 }
 

@@ -30,7 +30,7 @@ TEST_CASE("access gate: what it cannot be opened with is told in one line") {
   CHECK(AccessGate::open(access, nullptr, log).error() == "a realm of basic authentication is UTF-8 without control characters");
   access = users.access();
   access.file += "-of-nobody";
-  CHECK(AccessGate::open(access, nullptr, log).error().find("there is none") != std::string::npos);
+  CHECK(AccessGate::open(access, nullptr, log).error().find("there is no such file") != std::string::npos);
 }
 
 TEST_CASE("access gate: without credentials that can be read it is 401 at once (RFC 7617 section 2)") {

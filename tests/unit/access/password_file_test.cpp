@@ -155,7 +155,8 @@ TEST_CASE("password file: it has a longest size, and is a file") {
   CHECK(error_of(most + "#") == "cannot read password file FILE: it has more than 1048576 bytes");
   const PasswordText text("");
   CHECK(PasswordFile::load(fs::path(text.path()).parent_path()).error().find("it is not a file") != std::string::npos);
-  CHECK(PasswordFile::load(text.path() + "2").error().find("there is none; make it with htpasswd -B -c") != std::string::npos);
+  CHECK(PasswordFile::load(text.path() + "2").error().find("there is no such file; make it with htpasswd -B -c") !=
+        std::string::npos);
   REQUIRE(::mkfifo((text.path() + "3").c_str(), 0600) == 0);
   CHECK(PasswordFile::load(text.path() + "3").error().find("it is not a file") != std::string::npos);
 }
@@ -245,7 +246,7 @@ TEST_CASE("password file: a broken one leaves the users as they were, and is tol
   text.write("sam:secrets\n");
   CHECK(look(file, 6) == error);
   fs::remove(text.path());
-  CHECK(look(file, 7).find("there is none") != std::string::npos);
+  CHECK(look(file, 7).find("there is no such file") != std::string::npos);
   for (int second = 8; second < 12; ++second) CHECK(look(file, second) == "unchanged");
   CHECK(file.knows("alice"));
   text.write(alice);

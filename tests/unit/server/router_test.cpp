@@ -275,7 +275,7 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
   }
   CHECK(fault({"/", Fixed{100, "", ""}}) == "a fixed answer has a status from 200 to 599, not 100");
   CHECK(fault({"/", Redirect{"/x", 303}}) == "a redirect has status 301, 302, 307 or 308, not 303");
-  CHECK(fault({"/", Redirect{"/a b", 301}}) == "a redirect needs a location, percent-encoded: '/a b' is none");
+  CHECK(fault({"/", Redirect{"/a b", 301}}) == "a redirect needs a percent-encoded location, not '/a b'");
   CHECK(fault({"/", Requests{}}) == "mount '/' names no protocol");
   Mount fields{"/", Fixed{}};
   fields.fields = {{"Content-Length", "1"}};
