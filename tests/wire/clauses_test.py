@@ -1,10 +1,11 @@
 """Every case that docs/websocket.md names exists, and every wire case of WebSocket is of a clause that has a row there."""
-import pathlib
 import re
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+sys.dont_write_bytecode = True
+
+from titles import ROOT, names_of_tests, titles_of  # noqa: E402
+
 PAGE = ROOT / "docs" / "websocket.md"
 
 # Where a named case has to be: in each of these files.
@@ -18,30 +19,14 @@ PLACES = {
 }
 NUMBER = r"\d+(?:\.\d+)*"
 CLAUSE_OF_TITLE = re.compile(rf"\(((?:RFC 7692 )?{NUMBER}(?:, (?:RFC 7692 )?{NUMBER})*)\)$")
-DOCTEST = re.compile(r'TEST_CASE(?:_TEMPLATE)?\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
 ROWS_AT_LEAST = 50
 
 
-def titles_of(stem):
-    lines = (HERE / f"{stem}.wire").read_text(encoding="utf-8").splitlines()
-    return [line[3:] for line in lines if line.startswith("## ")]
-
-
 def clauses_of(title):
-    """{("6455" or "7692", number)}; empty where the title does not end with a clause."""
+    """{("6455" or "7692", number)}; empty if the title does not end with a clause."""
     found = CLAUSE_OF_TITLE.search(title)
     clauses = found[1].split(", ") if found else []
     return {("7692", clause.split()[-1]) if clause.startswith("RFC 7692 ") else ("6455", clause) for clause in clauses}
-
-
-def names_of_tests():
-    names = set()
-    for file in sorted((ROOT / "tests").rglob("*_test.cpp")):
-        for match in DOCTEST.finditer(file.read_text(encoding="utf-8")):
-            names.add("".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match[1])).replace('\\"', '"'))
-    for file in sorted((ROOT / "tests").rglob("*_test.py")):
-        names.update(f"{file.name}: {name}" for name in re.findall(r"def (test_\w+)", file.read_text(encoding="utf-8")))
-    return names
 
 
 def rows_of(page):

@@ -26,7 +26,7 @@ const std::string gzip_only = "Accept-Encoding: gzip\r\n";
 
 }  // namespace
 
-TEST_CASE("file coding: an .svgz is an image that has been compressed, and is never compressed again (SVG 1.1)") {
+TEST_CASE("file coding: an .svgz is compressed already, and never once more (RFC 9110 section 8.4)") {
   const WwwFolder site;
   const std::string image = "<svg xmlns='http://www.w3.org/2000/svg'>" + page_of(4000) + "</svg>";
   const std::string packed = gzipped(image);
@@ -69,7 +69,7 @@ TEST_CASE("file coding: an .svgz that holds no gzip, or to which the mount gives
   CHECK(typed.get("/a.svgz", every).field("Content-Type") == "application/gzip");
 }
 
-TEST_CASE("file coding: an archive that is asked for by its name has no coding, and is not compressed again") {
+TEST_CASE("file coding: an archive that is requested by name has no coding, and is not compressed again (RFC 9110 section 8.4)") {
   const WwwFolder site;
   const std::string packed = gzipped(page_of(50'000));
   const std::pair<const char*, const char*> cases[] = {{"a.tgz", "application/gzip"},

@@ -173,7 +173,7 @@ TEST_CASE("h1 bodies: an answer begun while a long body is read leaves the conne
   CHECK_FALSE(bench.link.closed());
 }
 
-TEST_CASE("h1 bodies: an expectation that nobody knows is 417, and the connection ends") {
+TEST_CASE("h1 bodies: an unknown expectation is 417, and the connection ends (RFC 9110 section 10.1.1)") {
   BodyBench bench;
   bench.link.receive(post("Content-Length: 2\r\nExpect: the-unexpected\r\n", ""));
   const auto all = answers(bench.link.take());
@@ -196,7 +196,7 @@ TEST_CASE("h1 bodies: 417 has no content where HEAD asked (RFC 9110 section 9.3.
   CHECK(bench.handler.requests.empty());
 }
 
-TEST_CASE("h1 bodies: every expectation counts, in one line or in several") {
+TEST_CASE("h1 bodies: every expectation counts, in one line or in several (RFC 9110 section 10.1.1)") {
   for (const std::string_view fields :
        {"Expect: 100-continue, other\r\n", "Expect: other, 100-continue\r\n", "Expect: 100-continue\r\nExpect: other\r\n",
         "Expect: other\r\nExpect: 100-continue\r\n", "Expect:\r\nexpect: other\r\n"}) {
@@ -292,7 +292,7 @@ TEST_CASE("h1 bodies: what follows a body that is broken is never taken for a re
   CHECK(reading.link.closed());
 }
 
-TEST_CASE("h1 bodies: the end of input within a body is 400 for who can still read it") {
+TEST_CASE("h1 bodies: the end of input within a body is 400, for a client that can still read it (RFC 9112 section 8)") {
   BodyBench bench;
   bench.link.receive(post("Content-Length: 5\r\n", "he"));
   bench.link.receive_end();
@@ -375,7 +375,7 @@ TEST_CASE("h1 bodies: once it has come, its deadline is over, and the answer's b
   CHECK(answers(bench.link.take())[0].status == 503);
 }
 
-TEST_CASE("h1 bodies: silence within one is 408, and so is a trickle") {
+TEST_CASE("h1 bodies: silence within a body is 408, and so is a trickle (RFC 9110 section 15.5.9)") {
   BodyBench silent;
   silent.link.receive(post("Content-Length: 5\r\n", "he"));
   silent.advance(19'999);

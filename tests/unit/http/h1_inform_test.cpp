@@ -31,7 +31,7 @@ TEST_CASE("h1 inform: before the answer, as often as wanted, without what frames
   CHECK(bytes.find("HTTP/1.1 103", 1) == std::string::npos);
 }
 
-TEST_CASE("h1 inform: not to HTTP/1.0, and not what switches protocols or asks for a body") {
+TEST_CASE("h1 inform: not to HTTP/1.0, and neither 100 nor 101 (RFC 9110 section 15.2)") {
   H1Bench bench;
   bench.handler.answer = [](session::Exchange& exchange) {
     for (const int status : {100, 101, 200, 99}) CHECK(exchange.inform(status, {}) == Flow::go);

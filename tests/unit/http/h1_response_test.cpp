@@ -76,7 +76,7 @@ std::string taken(H1Bench& bench) {
 
 }  // namespace
 
-TEST_CASE("h1 answers: in chunks where the length is not known (RFC 9112 section 7.1)") {
+TEST_CASE("h1 responses: in chunks where the length is not known (RFC 9112 section 7.1)") {
   AnswerBench bench;
   bench.link.receive(get("/a") + get("/b"));
   CHECK(bench.exchange().begin(plain(), std::nullopt) == session::Flow::go);
@@ -91,7 +91,7 @@ TEST_CASE("h1 answers: in chunks where the length is not known (RFC 9112 section
   CHECK(bench.handler.requests == Story{"GET /a", "GET /b"});
 }
 
-TEST_CASE("h1 answers: until the connection closes for HTTP/1.0, also where it asked to be kept") {
+TEST_CASE("h1 responses: until the connection closes for HTTP/1.0, also where it asked to be kept") {
   AnswerBench bench;
   bench.link.receive("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   bench.exchange().begin(plain(), std::nullopt);
@@ -102,7 +102,7 @@ TEST_CASE("h1 answers: until the connection closes for HTTP/1.0, also where it a
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1 answers: no chunks for HTTP/1.0, also not in the head that answers HEAD") {
+TEST_CASE("h1 responses: no chunks for HTTP/1.0, also not in the head that answers HEAD") {
   AnswerBench bench;
   bench.link.receive("HEAD /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   bench.exchange().begin(plain(), std::nullopt);
@@ -111,7 +111,7 @@ TEST_CASE("h1 answers: no chunks for HTTP/1.0, also not in the head that answers
   CHECK(taken(bench) == "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n");
 }
 
-TEST_CASE("h1 answers: of a length that was promised") {
+TEST_CASE("h1 responses: of a length that was promised") {
   AnswerBench bench;
   bench.link.receive(get("/a"));
   bench.exchange().begin(plain(201), 5);
@@ -123,7 +123,7 @@ TEST_CASE("h1 answers: of a length that was promised") {
   CHECK(bench.story == Story{"ended 201 5 complete"});
 }
 
-TEST_CASE("h1 answers: more or less than was promised cuts the connection and is logged") {
+TEST_CASE("h1 responses: more or less than was promised cuts the connection and is logged") {
   for (const std::string_view piece : {"hell", "hello!"}) {
     AnswerBench bench;
     bench.link.receive(get("/a"));
@@ -139,7 +139,7 @@ TEST_CASE("h1 answers: more or less than was promised cuts the connection and is
   }
 }
 
-TEST_CASE("h1 answers: HEAD, 204 and 304 have no body, whatever is written") {
+TEST_CASE("h1 responses: HEAD, 204 and 304 have no body, whatever is written") {
   for (const auto& [method, status] : std::vector<std::pair<std::string, int>>{{"HEAD", 200}, {"GET", 204}, {"GET", 304}}) {
     AnswerBench bench;
     bench.link.receive(method + " /a HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -155,7 +155,7 @@ TEST_CASE("h1 answers: HEAD, 204 and 304 have no body, whatever is written") {
   }
 }
 
-TEST_CASE("h1 answers: a slow client holds a writer, drained follows, and the hard cap cuts") {
+TEST_CASE("h1 responses: a slow client holds a writer, drained follows, and the hard cap cuts") {
   AnswerBench bench({}, {1000, 4000, 20'000});
   bench.link.set_window(0);
   bench.link.receive(get("/a"));
@@ -176,7 +176,7 @@ TEST_CASE("h1 answers: a slow client holds a writer, drained follows, and the ha
   CHECK(bench.log_lines.size() == 1);
 }
 
-TEST_CASE("h1 answers: a piece longer than the hard cap cuts nobody; what was queued before it counts") {
+TEST_CASE("h1 responses: a piece longer than the hard cap cuts nobody; what was queued before it counts") {
   AnswerBench bench({}, {1000, 4000, 20'000});
   bench.link.set_window(0);
   bench.link.receive(get("/a"));
@@ -189,7 +189,7 @@ TEST_CASE("h1 answers: a piece longer than the hard cap cuts nobody; what was qu
   CHECK(bench.link.was_aborted());
 }
 
-TEST_CASE("h1 answers: none in time is 503, and the responder goes") {
+TEST_CASE("h1 responses: none in time is 503, and the responder is destroyed (RFC 9110 section 15.6.4)") {
   AnswerBench bench;
   bench.link.receive(get("/a"));
   bench.advance(29'999);
@@ -213,7 +213,7 @@ TEST_CASE("h1 answers: none in time is 503, and the responder goes") {
   CHECK(begun.story.empty());
 }
 
-TEST_CASE("h1 answers: the deadline of an answer that came from a source was kept, and went off in each turn once it had passed") {
+TEST_CASE("h1 responses: the deadline was kept after a response from a source, and went off in each turn once it had passed") {
   AnswerBench bench;
   bench.link.set_window(0);
   bench.link.receive(get("/a"));
@@ -222,7 +222,7 @@ TEST_CASE("h1 answers: the deadline of an answer that came from a source was kep
   CHECK(bench.link.due() == base::never);
 }
 
-TEST_CASE("h1 answers: ticks come until the exchange is over, and may answer") {
+TEST_CASE("h1 responses: ticks come until the exchange is over, and may answer") {
   AnswerBench bench;
   bench.at_once = [](session::Exchange& exchange) { exchange.tick_every(base::Time{100}); };
   bench.link.receive(get("/a"));
@@ -236,7 +236,7 @@ TEST_CASE("h1 answers: ticks come until the exchange is over, and may answer") {
   CHECK(bench.story.size() == 4);
 }
 
-TEST_CASE("h1 answers: the peer is gone before: ended, once, not complete") {
+TEST_CASE("h1 responses: the peer is gone before: ended, once, not complete") {
   AnswerBench bench;
   bench.link.receive(get("/a"));
   bench.link.abort();
@@ -244,7 +244,7 @@ TEST_CASE("h1 answers: the peer is gone before: ended, once, not complete") {
   CHECK(bench.story == Story{"ended 0 0 cut"});
 }
 
-TEST_CASE("h1 answers: the server stops: what is under way is finished, and the connection closed") {
+TEST_CASE("h1 responses: the server stops: what is under way is finished, and the connection closed") {
   AnswerBench bench;
   bench.link.receive(get("/a"));
   bench.link.server_stops();
@@ -255,7 +255,7 @@ TEST_CASE("h1 answers: the server stops: what is under way is finished, and the 
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1 answers: a second one does nothing") {
+TEST_CASE("h1 responses: a second one does nothing") {
   AnswerBench bench;
   bench.at_once = [](session::Exchange& exchange) {
     exchange.respond(session::text_response(200, "one"));
@@ -269,7 +269,7 @@ TEST_CASE("h1 answers: a second one does nothing") {
   CHECK(all[0].body == "one\n");
 }
 
-TEST_CASE("h1 answers: a request that waited goes on, on a fresh stack, once, with its head") {
+TEST_CASE("h1 responses: a request that waited goes on, on a fresh stack, once, with its head") {
   H1Bench bench;
   session::Exchange* waiting = nullptr;
   Story seen;
@@ -296,7 +296,7 @@ TEST_CASE("h1 answers: a request that waited goes on, on a fresh stack, once, wi
   CHECK(seen == Story{"y"});
 }
 
-TEST_CASE("h1 answers: a request is still there, whole, when its bytes have gone") {
+TEST_CASE("h1 responses: a request is still there, whole, when its bytes have gone") {
   AnswerBench bench;
   bench.link.receive("GET http://a/x?y HTTP/1.1\r\nHost: a\r\nEmpty:\r\nLast: z\r\n\r\n");
   const codec::RequestHead& head = bench.exchange().request();
@@ -308,7 +308,7 @@ TEST_CASE("h1 answers: a request is still there, whole, when its bytes have gone
   CHECK(head.field("Last") == "z");
 }
 
-TEST_CASE("h1 answers: fields that frame the answer are the connection's own, and lines of the mount come along") {
+TEST_CASE("h1 responses: fields that frame the answer are the connection's own, and lines of the mount come along") {
   H1Bench bench;
   bench.handler.answer = [](session::Exchange& exchange) {
     session::Response response = plain();
@@ -391,7 +391,7 @@ class FileSource final : public session::BodySource {
 
 }  // namespace
 
-TEST_CASE("h1 answers: a file that the carrier would take at once leaves others their turn after every 2 MiB") {
+TEST_CASE("h1 responses: a file that the carrier would take at once leaves others their turn after every 2 MiB") {
   ScriptedHandler handler;
   base::ChunkPool pool;
   const session::OutputLimits limits;

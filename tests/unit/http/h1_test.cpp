@@ -216,7 +216,7 @@ TEST_CASE("h1: a connection that sends nothing is closed after 10 seconds, witho
   CHECK(bench.link.take().empty());
 }
 
-TEST_CASE("h1: a head that takes longer than 10 seconds is answered with 408, however busily it drips") {
+TEST_CASE("h1: a head that takes longer than 10 seconds is 408, even if bytes keep coming (RFC 9110 section 15.5.9)") {
   H1Bench bench;
   const std::string slow = "GET / HTTP/1.1\r\nX-Slow: " + std::string(100, 'x');
   for (int i = 0; i < 9; ++i) {
@@ -374,7 +374,7 @@ TEST_CASE("h1: when the peer ends while an answer is being made, it still gets i
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1: a head cut off by the end is no request") {
+TEST_CASE("h1: a head that the end of input cuts off is no request (RFC 9112 section 8)") {
   H1Bench bench;
   bench.link.receive("GET / HTTP/1.1\r\nHost: a\r\n");
   bench.link.receive_end();

@@ -62,7 +62,7 @@ TEST_CASE("proxy: no connection in time is 504") {
   CHECK(received(client).starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
 }
 
-TEST_CASE("proxy: no answer in time is 504, counted from the end of the request") {
+TEST_CASE("proxy: no response in time is 504, counted from the end of the request (RFC 9110 section 15.6.5)") {
   session::HttpLimits patient;
   patient.body_idle = patient.body_grace = base::Time{1'000'000};
   ProxyBench bench(ProxyBench::to(), {}, patient);
@@ -116,7 +116,7 @@ TEST_CASE("proxy: interim answers are counted for each request") {
   CHECK(answered(client).starts_with("HTTP/1.1 502 "));
 }
 
-TEST_CASE("proxy: what is no answer is 502, cut at every place") {
+TEST_CASE("proxy: what is no response is 502, cut at every place (RFC 9110 section 15.6.3)") {
   std::string many_fields = "HTTP/1.1 200 OK\r\n";
   for (int i = 0; i < 201; ++i) many_fields += "A: b\r\n";
   std::string many_interim;
@@ -167,7 +167,7 @@ TEST_CASE("proxy: the head of an answer has a limit") {
   }
 }
 
-TEST_CASE("proxy: an answer that breaks off cuts the client, so that it notices") {
+TEST_CASE("proxy: a response that breaks off cuts the client, so that it notices (RFC 9112 section 8)") {
   for (const std::string& answer :
        {std::string(with_length) + "abc", std::string(in_chunks) + "5\r\nabc", std::string(in_chunks) + "3\r\nabc\r\n",
         std::string(in_chunks) + "3\r\nabcde", std::string(in_chunks) + "x"}) {

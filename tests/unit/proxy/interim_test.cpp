@@ -34,7 +34,7 @@ struct Waiting {
 
 }  // namespace
 
-TEST_CASE("proxy interim: each passes as it comes, to clients of HTTP/1.1") {
+TEST_CASE("proxy interim: each passes as it comes, to clients of HTTP/1.1 (RFC 9110 section 15.2)") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -89,7 +89,7 @@ TEST_CASE("proxy interim: a client that has gone wants none") {
   CHECK(upstream.closed());
 }
 
-TEST_CASE("proxy interim: the server decides whether a body that waits is sent") {
+TEST_CASE("proxy interim: the server decides whether a body that waits is sent (RFC 9110 section 10.1.1)") {
   Waiting one;
   one.bench.send(*one.upstream, go_on);
   CHECK(one.client.take() == go_on);
@@ -114,7 +114,7 @@ TEST_CASE("proxy interim: a body that the server does not want is never asked fo
   CHECK(one.client.take().empty());
 }
 
-TEST_CASE("proxy interim: a server that does not know 100-continue does not make the client wait for ever") {
+TEST_CASE("proxy interim: a client does not wait for ever for a server that knows no 100-continue (RFC 9110 section 10.1.1)") {
   Waiting one;
   one.bench.advance(999);
   CHECK(one.client.take().empty());

@@ -165,7 +165,7 @@ TEST_CASE("proxy: what a request may not be is answered here") {
   }
 }
 
-TEST_CASE("proxy: every framing of an answer, cut at every place") {
+TEST_CASE("proxy: every framing of a response, cut at every place (RFC 9112 section 6.3)") {
   const std::string_view chunked = "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n";
   check_relayed(asks(), "HTTP/1.1 200 x\r\nContent-Length: 5\r\nA: b\r\n\r\nhello",
                 "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 5\r\n\r\nhello");

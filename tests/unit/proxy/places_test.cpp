@@ -26,7 +26,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("proxy places: what points into the target is mapped to the prefix") {
+TEST_CASE("proxy places: what points into the target is mapped to the prefix (RFC 9110 sections 8.7 and 10.2.2)") {
   for (const Case& each : {
            Case{usual, "/base/x", "/app/x"},
            Case{usual, "/base/", "/app/"},
@@ -105,7 +105,7 @@ TEST_CASE("proxy places: a server that heeds X-Forwarded-Prefix is not mapped tw
   CHECK(map_cookie("a=b; Path=/app/x", whole) == "a=b; Path=/app/x");
 }
 
-TEST_CASE("proxy places: a path is never made the name of a host") {
+TEST_CASE("proxy places: a path is never made the name of a host (RFC 9110 section 10.2.2)") {
   CHECK(map_reference("http://up.example//evil.example/x", at_root) == "/.//evil.example/x");
   CHECK(map_reference("http://up.example/\\evil.example/x", at_root) == "/./\\evil.example/x");
   CHECK(map_reference("http://up.example/\t/evil.example/x", at_root) == "/./\t/evil.example/x");
@@ -143,7 +143,7 @@ TEST_CASE("proxy places: Refresh") {
   }
 }
 
-TEST_CASE("proxy places: paths of cookies") {
+TEST_CASE("proxy places: paths of cookies (RFC 6265 section 4.1.2)") {
   for (const Case& each : {
            Case{usual, "a=b; Path=/base/", "a=b; Path=/app"},
            Case{usual, "a=b; Path=/base", "a=b; Path=/app"},
@@ -174,7 +174,7 @@ TEST_CASE("proxy places: paths of cookies") {
   }
 }
 
-TEST_CASE("proxy places: a cookie's domain goes where it is the target's and not the client's") {
+TEST_CASE("proxy places: a cookie's domain is removed if it is the target's and not the client's (RFC 6265 section 4.1.2)") {
   CHECK(map_cookie("a=b; Domain=up.example; Path=/base/", usual) == "a=b; Path=/app");
   CHECK(map_cookie("a=b; domain = .UP.example", usual) == "a=b");
   CHECK(map_cookie("a=b; Domain=site.example", usual) == "a=b; Domain=site.example");

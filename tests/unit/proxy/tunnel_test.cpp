@@ -41,7 +41,7 @@ struct Joined {
 
 }  // namespace
 
-TEST_CASE("tunnel: an upgrade is offered, taken, and bytes pass both ways") {
+TEST_CASE("tunnel: an upgrade is offered, taken, and bytes pass both ways (RFC 9110 section 7.8)") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer));
@@ -93,7 +93,7 @@ TEST_CASE("tunnel: an upgrade that is declined is an answer like others, and wha
   CHECK(bench.outside.count == 1);
 }
 
-TEST_CASE("tunnel: a switch to what the client did not offer is 502") {
+TEST_CASE("tunnel: a switch to what the client did not offer is 502 (RFC 9110 section 7.8)") {
   for (const char* const upgrade :
        {"Upgrade: h2c\r\n", "Upgrade: websocket, other\r\n", "", "Upgrade: \r\n", "Upgrade: other\r\nUpgrade: websocket\r\n"}) {
     ProxyBench bench;

@@ -148,7 +148,7 @@ TEST_CASE("upstream pool: a connection that the answer ends is not kept") {
   CHECK_FALSE(upstream.closed());
 }
 
-TEST_CASE("upstream pool: a request on a kept connection that has just been closed is sent again, once, on a new one") {
+TEST_CASE("upstream pool: a request on a kept connection just closed is sent again, once, on a new one (RFC 9110 section 9.2.2)") {
   for (const char* const method : {"GET", "PUT", "OPTIONS"}) {
     ProxyBench bench;
     auto& client = bench.client();
@@ -198,7 +198,7 @@ TEST_CASE("upstream pool: sent again with a body of which nothing has been used"
   CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
 }
 
-TEST_CASE("upstream pool: not sent again") {
+TEST_CASE("upstream pool: not sent again (RFC 9110 section 9.2.2)") {
   struct Case {
     const char* what;
     std::string request;

@@ -153,7 +153,7 @@ TEST_CASE("router: OPTIONS of the server as a whole, and CONNECT (RFC 9110 secti
   CHECK(connect.closed);
 }
 
-TEST_CASE("router: mounts are found by the decoded path, and dot segments lead nowhere") {
+TEST_CASE("router: mounts are found by the decoded path, and dot segments lead nowhere (RFC 3986 sections 2.1 and 5.2.4)") {
   const PageFolders folders;
   Served served({folders.host("", {folders.mount("/", "root"), folders.mount("/a/", "a")})});
   CHECK(served.get("/%61/").body == "a");
