@@ -175,8 +175,7 @@ class Exchange {
 
   /// Answers that what carries the exchange leaves HTTP for `protocol` (RFC 9110 section 7.8), and hands it over to the session that
   /// `next` makes within the call; what that queues follows the answer. An exception of `next` cuts the connection, and is thrown on.
-  using NextSession = std::function<std::unique_ptr<Session>(Link&)>;
-  virtual void switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) = 0;
+  virtual void switch_to(std::string_view protocol, const Fields& fields, const SessionMaker& next) = 0;
 
  protected:
   ~Exchange() = default;

@@ -87,7 +87,7 @@ class ExchangeCore : public Exchange {
   [[nodiscard]] bool answered() const final { return answer_ != Answer::none; }
   void answer_within(base::Time time) final;
   void tick_every(base::Time period) final;
-  void switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) final;
+  void switch_to(std::string_view protocol, const Fields& fields, const SessionMaker& next) final;
 
  protected:
   enum class Stage : std::uint8_t {

@@ -184,7 +184,7 @@ void ExchangeCore::answer_complete() {
   link_.touch();
 }
 
-void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, const NextSession& next) {
+void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, const SessionMaker& next) {
   if (answered() || !open()) return;
   try {
     send_switch(protocol, fields);

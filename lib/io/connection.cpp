@@ -71,8 +71,8 @@ bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULD
 
 }  // namespace
 
-bool Connection::adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin, const base::PeerAddress& peer,
-                       Admission::Place place) noexcept {
+bool Connection::adopt(Loop& loop, int socket, const session::SessionMaker& make_session, Origin origin,
+                       const base::PeerAddress& peer, Admission::Place place) noexcept {
   auto* connection = new (std::nothrow) Connection(loop, socket, origin);
   if (connection == nullptr || uv_poll_init(loop.uv(), &connection->poll_, socket) != 0) {
     ::close(socket);

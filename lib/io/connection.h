@@ -14,9 +14,6 @@
 
 namespace wharf::io {
 
-/// Makes the first session of a new link.
-using SessionMaker = std::function<std::unique_ptr<session::Session>(session::Link&)>;
-
 /// A Link over a stream socket. Owns itself: created by adopt(), it goes when the socket has been closed.
 class Connection final : public session::Link, private Timed {
  public:
@@ -26,7 +23,7 @@ class Connection final : public session::Link, private Timed {
   /// socket closed, when the system refuses to watch it or there is no memory. A link made while the loop stops is told so after
   /// its start. `peer` is what accepting, or connecting, said of the other end: the system knows it no more once that has reset the
   /// connection.
-  static bool adopt(Loop& loop, int socket, const SessionMaker& make_session, Origin origin = Origin::accepted,
+  static bool adopt(Loop& loop, int socket, const session::SessionMaker& make_session, Origin origin = Origin::accepted,
                     const base::PeerAddress& peer = {}, Admission::Place place = {}) noexcept;
 
   void now_idle() override { loop_.add_idle(*this); }

@@ -46,14 +46,15 @@ bool is_writable(int socket) {
 
 }  // namespace
 
-void Connector::start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, SessionMaker connected,
+void Connector::start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, session::SessionMaker connected,
                       Failed failed) {
   if (loop.ended()) return;
   auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
   connector->begin([&] { connector->find_addresses(resolver, target); });
 }
 
-void Connector::start(Loop& loop, std::vector<Address> addresses, base::Time limit, SessionMaker connected, Failed failed) {
+void Connector::start(Loop& loop, std::vector<Address> addresses, base::Time limit, session::SessionMaker connected,
+                      Failed failed) {
   if (loop.ended()) return;
   auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
   connector->addresses_ = std::move(addresses);
@@ -91,7 +92,7 @@ Connector::~Connector() {
   if (gone_ != nullptr) *gone_ = true;
 }
 
-Connector::Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed)
+Connector::Connector(Loop& loop, base::Time limit, session::SessionMaker connected, Failed failed)
     : Pending(loop),
       connected_(std::move(connected)),
       failed_(std::move(failed)),
@@ -200,7 +201,7 @@ void Connector::on_ready() {
   Loop& loop = loop_;
   loop.close_and_free(std::exchange(poll_, nullptr));
   const int socket = std::exchange(socket_, -1);
-  const SessionMaker connected = std::move(connected_);
+  const session::SessionMaker connected = std::move(connected_);
   const Failed failed = std::move(failed_);
   const base::PeerAddress target = peer_address(addresses_[next_]);
   finished();

@@ -35,12 +35,13 @@ class Connector final : public Pending, private Timed {
   /// Exactly one of the two is called, once, later, on a fresh stack; neither when the loop ends before. `connected` makes the
   /// session of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused", "no such host",
   /// "timed out"... The resolver is asked within this call, and outlives what is pending on the loop, or calls nobody.
-  static void start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, SessionMaker connected, Failed failed);
+  static void start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, session::SessionMaker connected,
+                    Failed failed);
   /// The same with addresses that are known.
-  static void start(Loop& loop, std::vector<Address> addresses, base::Time limit, SessionMaker connected, Failed failed);
+  static void start(Loop& loop, std::vector<Address> addresses, base::Time limit, session::SessionMaker connected, Failed failed);
 
  private:
-  Connector(Loop& loop, base::Time limit, SessionMaker connected, Failed failed);
+  Connector(Loop& loop, base::Time limit, session::SessionMaker connected, Failed failed);
   ~Connector() override;
 
   template <class Call>
@@ -63,7 +64,7 @@ class Connector final : public Pending, private Timed {
   void fail_soon(std::string reason);
   void report_failure();
 
-  SessionMaker connected_;
+  session::SessionMaker connected_;
   Failed failed_;
   base::Time deadline_;
   std::string failure_;  // what there is to report

@@ -128,14 +128,14 @@ ListeningSocket::~ListeningSocket() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-std::unique_ptr<Listener> Listener::create(Loop& loop, ListeningSocket socket, SessionMaker make_session) {
+std::unique_ptr<Listener> Listener::create(Loop& loop, ListeningSocket socket, session::SessionMaker make_session) {
   std::unique_ptr<Listener> listener(new Listener(loop, std::move(socket), std::move(make_session)));
   if (listener->poll_ == nullptr) return nullptr;
   listener->resume();
   return listener;
 }
 
-Listener::Listener(Loop& loop, ListeningSocket socket, SessionMaker make_session)
+Listener::Listener(Loop& loop, ListeningSocket socket, session::SessionMaker make_session)
     : loop_(loop), poll_(new uv_poll_t), socket_(std::move(socket)), make_session_(std::move(make_session)) {
   if (uv_poll_init(loop.uv(), poll_, socket_.descriptor()) != 0) {
     delete poll_;

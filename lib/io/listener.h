@@ -55,7 +55,7 @@ class ListeningSocket {
 class Listener final {
  public:
   /// Owned by the loop. nullptr when the system refuses to watch the socket.
-  static std::unique_ptr<Listener> create(Loop& loop, ListeningSocket socket, SessionMaker make_session);
+  static std::unique_ptr<Listener> create(Loop& loop, ListeningSocket socket, session::SessionMaker make_session);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -64,7 +64,7 @@ class Listener final {
   void resume();
 
  private:
-  Listener(Loop& loop, ListeningSocket socket, SessionMaker make_session);
+  Listener(Loop& loop, ListeningSocket socket, session::SessionMaker make_session);
   void accept();
   bool accept_one(Admission::Place place);
   bool out_of_resources(int error);
@@ -74,7 +74,7 @@ class Listener final {
   Loop& loop_;
   uv_poll_t* poll_;  // freed when libuv has let go of it, which is after this object
   ListeningSocket socket_;
-  SessionMaker make_session_;
+  session::SessionMaker make_session_;
   bool paused_ = false;
   bool told_ = false;  // that accepting was paused, since it last went well
 };

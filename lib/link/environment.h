@@ -31,11 +31,9 @@ class Outside {
  public:
   virtual ~Outside() = default;
 
-  /// Makes the first session of a link that has been connected; the link belongs to itself and tells the session all that happens.
-  using SessionMaker = std::function<std::unique_ptr<session::Session>(session::Link&)>;
-  /// Connects within `limit`. Exactly one of the two is called, later: never within this call. `failed` gets the reason in a few words.
-  /// Neither is called when the loop stops before.
-  virtual void connect(const Endpoint& to, base::Time limit, SessionMaker connected,
+  /// Connects within `limit`. Exactly one of the two is called, later: never within this call. The link belongs to itself, and tells the
+  /// session that `connected` makes all that happens; `failed` gets the reason in a few words. Neither is called if the loop stops before.
+  virtual void connect(const Endpoint& to, base::Time limit, session::SessionMaker connected,
                        std::function<void(std::string_view)> failed) = 0;
 
   /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: as many wait there as

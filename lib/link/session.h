@@ -1,8 +1,12 @@
 #pragma once
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <span>
 
 namespace wharf::session {
+
+class Link;
 
 /// What speaks on a link: HTTP/1, WebSocket, raw. Together with link.h the waist of the house: neither side knows which kind of the
 /// other it got. All calls come from the link on its loop's thread, on a fresh stack: never from within a call that the session made.
@@ -37,5 +41,8 @@ class Session {
   /// The link is ending: the last call before destruction, unless another session took over. Nothing can be sent any more.
   virtual void ended() {}
 };
+
+/// Makes what is to speak on a link. Called once for each link.
+using SessionMaker = std::function<std::unique_ptr<Session>(Link&)>;
 
 }  // namespace wharf::session

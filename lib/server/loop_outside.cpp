@@ -7,7 +7,7 @@
 
 namespace wharf::server {
 
-void LoopOutside::connect(const Endpoint& to, base::Time limit, SessionMaker connected,
+void LoopOutside::connect(const Endpoint& to, base::Time limit, session::SessionMaker connected,
                           std::function<void(std::string_view)> failed) {
   io::Connector::start(loop_, resolver_, {to.host, to.port, to.path}, limit, std::move(connected), std::move(failed));
 }

@@ -136,7 +136,7 @@ class Shortage {
 /// Other threads, which take work and have not done it yet.
 class Busy final : public server::Outside {
  public:
-  void connect(const server::Endpoint&, base::Time, SessionMaker, std::function<void(std::string_view)>) override {}
+  void connect(const server::Endpoint&, base::Time, session::SessionMaker, std::function<void(std::string_view)>) override {}
   [[nodiscard]] bool work(server::Executor, std::string_view, std::function<void()> task, std::function<void()> done) override {
     tasks_.push_back(std::move(task));
     tasks_.push_back(std::move(done));

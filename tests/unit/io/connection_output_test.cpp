@@ -36,7 +36,7 @@ enum class Kind : std::uint8_t { unix_stream, unix_packets, tcp };
 /// The other end of a connection; it never waits.
 class Peer {
  public:
-  Peer(Turns& turns, Kind kind, const io::SessionMaker& make_session) {
+  Peer(Turns& turns, Kind kind, const session::SessionMaker& make_session) {
     int ends[2] = {-1, -1};
     if (kind == Kind::tcp) connect_tcp(ends);
     else REQUIRE(socketpair(AF_UNIX, (kind == Kind::unix_stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_NONBLOCK, 0, ends) == 0);
@@ -150,7 +150,7 @@ class FileSender final : public session::Session {
 struct Sending {
   explicit Sending(const TemporaryFile& what, std::string with_head = {}, std::uint64_t offset = 0)
       : file(what), head(std::move(with_head)), from(offset) {}
-  io::SessionMaker maker() {
+  session::SessionMaker maker() {
     return [this](session::Link& link) {
       auto made = std::make_unique<FileSender>(link, file, head, from);
       session = made.get();
@@ -164,7 +164,7 @@ struct Sending {
   FileSender* session = nullptr;
 };
 
-io::SessionMaker scripted(Story& story) {
+session::SessionMaker scripted(Story& story) {
   return [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "first"); };
 }
 

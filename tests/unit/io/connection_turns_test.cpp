@@ -44,7 +44,7 @@ using Origin = io::Connection::Origin;
 /// The other end of a connection; it never waits.
 class Peer {
  public:
-  Peer(Turns& turns, const io::SessionMaker& make_session, Kind kind = Kind::unix_stream, Origin origin = Origin::accepted) {
+  Peer(Turns& turns, const session::SessionMaker& make_session, Kind kind = Kind::unix_stream, Origin origin = Origin::accepted) {
     int pair[2];
     if (kind == Kind::tcp) connect_tcp(pair);
     else REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
@@ -98,7 +98,7 @@ class Peer {
   int socket_;
 };
 
-io::SessionMaker scripted(Story& story, const std::string& name = "first") {
+session::SessionMaker scripted(Story& story, const std::string& name = "first") {
   return [&story, name](session::Link& link) { return std::make_unique<Scripted>(link, story, name); };
 }
 

@@ -28,7 +28,7 @@ void be_late() { std::this_thread::sleep_for(std::chrono::milliseconds(60)); }
 
 /// The other end of a connection whose session is made by `make`.
 struct Peer {
-  Peer(Turns& turns, const io::SessionMaker& make) {
+  Peer(Turns& turns, const session::SessionMaker& make) {
     int pair[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
     socket = pair[1];
@@ -52,7 +52,7 @@ struct Peer {
   int socket;
 };
 
-io::SessionMaker scripted(Story& story) {
+session::SessionMaker scripted(Story& story) {
   return [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "session"); };
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("late loop: what came while a callback took its time is read before a 
   constexpr base::Time enough{1'000};
   Story story;
   Turns turns;
-  const auto named = [&story](const char* name) -> io::SessionMaker {
+  const auto named = [&story](const char* name) -> session::SessionMaker {
     return [&story, name](session::Link& link) { return std::make_unique<Scripted>(link, story, name); };
   };
   story.deeds["waiting start"] = [&](session::Link& link) { link.set_deadline(link.now() + enough); };
@@ -170,7 +170,7 @@ TEST_CASE("late loop: whole requests and the rest of heads that wait are answere
   limits.head_time = patience;
   base::Log log{base::LogLevel::quiet, [](base::LogLevel, std::string_view) {}};
   session::HttpContext context(handler, limits, log);
-  const io::SessionMaker make = [&](session::Link& link) { return std::make_unique<session::H1>(link, context); };
+  const session::SessionMaker make = [&](session::Link& link) { return std::make_unique<session::H1>(link, context); };
   Turns turns;
   const Peer whole(turns, make);
   const Peer rest(turns, make);

@@ -25,13 +25,13 @@ class TestOutside final : public Outside {
   struct Attempt {
     Endpoint to;
     base::Time limit;
-    SessionMaker connected;
+    session::SessionMaker connected;
     std::function<void(std::string_view)> failed;
   };
 
   TestOutside(const base::Time& now, base::Log& log) : now_(now), log_(log) {}
 
-  void connect(const Endpoint& to, base::Time limit, SessionMaker connected,
+  void connect(const Endpoint& to, base::Time limit, session::SessionMaker connected,
                std::function<void(std::string_view)> failed) override {
     attempts.push_back({to, limit, std::move(connected), std::move(failed)});
     ++count;
