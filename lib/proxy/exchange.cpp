@@ -4,7 +4,7 @@
 
 #include "base/ascii.h"
 #include "codec/http/target.h"
-#include "proxy/tunnel.h"
+#include "http/tunnel.h"
 
 namespace wharf::server {
 namespace {
@@ -190,7 +190,7 @@ AnswerReceiver::Upgrade ProxyExchange::answer_switches(const codec::AnswerHead& 
   if (!offers_upgrade(exchange_.request(), chosen)) return Upgrade::not_asked_for;
   UpstreamSession& session = *std::exchange(session_, nullptr);
   exchange_.switch_to(chosen, fields_for_client(head), [&](session::Link& link) {
-    return Tunnel::to(session.link(), link, upstream_.pipe_idle, session.give_share());
+    return session::Tunnel::to(session.link(), link, upstream_.pipe_idle, session.give_share());
   });
   return Upgrade::taken;
 }

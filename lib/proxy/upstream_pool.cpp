@@ -9,10 +9,6 @@ namespace wharf::server {
 UpstreamPool::UpstreamPool(UpstreamSettings settings, Outside& outside, base::Log* log)
     : settings_(std::move(settings)), outside_(outside), log_(log) {}
 
-UpstreamShare::~UpstreamShare() {
-  if (pool_ != nullptr) pool_->give_back();
-}
-
 UpstreamSession* UpstreamPool::take() { return waiters_.empty() ? take_idle() : nullptr; }
 
 UpstreamSession* UpstreamPool::take_idle() {
@@ -134,7 +130,7 @@ void UpstreamPool::hand_over() {
   }
 }
 
-void UpstreamPool::give_back() noexcept {
+void UpstreamPool::link_gone() noexcept {
   --connections_;
   attempt_for_others();
 }

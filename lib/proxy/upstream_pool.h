@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "link/environment.h"
+#include "link/link_share.h"
 #include "proxy/upstream_session.h"
 
 namespace wharf::server {
@@ -27,7 +28,7 @@ struct UpstreamSettings {
 /// that is being made belongs to nobody: it goes to whoever has waited longest, and it is not made again for the next one when
 /// its first waiter goes. So there are never more of them than clients that waited at once, however quickly clients come and
 /// go. Where there may be no more connections, requests wait in order for one to become free.
-class UpstreamPool {
+class UpstreamPool final : public session::LinkCounter {
  public:
   /// Who waits for a new connection. Called on a fresh stack.
   class Waiter {
@@ -67,8 +68,7 @@ class UpstreamPool {
   /// Keeps it for later requests; false: there are enough.
   bool keep(UpstreamSession& session);
   void drop(const UpstreamSession& session);
-  /// A connection is gone that was counted.
-  void give_back() noexcept;
+  void link_gone() noexcept override;
   /// Logs what went wrong upstream.
   void tell(std::string_view what);
   /// Logs that a request was refused because there may be no more connections: once, until all who wait have been served.

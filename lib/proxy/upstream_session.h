@@ -12,8 +12,8 @@
 #include "codec/http/response_head.h"
 #include "http/exchange.h"
 #include "link/link.h"
+#include "link/link_share.h"
 #include "link/session.h"
-#include "proxy/upstream_share.h"
 
 namespace wharf::server {
 
@@ -91,7 +91,7 @@ class UpstreamSession final : public session::Session {
   [[nodiscard]] bool usable() const { return !link_.ending() && link_.quiet(); }
   [[nodiscard]] session::Link& link() { return link_; }
   /// For what follows it on the link.
-  UpstreamShare give_share() { return std::move(share_); }
+  session::LinkShare give_share() { return std::move(share_); }
 
   // ---- Session ----
   void start() override;
@@ -118,7 +118,7 @@ class UpstreamSession final : public session::Session {
 
   session::Link& link_;
   UpstreamPool& pool_;
-  UpstreamShare share_;
+  session::LinkShare share_;
   const UpstreamLimits& limits_;
   AnswerReceiver* receiver_ = nullptr;
   std::string method_;

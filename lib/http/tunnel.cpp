@@ -1,10 +1,10 @@
-#include "proxy/tunnel.h"
+#include "http/tunnel.h"
 
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
-namespace wharf::server {
+namespace wharf::session {
 namespace {
 
 /// From here on, bytes are written past the queue where that can be.
@@ -12,7 +12,7 @@ constexpr std::size_t write_through_from = 16 * 1024;
 
 }  // namespace
 
-std::unique_ptr<session::Session> Tunnel::to(session::Link& other, session::Link& link, base::Time idle, UpstreamShare share) {
+std::unique_ptr<Session> Tunnel::to(Link& other, Link& link, base::Time idle, LinkShare share) {
   std::unique_ptr<Tunnel> here(new Tunnel(link, idle));
   std::unique_ptr<Tunnel> there(new Tunnel(other, idle));
   here->other_ = there.get();
@@ -22,7 +22,7 @@ std::unique_ptr<session::Session> Tunnel::to(session::Link& other, session::Link
   return here;
 }
 
-Tunnel::Tunnel(session::Link& link, base::Time idle) : link_(link), idle_(idle), heard_(link.now()) {}
+Tunnel::Tunnel(Link& link, base::Time idle) : link_(link), idle_(idle), heard_(link.now()) {}
 
 /// Also without ended(), where its link ended before it was its turn.
 Tunnel::~Tunnel() { leave(); }
@@ -43,7 +43,7 @@ void Tunnel::start() {
 
 std::size_t Tunnel::input(std::span<char> bytes) {
   heard_ = link_.now();
-  session::Link& to = other_->link_;
+  Link& to = other_->link_;
   const std::string_view text(bytes.data(), bytes.size());
   if (text.size() >= write_through_from) to.write_through({}, text);
   else to.out().append(text);
@@ -71,4 +71,4 @@ void Tunnel::deadline() {
 
 void Tunnel::shut_down() { link_.finish(); }
 
-}  // namespace wharf::server
+}  // namespace wharf::session

@@ -5,19 +5,19 @@
 
 #include "base/clock.h"
 #include "link/link.h"
+#include "link/link_share.h"
 #include "link/session.h"
-#include "proxy/upstream_share.h"
 
-namespace wharf::server {
+namespace wharf::session {
 
 /// One end of two links that are joined: what comes in here goes out there, and the other way round. Neither is read from while
 /// the other has more to send than its high-water mark. The end of one side's output is passed on; the end of one link ends the
 /// other after all that came has left; and both end after `idle` without a byte either way.
-class Tunnel final : public session::Session {
+class Tunnel final : public Session {
  public:
   /// The next session of `link`: both become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what
   /// they have not used of their input is passed on. base::never: no limit. `share` is what `other` is counted by.
-  static std::unique_ptr<Session> to(session::Link& other, session::Link& link, base::Time idle, UpstreamShare share = {});
+  static std::unique_ptr<Session> to(Link& other, Link& link, base::Time idle, LinkShare share = {});
 
   ~Tunnel() override;
   Tunnel(const Tunnel&) = delete;
@@ -32,15 +32,15 @@ class Tunnel final : public session::Session {
   void ended() override;
 
  private:
-  Tunnel(session::Link& link, base::Time idle);
+  Tunnel(Link& link, base::Time idle);
   void leave();
 
-  session::Link& link_;
-  UpstreamShare share_;
+  Link& link_;
+  LinkShare share_;
   Tunnel* other_ = nullptr;  // nullptr: it has gone, and this link is ending
   base::Time idle_;
   base::Time heard_;
   bool input_over_ = false;
 };
 
-}  // namespace wharf::server
+}  // namespace wharf::session

@@ -1,6 +1,4 @@
 // Connections that leave HTTP and pass through a proxy mount.
-#include "proxy/tunnel.h"
-
 #include <doctest/doctest.h>
 
 #include <string>
@@ -41,7 +39,7 @@ struct Joined {
 
 }  // namespace
 
-TEST_CASE("tunnel: an upgrade is offered, taken, and bytes pass both ways (RFC 9110 section 7.8)") {
+TEST_CASE("proxy upgrade: an upgrade is offered, taken, and bytes pass both ways (RFC 9110 section 7.8)") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer));
@@ -59,7 +57,7 @@ TEST_CASE("tunnel: an upgrade is offered, taken, and bytes pass both ways (RFC 9
   CHECK(upstream.take() == large);
 }
 
-TEST_CASE("tunnel: bytes that come together with the heads are not lost, wherever they are cut") {
+TEST_CASE("proxy upgrade: bytes that come together with the heads are not lost, wherever they are cut") {
   const std::string request = asks("GET", offer) + "early";
   const std::string answer = std::string(taken) + "at once";
   for (std::size_t at = 0; at <= answer.size(); ++at) {
@@ -79,7 +77,7 @@ TEST_CASE("tunnel: bytes that come together with the heads are not lost, whereve
   }
 }
 
-TEST_CASE("tunnel: an upgrade that is declined is an answer like others, and what follows is a request") {
+TEST_CASE("proxy upgrade: an upgrade that is declined is a response like others, and what follows is a request") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer) + asks());
@@ -93,7 +91,7 @@ TEST_CASE("tunnel: an upgrade that is declined is an answer like others, and wha
   CHECK(bench.outside.count == 1);
 }
 
-TEST_CASE("tunnel: a switch to what the client did not offer is 502 (RFC 9110 section 7.8)") {
+TEST_CASE("proxy upgrade: a switch to what the client did not offer is 502 (RFC 9110 section 7.8)") {
   for (const char* const upgrade :
        {"Upgrade: h2c\r\n", "Upgrade: websocket, other\r\n", "", "Upgrade: \r\n", "Upgrade: other\r\nUpgrade: websocket\r\n"}) {
     ProxyBench bench;
@@ -106,7 +104,7 @@ TEST_CASE("tunnel: a switch to what the client did not offer is 502 (RFC 9110 se
   }
 }
 
-TEST_CASE("tunnel: on a kept connection that has just been closed, the offer is made again") {
+TEST_CASE("proxy upgrade: on a kept connection that has just been closed, the offer is made again") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -122,27 +120,7 @@ TEST_CASE("tunnel: on a kept connection that has just been closed, the offer is 
   CHECK(upstream.take().ends_with("\r\n\r\nx"));
 }
 
-TEST_CASE("tunnel: a slow side slows the other down") {
-  Joined joined;
-  for (int way = 0; way < 2; ++way) {
-    ProxyBench::Link& from = way == 0 ? joined.client : *joined.upstream;
-    ProxyBench::Link& to = way == 0 ? *joined.upstream : joined.client;
-    to.set_window(0);
-    std::size_t sent = 0;
-    for (; sent < 1'000'000 && from.reading(); sent += 10'000) joined.bench.send(from, std::string(10'000, 'a'));
-    CHECK(sent < 100'000);
-    CHECK(to.out().size() == sent);
-    joined.bench.send(to, "back");  // the other way goes on
-    CHECK(from.take() == "back");
-    joined.bench.take_in(to, 10'000);
-    CHECK_FALSE(from.reading());
-    joined.bench.take_in(to, ProxyBench::Link::unlimited);
-    CHECK(from.reading());
-    CHECK(to.take() == std::string(sent, 'a'));
-  }
-}
-
-TEST_CASE("tunnel: a client that does not take the answer yet holds the server back from the first byte on") {
+TEST_CASE("proxy upgrade: a client that does not take the answer yet holds the server back from the first byte on") {
   ProxyBench bench;
   auto& client = bench.client();
   client.set_window(0);
@@ -155,52 +133,7 @@ TEST_CASE("tunnel: a client that does not take the answer yet holds the server b
   CHECK(client.take() == std::string(switched) + std::string(100'000, 'a'));
 }
 
-TEST_CASE("tunnel: the end of one side's output is passed on, and the other goes on") {
-  for (int way = 0; way < 2; ++way) {
-    Joined joined;
-    ProxyBench::Link& first = way == 0 ? joined.client : *joined.upstream;
-    ProxyBench::Link& second = way == 0 ? *joined.upstream : joined.client;
-    second.set_window(0);
-    joined.bench.send(first, "last words");
-    joined.bench.end(first);
-    CHECK_FALSE(second.output_is_over());
-    joined.bench.take_in(second, ProxyBench::Link::unlimited);
-    CHECK(second.take() == "last words");
-    CHECK(second.output_is_over());
-    CHECK_FALSE(first.closed());
-    joined.bench.send(second, "answer");
-    CHECK(first.take() == "answer");
-    joined.bench.end(second);
-    CHECK(joined.over());
-    CHECK_FALSE(first.was_aborted());
-  }
-}
-
-TEST_CASE("tunnel: a side that is gone ends the other, after what it had sent") {
-  for (int way = 0; way < 2; ++way) {
-    Joined joined;
-    ProxyBench::Link& first = way == 0 ? joined.client : *joined.upstream;
-    ProxyBench::Link& second = way == 0 ? *joined.upstream : joined.client;
-    second.set_window(3);
-    joined.bench.send(first, "last words");
-    joined.bench.reset(first);
-    CHECK_FALSE(second.closed());
-    joined.bench.take_in(second, ProxyBench::Link::unlimited);
-    CHECK(second.take() == "last words");
-    CHECK(second.closed());
-    CHECK_FALSE(second.was_aborted());
-  }
-}
-
-TEST_CASE("tunnel: both sides go at once") {
-  Joined joined;
-  joined.client.abort();
-  joined.upstream->abort();
-  joined.bench.run();
-  CHECK(joined.over());
-}
-
-TEST_CASE("tunnel: a client that goes in the moment of the switch") {
+TEST_CASE("proxy upgrade: a client that goes in the moment of the switch") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer));
@@ -212,7 +145,7 @@ TEST_CASE("tunnel: a client that goes in the moment of the switch") {
   CHECK(upstream.closed());
 }
 
-TEST_CASE("tunnel: a server that goes in the moment of the switch") {
+TEST_CASE("proxy upgrade: a server that goes in the moment of the switch") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer));
@@ -225,7 +158,7 @@ TEST_CASE("tunnel: a server that goes in the moment of the switch") {
   CHECK(upstream.closed());
 }
 
-TEST_CASE("tunnel: ends when nothing has come for long, either way") {
+TEST_CASE("proxy upgrade: ends when nothing has come for long, either way") {
   Joined joined;
   joined.bench.advance(599'999);
   joined.bench.send(joined.client, "a");
@@ -238,7 +171,7 @@ TEST_CASE("tunnel: ends when nothing has come for long, either way") {
   CHECK(joined.over());
 }
 
-TEST_CASE("tunnel: no limit of silence") {
+TEST_CASE("proxy upgrade: no limit of silence") {
   ProxyLimits limits;
   limits.pipe_idle = base::never;
   Joined joined(limits);
@@ -247,17 +180,10 @@ TEST_CASE("tunnel: no limit of silence") {
   CHECK(joined.client.due() == base::never);
 }
 
-TEST_CASE("tunnel: the time that a request may take counts no more") {
+TEST_CASE("proxy upgrade: the time that a request may take counts no more") {
   Joined joined;
   joined.bench.advance(61'000);
   CHECK_FALSE(joined.over());
   joined.bench.send(joined.client, "a");
   CHECK(joined.upstream->take() == "a");
-}
-
-TEST_CASE("tunnel: ends when the server stops") {
-  Joined joined;
-  joined.client.server_stops();
-  joined.bench.run();
-  CHECK(joined.over());
 }
