@@ -86,6 +86,14 @@ class Rooms(unittest.TestCase):
         self.assertIn("no ..", including("plugins/a.cpp", '"../lib/base/x.h"')[0])
         self.assertIn("no such header", including("lib/codec/a.cpp", '"x.h"')[0])
 
+    def test_the_header_of_a_page_has_its_page(self):
+        page = tree(**{"plugins/pages/a.html": "<p>\n"})
+        self.assertEqual(rooms.check(page + tree(**{"plugins/a.cpp": '#include "a.html.h"\n'})), [])
+        for path, header in (("plugins/a.cpp", "b.html.h"), ("plugins/a.cpp", "a.css.h"), ("test-apps/a.cpp", "a.html.h")):
+            found = rooms.check(page + tree(**{path: f'#include "{header}"\n'}))
+            self.assertEqual(len(found), 1)
+            self.assertIn("no such page", found[0])
+
     def test_a_header_without_a_guard_is_found(self):
         self.assertEqual(len(rooms.check(tree(**{"lib/base/a.h": "int a;\n"}))), 1)
 

@@ -16,6 +16,7 @@ PUBLIC = {"files", "access", "observe", "protocol", "proxy", "server", "testing"
 INSIDE = {"bench/codec.cpp": "codec"}                            # what it measures has no public header
 OWN_PUBLIC = {"websocket": {"wharf/websocket.hpp"}}                  # what a lower room implements itself
 GENERATED = {"test-apps": {"builtin_plugins.inc"}}
+EMBEDDED = re.compile(r"[^/]+\.(?:css|html|js|svg)(?=\.h$)")  # of the header that scripts/embed makes of a page
 
 SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dirent.h", "dlfcn.h", "fcntl.h", "ifaddrs.h", "linux/openat2.h",
           "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "time.h", "unistd.h")
@@ -79,6 +80,10 @@ def wrong_room(mine, path, include, known, rooms):
         return f'"{include}": {mine} may not name {theirs}' if mine in rooms else f'"{include}": {mine} names public headers only'
     if mine == "tests" and theirs == "plugins" and include in known:
         return None
+    page = EMBEDDED.match(include)
+    if page is not None:
+        beside = (name for name in known if name.endswith("/" + page[0]) and room(name) == mine)
+        return None if any(beside) else f'"{include}": no such page in {mine}'
     if mine in rooms or mine == "include":
         return f'"{include}": no such header; they are named from {"lib/" if mine in rooms else "include/"} on'
     beside = path.rsplit("/", 1)[0] + "/" + include

@@ -9,7 +9,7 @@ import subprocess
 
 from tree import File, finding
 
-BUILD = "build/lint"  # a build folder that is set up and never built: for its compile commands and generated headers
+BUILD = "build/lint"  # a build folder of which nothing is built but its headers: for those and its compile commands
 JOBS = 2
 VERSION = "14"  # of clang-format and clang-tidy: others format otherwise, and find otherwise
 TIDY_FOLDERS = ("lib", "include", "plugins", "test-apps", "bench")
@@ -74,11 +74,19 @@ class Tidy:
             done = subprocess.run(command, cwd=self.root, env=os.environ | with_clang, capture_output=True, text=True)
             if done.returncode != 0:
                 raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+        self.make_headers()
         os.makedirs(self.results, exist_ok=True)
         with open(os.path.join(self.build, "compile_commands.json")) as database:
             for entry in json.load(database):
                 path = os.path.realpath(os.path.join(entry["directory"], entry["file"]))
                 self.commands[os.path.relpath(path, os.path.realpath(self.root))] = entry["command"]
+
+    def make_headers(self):
+        listed = subprocess.run(["ninja", "-C", BUILD, "-t", "targets", "all"], cwd=self.root, capture_output=True, text=True).stdout
+        headers = re.findall(r"^(\S+\.h): CUSTOM_COMMAND", listed, re.MULTILINE)
+        done = subprocess.run(["ninja", "-C", BUILD, *headers], cwd=self.root, capture_output=True, text=True)
+        if not headers or done.returncode != 0:
+            raise RuntimeError(f"the headers of pages were not made:\n{done.stdout}{done.stderr}")
 
     def includes(self, path, seen):
         """The project's own headers that a file sees, all the way down."""
