@@ -22,7 +22,7 @@
 #include <thread>
 #include <vector>
 
-#include "socket_chat_page.h"
+#include "socket_chat.html.h"
 #include "wharf/websocket.hpp"
 
 namespace {
@@ -169,8 +169,9 @@ std::string answer_without_websocket(const ServerHandshake& handshake) {
   if (handshake.error != Error::upgrade_missing) return handshake.answer;
   if (handshake.method != "GET") return refusal(405, "There is a page here, for GET.");
   if (handshake.target != "/") return refusal(404, "There is nothing here but the page at /.");
+  constexpr std::string_view page = pages::SocketChatHtml::text;
   return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: " +
-         std::to_string(chat_page.size()) + "\r\n\r\n" + std::string(chat_page);
+         std::to_string(page.size()) + "\r\n\r\n" + std::string(page);
 }
 
 /// Whether the request comes from our own page, or from what is no browser. Browsers let any page open a WebSocket to any server.

@@ -13,6 +13,11 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "listing.html.h"
+#include "listing_incomplete.html.h"
+#include "listing_parent.html.h"
+#include "listing_row.html.h"
+#include "wharf/form.hpp"
 
 namespace wharf::server {
 namespace {
@@ -21,38 +26,17 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-/// The page has no other style or script than this, and says so to the browser by its SHA-256.
-constexpr std::string_view style =
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}"
-    "th{text-align:left}"
-    "td,th{padding:.2rem .6rem;border-bottom:1px solid #8884}"
-    "td:nth-child(n+2),th:nth-child(n+2){text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}"
-    "td:first-child{overflow-wrap:anywhere}"
-    ":root{color-scheme:light dark}";
-
-void append_text(std::string& page, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&': page += "&amp;"; break;
-      case '<': page += "&lt;"; break;
-      case '>': page += "&gt;"; break;
-      case '"': page += "&quot;"; break;
-      case '\'': page += "&#39;"; break;
-      default: page += c;
-    }
-  }
-}
-
 /// One segment of a path (RFC 3986 section 3.3), where only unreserved characters stay as they are.
-void append_segment(std::string& page, std::string_view name) {
+std::string segment(std::string_view name) {
   constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string text;
   for (const char c : name) {
     const auto byte = static_cast<unsigned char>(c);
     const bool is_letter = base::lower(c) >= 'a' && base::lower(c) <= 'z';
-    if (is_letter || base::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~') page += c;
-    else ((page += '%') += digits[byte >> 4U]) += digits[byte & 15U];
+    if (is_letter || base::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~') text += c;
+    else ((text += '%') += digits[byte >> 4U]) += digits[byte & 15U];
   }
+  return text;
 }
 
 std::string size_text(std::uint64_t size) {
@@ -94,24 +78,25 @@ std::optional<ListedName> look_at(const OpenFolder& root, int folder, const std:
   return listed;
 }
 
-void append_row(std::string& page, const ListedName& listed) {
+void append_row(std::string& rows, const ListedName& listed) {
   const bool is_folder = listed.kind == FileKind::folder;
-  const std::string_view slash = is_folder ? "/" : "";
-  page += "<tr><td><a href=\"./";
-  append_segment(page, listed.name);
-  (page += slash) += "\">";
-  append_text(page, listed.name);
-  ((page += slash) += "</a></td><td>") += is_folder ? "" : size_text(listed.size);
-  ((page += "</td><td>") += time_text(listed.modified)) += "</td></tr>\n";
+  pages::ListingRowHtml{.segment = segment(listed.name),
+                        .slash = is_folder ? "/" : "",
+                        .name = html_escape(listed.name),
+                        .size = is_folder ? std::string() : size_text(listed.size),
+                        .changed = time_text(listed.modified)}
+      .append_to(rows);
 }
 
 }  // namespace
+
+std::string_view listing_style() { return pages::ListingHtml::style_hashes; }
 
 std::string_view listing_lines() {
   static const std::string lines = base::concat(
       "Content-Type: text/html; charset=utf-8\r\n"
       "Content-Security-Policy: default-src 'none'; style-src ",
-      listing_style,
+      pages::ListingHtml::style_hashes,
       "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
       "X-Content-Type-Options: nosniff\r\n");
   return lines;
@@ -139,20 +124,12 @@ FolderNames read_folder(const OpenFolder& root, base::Descriptor folder, const s
 }
 
 std::string listing_page(const FolderNames& names, std::string_view title, Parent parent) {
-  std::string page =
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>";
-  append_text(page, title);
-  ((page += "</title>\n<style>") += style) += "</style>\n</head>\n<body>\n<h1>";
-  append_text(page, title);
-  page +=
-      "</h1>\n<table>\n<thead><tr><th scope=\"col\">Name</th><th scope=\"col\">Size</th>"
-      "<th scope=\"col\">Changed (UTC)</th></tr></thead>\n<tbody>\n";
-  if (parent == Parent::shown) page += "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n";
-  for (const ListedName& listed : names.names) append_row(page, listed);
-  page += "</tbody>\n</table>\n";
-  if (!names.is_complete) page += "<p>There are more names in this folder than are shown.</p>\n";
-  return page += "</body>\n</html>\n";
+  std::string rows(parent == Parent::shown ? pages::ListingParentHtml::text : std::string_view());
+  for (const ListedName& listed : names.names) append_row(rows, listed);
+  return pages::ListingHtml{.title = html_escape(title),
+                            .rows = rows,
+                            .note = names.is_complete ? std::string_view() : pages::ListingIncompleteHtml::text}
+      .text();
 }
 
 }  // namespace wharf::server

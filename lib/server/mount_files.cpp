@@ -32,6 +32,6 @@ OpenedService open_kind(const Files& files, const Mount& mount, const MountParts
   return opened<FileService>(mount.prefix.size(), std::move(*folder));
 }
 
-std::string_view style_policy(const Files& files) { return files.listing == Listing::on ? listing_style : std::string_view(); }
+std::string_view style_policy(const Files& files) { return files.listing == Listing::on ? listing_style() : std::string_view(); }
 
 }  // namespace wharf::server
