@@ -6,7 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "page_style.h"
+#include "page.css.h"
+#include "page.html.h"
+#include "page.svg.h"
+#include "page_script.html.h"
 #include "wharf/form.hpp"
 #include "wharf/http.hpp"
 
@@ -27,23 +30,8 @@ inline std::string way_to_mount(std::string_view path) {
 
 inline std::string html(const Page& page, std::string_view path) {
   const std::string way = wharf::html_escape(way_to_mount(path));
-  std::string text = R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-)";
-  (text += "<title>Wharf: ") += page.title;
-  ((text += "</title>\n<link rel=\"icon\" href=\"") += way) += "page.svg\" type=\"image/svg+xml\">\n";
-  ((text += "<link rel=\"stylesheet\" href=\"") += way) += "page.css\">\n";
-  if (!page.script.empty()) ((text += "<script src=\"") += way) += "page.js\" defer></script>\n";
-  text += R"(</head>
-<body>
-<header><svg viewBox="0 0 32 32" aria-hidden="true"><path d="M5 4v19h22V4M16 7v16"/><path class="tide" d="M3 29h26"/></svg>
-)";
-  ((text += "<h1>Wharf</h1><p>") += page.title) += "</p></header>\n<main>\n";
-  return (text += page.body) += "</main>\n</body>\n</html>\n";
+  const std::string script = page.script.empty() ? std::string() : pages::PageScriptHtml{.way = way}.text();
+  return pages::PageHtml{.title = page.title, .way = way, .script = script, .body = page.body}.text();
 }
 
 /// What pages and answers made of a client's data carry: what is not of the type it says is not to be guessed at.
@@ -60,9 +48,9 @@ inline wharf::Flow respond_page(const wharf::Exchange& exchange, int status, con
 
 /// What is below the mount besides the page. False: nothing of that name, and nothing was answered.
 inline bool respond_part(const wharf::Exchange& exchange, std::string_view name, std::string_view script) {
-  if (name == "/page.css") respond(exchange, 200, "text/css; charset=utf-8", page_style);
+  if (name == "/page.css") respond(exchange, 200, "text/css; charset=utf-8", pages::PageCss::text);
   else if (name == "/page.js") respond(exchange, 200, "text/javascript; charset=utf-8", script);
-  else if (name == "/page.svg") respond(exchange, 200, "image/svg+xml", page_icon);
+  else if (name == "/page.svg") respond(exchange, 200, "image/svg+xml", pages::PageSvg::text);
   else return false;
   return true;
 }

@@ -24,7 +24,10 @@
 #include "page.h"
 #include "text.h"
 #include "upload.h"
-#include "upload_page.h"
+#include "upload.html.h"
+#include "upload.js.h"
+#include "upload_result.html.h"
+#include "upload_table.html.h"
 #include "wharf/form.hpp"
 #include "wharf/multipart.hpp"
 #include "wharf/protocol.hpp"
@@ -108,17 +111,16 @@ struct PostDemo {
       if (exchange_.request().body_length().value_or(0) > shared_.limit) refuse(413, "the body is longer than allowed");
     }
 
+    // The forms have the fields of libwebsockets' post demo. upload.js sends the one with files by XMLHttpRequest, which tells how much has
+    // been sent, and shows the result below. Without it the browser sends the form, and shows the result as a page.
     void give_page() const {
-      const std::string limit = std::to_string(shared_.limit);
-      const std::string body = std::string(plugins::upload_forms) + "<section id=\"result\" hidden>\n<h2>What came</h2>\n" +
-                               std::string(plugins::upload_table_head) + std::string(plugins::upload_table_end) +
-                               "</section>\n<p id=\"limits\" class=\"faint\" data-limit=\"" + limit + "\">An upload has at most " +
-                               limit + " bytes here. Nothing of it is kept.</p>\n";
-      plugins::respond_page(exchange_, 200, {"Uploads", body, plugins::upload_script});
+      const std::string table = pages::UploadTableHtml{.rows = ""}.text();
+      const std::string body = pages::UploadHtml{.table = table, .limit = std::to_string(shared_.limit)}.text();
+      plugins::respond_page(exchange_, 200, {"Uploads", body, pages::UploadJs::text});
     }
 
     void give_part(std::string_view place) const {
-      if (!plugins::respond_part(exchange_, place, plugins::upload_script)) refuse(404, "there is nothing here");
+      if (!plugins::respond_part(exchange_, place, pages::UploadJs::text)) refuse(404, "there is nothing here");
     }
 
     void give_result() const {
@@ -126,9 +128,8 @@ struct PostDemo {
         plugins::respond(exchange_, 200, "application/json", upload_.json());
         return;
       }
-      const std::string body = "<section id=\"result\">\n<h2>What came</h2>\n" + std::string(plugins::upload_table_head) +
-                               upload_.table_rows() + std::string(plugins::upload_table_end) +
-                               "</section>\n<p><a href=\"\">Another one</a></p>\n";
+      const std::string table = pages::UploadTableHtml{.rows = upload_.table_rows()}.text();
+      const std::string body = pages::UploadResultHtml{.table = table}.text();
       plugins::respond_page(exchange_, 200, {"What came", body, {}});
     }
 

@@ -35,7 +35,8 @@
 #include "options.h"
 #include "page.h"
 #include "room.h"
-#include "status_page.h"
+#include "status.html.h"
+#include "status.js.h"
 #include "text.h"
 #include "wharf/protocol.hpp"
 #include "wharf/version.h"
@@ -177,8 +178,8 @@ struct Status {
       exchange.add_field("Vary", "Accept");
       plugins::respond(exchange, 200, "application/json", shared.statistics());
     } else if (place == "/") {
-      plugins::respond_page(exchange, 200, {"Status", plugins::status_body, plugins::status_script});
-    } else if (!plugins::respond_part(exchange, place, plugins::status_script)) {
+      plugins::respond_page(exchange, 200, {"Status", pages::StatusHtml::text, pages::StatusJs::text});
+    } else if (!plugins::respond_part(exchange, place, pages::StatusJs::text)) {
       plugins::respond(exchange, 404, "text/plain; charset=utf-8", "there is nothing here\n");
     }
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "text.h"
+#include "upload_row.html.h"
 #include "wharf/form.hpp"
 #include "wharf/multipart.hpp"
 
@@ -111,7 +112,7 @@ class Upload {
   /// Rows of a table: name, file, type, size, checksum, content.
   [[nodiscard]] std::string table_rows() const {
     std::string text;
-    for (const UploadedPart& part : parts_) text += row_of(part);
+    for (const UploadedPart& part : parts_) append_row(text, part);
     return text;
   }
 
@@ -125,12 +126,16 @@ class Upload {
     return text += shown ? ",\"text\":" + json_string(*shown) + "}" : ",\"hex\":\"" + part.hex() + "\"}";
   }
 
-  static std::string row_of(const UploadedPart& part) {
-    const auto cell = [](std::string_view value) { return "<td>" + wharf::html_escape(utf8(value)) + "</td>"; };
+  static void append_row(std::string& rows, const UploadedPart& part) {
+    const auto escaped = [](std::string_view value) { return wharf::html_escape(utf8(value)); };
     const std::optional<std::string> shown = part.text();
-    const std::string content = shown ? cell(*shown) : "<td><code>" + part.hex() + "</code></td>";
-    return "<tr>" + cell(part.name) + cell(part.file_name.value_or("")) + cell(part.type) + "<td class=\"number\">" +
-           std::to_string(part.size) + "</td><td class=\"sum\"><code>" + part.crc_text() + "</code></td>" + content + "</tr>\n";
+    pages::UploadRowHtml{.name = escaped(part.name),
+                         .file = escaped(part.file_name.value_or("")),
+                         .type = escaped(part.type),
+                         .size = std::to_string(part.size),
+                         .sum = part.crc_text(),
+                         .content = shown ? escaped(*shown) : "<code>" + part.hex() + "</code>"}
+        .append_to(rows);
   }
 
   std::vector<UploadedPart> parts_;

@@ -1,39 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace plugins {
-
-inline constexpr std::string_view status_body =
-    R"(<noscript><section>This page talks to the server with JavaScript, which is switched off here.
-The numbers alone are at <code>json</code> below this address.</section></noscript>
-<section aria-labelledby="server-title">
-<h2 id="server-title">Server <span id="hostname" class="faint"></span></h2>
-<p><span id="state" class="state" role="status">connecting</span> <span id="version" class="faint"></span></p>
-<dl class="figures">
-<div><dt>Connections</dt><dd id="connections">–</dd></div>
-<div><dt>Accepted</dt><dd id="accepted">–</dd></div>
-<div><dt>Requests</dt><dd id="exchanges">–</dd></div>
-<div><dt>Requests a second</dt><dd id="rate">–</dd></div>
-<div><dt>Up for</dt><dd id="uptime">–</dd></div>
-</dl>
-</section>
-<section aria-labelledby="rows-title">
-<h2 id="rows-title">Protocols</h2>
-<div class="scroll"><table>
-<thead><tr><th>Name</th><th class="number">Open</th><th class="number">Opened</th><th class="number">Requests</th></tr></thead>
-<tbody id="rows"></tbody>
-</table></div>
-</section>
-<section aria-labelledby="visitors-title">
-<h2 id="visitors-title">Who looks at this</h2>
-<div class="scroll"><table>
-<thead><tr><th>Address</th><th>Since</th><th>User agent</th></tr></thead>
-<tbody id="visitors"></tbody>
-</table></div>
-</section>
-)";
-
-inline constexpr std::string_view status_script = R"('use strict';
+'use strict';
 
 const byId = (id) => document.getElementById(id);
 const longestWait = 5000;   // ms
@@ -106,6 +71,3 @@ function connect() {
 }
 
 connect();
-)";
-
-}  // namespace plugins

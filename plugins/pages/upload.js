@@ -1,43 +1,4 @@
-#pragma once
-#include <string_view>
-
-namespace plugins {
-
-/// The forms; libwebsockets' post demo has the same fields.
-inline constexpr std::string_view upload_forms = R"(<section>
-<h2>Files</h2>
-<form id="upload-form" method="post" enctype="multipart/form-data">
-<div><label for="upload-text">Text</label><input id="upload-text" name="text" autocomplete="off"></div>
-<div><label for="file">Files</label><input id="file" name="file" type="file" multiple></div>
-<div class="actions">
-<button id="upload" type="submit" name="upload" value="Upload">Upload</button>
-<button id="cancel" type="button" hidden>Cancel</button>
-</div>
-</form>
-<div id="transfer" hidden>
-<progress id="progress" max="1" value="0" aria-label="How much was sent"></progress>
-<output id="sent" class="faint"></output>
-</div>
-<p id="upload-error" class="error" role="alert"></p>
-</section>
-<section>
-<h2>No files</h2>
-<form id="form" method="post">
-<div><label for="text">Text</label><input id="text" name="text" autocomplete="off"></div>
-<div class="actions"><button id="send" type="submit" name="send" value="Send">Send</button></div>
-</form>
-</section>
-)";
-
-inline constexpr std::string_view upload_table_head = R"(<div class="scroll"><table>
-<thead><tr><th>Name</th><th>File</th><th>Type</th><th class="number">Bytes</th><th>CRC-32</th><th>Begins with</th></tr></thead>
-<tbody id="parts">
-)";
-inline constexpr std::string_view upload_table_end = "</tbody></table></div>\n";
-
-/// Sends the form with files by XMLHttpRequest, which tells how much has been sent, and shows the answer below. Without it
-/// the browser sends the form, and shows the answer as a page.
-inline constexpr std::string_view upload_script = R"('use strict';
+'use strict';
 
 const byId = (id) => document.getElementById(id);
 let request = null;
@@ -128,6 +89,3 @@ function send(event) {
 
 byId('upload-form')?.addEventListener('submit', send);
 byId('cancel')?.addEventListener('click', () => request?.abort());
-)";
-
-}  // namespace plugins
