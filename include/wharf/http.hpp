@@ -29,7 +29,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -38,6 +37,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "wharf/handle.hpp"
 #include "wharf/hidden.hpp"
 #include "wharf/request.hpp"
 
@@ -139,36 +139,24 @@ class Exchange {
   wharf_exchange* exchange_;
 };
 
-/// An exchange's name that any thread may hold, also after the exchange is over.
-template <class T = void>
-class ExchangeHandle {
- public:
-  ExchangeHandle(wharf_handle handle, const wharf_services* services) : handle_(handle), services_(services) {}
-
-  /// From any thread: runs `task(Exchange)`, or with a Responder `task(T&)`, on the exchange's loop, unless it is over by then. False when the loop
-  /// itself is gone.
-  template <class Task>
-  bool post(Task task) const {
-    auto boxed = std::make_unique<Task>(std::move(task));
-    const wharf_exchange_task run = [](wharf_exchange* exchange, void* state, void* argument) {
-      const std::unique_ptr<Task> owner(static_cast<Task*>(argument));
-      if (exchange == nullptr) return;
-      try {
-        if constexpr (std::is_void_v<T>) (*owner)(Exchange(exchange));
-        else (*owner)(*static_cast<T*>(state));
-      } catch (...) {
-        detail::log_exception(exchange->services->http->scope(exchange), "a posted task");
-        exchange->services->http->fail(exchange);
-      }
-    };
-    if (services_->http->post(handle_, run, boxed.get()) == 0) return false;
-    static_cast<void>(boxed.release());
-    return true;
+namespace detail {
+struct ExchangeKind {
+  using Thing = wharf_exchange;
+  using Value = Exchange;
+  static int post(const wharf_services& services, wharf_handle handle, wharf_exchange_task task, void* argument) {
+    return services.http->post(handle, task, argument);
   }
+  static wharf_scope* scope(wharf_exchange* exchange) { return exchange->services->http->scope(exchange); }
+  static void fail(wharf_exchange* exchange) { exchange->services->http->fail(exchange); }
+};
+}  // namespace detail
 
- private:
-  wharf_handle handle_;
-  const wharf_services* services_;
+/// An exchange's name that any thread may hold, also after the exchange is over. post() runs `task(Exchange)`, or with a Responder
+/// `task(T&)`.
+template <class T = void>
+class ExchangeHandle : public detail::HandleOf<T, detail::ExchangeKind> {
+ public:
+  using detail::HandleOf<T, detail::ExchangeKind>::HandleOf;
 };
 
 template <class T>
@@ -255,35 +243,23 @@ class Pipe {
   wharf_pipe* pipe_;
 };
 
-/// A pipe's name that any thread may hold, also after the pipe is over.
-template <class T = void>
-class PipeHandle {
- public:
-  PipeHandle(wharf_handle handle, const wharf_services* services) : handle_(handle), services_(services) {}
-
-  /// From any thread: runs `task(Pipe)`, or with a T `task(T&)`, on the pipe's loop, unless it is over by then. False when the loop itself is gone.
-  template <class Task>
-  bool post(Task task) const {
-    auto boxed = std::make_unique<Task>(std::move(task));
-    const wharf_pipe_task run = [](wharf_pipe* pipe, void* state, void* argument) {
-      const std::unique_ptr<Task> owner(static_cast<Task*>(argument));
-      if (pipe == nullptr) return;
-      try {
-        if constexpr (std::is_void_v<T>) (*owner)(Pipe(pipe));
-        else (*owner)(*static_cast<T*>(state));
-      } catch (...) {
-        detail::log_exception(pipe->services->http->pipe_scope(pipe), "a posted task");
-        pipe->services->http->pipe_abort(pipe);
-      }
-    };
-    if (services_->http->pipe_post(handle_, run, boxed.get()) == 0) return false;
-    static_cast<void>(boxed.release());
-    return true;
+namespace detail {
+struct PipeKind {
+  using Thing = wharf_pipe;
+  using Value = Pipe;
+  static int post(const wharf_services& services, wharf_handle handle, wharf_pipe_task task, void* argument) {
+    return services.http->pipe_post(handle, task, argument);
   }
+  static wharf_scope* scope(wharf_pipe* pipe) { return pipe->services->http->pipe_scope(pipe); }
+  static void fail(wharf_pipe* pipe) { pipe->services->http->pipe_abort(pipe); }
+};
+}  // namespace detail
 
- private:
-  wharf_handle handle_;
-  const wharf_services* services_;
+/// A pipe's name that any thread may hold, also after the pipe is over. post() runs `task(Pipe)`, or with a T `task(T&)`.
+template <class T = void>
+class PipeHandle : public detail::HandleOf<T, detail::PipeKind> {
+ public:
+  using detail::HandleOf<T, detail::PipeKind>::HandleOf;
 };
 
 template <class T>

@@ -32,7 +32,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -41,6 +40,7 @@
 #include <utility>
 
 #include "wharf/abi.h"
+#include "wharf/handle.hpp"
 #include "wharf/hidden.hpp"
 #include "wharf/http.hpp"     // IWYU pragma: export
 #include "wharf/request.hpp"  // IWYU pragma: export
@@ -71,34 +71,25 @@ struct WHARF_VISIBLE Compression {
   Messages messages = Messages::standard;
 };
 
-/// A peer's name that any thread may hold, also after the peer is gone. T is the class of its protocol.
-template <class T>
-class Handle {
- public:
-  Handle(wharf_handle handle, const wharf_services* services) : handle_(handle), services_(services) {}
+class Peer;
 
-  /// From any thread: runs `task(T&)` on the peer's loop, unless the peer is gone by then. False when the loop itself is gone.
-  template <class Task>
-  bool post(Task task) const {
-    auto boxed = std::make_unique<Task>(std::move(task));
-    const wharf_task run = [](wharf_peer* peer, void* state, void* argument) {
-      const std::unique_ptr<Task> owner(static_cast<Task*>(argument));
-      if (peer == nullptr) return;
-      try {
-        (*owner)(*static_cast<T*>(state));
-      } catch (...) {
-        detail::log_exception(peer->services->scope(peer), "a posted task");
-        peer->services->close(peer, 1011, "", 0);
-      }
-    };
-    if (services_->post(handle_, run, boxed.get()) == 0) return false;
-    static_cast<void>(boxed.release());
-    return true;
+namespace detail {
+struct PeerKind {
+  using Thing = wharf_peer;
+  using Value = Peer;
+  static int post(const wharf_services& services, wharf_handle handle, wharf_task task, void* argument) {
+    return services.post(handle, task, argument);
   }
+  static wharf_scope* scope(wharf_peer* peer) { return peer->services->scope(peer); }
+  static void fail(wharf_peer* peer) { peer->services->close(peer, 1011, "", 0); }
+};
+}  // namespace detail
 
- private:
-  wharf_handle handle_;
-  const wharf_services* services_;
+/// A peer's name that any thread may hold, also after the peer is gone. T is the class of its protocol; post() runs `task(T&)`.
+template <class T>
+class Handle : public detail::HandleOf<T, detail::PeerKind> {
+ public:
+  using detail::HandleOf<T, detail::PeerKind>::HandleOf;
 };
 
 /// One open conversation. Keep it as a member of the protocol's class: it is valid exactly as long as that object. For the loop's thread
