@@ -4,35 +4,18 @@
 #include <optional>
 #include <string_view>
 
-#include "protocol/protocol.h"
 #include "protocol/raw.h"
 #include "protocol/row_exchange.h"
+#include "protocol/service_calls.h"
 #include "protocol/services.h"
 
 namespace wharf::session {
 namespace {
 
 RowExchange& row(wharf_exchange* exchange) { return static_cast<RowExchange&>(*exchange); }
-RowExchange& row(const wharf_exchange* exchange) { return const_cast<RowExchange&>(static_cast<const RowExchange&>(*exchange)); }
+const RowExchange& row(const wharf_exchange* exchange) { return static_cast<const RowExchange&>(*exchange); }
 Raw& raw(wharf_pipe* pipe) { return static_cast<Raw&>(*pipe); }
 const Raw& raw(const wharf_pipe* pipe) { return static_cast<const Raw&>(*pipe); }
-const RequestView& view(const wharf_request* request) { return *static_cast<const RequestView*>(request); }
-const Protocol& protocol(const wharf_scope* scope) { return *static_cast<const Protocol*>(scope); }
-
-/// From C: nothing at all may come as a null pointer.
-std::string_view view(const char* data, size_t size) { return data != nullptr ? std::string_view(data, size) : std::string_view(); }
-wharf_text text(std::string_view view) { return {view.data(), view.size()}; }
-
-/// Calls come from C: where memory runs out, the connection is lost instead of an exception let through.
-template <class Thing, class Result, class Call>
-Result sheltered(Thing& thing, Result lost, Call&& call) {
-  try {
-    return call();
-  } catch (...) {
-    thing.abort();
-    return lost;
-  }
-}
 
 // ---- Requests ----
 
@@ -79,27 +62,27 @@ wharf_text body(const wharf_exchange* exchange) { return text(row(exchange).whol
 
 int add_field(wharf_exchange* exchange, const char* name, size_t name_size, const char* value, size_t value_size) {
   return sheltered(row(exchange), 1,
-                   [&] { return row(exchange).add_field(view(name, name_size), view(value, value_size)) ? 0 : 1; });
+                   [&](RowExchange& row) { return row.add_field(view(name, name_size), view(value, value_size)) ? 0 : 1; });
 }
 wharf_flow respond(wharf_exchange* exchange, int status, const char* data, size_t size) {
-  return sheltered(row(exchange), WHARF_CLOSED, [&] { return row(exchange).respond(status, view(data, size)); });
+  return sheltered(row(exchange), WHARF_CLOSED, [&](RowExchange& row) { return row.respond(status, view(data, size)); });
 }
 int respond_file(wharf_exchange* exchange, int status, const char* path) {
-  return sheltered(row(exchange), 1, [&] { return row(exchange).respond_file(status, path) ? 0 : 1; });
+  return sheltered(row(exchange), 1, [&](RowExchange& row) { return row.respond_file(status, path) ? 0 : 1; });
 }
 wharf_flow begin(wharf_exchange* exchange, int status, uint64_t length) {
   const auto known = length != WHARF_UNKNOWN_LENGTH ? std::optional<std::uint64_t>(length) : std::nullopt;
-  return sheltered(row(exchange), WHARF_CLOSED, [&] { return row(exchange).begin(status, known); });
+  return sheltered(row(exchange), WHARF_CLOSED, [&](RowExchange& row) { return row.begin(status, known); });
 }
 wharf_flow write(wharf_exchange* exchange, const char* data, size_t size) {
-  return sheltered(row(exchange), WHARF_CLOSED, [&] { return row(exchange).write(view(data, size)); });
+  return sheltered(row(exchange), WHARF_CLOSED, [&](RowExchange& row) { return row.write(view(data, size)); });
 }
 void end(wharf_exchange* exchange) {
-  sheltered(row(exchange), 0, [&] { return row(exchange).end(), 0; });
+  sheltered(row(exchange), 0, [&](RowExchange& row) { return row.end(), 0; });
 }
 void abort(wharf_exchange* exchange) { row(exchange).abort(); }
 void fail(wharf_exchange* exchange) {
-  sheltered(row(exchange), 0, [&] { return row(exchange).fail(), 0; });
+  sheltered(row(exchange), 0, [&](RowExchange& row) { return row.fail(), 0; });
 }
 void body_pause(wharf_exchange* exchange) { row(exchange).pause_body(); }
 void body_resume(wharf_exchange* exchange) { row(exchange).resume_body(); }
@@ -108,21 +91,16 @@ void answer_within(wharf_exchange* exchange, uint32_t milliseconds) {
 }
 void every(wharf_exchange* exchange, uint32_t milliseconds) { row(exchange).tick_every(base::Time{milliseconds}); }
 size_t buffered(const wharf_exchange* exchange) { return row(exchange).buffered(); }
-wharf_handle handle(wharf_exchange* exchange) {
-  return guarded(wharf_handle{}, [&] { return row(exchange).handle(); });
-}
-int post(wharf_handle handle, wharf_exchange_task task, void* argument) {
-  const auto run = [task, argument](void* exchange, void* state) { task(static_cast<wharf_exchange*>(exchange), state, argument); };
-  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
-}
+wharf_handle handle(wharf_exchange* exchange) { return handle_of(row(exchange)); }
+int post(wharf_handle handle, wharf_exchange_task task, void* argument) { return post_to<wharf_exchange>(handle, task, argument); }
 int upgrade(wharf_exchange* exchange, const char* token, const wharf_raw* raw, void* argument) {
-  return sheltered(row(exchange), 1, [&] { return row(exchange).upgrade(token, raw, argument) ? 0 : 1; });
+  return sheltered(row(exchange), 1, [&](RowExchange& row) { return row.upgrade(token, raw, argument) ? 0 : 1; });
 }
 
 // ---- Pipes ----
 
 wharf_flow pipe_write(wharf_pipe* pipe, const char* data, size_t size) {
-  return sheltered(raw(pipe), WHARF_CLOSED, [&] { return raw(pipe).write(view(data, size)); });
+  return sheltered(raw(pipe), WHARF_CLOSED, [&](Raw& raw) { return raw.write(view(data, size)); });
 }
 void pipe_cork(wharf_pipe* pipe) { raw(pipe).cork(); }
 void pipe_uncork(wharf_pipe* pipe) { raw(pipe).uncork(); }
@@ -134,16 +112,11 @@ void pipe_resume(wharf_pipe* pipe) { raw(pipe).resume(); }
 void pipe_every(wharf_pipe* pipe, uint32_t milliseconds) { raw(pipe).tick_every(base::Time{milliseconds}); }
 size_t pipe_buffered(const wharf_pipe* pipe) { return raw(pipe).buffered(); }
 wharf_text pipe_address(const wharf_pipe* pipe) {
-  return guarded(wharf_text{}, [&] { return text(const_cast<Raw&>(raw(pipe)).address()); });
+  return guarded(wharf_text{}, [&] { return text(raw(pipe).address()); });
 }
 wharf_scope* pipe_scope(const wharf_pipe* pipe) { return &raw(pipe).protocol(); }
-wharf_handle pipe_handle(wharf_pipe* pipe) {
-  return guarded(wharf_handle{}, [&] { return raw(pipe).handle(); });
-}
-int pipe_post(wharf_handle handle, wharf_pipe_task task, void* argument) {
-  const auto run = [task, argument](void* pipe, void* state) { task(static_cast<wharf_pipe*>(pipe), state, argument); };
-  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
-}
+wharf_handle pipe_handle(wharf_pipe* pipe) { return handle_of(raw(pipe)); }
+int pipe_post(wharf_handle handle, wharf_pipe_task task, void* argument) { return post_to<wharf_pipe>(handle, task, argument); }
 
 // ---- Statistics ----
 

@@ -2,29 +2,18 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "protocol/services.h"
 
 namespace wharf::session {
-namespace {
-
-constexpr std::size_t state_offset =
-    (sizeof(Raw) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
-
-}  // namespace
 
 std::unique_ptr<Session> Raw::open(Link& link, Protocol& protocol, const wharf_raw& raw, void* argument) {
-  const std::size_t size = state_offset + raw.state_size;
-  void* memory = ::operator new(size);
-  std::memset(memory, 0, size);
-  std::unique_ptr<Raw> session(::new (memory) Raw(link, protocol, raw));
-  session->has_state_ = session->raw_.open == nullptr || session->raw_.open(session->state(), session.get(), argument) == 0;
-  if (!session->has_state_) {
-    session->handle_.give_up(protocol.home.handles);
-    link.abort();
-  }
+  std::unique_ptr<Raw> session(new (StateSize{raw.state_size}) Raw(link, protocol, raw));
+  const wharf_raw& row = session->raw_;
+  const bool made = session->make_state(
+      protocol.home.handles, [&](void* state) { return row.open == nullptr || row.open(state, session.get(), argument) == 0; });
+  if (!made) link.abort();
   return session;
 }
 
@@ -37,18 +26,13 @@ Raw::Raw(Link& link, Protocol& protocol, const wharf_raw& raw)
 
 Raw::~Raw() { destroy_state(); }
 
-void Raw::operator delete(void* memory) { ::operator delete(memory); }  // NOLINT(misc-new-delete-overloads)
-
-void* Raw::state() { return reinterpret_cast<char*>(this) + state_offset; }
-
 void Raw::ended() { destroy_state(); }
 
 void Raw::destroy_state() {
-  if (std::exchange(has_state_, false)) {
-    if (raw_.closing != nullptr) raw_.closing(state());
-    if (raw_.destroy != nullptr) raw_.destroy(state());
-  }
-  handle_.give_up(protocol_.home.handles);
+  end_state(protocol_.home.handles, [this](void* state) {
+    if (raw_.closing != nullptr) raw_.closing(state);
+    if (raw_.destroy != nullptr) raw_.destroy(state);
+  });
 }
 
 // ---- Input ----
@@ -145,11 +129,11 @@ void Raw::deadline() {
   set_timer();
 }
 
-std::string_view Raw::address() {
+std::string_view Raw::address() const {
   if (address_.empty()) address_ = link_.address();
   return address_;
 }
 
-wharf_handle Raw::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_pipe*>(this), state()); }
+wharf_handle Raw::handle() { return take_handle(protocol_.home.handles, static_cast<wharf_pipe*>(this)); }
 
 }  // namespace wharf::session

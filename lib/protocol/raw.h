@@ -8,15 +8,14 @@
 #include "base/clock.h"
 #include "link/link.h"
 #include "link/session.h"
-#include "protocol/handles.h"
+#include "protocol/author_state.h"
 #include "protocol/protocol.h"
 #include "wharf/abi.h"
 
 namespace wharf::session {
 
-/// A connection that left HTTP: a pipe of bytes that a row's code speaks on as wharf_pipe. The author's state follows the object in the same
-/// allocation.
-class Raw final : public Session, public wharf_pipe {
+/// A connection that left HTTP: a pipe of bytes that a row's code speaks on as wharf_pipe.
+class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
  public:
   /// Calls `open` of `raw` within this call, so the answer must be queued already. Where it refuses, the link is cut.
   static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const wharf_raw& raw, void* argument);
@@ -43,12 +42,9 @@ class Raw final : public Session, public wharf_pipe {
   void resume();
   void tick_every(base::Time period);
   [[nodiscard]] std::size_t buffered() const { return link_.out().size(); }
-  [[nodiscard]] std::string_view address();
+  [[nodiscard]] std::string_view address() const;
   [[nodiscard]] Protocol& protocol() const { return protocol_; }
   wharf_handle handle();
-  [[nodiscard]] void* state();
-
-  void operator delete(void* memory);  // NOLINT(misc-new-delete-overloads): open() makes the memory
 
  private:
   Raw(Link& link, Protocol& protocol, const wharf_raw& raw);
@@ -59,13 +55,11 @@ class Raw final : public Session, public wharf_pipe {
 
   Link& link_;
   Protocol& protocol_;
-  wharf_raw raw_{};  // complete: one of an older header has been extended with zeros
-  std::string address_;
+  wharf_raw raw_{};              // complete: one of an older header has been extended with zeros
+  mutable std::string address_;  // made when it is first asked for
   base::Time tick_due_ = base::never;
   base::Time tick_period_{0};
   base::Time heard_;  // when a byte last went either way
-  HandleSlot handle_;
-  bool has_state_ = false;
   bool paused_ = false;
   bool overfull_ = false;
   bool output_over_ = false;

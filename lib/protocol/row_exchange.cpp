@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <utility>
 
 #include "base/ascii.h"
@@ -17,9 +16,6 @@ namespace {
 
 constexpr std::uint64_t whole_body_limit = 1024 * 1024;
 
-constexpr std::size_t state_offset =
-    (sizeof(RowExchange) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
-
 wharf_flow flow_of(Flow flow) { return static_cast<wharf_flow>(flow); }
 
 }  // namespace
@@ -27,10 +23,7 @@ wharf_flow flow_of(Flow flow) { return static_cast<wharf_flow>(flow); }
 // ---- Life ----
 
 void RowExchange::serve(Exchange& exchange, Protocol& protocol, const RequestPlace& place) {
-  const std::size_t size = state_offset + protocol.http.state_size;
-  void* memory = ::operator new(size);
-  std::memset(memory, 0, size);
-  std::unique_ptr<RowExchange> row_exchange(::new (memory) RowExchange(exchange, protocol, place));
+  std::unique_ptr<RowExchange> row_exchange(new (StateSize{protocol.http.state_size}) RowExchange(exchange, protocol, place));
   RowExchange& started = *row_exchange;
   exchange.set_responder(std::move(row_exchange));
   started.start();
@@ -47,10 +40,6 @@ RowExchange::RowExchange(Exchange& exchange, Protocol& protocol, const RequestPl
 
 RowExchange::~RowExchange() { destroy_state(false); }
 
-void RowExchange::operator delete(void* memory) { ::operator delete(memory); }  // NOLINT(misc-new-delete-overloads)
-
-void* RowExchange::state() { return reinterpret_cast<char*>(this) + state_offset; }
-
 void RowExchange::start() {
   add(protocol_.counts->exchanges);
   const codec::RequestHead& head = exchange_->request();
@@ -61,11 +50,8 @@ void RowExchange::start() {
 
 /// The row sees the request.
 void RowExchange::begin_request() {
-  begun_ = true;
-  if (row_.request(state(), protocol_.shared, this) == 0) return;
-  begun_ = false;  // what was never made is not destroyed
-  handle_.give_up(protocol_.home.handles);
-  fail();
+  const auto request = [this](void* state) { return row_.request(state, protocol_.shared, this) == 0; };
+  if (!make_state(protocol_.home.handles, request)) fail();
 }
 
 std::uint64_t RowExchange::body_limit() const {
@@ -79,27 +65,27 @@ void RowExchange::refuse_body() {
 }
 
 void RowExchange::body(std::string_view piece) {
-  if (exchange_->answered() && !begun_) return;
+  if (exchange_->answered() && !has_state()) return;
   body_size_ += piece.size();
   if (body_size_ > body_limit()) return refuse_body();
   if (row_.body == nullptr) body_.append(piece);
-  else if (begun_) row_.body(state(), piece.data(), piece.size());
+  else if (has_state()) row_.body(state(), piece.data(), piece.size());
 }
 
 void RowExchange::body_end() {
   if (row_.body == nullptr) {
-    if (!begun_ && !exchange_->answered()) begin_request();
-  } else if (begun_ && row_.body_end != nullptr) {
+    if (!has_state() && !exchange_->answered()) begin_request();
+  } else if (has_state() && row_.body_end != nullptr) {
     row_.body_end(state());
   }
 }
 
 void RowExchange::drained() {
-  if (begun_ && row_.drained != nullptr) row_.drained(state());
+  if (has_state() && row_.drained != nullptr) row_.drained(state());
 }
 
 void RowExchange::tick() {
-  if (begun_ && row_.tick != nullptr) row_.tick(state());
+  if (has_state() && row_.tick != nullptr) row_.tick(state());
 }
 
 void RowExchange::ended(const ExchangeEnd& end) {
@@ -109,16 +95,15 @@ void RowExchange::ended(const ExchangeEnd& end) {
 }
 
 void RowExchange::destroy_state(bool complete) {
-  if (std::exchange(begun_, false)) {
-    if (row_.closing != nullptr) row_.closing(state(), complete ? 1 : 0);
-    if (row_.destroy != nullptr) row_.destroy(state());
-  }
-  handle_.give_up(protocol_.home.handles);
+  end_state(protocol_.home.handles, [this, complete](void* state) {
+    if (row_.closing != nullptr) row_.closing(state, complete ? 1 : 0);
+    if (row_.destroy != nullptr) row_.destroy(state);
+  });
 }
 
 // ---- The request ----
 
-const RequestView& RowExchange::request() {
+const RequestView& RowExchange::request() const {
   if (!request_) {
     const std::string_view user = user_ ? std::string_view(*user_) : std::string_view();
     request_.emplace(exchange_->request(), exchange_->peer(), RequestPlace{mount_prefix_, user, exchange_->forwarding()});
@@ -220,7 +205,7 @@ void RowExchange::tick_every(base::Time period) {
 
 std::size_t RowExchange::buffered() const { return over_ ? 0 : exchange_->buffered(); }
 
-wharf_handle RowExchange::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_exchange*>(this), state()); }
+wharf_handle RowExchange::handle() { return take_handle(protocol_.home.handles, static_cast<wharf_exchange*>(this)); }
 
 /// RFC 9110 section 7.8.
 bool RowExchange::upgrade(std::string_view token, const wharf_raw* raw, void* argument) {

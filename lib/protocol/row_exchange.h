@@ -7,15 +7,15 @@
 #include <string_view>
 
 #include "http/exchange.h"
-#include "protocol/handles.h"
+#include "protocol/author_state.h"
 #include "protocol/protocol.h"
 #include "protocol/request_view.h"
 #include "wharf/abi.h"
 
 namespace wharf::session {
 
-/// One request that a row answers: what its author holds as wharf_exchange. The author's state follows the object in the same allocation.
-class RowExchange final : public Responder, public wharf_exchange {
+/// One request that a row answers: what its author holds as wharf_exchange.
+class RowExchange final : public Responder, public wharf_exchange, public AuthorState<RowExchange> {
  public:
   /// Within Handler::handle(). The row's `http` is not null.
   static void serve(Exchange& exchange, Protocol& protocol, const RequestPlace& place);
@@ -31,7 +31,7 @@ class RowExchange final : public Responder, public wharf_exchange {
 
   // ---- What http_services.cpp offers to rows. ----
 
-  [[nodiscard]] const RequestView& request();
+  [[nodiscard]] const RequestView& request() const;
   [[nodiscard]] std::string_view whole_body() const { return body_; }
   bool add_field(std::string_view name, std::string_view value);
   wharf_flow respond(int status, std::string_view data);
@@ -49,9 +49,6 @@ class RowExchange final : public Responder, public wharf_exchange {
   [[nodiscard]] std::size_t buffered() const;
   wharf_handle handle();
   [[nodiscard]] Protocol& protocol() const { return protocol_; }
-  [[nodiscard]] void* state();
-
-  void operator delete(void* memory);  // NOLINT(misc-new-delete-overloads): serve() makes the memory
 
  private:
   RowExchange(Exchange& exchange, Protocol& protocol, const RequestPlace& place);
@@ -68,13 +65,11 @@ class RowExchange final : public Responder, public wharf_exchange {
   const wharf_http_row& row_;
   std::string_view mount_prefix_;  // the router's
   std::optional<std::string> user_;
-  std::optional<RequestView> request_;
+  mutable std::optional<RequestView> request_;  // made when it is first asked for
   Fields fields_;
   std::string body_;
   std::uint64_t body_size_ = 0;
-  HandleSlot handle_;
-  bool over_ = false;   // nothing can be answered any more
-  bool begun_ = false;  // the row's request was called, and its state is there
+  bool over_ = false;  // nothing can be answered any more
 };
 
 }  // namespace wharf::session

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <string_view>
 
-#include "protocol/protocol.h"
+#include "protocol/service_calls.h"
 #include "protocol/ws.h"
 
 namespace wharf::session {
@@ -16,55 +16,29 @@ static_assert(static_cast<int>(base::PeerAddress::Family::ipv4) == WHARF_ADDRESS
 
 Ws& ws(wharf_peer* peer) { return static_cast<Ws&>(*peer); }
 const Ws& ws(const wharf_peer* peer) { return static_cast<const Ws&>(*peer); }
-const Protocol& protocol(const wharf_scope* scope) { return *static_cast<const Protocol*>(scope); }
-const RequestView& view(const wharf_request* request) { return *static_cast<const RequestView*>(request); }
-
-/// From C: nothing at all may come as a null pointer.
-std::string_view view(const char* data, size_t size) { return data != nullptr ? std::string_view(data, size) : std::string_view(); }
-wharf_text text(std::string_view view) { return {view.data(), view.size()}; }
-
-/// Calls come from C: where memory runs out, the peer is lost instead of an exception let through.
-template <class Call>
-wharf_flow sheltered(wharf_peer* peer, Call&& call) {
-  try {
-    return call(ws(peer));
-  } catch (...) {
-    ws(peer).abort();
-    return WHARF_CLOSED;
-  }
-}
 
 [[gnu::noinline]] wharf_flow send_any(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) {
-  return sheltered(peer, [&](Ws& session) { return session.send(kind, view(data, size)); });
+  return sheltered(ws(peer), WHARF_CLOSED, [&](Ws& session) { return session.send(kind, view(data, size)); });
 }
 wharf_flow send(wharf_peer* peer, wharf_kind kind, const char* data, size_t size) {
   return ws(peer).send_short(kind, data, size) ? WHARF_GO : send_any(peer, kind, data, size);
 }
 wharf_flow send_part(wharf_peer* peer, wharf_kind kind, wharf_part part, const char* data, size_t size) {
-  return sheltered(peer, [&](Ws& session) { return session.send_part(kind, part, view(data, size)); });
+  return sheltered(ws(peer), WHARF_CLOSED, [&](Ws& session) { return session.send_part(kind, part, view(data, size)); });
 }
 wharf_flow ping(wharf_peer* peer, const char* data, size_t size) {
-  return sheltered(peer, [&](Ws& session) { return session.ping(view(data, size)); });
+  return sheltered(ws(peer), WHARF_CLOSED, [&](Ws& session) { return session.ping(view(data, size)); });
 }
 void close(wharf_peer* peer, uint16_t code, const char* reason, size_t size) {
-  sheltered(peer, [&](Ws& session) {
-    session.close(code, view(reason, size));
-    return WHARF_GO;
-  });
+  sheltered(ws(peer), 0, [&](Ws& session) { return session.close(code, view(reason, size)), 0; });
 }
 void abort(wharf_peer* peer) { ws(peer).abort(); }
 void pause(wharf_peer* peer) { ws(peer).pause(); }
 void resume(wharf_peer* peer) { ws(peer).resume(); }
 void every(wharf_peer* peer, uint32_t milliseconds) { ws(peer).tick_every(base::Time{milliseconds}); }
 size_t buffered(const wharf_peer* peer) { return ws(peer).buffered(); }
-/// Without memory the handle of nobody, to which nothing can be posted.
-wharf_handle handle(wharf_peer* peer) {
-  return guarded(wharf_handle{}, [&] { return ws(peer).handle(); });
-}
-int post(wharf_handle handle, wharf_task task, void* argument) {
-  const auto run = [task, argument](void* peer, void* state) { task(static_cast<wharf_peer*>(peer), state, argument); };
-  return guarded(0, [&] { return Handles::post(handle, run) ? 1 : 0; });
-}
+wharf_handle handle(wharf_peer* peer) { return handle_of(ws(peer)); }
+int post(wharf_handle handle, wharf_task task, void* argument) { return post_to<wharf_peer>(handle, task, argument); }
 wharf_scope* scope(const wharf_peer* peer) { return &ws(peer).protocol(); }
 
 const char* option(const wharf_scope* scope, const char* name) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "codec/utf8.h"
@@ -22,10 +21,6 @@ std::string_view utf8_prefix(std::string_view text, std::size_t most) {
   return text.substr(0, most);
 }
 
-/// Where the author's state begins: aligned for every standard type.
-constexpr std::size_t state_offset =
-    (sizeof(Ws) + alignof(std::max_align_t) - 1) / alignof(std::max_align_t) * alignof(std::max_align_t);
-
 }  // namespace
 
 // ---- Life ----
@@ -33,17 +28,15 @@ constexpr std::size_t state_offset =
 std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const RequestView& request,
                                   const std::optional<codec::DeflateAgreement>& deflate) {
   const wharf_row& row = protocol.row;
-  const std::size_t size = state_offset + row.state_size;
-  void* memory = ::operator new(size);
-  std::memset(memory, 0, size);
-  std::unique_ptr<Ws> session(::new (memory) Ws(link, protocol));
+  std::unique_ptr<Ws> session(new (StateSize{row.state_size}) Ws(link, protocol));
   if (deflate) session->deflate_as(*deflate);
-  session->has_state_ = row.open == nullptr || row.open(session->state(), protocol.shared, session.get(), &request) == 0;
-  if (session->has_state_) {
+  const bool made = session->make_state(protocol.home.handles, [&](void* state) {
+    return row.open == nullptr || row.open(state, protocol.shared, session.get(), &request) == 0;
+  });
+  if (made) {
     add(protocol.counts->opened);
     add(protocol.counts->open);
   } else {
-    session->give_up_handle();  // what is posted must not find a state that was never there
     session->close(1011, "");
   }
   return session;
@@ -73,26 +66,19 @@ void Ws::deflate_as(const codec::DeflateAgreement& agreement) {
 
 Ws::~Ws() { destroy_state(); }
 
-void Ws::operator delete(void* memory) { ::operator delete(memory); }  // NOLINT(misc-new-delete-overloads)
-
-void* Ws::state() { return reinterpret_cast<char*>(this) + state_offset; }
-
 void Ws::ended() { destroy_state(); }
 
 void Ws::destroy_state() {
   tell_closing(1006, {});
   end_sending();  // from destroy either
-  if (std::exchange(has_state_, false)) {
+  end_state(protocol_.home.handles, [this](void* state) {
     add(protocol_.counts->open, std::uint64_t{0} - 1);
-    if (protocol_.row.destroy != nullptr) protocol_.row.destroy(state());
-  }
-  give_up_handle();
+    if (protocol_.row.destroy != nullptr) protocol_.row.destroy(state);
+  });
 }
 
-void Ws::give_up_handle() { handle_.give_up(protocol_.home.handles); }
-
 void Ws::tell_closing(std::uint16_t code, std::string_view reason) {
-  if (std::exchange(told_closing_, true) || !has_state_) return;
+  if (std::exchange(told_closing_, true) || !has_state()) return;
   end_sending();
   if (protocol_.row.closing != nullptr) protocol_.row.closing(state(), code, reason.data(), reason.size());
 }
@@ -377,6 +363,6 @@ void Ws::check_alive(base::Time now) {
   link_.abort();
 }
 
-wharf_handle Ws::handle() { return handle_.take(protocol_.home.handles, static_cast<wharf_peer*>(this), state()); }
+wharf_handle Ws::handle() { return take_handle(protocol_.home.handles, static_cast<wharf_peer*>(this)); }
 
 }  // namespace wharf::session

@@ -15,6 +15,7 @@
 #include "codec/ws/short_payload.h"
 #include "link/link.h"
 #include "link/session.h"
+#include "protocol/author_state.h"
 #include "protocol/protocol.h"
 #include "protocol/request_view.h"
 #include "wharf/abi.h"
@@ -22,8 +23,7 @@
 namespace wharf::session {
 
 /// A WebSocket conversation, server's side (RFC 6455), after the opening handshake. It is what a row's author holds as wharf_peer.
-/// The author's state follows the object in the same allocation.
-class Ws final : public Session, public wharf_peer {
+class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
  public:
   /// Opens the row's conversation: its `open` runs within this call, so the answer to the handshake must be queued already. Where
   /// `open` refuses, the session closes the peer with 1011 and serves nothing.
@@ -67,9 +67,6 @@ class Ws final : public Session, public wharf_peer {
   [[nodiscard]] std::size_t buffered() const { return link_.out().size(); }
   wharf_handle handle();
   [[nodiscard]] Protocol& protocol() const { return protocol_; }
-  [[nodiscard]] void* state();
-
-  void operator delete(void* memory);  // NOLINT(misc-new-delete-overloads): open() makes the memory
 
  private:
   Ws(Link& link, Protocol& protocol);
@@ -85,7 +82,6 @@ class Ws final : public Session, public wharf_peer {
   void on_pong(std::string_view payload);
   void tell_closing(std::uint16_t code, std::string_view reason);
   void destroy_state();
-  void give_up_handle();
 
   void send_close(std::uint16_t code, std::string_view reason);
   void send_frame(const codec::WsOutFrame& frame);
@@ -109,8 +105,6 @@ class Ws final : public Session, public wharf_peer {
   base::Time due_ = base::never;  // the next tick, or after our close frame the end of the peer's time to answer
   base::Time quiet_since_;        // when the peer was last heard, or since then sent a ping
   std::uint32_t tick_period_ = 0;
-  HandleSlot handle_;
-  bool has_state_ = false;
   std::uint8_t halted_ = 0;  // reasons for which no input is taken
   bool close_sent_ = false;
   bool told_closing_ = false;

@@ -1,0 +1,69 @@
+#pragma once
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "protocol/handles.h"
+
+namespace wharf::session {
+
+/// How many bytes an author wants for the state of one conversation, exchange or pipe.
+struct StateSize {
+  std::size_t bytes;
+};
+
+/// What a Thing inherits that has its author's state right behind it, in the same allocation: zeros, aligned for every standard type.
+/// It is made by `new (StateSize{...}) Thing(...)`, which takes everything back if the constructor throws, and ended by a plain delete.
+/// The handle of the thing is here too, as it must not find a state that was never made, or is gone.
+template <class Thing>
+class AuthorState {
+ public:
+  static void* operator new(std::size_t /*size*/, StateSize state) {
+    void* const memory = ::operator new(offset() + state.bytes);
+    std::memset(static_cast<char*>(memory) + offset(), 0, state.bytes);
+    return memory;
+  }
+  static void operator delete(void* memory) { ::operator delete(memory); }
+  static void operator delete(void* memory, StateSize /*state*/) { ::operator delete(memory); }
+
+  [[nodiscard]] void* state() { return reinterpret_cast<char*>(static_cast<Thing*>(this)) + offset(); }
+
+ protected:
+  AuthorState() = default;
+  ~AuthorState() = default;
+  AuthorState(const AuthorState&) = delete;
+  AuthorState& operator=(const AuthorState&) = delete;
+
+  /// The author's constructor has succeeded, and the destructor has not run.
+  [[nodiscard]] bool has_state() const { return has_state_; }
+
+  /// Calls `construct(state)`, which says whether it succeeded. Where it did not, what was posted meanwhile finds nothing.
+  template <class Construct>
+  bool make_state(Handles& handles, Construct&& construct) {
+    has_state_ = construct(state());
+    if (!has_state_) handle_.give_up(handles);
+    return has_state_;
+  }
+
+  /// Calls `destroy(state)` once, for a state that was made. What is posted from here on finds nothing.
+  template <class Destroy>
+  void end_state(Handles& handles, Destroy&& destroy) {
+    if (std::exchange(has_state_, false)) destroy(state());
+    handle_.give_up(handles);
+  }
+
+  /// `self`: the thing as its author names it.
+  wharf_handle take_handle(Handles& handles, void* self) { return handle_.take(handles, self, state()); }
+
+ private:
+  static constexpr std::size_t offset() {
+    constexpr std::size_t alignment = alignof(std::max_align_t);
+    return (sizeof(Thing) + alignment - 1) / alignment * alignment;
+  }
+
+  HandleSlot handle_;
+  bool has_state_ = false;
+};
+
+}  // namespace wharf::session
