@@ -10,7 +10,7 @@
  * - Every callback runs on the thread of the loop that its peer belongs to, never inside another callback, and must not block.
  * - Handles (wharf_peer and the like) are lent. Nothing here takes ownership of memory; texts are copied or used before the call returns.
  * - Except for `post`, services may only be called on the loop's own thread.
- * - No C++ exception may leave a callback. (protocol.hpp sees to that.)
+ * - No C++ exception may leave a callback. (protocol.hpp catches them.)
  */
 #ifndef WHARF_ABI_H
 #define WHARF_ABI_H
@@ -24,12 +24,12 @@ extern "C" {
 
 #define WHARF_ABI_NUMBER 1u
 
-/* Who appends to a struct here or in abi_http.h adds one, and says "Since 1.N." at what was appended, N being the new number. What was there
- * before 1.1 says nothing. No two changes share a number, also between releases. */
+/* Add one if you append to a struct here or in abi_http.h, and write "Since 1.N." at what you append, N being the new number. Members
+ * that were there before 1.1 say nothing. No two changes share a number, not even between releases. */
 #define WHARF_ABI_MINOR 2u
 
-/* The oldest minor number that a plugin works with. A plugin that can do without what came later defines a smaller number before it
- * includes this header, and asks WHARF_HAS before it uses any of that. */
+/* The oldest minor number that a plugin works with. A plugin that can do without later members defines a smaller number before it
+ * includes this header, and asks WHARF_HAS before it uses any of them. */
 #ifndef WHARF_ABI_LEAST
 #define WHARF_ABI_LEAST WHARF_ABI_MINOR
 #endif
@@ -40,29 +40,29 @@ extern "C" {
 /* What a WebSocket message is (RFC 6455 section 5.6). Text is valid UTF-8, received and sent. */
 typedef enum wharf_kind { WHARF_TEXT = 1, WHARF_BINARY = 2 } wharf_kind;
 
-/* Where a piece stands in its message. The values are bits: of a whole message it is both the first and the last. */
+/* The place of a piece in its message. The values are bits: a whole message is both the first and the last piece. */
 typedef enum wharf_part { WHARF_NEXT = 0, WHARF_FIRST = 1, WHARF_LAST = 2, WHARF_WHOLE = 3 } wharf_part;
 
-/* How a row's messages are compressed, where the client offers permessage-deflate (RFC 7692). */
+/* How a row's messages are compressed if the client offers permessage-deflate (RFC 7692). */
 typedef enum wharf_compression {
-  WHARF_COMPRESSION_DEFAULT = 0, /* what the server was told; WHARF_COMPRESSION_SHARED if nothing */
+  WHARF_COMPRESSION_DEFAULT = 0, /* the server's option; WHARF_COMPRESSION_SHARED if it has none */
   WHARF_COMPRESSION_OFF = 1,     /* the extension is declined */
   WHARF_COMPRESSION_SHARED = 2,  /* each message by itself: costs an idle peer no memory */
   WHARF_COMPRESSION_DEDICATED =
       3 /* each peer keeps what it saw, which makes similar short messages much smaller and costs memory */
 } wharf_compression;
 
-/* Which messages are compressed, where that was agreed on. */
+/* Which messages are compressed, if that was agreed on. */
 typedef enum wharf_compress_messages {
-  WHARF_COMPRESS_DEFAULT = 0,    /* what the server was told; WHARF_COMPRESS_WORTHWHILE if nothing */
-  WHARF_COMPRESS_WORTHWHILE = 1, /* those from `compress_from` on that become shorter */
-  WHARF_COMPRESS_ALL = 2         /* every one, for peers that cannot read others */
+  WHARF_COMPRESS_DEFAULT = 0,    /* the server's option; WHARF_COMPRESS_WORTHWHILE if it has none */
+  WHARF_COMPRESS_WORTHWHILE = 1, /* those of at least `compress_from` bytes that become shorter */
+  WHARF_COMPRESS_ALL = 2         /* all of them, for peers that cannot read others */
 } wharf_compress_messages;
 
-/* For a time in milliseconds: not at all. */
+/* As a time in milliseconds: never. */
 #define WHARF_NEVER UINT32_MAX
 
-/* What a call that sends found. The message was taken in the first two cases, and not in the third. */
+/* The outcome of a call that sends. The message was accepted in the first two cases, and not in the third. */
 typedef enum wharf_flow {
   WHARF_GO = 0,   /* go on */
   WHARF_HOLD = 1, /* more is queued than the high-water mark: nothing more is read from this peer until `drained` is called. Sending
@@ -74,7 +74,7 @@ typedef enum wharf_level { WHARF_ERROR = 1, WHARF_WARN = 2, WHARF_INFO = 3, WHAR
 
 /* Bytes lent, not NUL-terminated. */
 typedef struct wharf_text {
-  const char* data; /* NULL where there is no such thing, as against an empty one */
+  const char* data; /* NULL if there is no such thing, in contrast to an empty one */
   size_t size;
 } wharf_text;
 
@@ -89,8 +89,8 @@ typedef enum wharf_address_family {
 typedef struct wharf_address {
   size_t size;       /* set it to sizeof(wharf_address) before the call */
   uint32_t family;   /* wharf_address_family; IPv4 clients of an IPv6 socket are IPv4 */
-  uint32_t scope;    /* the index of a network interface, where an IPv6 address means something there alone; else 0 */
-  uint8_t bytes[16]; /* in the order of the network; of IPv4 the first four */
+  uint32_t scope;    /* the index of a network interface, if an IPv6 address is valid only there; else 0 */
+  uint8_t bytes[16]; /* in network byte order; IPv4 uses the first four */
   wharf_text host;   /* as text, without port and brackets; lent as long as the request */
   uint32_t port;     /* 0: not known */
 } wharf_address;
@@ -114,17 +114,17 @@ typedef struct wharf_request {
   const wharf_services* services;
 } wharf_request;
 
-/* Names a peer for ever, on any thread and also after the peer is gone. A plain value: copy it freely. */
+/* Names a peer for ever, on any thread and even after the peer is gone. A plain value: copy it freely. */
 typedef struct wharf_handle {
   uint64_t loop;
   uint32_t slot;
   uint32_t generation;
 } wharf_handle;
 
-/* Runs on the peer's loop with the peer and its session state; with both NULL when the peer is gone, so that `argument` can be freed. */
+/* Runs on the peer's loop with the peer and its session state; both are NULL if the peer is gone, so that `argument` can be freed. */
 typedef void (*wharf_task)(wharf_peer* peer, void* state, void* argument);
 
-/* What the server does for a row. It is there up to the minor number that your plugin says it needs; see WHARF_HAS for what is newer. */
+/* What the server does for a row. All members up to the minor number that your plugin needs are there; see WHARF_HAS for newer ones. */
 struct wharf_services {
   size_t size;
 
@@ -135,9 +135,9 @@ struct wharf_services {
   /* Queues a ping of at most 125 bytes (RFC 6455 section 5.5.2); more are cut off. Its pong comes to the row's `pong`. */
   wharf_flow (*ping)(wharf_peer* peer, const char* data, size_t size);
 
-  /* Begins the close handshake (RFC 6455 section 7): what was sent before still goes out. `code` is 1000-1003, 1007-1014 or 3000-4999;
+  /* Begins the close handshake (RFC 6455 section 7): what is queued still goes out. `code` is 1000-1003, 1007-1014 or 3000-4999;
    * anything else is logged and sent as 1011. `reason` is cut to at most 123 bytes at the end of a code point; invalid UTF-8 is left
-   * out. Messages that arrive later are dropped; `closing` follows when the peer answered, or after 5 seconds. A second call does nothing. */
+   * out. Messages that arrive later are dropped; `closing` follows when the peer has answered, or after 5 seconds. A second call does nothing. */
   void (*close)(wharf_peer* peer, uint16_t code, const char* reason, size_t reason_size);
 
   /* Drops the connection without a close frame; what is queued is lost. `closing` follows with 1006. */
@@ -153,8 +153,8 @@ struct wharf_services {
   /* A name for this peer that other threads may hold. */
   wharf_handle (*handle)(wharf_peer* peer);
 
-  /* From any thread: runs `task` on the loop of the peer. Returns 1 when the task will run, exactly once; 0 when the loop has gone and
-   * it will not. */
+  /* From any thread: runs `task` on the loop of the peer. Returns 1 if the task will run, exactly once; 0 if the loop has gone and it
+   * will not. */
   int (*post)(wharf_handle handle, wharf_task task, void* argument);
 
   /* The value of an option of this row on this virtual host, NUL-terminated, or NULL. Valid as long as the scope. */
@@ -177,24 +177,24 @@ struct wharf_services {
   wharf_text (*address)(const wharf_request* request);
 
   /* Queues a piece of a message, which becomes a frame (RFC 6455 section 5.4): one WHARF_FIRST, any number of WHARF_NEXT, one WHARF_LAST.
-   * `kind` counts with the first. Text may be cut anywhere, also inside a code point. Pings, pongs and a close may go between; another
+   * `kind` counts with the first. Text may be cut anywhere, even inside a code point. Pings, pongs and a close may go between; another
    * message may not: a piece or message out of turn is a fault of the row, which closes the peer with 1011 and is logged. */
   wharf_flow (*send_part)(wharf_peer* peer, wharf_kind kind, wharf_part part, const char* data, size_t size);
 
-  /* No message is handed out until `resume`: reading stops, and what the peer sends waits with the network, so that it comes to a halt.
-   * Nothing else is read meanwhile either: no ping is answered, no close is seen. Messages that the call's own turn has read already
+  /* No message is handed out until `resume`: reading stops, and what the peer sends waits in the network, so that the peer comes to a halt.
+   * Nothing else is read meanwhile either: no ping is answered, no close is seen. Messages that were read in the turn of the call
    * wait too. A second call does nothing, and neither does `resume` without a pause. */
   void (*pause)(wharf_peer* peer);
   void (*resume)(wharf_peer* peer);
 
-  /* What is about HTTP: abi_http.h. */
+  /* The services for HTTP: abi_http.h. */
   const wharf_http_services* http;
 
-  /* Since 1.2. Who asks: the other end of the connection, or who a front that the server trusts says it was asked by. 0 where `size`
-   * is one that this server knows. */
+  /* Since 1.2. The client: the other end of the connection, or the client that a trusted front names. 0 if `size` is one that this
+   * server knows. */
   int (*peer_address)(const wharf_request* request, wharf_address* address);
-  /* Since 1.2. How it asks, by the connection or by what such a front says: "http" or "https"; the host with its port where that is not
-   * the usual one, empty where an HTTP/1.0 client named none. */
+  /* Since 1.2. Of the connection, or as such a front says: "http" or "https"; the host, with its port if that is not the usual one,
+   * empty if an HTTP/1.0 client named none. */
   wharf_text (*scheme)(const wharf_request* request);
   wharf_text (*host)(const wharf_request* request);
 };
@@ -206,12 +206,12 @@ struct wharf_services {
 typedef struct wharf_row {
   size_t size;
 
-  /* The subprotocol name, a token (RFC 6455 section 4.1). A row with the empty name serves clients that offer no subprotocol, where the
+  /* The subprotocol name, a token (RFC 6455 section 4.1). A row with the empty name serves clients that offer no subprotocol, if the
    * virtual host names no default. Lives as long as the row. */
   const char* name;
 
-  /* The longest message that is received, in bytes after reassembly; 0 means the server's default, 1 MiB unless it
-   * was told otherwise. A longer one closes the peer with 1009. */
+  /* The longest message that is received, in bytes after reassembly; 0 means the server's default, 1 MiB unless its
+   * options say otherwise. A longer one closes the peer with 1009. */
   uint64_t message_limit;
 
   size_t shared_state_size;
@@ -232,34 +232,34 @@ typedef struct wharf_row {
   /* A whole message. `data` is lent during the call, and the callee may change it. */
   void (*message)(void* state, wharf_kind kind, char* data, size_t size);
 
-  /* The peer took what had made a call return WHARF_HOLD. */
+  /* After a call returned WHARF_HOLD: the peer has taken enough. */
   void (*drained)(void* state);
 
-  /* What `every` asked for. */
+  /* In the period that `every` set. */
   void (*tick)(void* state);
 
   /* A pong arrived (RFC 6455 section 5.5.3), asked for or not. */
   void (*pong)(void* state, const char* data, size_t size);
 
-  /* The conversation is over: once, right before `destroy`. `code` is that of the peer's close frame, 1005 when it had none, 1006 when
+  /* The conversation is over: once, right before `destroy`. `code` is that of the peer's close frame, 1005 if it had none, 1006 if
    * the connection ended without one. Nothing can be sent any more. */
   void (*closing)(void* state, uint16_t code, const char* reason, size_t reason_size);
 
   /* Destroys the session state. The last call with it. */
   void (*destroy)(void* state);
 
-  /* A piece of a message as it arrived, for rows that do not want to wait for the whole; instead of `message`, not beside it. Not the
-   * frames that the peer cut: a piece may be a part of one. Text comes cut between code points only. The first piece of a message has
+  /* A piece of a message as it arrived, for rows that do not want to wait for the whole; instead of `message`, not beside it. Pieces
+   * are not the peer's frames: a piece may be a part of one. Text comes cut between code points only. The first piece of a message has
    * WHARF_FIRST, the last WHARF_LAST, and may be empty; a close that comes before the last leaves the message unfinished. */
   void (*fragment)(void* state, wharf_kind kind, wharf_part part, char* data, size_t size);
 
-  /* Milliseconds without a byte from the peer after which it is sent a ping, and after which it is cut when still nothing came. 0 means the
-   * server's default, 5 minutes and 20 seconds unless it was told otherwise; ping_after WHARF_NEVER: no pings. */
+  /* Milliseconds without a byte from the peer after which it is sent a ping, and after which it is cut if still nothing came. 0 means the
+   * server's default, 5 minutes and 20 seconds unless its options say otherwise; ping_after WHARF_NEVER: no pings. */
   uint32_t ping_after;
   uint32_t pong_timeout;
 
   /* Compression. 0 means the default in each: the server's; a window of 2^12 bytes (8 to 15); zlib's memory level 5 (1 to 9); zlib's level 6
-   * (1 to 9); messages of 192 bytes and more, or of 64 and more where each peer keeps a context. docs/compression.md says what each
+   * (1 to 9); messages of 192 bytes and more, or of 64 and more if each peer keeps a context. docs/compression.md says what each
    * costs. */
   uint32_t compression; /* wharf_compression */
   uint32_t compression_window_bits;
@@ -267,10 +267,10 @@ typedef struct wharf_row {
   uint32_t compression_level;
   uint64_t compress_from;
 
-  /* The requests that the row answers (abi_http.h), at mounts that name it; NULL: none. A row that has them, and neither `message` nor
+  /* The requests that the row handles (abi_http.h), at mounts that name it; NULL: none. A row that has them, and neither `message` nor
    * `fragment` nor `open`, cannot be chosen by WebSocket clients. */
   const wharf_http_row* http;
-  /* The longest body of such a request, in bytes; a longer one is refused with 413. 0: 1 MiB where bodies are whole, no limit where
+  /* The longest body of such a request, in bytes; a longer one is refused with 413. 0: 1 MiB if bodies are whole, no limit if
    * wharf_http_row::body takes pieces. */
   uint64_t body_limit;
 

@@ -1,7 +1,7 @@
-/* The part of abi.h that is about HTTP: requests that a row answers, and the byte pipes that a connection can become. abi.h includes it.
+/* The part of abi.h that is about HTTP: requests that a row handles, and the byte pipes that a connection can become. abi.h includes it.
  *
- * A row answers the requests of the mounts that name it. For each request, `request` is called; the answer may be given within that call,
- * or at any time later, in one go or in pieces. The rules of abi.h hold here too.
+ * A row handles the requests of the mounts that name it. For each request, `request` is called; the response may be given within that
+ * call, or at any time later, whole or in pieces. The rules of abi.h hold here too.
  */
 #ifndef WHARF_ABI_HTTP_H
 #define WHARF_ABI_HTTP_H
@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/* One request and its answer. Lent from `request` to the end of `closing`; not valid on other threads (see wharf_handle). */
+/* One request and its response. Lent from `request` to the end of `closing`; not valid on other threads (see wharf_handle). */
 typedef struct wharf_exchange {
   const wharf_services* services;
 } wharf_exchange;
@@ -24,10 +24,10 @@ typedef struct wharf_pipe {
   const wharf_services* services;
 } wharf_pipe;
 
-/* For a length in bytes: not known beforehand. */
+/* As a length in bytes: not known beforehand. */
 #define WHARF_UNKNOWN_LENGTH UINT64_MAX
 
-/* Like wharf_task: run on the loop of the exchange or the pipe with its state; with NULLs when it is gone. */
+/* Like wharf_task: runs on the loop of the exchange or the pipe with its state; with NULLs if it is gone. */
 typedef void (*wharf_exchange_task)(wharf_exchange* exchange, void* state, void* argument);
 typedef void (*wharf_pipe_task)(wharf_pipe* pipe, void* state, void* argument);
 
@@ -35,17 +35,17 @@ typedef void (*wharf_pipe_task)(wharf_pipe* pipe, void* state, void* argument);
 typedef struct wharf_raw {
   size_t size;
   size_t state_size;
-  /* Constructs the state, right after the answer 101 was queued. Returns 0; anything else cuts the connection, and `destroy` is not called. */
+  /* Constructs the state, right after the 101 response was queued. Returns 0; anything else cuts the connection, and `destroy` is not called. */
   int (*open)(void* state, wharf_pipe* pipe, void* argument);
-  /* Bytes arrived, never none, lent during the call; also those that came together with the request. */
+  /* Bytes that arrived, at least one, lent during the call; those that came together with the request too. */
   void (*data)(void* state, const char* data, size_t size);
   /* The peer sends no more. Output still reaches it. NULL: the pipe is closed then. */
   void (*ended)(void* state);
   /* The peer took what had made a call return WHARF_HOLD. */
   void (*drained)(void* state);
-  /* What pipe_every asked for. */
+  /* In the period that pipe_every set. */
   void (*tick)(void* state);
-  /* The pipe is over, by whichever side: once, right before `destroy`. */
+  /* The pipe is over, whichever side ended it: once, right before `destroy`. */
   void (*closing)(void* state);
   void (*destroy)(void* state);
 } wharf_raw;
@@ -62,19 +62,19 @@ typedef struct wharf_row_statistics {
   wharf_text name;
   uint64_t open;      /* conversations that are open now */
   uint64_t opened;    /* since the start */
-  uint64_t exchanges; /* requests answered since the start */
+  uint64_t exchanges; /* requests handled since the start */
 } wharf_row_statistics;
 
 typedef struct wharf_server_statistics {
   size_t size;          /* set it to sizeof(wharf_server_statistics) before the call */
   uint64_t connections; /* open now, of whatever kind */
   uint64_t accepted;    /* since the start */
-  uint64_t exchanges;   /* requests answered since the start */
+  uint64_t exchanges;   /* requests handled since the start */
   uint64_t uptime;      /* milliseconds */
   uint64_t rows;        /* how many rows there are */
 } wharf_server_statistics;
 
-/* What the server does for rows that speak HTTP. It is there up to the minor number that your plugin says it needs, like wharf_services. */
+/* What the server does for rows that speak HTTP. Like wharf_services, all members up to the minor number that your plugin needs are there. */
 struct wharf_http_services {
   size_t size;
 
@@ -85,15 +85,15 @@ struct wharf_http_services {
   wharf_text (*target)(const wharf_request* request);
   /* "HTTP/1.0", "HTTP/1.1"... */
   wharf_text (*version)(const wharf_request* request);
-  /* Of the request's body, in bytes: 0 where there is none, WHARF_UNKNOWN_LENGTH where that is not known before it has come. */
+  /* Of the request's body, in bytes: 0 if there is none, WHARF_UNKNOWN_LENGTH if it is not known before the body has come. */
   uint64_t (*body_length)(const wharf_request* request);
-  /* The path, percent-decoded once; NULL where it cannot be. The bytes are the client's: check before you use them as a file's name. */
+  /* The path, percent-decoded once; NULL if it cannot be decoded. The bytes are the client's: check them before you use them as a file name. */
   wharf_text (*decoded_path)(const wharf_request* request);
   /* What follows the mount's prefix in decoded_path, with a '/' before it. */
   wharf_text (*path_below_mount)(const wharf_request* request);
   /* Field number `index`, from 0, in the order sent; both texts NULL behind the last. */
   wharf_field (*field_at)(const wharf_request* request, size_t index);
-  /* Facts of the TLS connection by name: "version", "cipher", "server_name", "client_subject". NULL where there is none, or no TLS. */
+  /* Facts of the TLS connection by name: "version", "cipher", "server_name", "client_subject". NULL if there is none, or no TLS. */
   wharf_text (*tls)(const wharf_request* request, const char* fact);
   /* The user that the mount's access control has let in, or NULL. */
   wharf_text (*user)(const wharf_request* request);
@@ -103,37 +103,37 @@ struct wharf_http_services {
   /* Lent during the callback; ask again in the next. */
   const wharf_request* (*request)(const wharf_exchange* exchange);
   wharf_scope* (*scope)(const wharf_exchange* exchange);
-  /* The whole body, for rows without `body`; lent as long as the exchange. Empty where there was none. */
+  /* The whole body, for rows without `body`; lent as long as the exchange. Empty if there was none. */
   wharf_text (*body)(const wharf_exchange* exchange);
 
-  /* Adds a field to the answer, before it begins. 0, or anything else where the name is no token, the value has a control character
-   * other than tab, the answer has begun, or the field is one that the server writes: Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding. */
+  /* Adds a field to the response, before it begins. 0, or anything else if the name is no token, the value has a control character
+   * other than tab, the response has begun, or the field is one that the server writes: Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding. */
   int (*add_field)(wharf_exchange* exchange, const char* name, size_t name_size, const char* value, size_t value_size);
 
-  /* Answers in one go. The body is copied. Once for each exchange, or respond_file, or begin, or upgrade; a second answer is logged and does
-   * nothing. WHARF_CLOSED where the connection is gone or the exchange was answered. Status 200 to 599. */
+  /* Sends the whole response. The body is copied. One of respond, respond_file, begin and upgrade, once for each exchange; a second response
+   * is logged and does nothing. WHARF_CLOSED if the connection is gone or there was a response. Status 200 to 599. */
   wharf_flow (*respond)(wharf_exchange* exchange, int status, const char* data, size_t size);
 
-  /* Answers with a file: its length, its media type unless a Content-Type was added, and nothing else of what a mount of files does. `path` is
-   * opened as it is. 0, or anything else where it cannot be opened or is no regular file: then nothing was answered. */
+  /* Responds with a file: its length, its media type unless a Content-Type was added, and nothing else that a mount of files does. `path` is
+   * opened as it is. 0, or anything else if it cannot be opened or is no regular file: then there is no response yet. */
   int (*respond_file)(wharf_exchange* exchange, int status, const char* path);
 
-  /* Begins an answer in pieces, of `length` bytes in all or WHARF_UNKNOWN_LENGTH. Then `write` any number of times, then `end`. More or
+  /* Begins a response in pieces, of `length` bytes in all or WHARF_UNKNOWN_LENGTH. Then `write` any number of times, then `end`. More or
    * fewer bytes than promised cut the connection, and the log says so. */
   wharf_flow (*begin)(wharf_exchange* exchange, int status, uint64_t length);
   /* The piece is copied. WHARF_HOLD: more is queued than the high-water mark; `drained` follows. At the hard cap the connection is cut. */
   wharf_flow (*write)(wharf_exchange* exchange, const char* data, size_t size);
   void (*end)(wharf_exchange* exchange);
-  /* Cuts the connection, so that the client knows that the answer is not whole. */
+  /* Cuts the connection, so that the client knows that the response is incomplete. */
   void (*abort)(wharf_exchange* exchange);
-  /* Answers 500 where no answer has begun, else cuts the connection. */
+  /* Responds with 500 if no response has begun, else cuts the connection. */
   void (*fail)(wharf_exchange* exchange);
 
   /* No `body` until body_resume: the client comes to a halt. */
   void (*body_pause)(wharf_exchange* exchange);
   void (*body_resume)(wharf_exchange* exchange);
 
-  /* The answer must begin within so many milliseconds from now, instead of the server's limit; WHARF_NEVER: at any time. */
+  /* The response must begin within so many milliseconds from now, instead of the server's limit; WHARF_NEVER: at any time. */
   void (*answer_within)(wharf_exchange* exchange, uint32_t milliseconds);
   /* Calls the row's `tick` every so many milliseconds; 0 ends it. */
   void (*every)(wharf_exchange* exchange, uint32_t milliseconds);
@@ -145,16 +145,16 @@ struct wharf_http_services {
   /* From any thread; as wharf_services::post. */
   int (*post)(wharf_handle handle, wharf_exchange_task task, void* argument);
 
-  /* Answers 101 for `token`, which the request must have in its Upgrade field, with Connection: upgrade, over HTTP/1.1, and with no body left
-   * to come. The pipe's `open` is called before this returns. 0, or anything else where the request does not ask for that: then nothing
-   * was answered. Fields added before go into the answer. */
+  /* Responds with 101 for `token`, which the request must have in its Upgrade field, with Connection: upgrade, over HTTP/1.1, and with no body left
+   * to come. The pipe's `open` is called before this returns. 0, or anything else if the request does not ask for that: then there
+   * is no response yet. Fields added before go into the response. */
   int (*upgrade)(wharf_exchange* exchange, const char* token, const wharf_raw* raw, void* argument);
 
   /* ---- Pipes ---- */
 
-  /* Queues bytes; as `write` above. What a turn of the loop writes leaves in one system call. */
+  /* Queues bytes; as `write` above. All that a turn of the loop writes leaves in one system call. */
   wharf_flow (*pipe_write)(wharf_pipe* pipe, const char* data, size_t size);
-  /* Between the two, what is written waits, up to the high-water mark, also beyond the turn of the loop. */
+  /* Between the two, what is written waits, up to the high-water mark, even beyond the turn of the loop. */
   void (*pipe_cork)(wharf_pipe* pipe);
   void (*pipe_uncork)(wharf_pipe* pipe);
   /* No more output: the peer reads the end after what was written. Input goes on. */
@@ -183,17 +183,17 @@ struct wharf_http_services {
 typedef struct wharf_http_row {
   size_t size;
   size_t state_size;
-  /* A request. Without `body`, when its body has come whole; with it, when its head has come. Constructs the state. Returns 0; anything else
-   * answers 500, and neither `closing` nor `destroy` is called. */
+  /* A request. Without `body`, when its body has come whole; with it, when its head has come. Constructs the state. Returns 0; with anything
+   * else the client gets 500, and neither `closing` nor `destroy` is called. */
   int (*request)(void* state, void* shared, wharf_exchange* exchange);
   /* A piece of the request's body, lent during the call. */
   void (*body)(void* state, const char* data, size_t size);
-  /* The body is complete, also where there was none. Not called where it broke off: then `closing` comes. */
+  /* The body is complete, or there is none. Not called if it broke off: then `closing` comes. */
   void (*body_end)(void* state);
   /* The peer took what had made a call return WHARF_HOLD. */
   void (*drained)(void* state);
   void (*tick)(void* state);
-  /* The exchange is over: once, right before `destroy`. `complete` is 1 where the whole answer was handed to the connection. */
+  /* The exchange is over: once, right before `destroy`. `complete` is 1 if the whole response was handed to the connection. */
   void (*closing)(void* state, int complete);
   void (*destroy)(void* state);
 } wharf_http_row;

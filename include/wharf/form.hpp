@@ -29,12 +29,12 @@
 
 namespace WHARF_HIDDEN wharf {
 
-/// How many names and values are kept; what they hold in bytes is bounded by the text that they come from.
+/// How many names and values are kept; their bytes are bounded by the text that they come from.
 struct ParameterLimits {
   std::size_t count = 1000;
 };
 
-/// One name and value of a query or a form, decoded: any bytes, also NUL, CR and LF.
+/// One name and value of a query or a form, decoded: any bytes, even NUL, CR and LF.
 struct Parameter {
   std::string name;
   std::string value;
@@ -51,7 +51,7 @@ class Parameters {
       if (parameter.name == name) return parameter.value;
     return std::nullopt;
   }
-  std::optional<std::string_view> find(std::string_view name) const&& = delete;  // it would point into what is gone
+  std::optional<std::string_view> find(std::string_view name) const&& = delete;  // the view would outlive the object
 
   /// All values of that name, in order. The views are into this object.
   [[nodiscard]] std::vector<std::string_view> all(std::string_view name) const& {
@@ -67,7 +67,7 @@ class Parameters {
   [[nodiscard]] std::size_t size() const { return list_.size(); }
   [[nodiscard]] bool empty() const { return list_.empty(); }
 
-  /// False where there were more than the limit: those beyond it are missing here. Answer 400 or 413 then.
+  /// False if there were more than the limit: those beyond it are missing here. Respond with 400 or 413 then.
   [[nodiscard]] bool complete() const { return complete_; }
 
  private:
@@ -103,7 +103,7 @@ class Cookies {
   [[nodiscard]] std::size_t size() const { return list_.size(); }
   [[nodiscard]] bool empty() const { return list_.empty(); }
 
-  /// False where there were more than `limit`: those beyond it are missing here.
+  /// False if there were more than `limit`: those beyond it are missing here.
   [[nodiscard]] bool complete() const { return complete_; }
 
  private:
@@ -118,25 +118,25 @@ enum class SameSite : std::uint8_t {
   unset,  ///< the attribute is left out, and the browser decides
   strict,
   lax,
-  none  ///< all; browsers take it with `secure` only
+  none  ///< all; browsers accept it only with `secure`
 };
 
-/// A cookie to set. What is not said is the careful choice: for all paths of this host alone, out of the reach of scripts, not
-/// sent along when another site posts a form, gone with the browser's session.
+/// A cookie to set. The defaults are the careful choice: for all paths of this host alone, out of the reach of scripts, not sent
+/// along when another site posts a form, gone with the browser's session.
 struct SetCookie {
   std::string name = {};    ///< a token
-  std::string value = {};   ///< visible ASCII without " , ; \ or such in quotes; percent_encode() makes it of anything
+  std::string value = {};   ///< visible ASCII without " , ; \, or such in quotes; percent_encode() makes it of anything
   std::string path = "/";   ///< empty: left out, and the browser takes the folder of the request's path
   std::string domain = {};  ///< empty: left out, and the cookie is for this host alone, not for those below it
-  /// How long browsers keep it; zero or less: they drop it at once; nothing: until they are closed.
+  /// How long browsers keep it. Zero or less: they drop it at once. Nothing: until they are closed.
   std::optional<std::chrono::seconds> max_age = {};
-  bool secure = false;    ///< only over TLS; set it wherever there is TLS
+  bool secure = false;    ///< only over TLS; set it if clients come by TLS
   bool http_only = true;  ///< not for scripts
   SameSite same_site = SameSite::lax;
 
-  /// The value of a Set-Cookie field (RFC 6265 section 4.1.1). Nothing where a part has a character that is not allowed there,
-  /// so that no part can add an attribute or a field; and nothing where browsers would not keep the cookie as meant: a path
-  /// without '/' at its front, SameSite=None without Secure, name and value longer than 4,096 bytes, path or domain longer than
+  /// The value of a Set-Cookie field (RFC 6265 section 4.1.1). Nothing if a part has a character that is not allowed there, so
+  /// that no part can add an attribute or a field; and nothing if browsers would not keep the cookie as meant: a path without
+  /// '/' at its front, SameSite=None without Secure, name and value longer than 4,096 bytes, path or domain longer than
   /// 1,024, a name that begins with __Secure- or __Host- without what these promise (RFC 6265bis sections 4.1.3 and 5.6).
   [[nodiscard]] std::optional<std::string> text() const;
 };
@@ -176,7 +176,7 @@ constexpr std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// What stands before the first `separator`; the text goes on behind it.
+/// Returns the text before the first `separator`, and leaves the text behind it.
 constexpr std::string_view take_until(std::string_view& text, char separator) {
   const std::size_t end = std::min(text.find(separator), text.size());
   const std::string_view taken = text.substr(0, end);
@@ -184,7 +184,7 @@ constexpr std::string_view take_until(std::string_view& text, char separator) {
   return taken;
 }
 
-/// -1 where it is no hexadecimal digit.
+/// -1 if it is no hexadecimal digit.
 constexpr int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   const char small = lower(c);
@@ -250,10 +250,10 @@ inline bool is_kept(const SetCookie& cookie) {
 
 }  // namespace detail::form
 
-/// Takes the query of a URL, without '?', or a body of application/x-www-form-urlencoded apart, as the WHATWG's URL standard
-/// says in section 5.1: '+' is a space, %XX is decoded once, and a '%' that no two hexadecimal digits follow stays as it is. A
+/// Parses the query of a URL, without '?', or a body of application/x-www-form-urlencoded, as section 5.1 of the WHATWG's URL
+/// standard says: '+' is a space, %XX is decoded once, and a '%' that no two hexadecimal digits follow stays as it is. A
 /// name without '=' has an empty value; there is no parameter between two '&'. Only '&' separates. Unlike there, bytes that are
-/// not UTF-8 stay too.
+/// not UTF-8 are kept.
 [[nodiscard]] inline Parameters parse_parameters(std::string_view text, const ParameterLimits& limits = {}) {
   using detail::form::Plus;
   Parameters parameters;
@@ -270,13 +270,13 @@ inline bool is_kept(const SetCookie& cookie) {
   return parameters;
 }
 
-/// Decodes %XX once (RFC 3986 section 2.1). '+' stays, and so does a '%' that no two hexadecimal digits follow. The outcome may
-/// hold any byte, also NUL, '/' and "..": it is not safe as a path of a file.
+/// Decodes %XX once (RFC 3986 section 2.1). '+' stays, and so does a '%' that no two hexadecimal digits follow. The result may
+/// hold any byte, even NUL, '/' and "..": it is not safe as a path of a file.
 [[nodiscard]] inline std::string percent_decode(std::string_view text) {
   return detail::form::decode(text, detail::form::Plus::plus);
 }
 
-/// Encodes every byte but the unreserved letters, digits and - . _ ~ (RFC 3986 section 2.3): for a name or value in a query or
+/// Encodes every byte except the unreserved letters, digits and - . _ ~ (RFC 3986 section 2.3): for a name or value in a query or
 /// a form, a segment of a path, the value of a cookie.
 [[nodiscard]] inline std::string percent_encode(std::string_view text) {
   constexpr std::string_view digits = "0123456789ABCDEF";
@@ -294,7 +294,7 @@ inline bool is_kept(const SetCookie& cookie) {
 }
 
 /// For text in HTML, between tags or in an attribute's value that has quotes around it: & < > " ' become character references.
-/// It makes no text safe inside of script, style, comments, or as a URL.
+/// It makes no text safe inside script, style or comments, or as a URL.
 [[nodiscard]] inline std::string html_escape(std::string_view text) {
   std::string escaped;
   escaped.reserve(text.size());
@@ -311,9 +311,9 @@ inline bool is_kept(const SetCookie& cookie) {
   return escaped;
 }
 
-/// Takes a Cookie field's value apart (RFC 6265 section 4.2): at each ';', quotes or not, and each element at its first '='.
-/// White space around name and value is left out; quotes around a value are part of it, and so they stay. Names are not
-/// checked: one with a '$' or a prefix is a name like any other. An element without '=' or without a name is passed over.
+/// Parses the value of a Cookie field (RFC 6265 section 4.2): it is split at each ';', even in quotes, and each element at its
+/// first '='. White space around name and value is left out; quotes around a value are part of it, so they stay. Names are not
+/// checked: one with a '$' or a prefix is a name like any other. An element without '=' or without a name is skipped.
 [[nodiscard]] inline Cookies parse_cookies(std::string_view field) {
   Cookies cookies;
   while (!field.empty()) {

@@ -1,5 +1,5 @@
 #pragma once
-/// Answer HTTP requests. A class of protocol.hpp answers the requests of the mounts that name its row, when it has
+/// Handlers of HTTP requests. A class of protocol.hpp handles the requests of the mounts that name its row, if it has
 ///
 ///     static void request(wharf::Exchange exchange);                   called when the request has come, with its body
 ///     static void request(wharf::Exchange exchange, Shared& shared);   the same, with the shared state
@@ -15,15 +15,15 @@
 ///       wharf::Exchange exchange;
 ///       void request();                          the request has come; with body() below, only its head
 ///       void body(std::string_view piece);       a piece of the request's body, lent during the call
-///       void body_end();                         the body is complete, also where there was none
-///       void drained();                          the client took what had made write() return Flow::hold
-///       void tick();                             what Exchange::every() asked for
+///       void body_end();                         the body is complete, or there is none
+///       void drained();                          after write() returned Flow::hold: the client has taken enough
+///       void tick();                             in the period that Exchange::every() set
 ///       void closing(bool complete);             the exchange is over; destruction follows
 ///     };
 ///
-/// request() is the one that must be there; a misspelt signature does not compile. The answer may be given within a call, or at any time later: it
-/// must begin within the server's Limits::answer_time, or else the client gets 503. Callbacks run on the loop's thread, never inside one
-/// another, and must not block. An exception that leaves one is logged, and answered with 500, or by cutting an answer that had begun.
+/// Only request() must be there; a wrong signature does not compile. The response may be given within a call, or later: it must begin
+/// within the server's Limits::answer_time, or the client gets 503. Callbacks run on the loop's thread, never inside one another, and
+/// must not block. An exception that leaves one is logged, and the client gets 500, or is cut if the response had begun.
 
 #include <chrono>
 #include <concepts>
@@ -49,8 +49,8 @@ class Pipe;
 template <class T>
 class PipeHandle;
 
-/// One request and its answer: a small value, valid until closing() of its Responder, or without one until the answer is complete or the
-/// connection gone. Where that may be later, keep an ExchangeHandle. For the loop's thread only.
+/// One request and its response: a small value, valid until closing() of its Responder, or, without a Responder, until the response is
+/// complete or the connection gone. To respond later, keep an ExchangeHandle. For the loop's thread only.
 class Exchange {
  public:
   explicit Exchange(wharf_exchange* exchange) : exchange_(exchange) {}
@@ -70,58 +70,58 @@ class Exchange {
     return {text.data, text.size};
   }
 
-  /// Adds a field to the answer; before it begins. False where it is none: a name that is no token, a value with a control character other
-  /// than tab, or one of those that the server writes (Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding).
+  /// Adds a field to the response, before it begins. False if it is invalid (a name that is no token, a value with a control character
+  /// other than tab), or one of those that the server writes (Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding).
   bool add_field(std::string_view name, std::string_view value) const {  // NOLINT(modernize-use-nodiscard)
     return http().add_field(exchange_, name.data(), name.size(), value.data(), value.size()) == 0;
   }
 
-  /// Answers in one go, with a status from 200 to 599. The body is copied. A second answer is logged and dropped.
+  /// Sends a whole response, with a status from 200 to 599. The body is copied. A second response is logged and dropped.
   Flow respond(int status, std::string_view media_type, std::string_view body) const {
     if (!media_type.empty()) add_field("Content-Type", media_type);
     return static_cast<Flow>(http().respond(exchange_, status, body.data(), body.size()));
   }
-  /// Answers without a body.
+  /// Sends a response without a body.
   Flow respond(int status) const { return respond(status, {}, {}); }
-  /// 303 after a form, 301, 302, 307 or 308 for what has moved.
+  /// 303 after a form; 301, 302, 307 or 308 if something has moved.
   Flow redirect(int status, std::string_view location) const {
     add_field("Location", location);
     return respond(status);
   }
-  /// Answers with a file, with the media type of its name unless a Content-Type was added. False where it cannot be opened or is no regular
-  /// file: then nothing was answered. No ranges and no conditions; a mount of files has them.
+  /// Responds with a file, with the media type of its name unless a Content-Type was added. False if it cannot be opened or is no regular
+  /// file: then there is no response yet. No ranges and no conditions; a mount of files has them.
   [[nodiscard]] bool respond_file(int status, const char* path) const { return http().respond_file(exchange_, status, path) == 0; }
 
-  /// Begins an answer in pieces; then write() any number of times, then end(). With a length, exactly so many bytes; without one, in chunks, or
-  /// until the connection closes with HTTP/1.0.
+  /// Begins a response in pieces; then write() any number of times, then end(). With a length, exactly that many bytes must follow; without
+  /// one it is sent in chunks, or with HTTP/1.0 until the connection closes.
   Flow begin(int status, std::string_view media_type, std::optional<std::uint64_t> length = {}) const {
     if (!media_type.empty()) add_field("Content-Type", media_type);
     return static_cast<Flow>(http().begin(exchange_, status, length.value_or(WHARF_UNKNOWN_LENGTH)));
   }
-  /// The piece is copied. Flow::hold: taken, but wait for drained(); what is never waited for is cut at Limits::output_hard_cap.
+  /// The piece is copied. Flow::hold: accepted, but wait for drained(); if you never wait, the client is cut at Limits::output_hard_cap.
   Flow write(std::string_view piece) const { return static_cast<Flow>(http().write(exchange_, piece.data(), piece.size())); }
   void end() const { http().end(exchange_); }
-  /// Cuts the connection, so that the client knows that the answer is not whole.
+  /// Cuts the connection, so that the client knows that the response is incomplete.
   void abort() const { http().abort(exchange_); }
 
   /// No body() until resume_body(): the client comes to a halt.
   void pause_body() const { http().body_pause(exchange_); }
   void resume_body() const { http().body_resume(exchange_); }
 
-  /// The answer must begin within so long from now, instead of the server's limit. At most 49 days.
+  /// The response must begin within this time from now, instead of the server's limit. At most 49 days.
   void answer_within(std::chrono::milliseconds time) const { http().answer_within(exchange_, milliseconds(time)); }
-  /// Calls the Responder's tick() every so often; zero ends it. At most 49 days.
+  /// Calls the Responder's tick() once in each period; zero ends it. At most 49 days.
   void every(std::chrono::milliseconds period) const { http().every(exchange_, milliseconds(period)); }
   /// Bytes queued that the operating system has not taken yet.
   [[nodiscard]] std::size_t buffered() const { return http().buffered(exchange_); }
 
-  /// For an answer that comes later, from any thread. T: the Responder, or void.
+  /// For a response that comes later, from any thread. T: the Responder, or void.
   template <class T = void>
   [[nodiscard]] ExchangeHandle<T> handle() const;
 
-  /// Leaves HTTP for another protocol (RFC 9110 section 7.8), one that the request names in its Upgrade field: answers 101, makes a T from {Pipe,
-  /// arguments...}, and hands it every byte from then on. False where the request does not ask for it (by Upgrade, Connection and HTTP/1.1) or
-  /// has a body that has not come yet: then nothing was answered.
+  /// Leaves HTTP for another protocol (RFC 9110 section 7.8), one that the request names in its Upgrade field: responds with 101, makes a T from {Pipe,
+  /// arguments...}, and hands it every byte from then on. False if the request does not ask for it (with Upgrade, Connection and HTTP/1.1)
+  /// or has a body that has not come yet: then there is no response yet.
   ///
   /// T has data(std::string_view), and may have ended(), drained(), tick() and closing().
   template <class T, class... Arguments>
@@ -151,7 +151,7 @@ struct ExchangeKind {
 };
 }  // namespace detail
 
-/// An exchange's name that any thread may hold, also after the exchange is over. post() runs `task(Exchange)`, or with a Responder
+/// An exchange's name that any thread may hold, even after the exchange is over. post() runs `task(Exchange)`, or with a Responder
 /// `task(T&)`.
 template <class T = void>
 class ExchangeHandle : public detail::HandleOf<T, detail::ExchangeKind> {
@@ -164,17 +164,17 @@ ExchangeHandle<T> Exchange::handle() const {
   return {http().handle(exchange_), exchange_->services};
 }
 
-/// Server-sent events (HTML Living Standard, section 9.2): an answer that goes on, one event at a time. Write a comment now and then, so that a
+/// Server-sent events (HTML Living Standard, section 9.2): a response that goes on, one event at a time. Write a comment now and then, so that a
 /// client that is gone is noticed.
 class EventStream {
  public:
-  /// Begins the answer.
+  /// Begins the response.
   explicit EventStream(Exchange exchange) : exchange_(exchange) {
     exchange_.add_field("Cache-Control", "no-store");
     exchange_.begin(200, "text/event-stream");
   }
 
-  /// One event. `data` may have several lines; `event` and `id` are one line each, and cut at a line's end.
+  /// One event. `data` may have several lines; `event` and `id` are one line each, and cut at the end of a line.
   Flow send(std::string_view data, std::string_view event = {}, std::string_view id = {}) const {
     std::string text;
     if (!event.empty()) ((text += "event: ") += first_line(event)) += '\n';
@@ -209,10 +209,10 @@ class Pipe {
  public:
   explicit Pipe(wharf_pipe* pipe) : pipe_(pipe) {}
 
-  /// Queues bytes. What a turn of the loop writes leaves in one system call. Flow::hold: taken, but nothing more is read from the peer until it took
-  /// what is queued; then comes drained().
+  /// Queues bytes. All that a turn of the loop writes leaves in one system call. Flow::hold: accepted, but nothing more is read from the peer
+  /// until it has taken what is queued; then comes drained().
   Flow write(std::string_view bytes) const { return static_cast<Flow>(http().pipe_write(pipe_, bytes.data(), bytes.size())); }
-  /// Between the two, what is written waits, up to the high-water mark, also beyond the turn of the loop.
+  /// Between the two, what is written waits, up to the high-water mark, even beyond the turn of the loop.
   void cork() const { http().pipe_cork(pipe_); }
   void uncork() const { http().pipe_uncork(pipe_); }
   /// No more output; input goes on.
@@ -255,7 +255,7 @@ struct PipeKind {
 };
 }  // namespace detail
 
-/// A pipe's name that any thread may hold, also after the pipe is over. post() runs `task(Pipe)`, or with a T `task(T&)`.
+/// A pipe's name that any thread may hold, even after the pipe is over. post() runs `task(Pipe)`, or with a T `task(T&)`.
 template <class T = void>
 class PipeHandle : public detail::HandleOf<T, detail::PipeKind> {
  public:

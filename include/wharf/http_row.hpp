@@ -74,7 +74,7 @@ constexpr void check_responder() {
   // clang-format on
 }
 
-/// Runs a call of the author's; what it throws is logged and answered with 500.
+/// Runs a call of the author's; if it throws, that is logged, and the client gets 500.
 template <class Call>
 int guarded_exchange(wharf_exchange* exchange, const char* where, Call&& call) noexcept {
   try {
@@ -90,7 +90,7 @@ int guarded_exchange(wharf_exchange* exchange, const char* where, Call&& call) n
 template <class T, class Shared>
 struct ResponderRow {
   using R = typename T::Responder;
-  // The author's object with its exchange behind it, so that a fault can be laid at its door whatever the object keeps.
+  // The author's object with its exchange behind it, so that the exchange of a fault is known whatever the object keeps.
   struct State {
     R object;
     wharf_exchange* exchange;

@@ -1,5 +1,5 @@
 #pragma once
-/// Forms with files: multipart/form-data (RFC 7578) taken apart as it arrives, in a few KiB of memory whatever is uploaded.
+/// Forms with files: parses multipart/form-data (RFC 7578) as it arrives, in a few KiB of memory whatever is uploaded.
 ///
 ///     struct Upload {                    // what receives the pieces of a request's body
 ///       wharf::MultipartParser parser;   // made from *wharf::MultipartParser::boundary(content_type)
@@ -8,13 +8,13 @@
 ///       void part_data(std::string_view data) { file.write(data); }
 ///       void part_end() { file.close(); }
 ///
-///       bool body(std::string_view piece) { return parser.feed(piece, *this); }   // false: answer with parser.status()
+///       bool body(std::string_view piece) { return parser.feed(piece, *this); }   // false: respond with parser.status()
 ///       bool body_end() { return parser.finish(); }
 ///     };
 ///
 /// The parser is strict: what two parsers could read differently is an error. This header is all inline: a plugin needs no
-/// library to link against. Exceptions that may leave a call: std::bad_alloc and those of the handler; the parser is good for
-/// nothing but destruction then.
+/// library to link against. Exceptions that may leave a call: std::bad_alloc and those of the handler; after one, the parser
+/// can only be destroyed.
 
 #include <algorithm>
 #include <concepts>
@@ -34,7 +34,7 @@ namespace WHARF_HIDDEN wharf {
 
 namespace detail::multipart {
 
-/// Calls one of a handler's members: false where it says so.
+/// Calls one of a handler's members: false if it says so.
 template <class Call>
 bool goes_on(Call call) {
   using Answer = decltype(call());
@@ -49,16 +49,16 @@ bool goes_on(Call call) {
 
 }  // namespace detail::multipart
 
-/// Takes one body apart. What comes out does not depend on how the bytes are cut, but for the places where data are cut. It
-/// keeps one part's head at most, and no data: those are handed on as they arrive. Errors are sticky. For one thread at a time.
+/// Parses one body. The outcome does not depend on how the bytes are cut, except for the places where data are cut. It keeps
+/// one part's head at most, and no data: those are handed on as they arrive. Errors are sticky. For one thread at a time.
 class MultipartParser {
  public:
-  /// The boundary in the value of a request's Content-Type field; nothing where that is not multipart/form-data, is malformed,
-  /// or has not exactly one boundary of 1 to 70 of the characters that RFC 2046 section 5.1.1 allows. What is no token has to
-  /// stand in quotes.
+  /// The boundary in the value of a request's Content-Type field; nothing if that is not multipart/form-data, is malformed,
+  /// or has not exactly one boundary of 1 to 70 of the characters that RFC 2046 section 5.1.1 allows. A boundary that is no token
+  /// has to be in quotes.
   static std::optional<std::string> boundary(std::string_view content_type);
 
-  /// One that boundary() would not have found makes every feed() fail.
+  /// With a boundary that boundary() would not have found, every feed() fails.
   explicit MultipartParser(std::string_view boundary, const MultipartLimits& limits = {})
       : limits_(limits),
         error_(detail::multipart::is_boundary(boundary) ? MultipartError::none : MultipartError::boundary),
@@ -80,7 +80,7 @@ class MultipartParser {
   [[nodiscard]] bool finish();
 
   [[nodiscard]] MultipartError error() const { return error_; }
-  /// What to answer with: 413 where a limit was reached, else 400.
+  /// The status to respond with: 413 if a limit was reached, else 400.
   [[nodiscard]] int status() const { return error_ >= MultipartError::too_many_parts ? 413 : 400; }
   /// One sentence about the error for a person, in static storage.
   [[nodiscard]] std::string_view reason() const;
@@ -118,9 +118,9 @@ class MultipartParser {
   MultipartError error_;
   State state_ = State::data;
   bool in_part_ = false;
-  std::string delimiter_;  ///< with the CRLF before it; CR is nowhere else in it
-  /// The bytes of the delimiter seen so far, of which the first `implied_` belong to the line before, not to the data: a body
-  /// and a part's data may begin with a delimiter as if behind a CRLF.
+  std::string delimiter_;  ///< with the CRLF before it; it has no other CR
+  /// The bytes of the delimiter seen so far, of which the first `implied_` belong to the line before, not to the data: a body and
+  /// a part's data may begin with a delimiter as if a CRLF were before it.
   std::size_t matched_ = 2;
   std::size_t implied_ = 2;
   std::size_t parts_ = 0;
@@ -160,7 +160,7 @@ inline bool MultipartParser::finish() {
   return error_ == MultipartError::none;
 }
 
-/// Hands data on up to what is, or may become, a delimiter.
+/// Hands on the data before what is, or may become, a delimiter.
 template <class Handler>
 void MultipartParser::read_data(std::string_view& bytes, Handler& handler) {
   if (matched_ > 0) {
@@ -175,8 +175,8 @@ void MultipartParser::read_data(std::string_view& bytes, Handler& handler) {
   resume_delimiter(bytes);
 }
 
-/// Where the delimiter begins, or may begin if the right bytes follow; else the size. Linear: there is no CR in a delimiter but
-/// the first byte, so what was compared in vain holds no other beginning.
+/// Where the delimiter begins, or may begin if the right bytes follow; else the size. This is linear: only the first byte of a
+/// delimiter is a CR, so bytes that were compared in vain hold no other beginning.
 inline std::size_t MultipartParser::find_delimiter(std::string_view bytes) const {
   const std::string_view delimiter = delimiter_;
   for (std::size_t at = bytes.find('\r'); at != std::string_view::npos; at = bytes.find('\r', at + 1))
@@ -184,7 +184,7 @@ inline std::size_t MultipartParser::find_delimiter(std::string_view bytes) const
   return bytes.size();
 }
 
-/// Takes as much of a delimiter's rest as is there. False, and nothing is taken, where something else follows.
+/// Takes as much of a delimiter's rest as is there. False, and nothing is taken, if something else follows.
 inline bool MultipartParser::resume_delimiter(std::string_view& bytes) {
   const std::string_view rest = std::string_view(delimiter_).substr(matched_);
   const std::size_t size = std::min(rest.size(), bytes.size());

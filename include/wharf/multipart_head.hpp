@@ -15,7 +15,7 @@
 
 namespace WHARF_HIDDEN wharf {
 
-/// Bytes and counts that a body may take. Each is inclusive: exactly so much still passes.
+/// Bytes and counts that a body may take. Each is inclusive: exactly that much still passes.
 struct MultipartLimits {
   static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
@@ -28,19 +28,18 @@ struct MultipartLimits {
   std::uint64_t body_size = unlimited;  ///< bytes fed in all, delimiters, heads, preamble and epilogue included
 };
 
-/// What stands in the head of a part. All of it is the client's word, and not checked for UTF-8. Names have no control
-/// character but what a browser wrote as %0D and %0A, and horizontal tabs.
+/// What the head of a part says. All of it comes from the client, and is not checked for UTF-8. Names have no control
+/// characters except those that a browser wrote as %0D and %0A, and horizontal tabs.
 struct MultipartPart {
   std::string name;
   /// Nothing: a field that is no file. Empty: a file control in which no file was chosen. Never use it as a path; see
   /// base_name().
   std::optional<std::string> file_name;
-  std::string type;  ///< the value of Content-Type; empty where there is none, which means text/plain
+  std::string type;  ///< the value of Content-Type; empty if there is none, which means text/plain
 };
 
-/// What stands behind the last '/' or '\' of a file's name, as some browsers send the whole path; empty for "." and "..". It is
-/// still the client's word: it may be that of a file that is there already, begin with a dot, or mean something to the file
-/// system.
+/// The part behind the last '/' or '\' of a file's name, as some browsers send the whole path; empty for "." and "..". It still
+/// comes from the client: it may be that of a file that exists already, begin with a dot, or mean something to the file system.
 [[nodiscard]] inline std::string base_name(std::string_view file_name) {
   const std::size_t slash = file_name.find_last_of("/\\");
   if (slash != std::string_view::npos) file_name.remove_prefix(slash + 1);
@@ -49,8 +48,8 @@ struct MultipartPart {
 
 enum class MultipartError : std::uint8_t {
   none,
-  boundary,           ///< the parser was made with a boundary that is none
-  delimiter,          ///< a line that begins with the delimiter and goes on with something else than white space
+  boundary,           ///< the parser was made with an invalid boundary
+  delimiter,          ///< a line that begins with the delimiter and goes on with something other than white space
   head,               ///< a line of a part's head that is no field with CRLF: bare CR or LF, controls, folded, begins with --
   disposition,        ///< not exactly one Content-Disposition of form-data, or it is malformed, or without a name
   type,               ///< more than one Content-Type
@@ -82,7 +81,7 @@ constexpr bool is_boundary(std::string_view text) {
 
 struct FieldParameter {
   std::string_view name;
-  std::string_view value;  ///< what stands between the quotes, as it is, where there are quotes
+  std::string_view value;  ///< the text between the quotes, as it is, if there are quotes
   bool quoted = false;
 };
 
@@ -91,7 +90,7 @@ class ParameterReader {
  public:
   explicit ParameterReader(std::string_view text) : text_(form::trim(text)) {}
 
-  /// Nothing at the end, and where the grammar is broken.
+  /// Nothing at the end, or if the grammar is broken.
   std::optional<FieldParameter> next() {
     while (well_formed_ && !text_.empty()) {
       well_formed_ = text_.front() == ';';
@@ -105,7 +104,7 @@ class ParameterReader {
     return std::nullopt;
   }
 
-  /// Whether all that was read so far is.
+  /// Whether all that was read so far is well-formed.
   [[nodiscard]] bool well_formed() const { return well_formed_; }
 
  private:
@@ -153,8 +152,8 @@ inline std::string unquoted(std::string_view value) {
   return text;
 }
 
-/// A name as browsers write it in quotes: %22, %0D and %0A stand for what cannot stand there, and nothing else is encoded, '%'
-/// neither. A backslash is one, but for other clients' \" and \\.
+/// A name as browsers write it in quotes: %22, %0D and %0A stand for characters that are not allowed there, and nothing else is
+/// encoded, not even '%'. A backslash means itself, except in other clients' \" and \\.
 inline std::string form_name(std::string_view value) {
   std::string text;
   for (std::size_t i = 0; i < value.size(); ++i) {
@@ -168,13 +167,13 @@ inline std::string form_name(std::string_view value) {
   return text;
 }
 
-/// One field of a part's head; the name is a token, and no control character but horizontal tabs is in the value.
+/// One field of a part's head; the name is a token, and the value has no control characters except horizontal tabs.
 struct HeadField {
   std::string_view name;
   std::string_view value;
 };
 
-/// A line with its LF. Nothing where it is no field, and where it begins like a delimiter, which others may take it for.
+/// A line with its LF. Nothing if it is no field, or if it begins like a delimiter, for which others may take it.
 inline std::optional<HeadField> read_field(std::string_view line) {
   if (!line.ends_with("\r\n") || line.starts_with("--")) return std::nullopt;
   line.remove_suffix(2);

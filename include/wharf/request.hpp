@@ -21,13 +21,13 @@ namespace WHARF_HIDDEN wharf {
 /// What a message is (RFC 6455 section 5.6).
 enum class Kind { text = WHARF_TEXT, binary = WHARF_BINARY };
 
-/// Where a piece stands in its message.
+/// The place of a piece in its message.
 enum class Part { next = WHARF_NEXT, first = WHARF_FIRST, last = WHARF_LAST, whole = WHARF_WHOLE };
 constexpr bool is_first(Part part) { return (static_cast<int>(part) & WHARF_FIRST) != 0; }
 constexpr bool is_last(Part part) { return (static_cast<int>(part) & WHARF_LAST) != 0; }
 
-/// What a call that sends found: go on; more is queued than the high-water mark (taken all the same; `drained` follows); or the
-/// conversation is over and nothing was taken.
+/// The outcome of a call that sends: go on; more is queued than the high-water mark (accepted all the same; `drained` follows); or
+/// the conversation is over and nothing was accepted.
 enum class Flow { go = WHARF_GO, hold = WHARF_HOLD, closed = WHARF_CLOSED };
 
 enum class Level { error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, debug = WHARF_DEBUG };
@@ -36,7 +36,7 @@ enum class Level { error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, de
 struct ServerStatistics {
   std::uint64_t connections;  ///< open now, of whatever kind
   std::uint64_t accepted;     ///< connections since the start
-  std::uint64_t exchanges;    ///< requests answered since the start
+  std::uint64_t exchanges;    ///< requests handled since the start
   std::chrono::milliseconds uptime;
   std::size_t rows;  ///< of the protocol table
 };
@@ -46,7 +46,7 @@ struct RowStatistics {
   std::string_view name;    ///< valid as long as the server
   std::uint64_t open;       ///< conversations, now
   std::uint64_t opened;     ///< conversations since the start
-  std::uint64_t exchanges;  ///< requests answered since the start
+  std::uint64_t exchanges;  ///< requests handled since the start
 };
 
 /// Where a protocol serves: one row on one virtual host and one loop. A small value, valid as long as the shared state or a peer lives.
@@ -98,13 +98,13 @@ enum class AddressFamily : std::uint8_t { unknown, ipv4, ipv6, unix_socket };
 /// The other end of a connection. An IPv4 client of an IPv6 socket is IPv4.
 struct PeerAddress {
   AddressFamily family = AddressFamily::unknown;
-  std::string_view host;                 ///< 203.0.113.7, 2001:db8::1, fe80::1%eth0, unix:; empty where nothing is known
+  std::string_view host;                 ///< 203.0.113.7, 2001:db8::1, fe80::1%eth0, unix:; empty if nothing is known
   std::uint16_t port = 0;                ///< 0: not known
-  std::uint32_t scope = 0;               ///< of an IPv6 address that means something on one network interface alone: its index
-  std::array<std::uint8_t, 16> bytes{};  ///< in the order of the network; of IPv4 the first four
+  std::uint32_t scope = 0;               ///< the index of a network interface, if an IPv6 address is valid only there
+  std::array<std::uint8_t, 16> bytes{};  ///< in network byte order; IPv4 uses the first four
 };
 
-/// A request: one that asks for a conversation, or one to be answered. Valid, with every view taken from it, during the call that it is
+/// A request that asks for a conversation, or for a response. Valid, with every view taken from it, during the call that it is
 /// handed to.
 class Request {
  public:
@@ -118,8 +118,8 @@ class Request {
   [[nodiscard]] std::optional<std::string_view> field(const char* name) const {
     return known(request_->services->field(request_, name));
   }
-  /// Who asks, like 127.0.0.1:4711 or [::1]:4711: the other end of the connection, or where that is a front which the server trusts
-  /// (ServerOptions::fronts), who that says it was asked by. Without a port where that is not known.
+  /// The client, like 127.0.0.1:4711 or [::1]:4711: the other end of the connection, or, if that is a trusted front
+  /// (ServerOptions::fronts), the client that it names. Without a port if that is not known.
   [[nodiscard]] std::string_view address() const { return view(request_->services->address(request_)); }
   /// The same in parts.
   [[nodiscard]] PeerAddress peer() const {
@@ -131,10 +131,10 @@ class Request {
     std::copy(std::begin(found.bytes), std::end(found.bytes), peer.bytes.begin());
     return peer;
   }
-  /// "https" where a front that is trusted says so, else "http".
+  /// "https" if a trusted front says so, else "http".
   [[nodiscard]] std::string_view scheme() const { return view(request_->services->scheme(request_)); }
   [[nodiscard]] bool is_secure() const { return scheme() == "https"; }
-  /// The host that is asked for, with its port where that is not the usual one: by what a trusted front says, else by Host.
+  /// The host that is asked for, with its port if that is not the usual one: from a trusted front, else from Host.
   [[nodiscard]] std::string_view host() const { return view(request_->services->host(request_)); }
 
   [[nodiscard]] std::string_view method() const { return view(request_->services->http->method(request_)); }
@@ -142,16 +142,16 @@ class Request {
   [[nodiscard]] std::string_view target() const { return view(request_->services->http->target(request_)); }
   /// HTTP/1.0 or HTTP/1.1.
   [[nodiscard]] std::string_view version() const { return view(request_->services->http->version(request_)); }
-  /// Of its body, in bytes, 0 where there is none; nothing where that is not known before the body has come.
+  /// Of its body, in bytes, 0 if there is none; nothing if that is not known before the body has come.
   [[nodiscard]] std::optional<std::uint64_t> body_length() const {
     const std::uint64_t length = request_->services->http->body_length(request_);
     return length != WHARF_UNKNOWN_LENGTH ? std::optional<std::uint64_t>(length) : std::nullopt;
   }
-  /// The path, percent-decoded once; nothing where an escape is broken. Its bytes are the client's: check them before you name a file so.
+  /// The path, percent-decoded once; nothing if an escape is broken. Its bytes are the client's: check them before you use them as a file name.
   [[nodiscard]] std::optional<std::string_view> decoded_path() const {
     return known(request_->services->http->decoded_path(request_));
   }
-  /// What of the decoded path follows the mount's prefix, with a '/' before it.
+  /// The part of the decoded path behind the mount's prefix, with a '/' before it.
   [[nodiscard]] std::string_view path_below_mount() const { return view(request_->services->http->path_below_mount(request_)); }
   /// Field number `index`, from 0, in the order sent; nothing behind the last.
   [[nodiscard]] std::optional<Field> field_at(std::size_t index) const {

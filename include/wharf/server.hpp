@@ -25,29 +25,29 @@ namespace wharf {
 class WHARF_VISIBLE Server {
  public:
   explicit Server(ServerOptions options = {});
-  /// A server on a caller's loop must have been stopped, and have called back; else there is a line on stderr and abort(). What its
-  /// threads are in the middle of, such as a name server that does not answer, is not waited for: such a thread ends by itself.
+  /// A server on a caller's loop must have been stopped, and have called back; else there is a line on stderr and abort(). It does
+  /// not wait for what its threads are doing, such as asking a name server that does not answer: such a thread ends by itself.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Adds a row to the protocol table. Fails where the name is taken, or is not a token, or is `http`.
+  /// Adds a row to the protocol table. Fails if the name is taken, is not a token, or is `http`.
   Error add(const wharf_row& row);
 
   /// Adds the rows of a plugin that is part of the program (see WHARF_PLUGIN_SYMBOL in abi.h); all or none.
   Error add(const wharf_plugin& plugin);
 
-  /// Adds the rows of one plugin. Fails where the file cannot be loaded, exports no wharf_plugin_export, was built for another ABI
+  /// Adds the rows of one plugin. Fails if the file cannot be loaded, exports no wharf_plugin_export, was built for another ABI
   /// number, or brings a name that is taken; none of its rows is added then.
   Error load_plugin(const std::string& file);
   /// Loads every plugin (*.so) of a folder in the order of their names. One that is refused is logged as an error, and the others are
-  /// loaded all the same. Fails where the folder cannot be read.
+  /// loaded all the same. Fails if the folder cannot be read.
   Error load_plugins(const std::string& folder);
 
   /// Names in the protocol table, in its order.
   [[nodiscard]] std::vector<std::string> protocols() const;
 
-  /// Without any virtual host the server has one that serves all protocols and no files. Fails where a folder cannot be read, a
+  /// Without any virtual host the server has one that serves all protocols and no files. Fails if a folder cannot be read, a
   /// protocol is not in the table, or the name is taken.
   Error add(VirtualHost host);
 
@@ -59,19 +59,19 @@ class WHARF_VISIBLE Server {
   [[nodiscard]] std::vector<std::string> addresses() const;
 
   /// Serves on own loops, one of them on this thread, until stop(). `ready` is called once, on this thread, when everything is served and
-  /// signals are heeded. Fails where a row or a loop cannot start.
+  /// signals are heeded. Fails if a row or a loop cannot start.
   Error run(const std::function<void()>& ready = {});
 
   /// Serves on the caller's loop, which the caller runs; it outlives the server's stop. Only with one thread.
   Error start(uv_loop_s* loop);
 
-  /// From any thread, also from a callback; the first call counts. Ports close at once, WebSocket peers get 1001, answers in progress
+  /// From any thread, even from a callback; the first call counts. Ports close at once, WebSocket peers get 1001, responses in progress
   /// are finished, what is left after Limits::stop_grace is cut. With start(), `stopped` is called on the loop's thread when nothing of
-  /// the server is left in the loop; with run(), right before run() returns. What other threads do for it is not waited for.
+  /// the server is left in the loop; with run(), right before run() returns. It does not wait for other threads.
   void stop(std::function<void()> stopped = {});
 
-  /// From any thread: opens the access logs again under their names, after something else has renamed them, and the folders of mounts where
-  /// another stands under the name by now.
+  /// From any thread: opens the access logs again under their names, after something else has renamed them, and each folder of a
+  /// mount that another has replaced under its name.
   void reopen_logs();
 
  private:

@@ -48,12 +48,12 @@ struct WHARF_HIDDEN ConnectOptions {
   std::vector<std::pair<std::string, std::string>> fields;  ///< sent with the request
 };
 
-/// The other end of one conversation. Copies are the same client. Valid also after the harness has gone, then closed with 1006.
+/// The other end of one conversation. Copies are the same client. It may outlive the harness: then it is closed with 1006.
 class WHARF_VISIBLE Client {
  public:
-  /// What the handshake was answered with: 101 when the conversation opened.
+  /// The status of the response to the handshake: 101 if the conversation opened.
   [[nodiscard]] int status() const;
-  /// The body of the answer where it was not 101.
+  /// The body of the response if it was not 101.
   [[nodiscard]] std::string refusal() const;
 
   void send_text(std::string_view text);
@@ -61,12 +61,12 @@ class WHARF_VISIBLE Client {
   void ping(std::string_view data = {});
   /// Sends a close frame; code 1005 sends one without a code.
   void close(std::uint16_t code = 1000, std::string_view reason = {});
-  /// Sends these bytes as they are, for what no client should do.
+  /// Sends these bytes as they are, to do what no client should do.
   void send_raw(std::string_view bytes);
   /// The connection breaks, without a close frame.
   void drop();
 
-  /// The next whole message, or nothing where none has come.
+  /// The next whole message, or nothing if none has come.
   std::optional<Message> receive();
   /// The next pong's payload.
   std::optional<std::string> receive_pong();
@@ -90,7 +90,7 @@ class WHARF_VISIBLE Client {
 /// A server with one protocol, without sockets.
 class WHARF_VISIBLE Harness {
  public:
-  /// Throws std::runtime_error where the row cannot be added or started.
+  /// Throws std::runtime_error if the row cannot be added or started.
   explicit Harness(const wharf_row& row, Options options = {}, Limits limits = {});
   ~Harness();  // NOLINT(bugprone-exception-escape)
   Harness(const Harness&) = delete;
@@ -101,7 +101,7 @@ class WHARF_VISIBLE Harness {
   /// Moves the clock, millisecond by millisecond, so that every tick on the way happens at its time.
   void advance(std::chrono::milliseconds time);
 
-  /// Lets things happen that other threads have posted.
+  /// Runs what other threads have posted.
   void run();
 
   /// What was logged so far, "level: text".
