@@ -8,7 +8,7 @@ namespace wharf::base {
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// Of a hexadecimal digit; -1 for what is none.
+/// The value of a hexadecimal digit; -1 if it is none.
 constexpr int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   const char low = lower(c);
@@ -29,7 +29,7 @@ constexpr std::string_view trim(std::string_view text) {
   return text;
 }
 
-/// tchar of RFC 9110 section 5.6.2: what a token (method, field name, subprotocol) is made of.
+/// tchar of RFC 9110 section 5.6.2: a character of a token (method, field name, subprotocol).
 constexpr bool is_token_char(char c) {
   if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c)) return true;
   return c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
@@ -41,7 +41,7 @@ constexpr bool is_token(std::string_view text) {
   return true;
 }
 
-/// field-content of RFC 9110 section 5.5, empty too: no control characters but for horizontal tab.
+/// field-content of RFC 9110 section 5.5, or empty: no control characters except horizontal tab.
 constexpr bool is_field_value(std::string_view text) {
   for (const char c : text)
     if ((c >= '\0' && c < ' ' && c != '\t') || c == '\x7F') return false;

@@ -4,8 +4,8 @@
 
 namespace wharf::base {
 
-/// For a call that has no MSG_NOSIGNAL: as long as this lives, a pipe or socket without a reader is an error for this thread and
-/// no signal. What the rest of the program does about SIGPIPE stays as it is.
+/// For a call that has no MSG_NOSIGNAL: as long as this lives, writing to a pipe or socket without a reader is an error on this
+/// thread and causes no signal. How the rest of the program treats SIGPIPE does not change.
 class BrokenPipeIsAnError {
  public:
   BrokenPipeIsAnError() {
@@ -17,9 +17,9 @@ class BrokenPipeIsAnError {
   BrokenPipeIsAnError(const BrokenPipeIsAnError&) = delete;
   BrokenPipeIsAnError& operator=(const BrokenPipeIsAnError&) = delete;
 
-  /// To be called after a call that may have brought the signal, before this goes. Does not keep errno.
+  /// Call it after a call that may have caused the signal, before this is destroyed. Does not keep errno.
   void forget() {
-    if (sigismember(&before_, SIGPIPE) != 0) return;  // then it is somebody else's as much as ours
+    if (sigismember(&before_, SIGPIPE) != 0) return;  // then it may be somebody else's
     const timespec at_once{};
     sigtimedwait(&signal_, nullptr, &at_once);
   }

@@ -3,7 +3,7 @@
 
 namespace wharf::base {
 
-/// A file descriptor that is closed with its owner; negative: none.
+/// Owns a file descriptor and closes it; negative: none.
 class Descriptor {
  public:
   Descriptor() = default;
@@ -19,7 +19,7 @@ class Descriptor {
 
   [[nodiscard]] int get() const { return number_; }
   explicit operator bool() const { return number_ >= 0; }
-  /// The number; whoever takes it closes it.
+  /// Gives up the number; the caller has to close it.
   [[nodiscard]] int release() { return std::exchange(number_, -1); }
 
  private:

@@ -3,14 +3,14 @@
 
 namespace wharf::base {
 
-/// A set of the values of an enum class, which are numbered from 0 on, 8 at the most: what is pending beside a named state.
+/// A set of values of an enum class, which are numbered from 0, at most 8: what is pending beside a named state.
 template <class Flag>
 class Flags {
  public:
   [[nodiscard]] bool has(Flag flag) const { return (bits_ & bit(flag)) != 0; }
   void add(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ | bit(flag)); }
   void remove(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(flag)); }
-  /// Whether it was there; it is not any more.
+  /// Whether it was there; it is removed.
   bool take(Flag flag) {
     const bool had = has(flag);
     remove(flag);

@@ -23,7 +23,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int look_around = 1'000;  // milliseconds that a file is waited for at a time
+constexpr int look_around = 1'000;  // milliseconds to wait for a file at a time
 constexpr std::size_t one_write = 64 * 1024;
 constexpr std::size_t kept_buffer = 64 * 1024;
 
@@ -34,7 +34,7 @@ std::string_view first_piece(std::string_view rest, std::size_t most) {
   return rest.substr(0, end == std::string_view::npos ? most : end + 1);
 }
 
-/// Bytes that were written, or -errno; 0 where the file took nothing for a while. PIPE_BUF is what a pipe takes undivided.
+/// Bytes that were written, or -errno; 0 if the file took nothing for a while. A pipe takes up to PIPE_BUF bytes undivided.
 ssize_t write_some(int file, std::string_view rest, const std::atomic<bool>& abandoned) {
   struct stat status {};
   if (::fstat(file, &status) != 0) return -errno;
@@ -46,7 +46,7 @@ ssize_t write_some(int file, std::string_view rest, const std::atomic<bool>& aba
     pollfd writable{file, POLLOUT, 0};
     const int ready = ::poll(&writable, 1, look_around);
     if (ready <= 0) return ready == 0 || errno == EINTR ? 0 : -errno;
-    if (abandoned) return 0;  // who lent the descriptor may have closed it, and it be another's
+    if (abandoned) return 0;  // its owner may have closed the descriptor, and the number may be another's
     const std::string_view piece = first_piece(rest, PIPE_BUF);
     sent = S_ISSOCK(status.st_mode) ? ::send(file, piece.data(), piece.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
                                     : ::write(file, piece.data(), piece.size());
@@ -60,7 +60,7 @@ bool is_regular(int file) {
   return ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-/// All that can be sent to a thread, but for what says that it has done wrong itself.
+/// All signals that can be sent to a thread, except those that mean a fault of its own.
 sigset_t signals_of_writing() {
   sigset_t signals;
   sigfillset(&signals);
@@ -72,7 +72,7 @@ std::uint64_t count_lines(std::string_view text) { return static_cast<std::uint6
 
 }  // namespace
 
-/// What the writer and its thread share; goes with the last of them.
+/// What the writer and its thread share; destroyed with the last of them.
 struct LineWriter::State {
   State(int number, Ownership kind, Settings given)
       : settings(std::move(given)), regular(is_regular(number)), file(number), ownership(kind) {}
@@ -105,22 +105,22 @@ struct LineWriter::State {
 
   std::string waiting;                   // whole lines
   std::optional<std::size_t> reopen_at;  // in `waiting`, or right at its end
-  std::size_t in_hand = 0;               // bytes that the thread has taken and not written
+  std::size_t in_hand = 0;               // bytes that the thread has taken and not yet written
   bool losing = false;
   std::uint64_t lost = 0;  // since the file last took a line behind a gap
   News news;
-  bool regular;               // the file is on a disk; asking the disk again could take its time
+  bool regular;               // the file is on a disk; asking again could block
   int fault = 0;              // of the last write; EAGAIN: nothing was taken for a while
   Clock::time_point since{};  // when the file last took something, or was first asked to
   Clock::time_point retry{};
   Time retry_after = first_retry;
   bool asleep = false;
-  bool ending = false;                 // what waits is still written
-  std::atomic<bool> abandoned{false};  // nothing is
-  bool last_try = false;               // and was tried once more
+  bool ending = false;                 // what waits is still to be written
+  std::atomic<bool> abandoned{false};  // nothing is to be written any more
+  bool last_try = false;               // after the end was asked for, it was tried once more
   bool done = false;                   // the thread has nothing to do any more
 
-  // The thread's own, but where it has not begun or is over.
+  // The thread's own, except before it begins and after it ends.
   int file;
   Ownership ownership;
   std::string hand;    // what it writes,
@@ -149,7 +149,7 @@ bool LineWriter::State::take(std::string_view line) noexcept {
   return true;
 }
 
-/// The gap is over: what waits from here on comes behind it.
+/// The gap is over: lines that wait from here on come behind it.
 void LineWriter::State::note_loss() noexcept {
   if (settings.lost_line != nullptr) try {
       (waiting += settings.lost_line(lost)) += '\n';
@@ -213,7 +213,7 @@ LineWriter::News LineWriter::news() {
   return news;
 }
 
-/// The thread is not in the child of a fork: the child gets one of its own, and what waited is for the parent to write.
+/// The child of a fork does not have the thread: it gets one of its own, and the parent writes what waited.
 void LineWriter::renew_after_fork() {
   if (const pid_t process = ::getpid(); std::exchange(process_, process) == process || !thread_) return;
   thread_.reset();
@@ -222,7 +222,7 @@ void LineWriter::renew_after_fork() {
   old->ownership = Ownership::lent;
 }
 
-/// Where none can be made, the next line tries again.
+/// If no thread can be made, the next line tries again.
 void LineWriter::start_thread() {
   if (thread_) return;
   std::unique_ptr<std::shared_ptr<State>> shared(new (std::nothrow) std::shared_ptr<State>(state_));
@@ -290,7 +290,7 @@ void LineWriter::State::run() {
   progress.notify_all();
 }
 
-/// Here, as a file of a disk that does not answer may keep whoever closes it.
+/// On this thread, because closing a file on a disk that does not answer may block.
 void LineWriter::State::close_own(std::unique_lock<std::mutex>& lock) {
   if (std::exchange(ownership, Ownership::lent) != Ownership::own) return;
   lock.unlock();
@@ -298,7 +298,7 @@ void LineWriter::State::close_own(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
-/// Whether there is something to do. When the end was asked for, what failed is tried once more.
+/// Whether there is something to do. If the end was asked for, a write that failed is tried once more.
 bool LineWriter::State::await_work(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     if (abandoned) return false;
@@ -314,7 +314,7 @@ bool LineWriter::State::await_work(std::unique_lock<std::mutex>& lock) {
   }
 }
 
-/// What goes to the file that is open.
+/// Takes the lines that go to the file that is open.
 void LineWriter::State::take_in_hand() noexcept {
   at = 0;
   const std::size_t size = reopen_at.value_or(waiting.size());
@@ -324,7 +324,7 @@ void LineWriter::State::take_in_hand() noexcept {
   } else {
     try {
       hand.assign(waiting, 0, size);
-    } catch (...) {  // there is no memory: the new file gets it all
+    } catch (...) {  // there is no memory: the new file gets all of it
       hand.clear();
       reopen_at = 0;
       return;
@@ -360,7 +360,7 @@ void LineWriter::State::took(ssize_t result) {
   if (in_hand == 0 && hand.capacity() > kept_buffer) hand = std::string();
 }
 
-/// A line of which the old file has the beginning is lost; whole ones that it did not take go to the new one.
+/// If the old file has the beginning of a line, that line is lost; whole lines that it did not take go to the new file.
 void LineWriter::State::open_anew(std::unique_lock<std::mutex>& lock) {
   reopen_at.reset();
   lock.unlock();

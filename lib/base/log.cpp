@@ -32,9 +32,9 @@ Log::~Log() {
   hand_over();
 }
 
-// ---- How many lines there are of a kind ----
+// ---- The number of lines of a kind ----
 
-/// Whether this line is one of those that come in this second. Queues what there is to say about earlier seconds.
+/// Whether this second has room for this line. Queues the lines that say what was suppressed in earlier seconds.
 bool Log::admits(LogLevel level, LogKind kind) {
   const std::size_t most = kind.cause() == LogKind::Cause::peers ? pace_.peers : pace_.program;
   if (most == 0) return true;
@@ -60,11 +60,11 @@ void Log::queue_suppressed(const RateName& name, Rate& rate) {
   queue(name.second, 0, concat(std::exchange(rate.suppressed, 0), " more lines", about, " were suppressed"));
 }
 
-// ---- What a line may hold ----
+// ---- The characters of a line ----
 
 namespace {
 
-/// Whether a code point of three bytes from U+2000 to U+2FFF would end a line (U+2028, U+2029) or turn the text around: the marks U+200E
+/// Whether a code point of three bytes from U+2000 to U+2FFF would end a line (U+2028, U+2029) or reverse the text: the marks U+200E
 /// and U+200F, the embeddings and overrides U+202A to U+202E, the isolates U+2066 to U+2069.
 bool is_harmful_punctuation(unsigned second, unsigned third) {
   if (second == 0x80) return third == 0x8E || third == 0x8F || (third >= 0xA8 && third <= 0xAE);
@@ -132,7 +132,7 @@ void Log::count_lost() noexcept {
   ++lost_;
 }
 
-/// Says what was lost when all that waited has gone. Where there is no memory for that, later.
+/// Says how many lines were lost, after all that waited have gone. If there is no memory for that, it is said later.
 void Log::queue_lost() noexcept {
   try {
     if (lost_ != 0) queue(LogLevel::error, 0, concat("log: ", lost_, " lines were lost"));
@@ -160,7 +160,7 @@ void Log::hand_over() noexcept {
     lock.unlock();
     try {
       sink_(entry.level, entry.text);
-    } catch (...) {  // there is nobody left to tell
+    } catch (...) {  // there is nobody left to report it to
     }
     lock.lock();
   }

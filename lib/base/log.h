@@ -38,8 +38,8 @@ std::string concat(const Parts&... parts) {
   return text;
 }
 
-/// What a line is about, for the rate at which lines of one kind and level come. Whatever a peer can cause, as often as it likes, has
-/// a kind: log.info(LogKind("bad frames"), ...). A line without one comes from the program, or its operator.
+/// The kind of a line; lines of one kind and level have a limited rate. Every line that peers can cause has a kind:
+/// log.info(LogKind("bad frames"), ...). A line without one comes from the program, or its operator.
 class LogKind {
  public:
   enum class Cause : std::uint8_t { program, peers };
@@ -69,12 +69,12 @@ struct LogPace {
   std::function<Time()> now;  ///< the clock; nullptr: the system's, which is steady
 };
 
-/// One server's log. Any thread may write, at any time, also the sink. The sink is called by one thread at a time, without a lock: lines
-/// that come up while it is called, on other threads or through the sink itself, wait, and are handed over by the thread that is at it.
-/// So nobody waits for a sink but who calls it, and no line is handed over inside another.
+/// One server's log. Any thread may write at any time, and so may the sink. One thread at a time calls the sink, without a lock: lines
+/// that arise during the call, on other threads or in the sink itself, wait, and the thread that called the sink hands them over. So
+/// only the thread that calls a sink waits for it, and no line is handed over inside another.
 ///
-/// A line is one line, whatever its parts are: printable() goes over the whole of it. A line that is not handed over is counted, and the
-/// number is said as soon as can be. What a sink says about its own lines comes once: what it says about those lines again is lost.
+/// A line is one line, whatever its parts are: printable() escapes the whole of it. A line that is not handed over is counted, and the
+/// number is logged as soon as possible. A sink may log a line about a line that it was handed; what it logs about that one is lost.
 class Log {
  public:
   using Sink = std::function<void(LogLevel, std::string_view)>;
@@ -83,7 +83,7 @@ class Log {
   static constexpr std::size_t most_waiting = 256 * 1024;  ///< bytes of lines that wait for the sink
 
   Log(LogLevel most, Sink sink, LogPace pace = {});
-  /// Says what was suppressed and is not said yet.
+  /// Says how many lines were suppressed, if that was not said yet.
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -124,7 +124,7 @@ class Log {
  private:
   struct Entry {
     LogLevel level;
-    unsigned depth;  // 0; 1 where the sink wrote it while it was handed a line
+    unsigned depth;  // 0; 1 if the sink wrote it while it was handed a line
     std::string text;
   };
   struct Rate {
@@ -153,18 +153,18 @@ class Log {
   std::size_t waiting_bytes_ = 0;
   std::uint64_t lost_ = 0;
   bool sink_lines_lost_ = false;
-  bool sink_lines_told_ = false;  // which is said once, as the sink may say something about that, too
+  bool sink_lines_told_ = false;  // said only once, because the sink may log something about that, too
   bool handing_over_ = false;
   std::thread::id sink_thread_;
   unsigned depth_ = 0;  // of the line that is being handed over
 };
 
-/// Bytes from a peer made safe for a log line: well-formed UTF-8 as it is, all else as \xHH, and so are control characters, what ends
-/// a line or paragraph in Unicode, and what changes the direction in which text is shown. From the first `most` bytes, not cut inside
-/// a code point; then "..." where there are more. A text that has been through it stays as it is.
+/// Makes a peer's bytes safe for a log line. Well-formed UTF-8 stays, except control characters, those that end a line or paragraph in
+/// Unicode, and those that change the direction of text; these, and all other bytes, become \xHH. Takes the first `most` bytes, not cut
+/// inside a code point, and adds "..." if there are more. A text that has been through it stays as it is.
 std::string printable(std::string_view bytes, std::size_t most = 120);
 
-/// The size of the code point at the front of `bytes` (not empty) where it is well-formed and printable() leaves it alone; else 0.
+/// The size of the code point at the front of `bytes` (not empty) if it is well-formed and printable() leaves it alone; else 0.
 std::size_t harmless_code_point(std::string_view bytes);
 
 }  // namespace wharf::base

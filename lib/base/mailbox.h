@@ -19,7 +19,7 @@ class Mailbox {
     wake_ = std::move(wake);
   }
 
-  /// False, and the task is not taken, when the mailbox was closed.
+  /// False, and the task is not taken, if the mailbox was closed.
   bool post(Task task) {
     const std::lock_guard lock(mutex_);
     if (!wake_) return false;
@@ -28,7 +28,7 @@ class Mailbox {
     return true;
   }
 
-  /// Runs what was posted before this call, in the order of posting. Returns how many of them threw something, which ends here.
+  /// Runs what was posted before this call, in the order of posting. Returns how many of them threw; exceptions end here.
   std::size_t run() {
     std::vector<Task> tasks;
     {
@@ -46,7 +46,7 @@ class Mailbox {
     return failed;
   }
 
-  /// Nothing is taken from here on; what was posted before still runs at the next run().
+  /// From here on nothing is accepted; what was posted before still runs at the next run().
   void close() {
     const std::lock_guard lock(mutex_);
     wake_ = nullptr;

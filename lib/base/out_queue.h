@@ -28,7 +28,7 @@ class ChunkPool {
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
 
-  /// A chunk of the standard capacity, or of `at_least` where that is more. Throws std::bad_alloc.
+  /// A chunk of the standard capacity, or of `at_least` if that is more. Throws std::bad_alloc.
   Chunk* take(std::size_t at_least);
   void give_back(Chunk* chunk);
   /// Whether take() has a standard chunk without allocating one.
@@ -58,7 +58,7 @@ class OutQueue {
     if (tail_ != nullptr && tail_->capacity - tail_->end >= size) return tail_->bytes() + tail_->end;
     return reserve_in_new_chunk(size);
   }
-  /// The same for at most ChunkPool::standard_capacity, but nullptr where that would allocate memory.
+  /// The same for at most ChunkPool::standard_capacity, but nullptr if that would allocate memory.
   char* reserve_without_allocating(std::size_t size) {
     if (tail_ != nullptr && tail_->capacity - tail_->end >= size) return tail_->bytes() + tail_->end;
     return pool_->has_any() ? reserve_in_new_chunk(size) : nullptr;
@@ -69,7 +69,7 @@ class OutQueue {
     size_ += size;
   }
 
-  /// The first piece; empty only where the queue is.
+  /// The first piece; empty only if the queue is.
   [[nodiscard]] std::string_view front() const {
     return head_ != nullptr ? std::string_view(head_->bytes() + head_->begin, head_->end - head_->begin) : std::string_view();
   }

@@ -27,7 +27,7 @@ std::optional<Number> number(std::string_view text) {
   return value;
 }
 
-/// For functions that want a zero behind a text. False for what is too long for any address, or has one within.
+/// For functions that need a zero behind a text. False if the text is too long for any address, or has a zero within.
 bool as_c_text(std::string_view text, std::array<char, INET6_ADDRSTRLEN>& room) {
   if (text.size() >= room.size() || text.find('\0') != std::string_view::npos) return false;
   std::copy(text.begin(), text.end(), room.begin());
@@ -42,7 +42,7 @@ std::optional<PeerAddress> parse_ipv4(std::string_view text, std::uint16_t port)
   return PeerAddress::ipv4(bytes, port);
 }
 
-/// The name of a network interface here, or its number.
+/// From the name of a network interface of this machine, or its number.
 std::uint32_t scope_of(std::string_view zone) {
   if (const auto index = number<std::uint32_t>(zone)) return *index;
   std::array<char, INET6_ADDRSTRLEN> room;
@@ -64,7 +64,7 @@ std::optional<PeerAddress> parse_ipv6(std::string_view text, std::uint16_t port)
   return PeerAddress::ipv6(bytes, port, scope);
 }
 
-/// An IPv6 address in brackets, and maybe a port.
+/// An IPv6 address in brackets, with or without a port.
 std::optional<PeerAddress> parse_bracketed(std::string_view text) {
   const std::size_t end = text.find(']');
   if (end == std::string_view::npos) return std::nullopt;
@@ -81,7 +81,7 @@ bool begin_alike(const PeerAddress::Bytes& one, const PeerAddress::Bytes& other,
   return bits % 8 == 0 || ((one[whole] ^ other[whole]) >> (8 - bits % 8)) == 0;
 }
 
-/// The bits behind the first ones are 0.
+/// The first `bits`; those behind them are 0.
 PeerAddress::Bytes beginning(PeerAddress::Bytes bytes, unsigned bits) {
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     const unsigned kept = bits > i * 8 ? std::min(8U, bits - static_cast<unsigned>(i) * 8) : 0;

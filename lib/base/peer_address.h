@@ -10,7 +10,7 @@
 
 namespace wharf::base {
 
-/// The other end of a connection: an IP address with a port, a unix socket, or nothing that is known. IPv6 addresses that stand for
+/// The other end of a connection: an IP address with a port, a unix socket, or unknown. IPv6 addresses that stand for
 /// IPv4 ones (RFC 4291 section 2.5.5.2) are those IPv4 addresses. A small value; texts are made when they are asked for.
 class PeerAddress {
  public:
@@ -19,7 +19,7 @@ class PeerAddress {
 
   PeerAddress() = default;
   static PeerAddress ipv4(const std::array<std::uint8_t, 4>& bytes, std::uint16_t port = 0);
-  /// `scope` is the index of a network interface, for addresses that mean something there alone; else 0.
+  /// `scope` is the index of a network interface, for addresses that are valid only there; else 0.
   static PeerAddress ipv6(const Bytes& bytes, std::uint16_t port = 0, std::uint32_t scope = 0);
   static PeerAddress unix_socket();
   /// What text() and host() write, and an IPv6 address in brackets without a port; nullopt for anything else. No names.
@@ -29,16 +29,16 @@ class PeerAddress {
   [[nodiscard]] bool known() const { return family_ != Family::unknown; }
   [[nodiscard]] std::uint16_t port() const { return port_; }  ///< 0: not known
   [[nodiscard]] std::uint32_t scope() const { return scope_; }
-  [[nodiscard]] const Bytes& bytes() const { return bytes_; }  ///< in the order of the network; of IPv4 the first four
+  [[nodiscard]] const Bytes& bytes() const { return bytes_; }  ///< in network byte order; IPv4 uses the first four
 
-  /// 127.0.0.1:4711, [2001:db8::1]:4711, [fe80::1%eth0]:4711; as host() where the port is not known; unix: for a unix socket; empty
-  /// where nothing is known.
+  /// 127.0.0.1:4711, [2001:db8::1]:4711, [fe80::1%eth0]:4711; as host() if the port is not known; unix: for a unix socket; empty
+  /// if nothing is known.
   [[nodiscard]] std::string text() const;
   /// Without the port and the brackets.
   [[nodiscard]] std::string host() const;
 
   [[nodiscard]] PeerAddress without_port() const;
-  /// What one client has for its own, without the port: an IPv4 address; of IPv6 the first 64 bits, below which it may take any.
+  /// The network of one client, without the port: an IPv4 address, or the first 64 bits of an IPv6 address, within which it may use any.
   [[nodiscard]] PeerAddress client_network() const;
 
   auto operator<=>(const PeerAddress&) const = default;
@@ -51,7 +51,7 @@ class PeerAddress {
 };
 static_assert(sizeof(PeerAddress) <= 24, "every connection has one");
 
-/// An empty text, or in a few words why no unix socket can have that path, or that name behind '@' (Linux's abstract kind).
+/// An empty text, or a few words that say why no unix socket can have that path, or that name behind '@' (Linux's abstract kind).
 std::string_view fault_of_socket_path(std::string_view path);
 
 /// Addresses that begin alike, or all unix sockets.

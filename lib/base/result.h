@@ -4,7 +4,7 @@
 
 namespace wharf::base {
 
-/// A failure of type E, so that a Result<T, E> can be made from it even where T and E convert to each other.
+/// A failure of type E, so that a Result<T, E> can be made from it even if T and E convert to each other.
 template <class E>
 struct Failure {
   E value;
@@ -22,13 +22,13 @@ class [[nodiscard]] Result {
 
   explicit operator bool() const { return held_.index() == 0; }
 
-  /// Only where the result converts to true.
+  /// Only if the result converts to true.
   T& operator*() { return *std::get_if<0>(&held_); }
   const T& operator*() const { return *std::get_if<0>(&held_); }
   T* operator->() { return std::get_if<0>(&held_); }
   const T* operator->() const { return std::get_if<0>(&held_); }
 
-  /// Only where the result converts to false.
+  /// Only if the result converts to false.
   const E& error() const { return *std::get_if<1>(&held_); }
 
  private:

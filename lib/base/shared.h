@@ -4,7 +4,7 @@
 
 namespace wharf::server {
 
-/// One thing with several owners on one thread, such as an open file that several answers read from: the last to let go destroys it.
+/// One thing with several owners on one thread, such as an open file that several responses read from: the last owner destroys it.
 template <class T>
 class Shared {
  public:
@@ -27,7 +27,7 @@ class Shared {
   }
 
   explicit operator bool() const { return held_ != nullptr; }
-  /// Only where there is one.
+  /// Only if there is one.
   const T& operator*() const { return held_->value; }
   const T* operator->() const { return &held_->value; }
 

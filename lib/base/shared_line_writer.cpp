@@ -23,7 +23,7 @@ struct Writers {
   std::map<std::string, Shared, std::less<>> by_name;
 };
 
-/// Never destroyed: a server may be, and say something, after main() has returned.
+/// Never destroyed: a server may be destroyed after main() has returned, and log something then.
 Writers& all_writers() {
   static auto* const writers = new Writers;
   return *writers;

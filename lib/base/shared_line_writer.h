@@ -9,12 +9,12 @@
 
 namespace wharf::base {
 
-/// A share in the one LineWriter that all in this process use who write to the same file or standard stream. The last to leave ends it.
+/// A share in the LineWriter of a file or standard stream; there is one in the process for each of them. The last to leave ends it.
 class SharedLineWriter {
  public:
-  /// Standard output (1) or standard error (2). What is lost on standard error is said there.
+  /// Standard output (1) or standard error (2). Standard error itself says what was lost on it.
   static std::unique_ptr<SharedLineWriter> of_stream(int number);
-  /// A file to append to, made with the mode 0640 (less the umask) where there is none. It can be reopened. The error is an errno.
+  /// A file to append to, made with the mode 0640 (less the umask) if there is none. It can be reopened. The error is an errno.
   static Result<std::unique_ptr<SharedLineWriter>, int> of_file(const std::string& path, std::size_t capacity);
 
   ~SharedLineWriter() { leave(); }
@@ -24,7 +24,7 @@ class SharedLineWriter {
   LineWriter& operator*() const { return *writer_; }
   LineWriter* operator->() const { return writer_; }
 
-  /// As the last one, waits as LineWriter::end() does, and returns how many lines are not in the file for good. Nothing is used after.
+  /// The last one waits as LineWriter::end() does, and returns how many lines will never be in the file. Nothing may be used after.
   std::uint64_t leave();
 
  private:

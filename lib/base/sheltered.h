@@ -6,8 +6,8 @@
 
 namespace wharf::base {
 
-/// A call from where no exception may pass, such as from libuv: what it throws ends here, in a line that begins with `what`. Where
-/// there is no memory, there may be none for the line either.
+/// Makes a call for a caller through which no exception may pass, such as libuv: an exception ends here, in a line that begins with
+/// `what`. If there is no memory, there may be none for the line either.
 template <class Call>
 void sheltered(Log& log, std::string_view what, Call&& call) noexcept {
   try {

@@ -2,8 +2,8 @@
 
 namespace wharf::base {
 
-/// The library that holds this code stays loaded until the process ends, whoever unloads it. To be called before a thread is left behind
-/// that comes back to the code at some time.
+/// Keeps the library that holds this code loaded until the process ends, even if somebody unloads it. Call it before a thread is left
+/// behind that will return to the code.
 void stay_loaded();
 
 }  // namespace wharf::base

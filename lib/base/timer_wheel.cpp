@@ -12,7 +12,7 @@ void TimerWheel::set(Timer& timer, Time due) {
   place(timer);
 }
 
-/// Its level is not known any more, but an empty slot may lose its bit on every level.
+/// The timer's level is no longer known, but an empty slot may lose its bit on every level.
 void TimerWheel::cancel(Timer& timer) {
   timer.unlink();
   for (int level = 0; level < levels; ++level) {

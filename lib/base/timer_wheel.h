@@ -33,22 +33,22 @@ class Timer {
 
   Timer* previous_ = this;
   Timer* next_ = this;
-  std::uint64_t due_ = 0;   // when it is to expire
+  std::uint64_t due_ = 0;   // when it expires
   std::uint64_t wake_ = 0;  // when its slot comes up, never after due_
 };
 
 /// A hierarchical timing wheel with slots of one millisecond. Setting, moving and cancelling a timer take constant time, and moving
-/// a deadline further away, which is what activity on a connection does, is a plain store: the timer is looked at when its old slot
-/// comes up and put where it belongs then.
+/// a deadline further away, which is what activity on a connection does, is a plain store: the timer is checked when its old slot
+/// comes up, and moved to its right slot then.
 class TimerWheel {
  public:
   explicit TimerWheel(Time now = Time{0}) : now_(count(now)) {}
 
-  /// Makes the timer expire at `due`, or at the next advance() where that has passed already.
+  /// Makes the timer expire at `due`, or at the next advance() if that has passed already.
   void set(Timer& timer, Time due);
   void cancel(Timer& timer);
 
-  /// When advance() should be called next: never after the first deadline, sometimes before it; base::never when nothing is pending.
+  /// When advance() should be called next: never after the first deadline, sometimes before it; base::never if nothing is pending.
   [[nodiscard]] Time next() const;
 
   /// Moves the clock and calls `expired(timer)` for each timer whose time has come, in the order of their milliseconds. The timer is
@@ -63,7 +63,7 @@ class TimerWheel {
   static constexpr std::uint64_t none = ~std::uint64_t{0};
 
   struct Level {
-    std::uint64_t used = 0;  // a bit per slot; may stay set when the slot's timers were moved away or destroyed
+    std::uint64_t used = 0;  // a bit for each slot; may stay set after the slot's timers were moved away or destroyed
     std::array<Timer, slots> heads;
   };
 
@@ -86,7 +86,7 @@ void TimerWheel::advance(Time now, Expired&& expired) {
     while (due.pending()) {
       Timer& timer = *due.next_;
       timer.unlink();
-      if (timer.due_ > moment) place(timer);  // moved away by one that expired before it
+      if (timer.due_ > moment) place(timer);  // a timer that expired before it has moved it
       else expired(timer);
     }
   }
