@@ -17,8 +17,8 @@ constexpr int most_window_bits = 15;
 /// zlib counts in unsigned int.
 constexpr std::size_t most_at_once = std::size_t{1} << 30;
 
-/// What deflate() writes to before it is appended: enough that a short message is one append, and nothing is allocated ahead of what
-/// comes out.
+/// deflate() writes to this, and it is appended then: large enough that a short message is one append, and nothing is allocated ahead
+/// of the output.
 using Scratch = std::array<Bytef, std::size_t{8} * 1024>;
 
 void require_window(int window_bits) {
@@ -69,7 +69,7 @@ Deflater& Deflater::operator=(Deflater&&) noexcept = default;
 
 void Deflater::compress(std::string_view piece, Piece place, std::string& out) {
   if (piece.empty()) {
-    // All before is flushed. The lone 00 begins the empty block whose other four bytes are left away (section 7.2.3.6).
+    // Everything before is flushed. The lone 00 begins the empty block whose other four bytes are left out (section 7.2.3.6).
     if (place == Piece::last) out += '\0';
     return;
   }
@@ -79,7 +79,7 @@ void Deflater::compress(std::string_view piece, Piece place, std::string& out) {
     piece.remove_prefix(stream_->avail_in);
     drain(*stream_, Z_BLOCK, scratch, out);
   }
-  // The block is out. The marker alone fits the scratch, so it is never interrupted, after which zlib would write another.
+  // The block is written. The marker alone fits the scratch, so it is never interrupted; otherwise zlib would write a second one.
   drain(*stream_, Z_SYNC_FLUSH, scratch, out);
   if (place == Piece::last) out.resize(out.size() - Inflater::tail.size());
 }
@@ -105,9 +105,9 @@ Inflater::Inflater(Inflater&&) noexcept = default;
 Inflater& Inflater::operator=(Inflater&&) noexcept = default;
 
 Inflater::Status Inflater::inflate(std::string_view& input, char* room, std::size_t room_size, std::size_t& written) {
-  constexpr int behind_a_block = 128;  // in data_type, whose low bits count those of the last byte that are not used yet
+  constexpr int behind_a_block = 128;  // in data_type, whose low bits count the unused bits of the last byte
   constexpr int in_the_last_block = 64;
-  char none = 0;  // zlib takes no null, not even for no room
+  char none = 0;  // zlib accepts no null pointer, not even for no room
   written = 0;
   while (!invalid_) {
     give_input(*stream_, input);
@@ -117,10 +117,10 @@ Inflater::Status Inflater::inflate(std::string_view& input, char* room, std::siz
     const int result = ::inflate(stream_.get(), Z_SYNC_FLUSH);
     input.remove_prefix(given - stream_->avail_in);
     written += room_now - stream_->avail_out;
-    if (result != Z_BUF_ERROR)  // which says that nothing happened
+    if (result != Z_BUF_ERROR)  // Z_BUF_ERROR only says that nothing happened
       at_boundary_ = result == Z_STREAM_END || (stream_->data_type & ~in_the_last_block) == behind_a_block;
     if (result == Z_MEM_ERROR) throw std::bad_alloc();
-    // Not inflateReset(): that empties the window, which would have to be copied out and in again, for a block of two bytes.
+    // Not inflateReset(): it empties the window, which would have to be copied out and in again for a block of two bytes.
     if (result == Z_STREAM_END) invalid_ = inflateResetKeep(stream_.get()) != Z_OK;
     else if (result != Z_OK && result != Z_BUF_ERROR) invalid_ = true;
     else if (written == room_size) return Status::full;

@@ -15,7 +15,7 @@ std::unique_ptr<Stream> DeflatePool::take(std::vector<Waiting<Stream>>& waiting,
   return nullptr;
 }
 
-/// The one that waited longest makes room: it is the least likely to be asked for.
+/// The one that has waited longest makes room: it is the least likely to be needed.
 template <class Stream>
 void DeflatePool::keep(std::vector<Waiting<Stream>>& waiting, Waiting<Stream> stream) {
   stream.stream->reset();

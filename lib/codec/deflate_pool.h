@@ -10,11 +10,11 @@
 
 namespace wharf::codec {
 
-/// Whether a message may build on what earlier ones in its direction had.
+/// Whether a message may build on earlier ones in its direction.
 enum class DeflateContext : std::uint8_t { forgotten, kept };
 
-/// What the conversations of one loop share for permessage-deflate, so that one that is between two messages owns nothing of it: streams
-/// that keep no context, lent for a message, and room for what comes out. Not thread-safe; outlives those who hold something of it.
+/// What the conversations of one loop share for permessage-deflate, so that a conversation between two messages owns none of it: streams
+/// that keep no context, lent for a message, and room for inflated bytes. Not thread-safe; outlives everything that was lent.
 class DeflatePool {
  public:
   static constexpr std::size_t room_size = 32 * 1024;
@@ -27,9 +27,9 @@ class DeflatePool {
   std::unique_ptr<Deflater> take_deflater(int window_bits, DeflateTuning tuning);
   void give_back(std::unique_ptr<Deflater> deflater, int window_bits, DeflateTuning tuning);
 
-  /// For what is inflated: everybody's, until the next call for anybody.
+  /// For inflated bytes: shared by all, valid until the next call for anybody.
   std::span<char> room();
-  /// For what is deflated: empty, everybody's as well. Large memory that an earlier message left in it is given up.
+  /// For deflated bytes: empty, and shared by all too. Frees large memory that an earlier message left in it.
   std::string& packed();
 
  private:

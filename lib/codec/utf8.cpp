@@ -21,7 +21,7 @@ enum State : std::uint8_t {
   after_f0,    // 90-BF, then two_left: less would be overlong
   after_f4,    // 80-8F, then two_left: more would lie above U+10FFFF
   impossible,  // stays
-  anywhere,    // of a text whose beginning was not seen: a first byte, or any number of 80-BF before it
+  anywhere,    // in a text whose beginning was not seen: a first byte, or any number of 80-BF before one
   state_count
 };
 
@@ -53,9 +53,8 @@ constexpr State follow(State state, unsigned byte) {
   }
 }
 
-// A state is kept as the place of its field in a row, so that a step is one shift: the row of the byte that came, shifted by the
-// state, has the next state in its lowest bits. A shift of a 64-bit word looks at six bits of its count only, the other fields
-// that came along do no harm.
+// A state is the place of its field in a row, so that a step is one shift: the row of the next byte, shifted by the state, has the
+// next state in its lowest bits. A shift of a 64-bit word uses only six bits of its count, so the other fields do no harm.
 constexpr unsigned field_bits = 6;
 constexpr std::uint64_t field_mask = 63;
 static_assert(state_count * field_bits <= 64 && boundary == 0);
@@ -71,7 +70,7 @@ constexpr std::array<std::uint64_t, 256> rows = make_rows();
 
 constexpr std::uint64_t high_bits = 0x8080808080808080;
 
-using Wide = std::uint64_t __attribute__((vector_size(16)));  // a vector register where the machine has one
+using Wide = std::uint64_t __attribute__((vector_size(16)));  // a vector register if the machine has one
 
 template <class Word = std::uint64_t>
 Word load(const char* at) {
@@ -80,7 +79,7 @@ Word load(const char* at) {
   return value;
 }
 
-// Where the first byte that is not ASCII lies, or a little before; the end when there is none.
+// The place of the first byte that is not ASCII, or a little before; the end if there is none.
 inline const char* skip_ascii(const char* at, const char* end) {
   const std::ptrdiff_t size = end - at;
   for (; end - at >= 64; at += 64) {
@@ -96,7 +95,7 @@ inline const char* skip_ascii(const char* at, const char* end) {
 
 std::uint64_t step(std::uint64_t state, char byte) { return rows[static_cast<unsigned char>(byte)] >> (state & field_mask); }
 
-// Long enough that text without ASCII does not pay for looking for it, short enough that ASCII is soon seen again.
+// Long enough that text without ASCII does not pay for the search, short enough that ASCII is soon noticed again.
 constexpr std::ptrdiff_t stretch = 64;
 
 bool feed_by_table(std::uint8_t& kept_state, std::string_view piece) {
@@ -115,8 +114,8 @@ bool feed_by_table(std::uint8_t& kept_state, std::string_view piece) {
   return state != impossible * field_bits;
 }
 
-// The vectors look at each byte together with the three before it. So the first three go by the table, as what they follow is not in
-// the piece; and the last three as well, as what is to follow them is not. In between nothing needs the state.
+// The vectors check each byte together with the three before it. So the table checks the first three, because the bytes before them are
+// not in the piece, and the last three, because the bytes after them are not. In between nothing needs the state.
 template <detail::Utf8Follows follows>
 bool feed_by_vectors(std::uint8_t& kept_state, std::string_view piece) {
   constexpr std::size_t edge = 3;
@@ -156,7 +155,7 @@ namespace {
 
 bool feed_first_time(std::uint8_t& state, std::string_view piece);
 
-// Finds out at its first call, which may be before main(), what it will be from then on.
+// The first call, which may be before main(), chooses the function that is called from then on.
 constinit std::atomic<bool (*)(std::uint8_t&, std::string_view)> feed_long = feed_first_time;
 
 bool feed_first_time(std::uint8_t& state, std::string_view piece) {
@@ -164,14 +163,14 @@ bool feed_first_time(std::uint8_t& state, std::string_view piece) {
   return utf8_variants().front().feed(state, piece);
 }
 
-// Goes on where `at` says that only ASCII lies before, if anything. The vectors may look at some of that again, so as to have enough.
+// Goes on at `at`, before which there is only ASCII. The vectors may check some of that again, to have enough bytes.
 bool feed_from(std::uint8_t& state, std::string_view piece, const char* at) {
   const auto passed = static_cast<std::size_t>(at - piece.data());
   if (piece.size() < long_text) return feed_by_table(state, piece.substr(passed));
   return feed_long.load(std::memory_order_relaxed)(state, piece.substr(std::min(passed, piece.size() - long_text)));
 }
 
-// Apart from its caller, so that ASCII needs no frame on the stack.
+// Separate from its caller, so that ASCII needs no stack frame.
 [[gnu::noinline]] bool is_utf8_from(std::string_view text, const char* at) {
   std::uint8_t state = boundary;
   return feed_from(state, text, at) && state == boundary;

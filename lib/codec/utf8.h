@@ -6,8 +6,8 @@
 
 namespace wharf::codec {
 
-/// Checks UTF-8 (RFC 3629) that arrives in pieces cut anywhere. Overlong forms, surrogates and what lies above U+10FFFF are refused
-/// with the first byte that makes the text impossible.
+/// Checks UTF-8 (RFC 3629) that arrives in pieces cut anywhere. Overlong forms, surrogates and code points above U+10FFFF are
+/// refused at the first byte that makes the text impossible.
 class Utf8 {
  public:
   /// False as soon as the text so far cannot become valid any more; sticky.

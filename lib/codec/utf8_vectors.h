@@ -1,5 +1,5 @@
-// UTF-8 by vectors, for utf8_avx2.cpp and its like. Each includes it after saying what a vector is on its machine (Vector, in an unnamed
-// namespace) and how a function is marked that may use it (WHARF_VECTOR_CODE).
+// UTF-8 by vectors, for utf8_avx2.cpp and the like. Each includes it after it has defined the vector of its machine (Vector, in an unnamed
+// namespace) and the mark of functions that may use it (WHARF_VECTOR_CODE).
 #pragma once
 #include <array>
 #include <cstddef>
@@ -16,8 +16,8 @@ inline constexpr Nibbles ascii = from_to(0x0, 0x7);         // high nibbles of w
 inline constexpr Nibbles continuation = from_to(0x8, 0xB);  //
 inline constexpr Nibbles first_of_more = from_to(0xC, 0xF);
 
-// What can be wrong with two bytes that follow each other: the high nibble of the first, its low nibble and the high nibble of the second
-// tell. Fault n is bit n of the entries of three tables that its nibbles look up; two bytes have it when it is in all three.
+// The faults of two bytes that follow each other. Three nibbles show them: both of the first byte, and the high one of the second. Fault n
+// is bit n in the entries of three tables, one for each nibble; two bytes have the fault if all three entries have the bit.
 struct Fault {
   Nibbles first_high;
   Nibbles first_low;
@@ -31,9 +31,9 @@ inline constexpr std::array<Fault, 8> known_faults = {{
     {only(0xE), only(0xD), from_to(0xA, 0xB)},              // ED A0 to ED BF: surrogates
     {only(0xF), only(0x0) | from_to(0x5, 0xF), only(0x8)},  // F0 80 to F0 8F: overlong; F5 to FF: above U+10FFFF
     {only(0xF), from_to(0x4, 0xF), from_to(0x9, 0xB)},      // F4 90 and more: above U+10FFFF
-    {continuation, any_nibble, continuation},               // no fault in a third or fourth byte, where it must be there
+    {continuation, any_nibble, continuation},               // no fault in a third or fourth byte, which must have it
 }};
-inline constexpr std::uint8_t two_continuations = 0x80;  // that last one
+inline constexpr std::uint8_t two_continuations = 0x80;  // the bit of the last fault
 
 using Table = std::array<std::uint8_t, 16>;
 
@@ -58,14 +58,14 @@ struct Tables {
   Vector::Bytes second_high;
 };
 
-// Not zero where a byte, looked at with the three before it, is wrong.
+// Not zero if a byte is wrong, given the three before it.
 WHARF_VECTOR_CODE inline Vector::Bytes faults(const Tables& tables, const char* at) {
   const Vector::Bytes first = Vector::load(at - 1);
   const Vector::Bytes second = Vector::load(at);
   const Vector::Bytes pair = Vector::look_up(tables.first_high, Vector::high_nibbles(first)) &
                              Vector::look_up(tables.first_low, Vector::low_nibbles(first)) &
                              Vector::look_up(tables.second_high, Vector::high_nibbles(second));
-  // The highest bit is left of E0 and more two bytes before, of F0 and more three bytes before.
+  // The highest bit stays if the byte two before is E0 or more, or the byte three before is F0 or more.
   const Vector::Bytes is_third = Vector::less(Vector::load(at - 2), 0xE0 - 0x80);
   const Vector::Bytes is_fourth = Vector::less(Vector::load(at - 3), 0xF0 - 0x80);
   return pair ^ ((is_third | is_fourth) & Vector::all(two_continuations));

@@ -1,5 +1,5 @@
-// The ways of doing what the codec does most, for those who want a certain one: tests and benchmarks. Utf8 and apply_mask() take the first
-// that the machine can run.
+// The implementations of what the codec does most, so that tests and benchmarks can choose one. Utf8 and apply_mask() take the first that
+// the machine can run.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -8,16 +8,16 @@
 
 namespace wharf::codec {
 
-/// Pieces of text of fewer bytes than this are not worth a vector.
+/// Shorter pieces of text are not worth a vector.
 inline constexpr std::size_t long_text = 20;
 
 struct Utf8Variant {
   std::string_view name;
-  /// Utf8::feed() for a piece of at least `long_text` bytes. `state` is 0 at the beginning and whenever the text so far is complete.
+  /// Utf8::feed() for a piece of at least `long_text` bytes. `state` is 0 at the beginning, and if the text so far is complete.
   bool (*feed)(std::uint8_t& state, std::string_view piece);
 };
 
-/// Those that this machine can run, the quickest first; the last can be run by every machine.
+/// Those that this machine can run, the quickest first; every machine can run the last.
 [[nodiscard]] std::span<const Utf8Variant> utf8_variants();
 
 struct MaskVariant {
@@ -31,8 +31,8 @@ struct MaskVariant {
 
 namespace detail {
 
-/// Whether the bytes from `at` to `end`, at least 16, can stand in UTF-8 after the three before them, which are read too. A first byte
-/// that cannot be one is seen by the byte after it, hence not at the very end.
+/// Whether the bytes from `at` to `end`, at least 16, can follow the three before them in UTF-8; these are read too. An impossible first
+/// byte is found at the byte after it, so not at the very end.
 using Utf8Follows = bool(const char* at, const char* end);
 Utf8Follows follows_ssse3;
 Utf8Follows follows_avx2;

@@ -7,7 +7,7 @@
 namespace wharf::codec {
 namespace {
 
-/// In thousandths, with one above zero and below all others: acceptable, though nothing says so.
+/// In thousandths, with one value above zero and below all others: acceptable, though nothing says so.
 using Weight = int;
 constexpr Weight unacceptable = 0;
 constexpr Weight tolerated = 1;

@@ -19,7 +19,7 @@ constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 
 
 bool is_plain_text(std::string_view text) { return std::none_of(text.begin(), text.end(), is_control) && is_utf8(text); }
 
-/// Whether it is base64 as an encoder writes it: whole groups, padding at the end alone, no bits that do not count. The decoder of
+/// Whether it is base64 as an encoder writes it: whole groups, padding only at the end, no bits that do not count. The decoder of
 /// OpenSSL skips white space, stops at '-' and takes padding for zeros.
 bool is_canonical_base64(std::string_view text, std::size_t padding) {
   if (text.empty() || text.size() % 4 != 0 || padding > 2) return false;
@@ -30,7 +30,7 @@ bool is_canonical_base64(std::string_view text, std::size_t padding) {
   return padding == 0 || last % (padding == 1 ? 4 : 16) == 0;
 }
 
-/// Empty for what is not well-formed.
+/// Empty if it is not well-formed.
 std::string decode_base64(std::string_view text) {
   const std::size_t padding = text.size() - std::min(text.find('='), text.size());
   if (text.size() > longest_base64 || !is_canonical_base64(text, padding)) return {};

@@ -10,7 +10,7 @@
 
 namespace wharf::codec {
 
-/// What a chunked body may take next to its data. Each is inclusive; where it is crossed says the status.
+/// What a chunked body may have besides its data. Each is inclusive; the status behind it is for a body that exceeds it.
 struct ChunkLimits {
   std::size_t extension = 1024;        ///< bytes behind the size in one chunk's line, white space included; more: 413
   std::size_t extensions = 16 * 1024;  ///< bytes of extensions in all lines of a body together; more: 413
@@ -24,10 +24,10 @@ struct TrailerField {
   std::string value;  ///< without the white space around it
 };
 
-/// What is done with the fields of a trailer section. Their syntax and their limits hold either way.
+/// What becomes of the fields of a trailer section. Their syntax and their limits are checked either way.
 enum class Trailers : std::uint8_t {
-  kept,    ///< handed out; one that belongs in the head is a fault, so that nobody takes it for a field of the head
-  dropped  ///< nothing is kept, and so no name is a fault (RFC 9112 section 7.1.2: a recipient may discard them)
+  kept,    ///< handed out; a field that belongs in the head is a fault, so that nobody takes it for one of the head
+  dropped  ///< dropped, so no name is a fault (RFC 9112 section 7.1.2: a recipient may discard them)
 };
 
 /// A strict, incremental decoder of the chunked transfer coding, for one body of a request or a response: RFC 9112 section 7.1,
@@ -35,10 +35,10 @@ enum class Trailers : std::uint8_t {
 ///
 /// 400: a size that is not 1 to 16 hexadecimal digits (leading zeros count, so 64 bits are always enough); a bare CR or LF;
 /// chunk data that is longer than its size; an extension that is not `;name`, `;name=token` or `;name="quoted string"`, or
-/// holds a control character; a trailer field line that a request head would not take; where trailers are kept, a trailer field
+/// holds a control character; a trailer field line that a request head would not take; if trailers are kept, a trailer field
 /// that frames, routes, authenticates, modifies the request, controls the response or describes the content, which only the
 /// head may do (RFC 9110 section 6.5.1).
-/// Extensions are checked and forgotten. White space around their ";" and "=" is taken as the grammar has it (BWS: SP and HTAB,
+/// Extensions are checked and dropped. White space around their ";" and "=" is accepted as in the grammar (BWS: SP and HTAB,
 /// RFC 9110 section 5.6.3), and counts for the limits. Before CRLF the grammar has none.
 class ChunkedDecoder {
  public:
@@ -49,15 +49,15 @@ class ChunkedDecoder {
 
   /// Takes bytes from the front of `bytes`, which shrinks by what was taken. more: all were taken. data: piece() is a part of
   /// the body; call again. done: the body has ended; the bytes that are left do not belong to it. failed: the first byte that
-  /// is left shows the fault. Done and failed are for good: every further call takes nothing. What comes out does not depend on
-  /// how the bytes were cut, but for where pieces begin and end.
+  /// is left shows the fault. Done and failed are final: every further call takes nothing. The outcome does not depend on how
+  /// the bytes were cut, except for where pieces begin and end.
   State next(std::string_view& bytes);
 
   /// After data: not empty, a view into the bytes given. Else empty.
   [[nodiscard]] std::string_view piece() const { return piece_; }
-  /// After done: the fields of the trailer section, in the order sent; none where they are dropped.
+  /// After done: the fields of the trailer section, in the order sent; none if they are dropped.
   [[nodiscard]] std::span<const TrailerField> trailers() const { return trailers_; }
-  /// After failed: 400, 413 or 431. For a response, the status is the reader's to choose.
+  /// After failed: 400, 413 or 431. For a response, the caller chooses the status.
   [[nodiscard]] HeadError error() const { return error_ == nullptr ? HeadError{} : *error_; }
 
  private:

@@ -14,13 +14,13 @@ using Comparison = bool (*)(const EntityTag&, const EntityTag&);
 constexpr std::string_view if_match_name = "if-match";
 constexpr std::string_view if_none_match_name = "if-none-match";
 
-/// etagc of RFC 9110 section 8.8.3: visible characters but the quote, and obs-text.
+/// etagc of RFC 9110 section 8.8.3: visible characters except the quote, and obs-text.
 bool is_tag_char(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte > 0x20 && byte != 0x7F && c != '"';
 }
 
-/// Takes the first member off a list whose members may hold commas in quotes.
+/// Takes the first member from a list whose members may have commas in quotes.
 std::string_view take_member(std::string_view& list) {
   bool quoted = false;
   const auto end = std::find_if(list.begin(), list.end(), [&quoted](char c) {
@@ -89,7 +89,7 @@ bool strongly_equal(const EntityTag& a, const EntityTag& b) { return !a.weak && 
 
 bool weakly_equal(const EntityTag& a, const EntityTag& b) { return a.opaque == b.opaque; }
 
-/// Most fields of a request are out after a look at their first letter, most others after one at their length.
+/// The first letter rules out most fields of a request, and the length most others.
 ConditionalFields::ConditionalFields(const RequestHead& head) {
   struct Wanted {
     std::string_view name;

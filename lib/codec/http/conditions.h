@@ -22,7 +22,7 @@ std::optional<EntityTag> parse_entity_tag(std::string_view text);
 bool strongly_equal(const EntityTag& a, const EntityTag& b);
 bool weakly_equal(const EntityTag& a, const EntityTag& b);
 
-/// What the answer would say of the representation, which exists.
+/// What the response would say about the representation, which exists.
 struct Validators {
   std::string_view etag;                     ///< the value of its ETag field, quotes included; empty: it has none
   std::optional<std::time_t> last_modified;  ///< its Last-Modified field, seconds since 1970, not after `now`; nullopt: it has none
@@ -54,19 +54,19 @@ enum class Condition : std::uint8_t {
   precondition_failed  ///< 412
 };
 
-/// Evaluates the preconditions in the order of RFC 9110 section 13.2.2, for a request whose answer would be 2xx without them
-/// (section 13.2.1); If-Range is the business of range_applies().
+/// Evaluates the preconditions in the order of RFC 9110 section 13.2.2, for a request whose response would be 2xx without
+/// them (section 13.2.1). If-Range is for range_applies().
 ///
 /// Lists of entity tags may be cut into several field lines; a member that breaks the grammar matches nothing, nor does a `*` that is
-/// not alone. A date is ignored where it is none, stands on several lines, or the representation has none to compare it with.
+/// not alone. A date is ignored if it is malformed, stands on several lines, or the representation has none to compare it with.
 /// CONNECT, OPTIONS and TRACE have no preconditions.
 Condition evaluate_conditions(const RequestHead& head, const Validators& validators, std::time_t now);
 Condition evaluate_conditions(const RequestHead& head, const ConditionalFields& fields, const Validators& validators,
                               std::time_t now);
 
-/// Whether the Range field is to be looked at (RFC 9110 sections 13.1.5 and 14.2), after evaluate_conditions() said proceed: there is
-/// exactly one, with GET, and If-Range, if there, is one line that is true: an entity tag that is strongly equal, or a date that is that of
-/// the last modification and strong, which is to say at least one second before `now` (section 8.8.2.2).
+/// Whether the Range field counts (RFC 9110 sections 13.1.5 and 14.2), after evaluate_conditions() said proceed: there is exactly one, with
+/// GET, and If-Range, if there, is one line that is true: an entity tag that is strongly equal, or the date of the last modification, if
+/// that is strong, which means at least one second before `now` (section 8.8.2.2).
 bool range_applies(const RequestHead& head, const Validators& validators, std::time_t now);
 bool range_applies(const RequestHead& head, const ConditionalFields& fields, const Validators& validators, std::time_t now);
 

@@ -22,7 +22,7 @@ void put_number(char* at, unsigned value, int digits) {
 
 void put_name(char* at, std::string_view names, unsigned index) { names.substr(index * 3, 3).copy(at, 3); }
 
-/// The parts of a date as they were written, not yet looked at together.
+/// The parts of a date as they were written, not yet checked together.
 struct Written {
   int year = 0;
   int month = 0;  ///< 1 to 12
@@ -34,7 +34,7 @@ struct Written {
   [[nodiscard]] int second_of_day() const { return (hour * 60 + minute) * 60 + second; }
 };
 
-/// Takes one part after the other off the front of a text; false where something else stands there.
+/// Takes one part after the other from the front of a text; false if something else stands there.
 class DateReader {
  public:
   explicit DateReader(std::string_view text) : text_(text) {}
@@ -70,7 +70,7 @@ class DateReader {
   }
 
  private:
-  /// Where the next three characters begin one of the names; npos where they do not.
+  /// The place of the name that the next three characters begin; npos if there is none.
   std::size_t take_name(std::string_view names) {
     for (std::size_t at = 0; at < names.size(); at += 3)
       if (literal(names.substr(at, 3))) return at;
@@ -115,7 +115,7 @@ int full_year(const Written& date, std::time_t now) {
   return year;
 }
 
-/// nullopt for a day that the month, or a time that the day, has not.
+/// nullopt for a day that the month does not have, or a time that the day does not have.
 std::optional<std::time_t> seconds_of(const Written& date) {
   using namespace std::chrono;
   const year_month_day day{year{date.year}, month{static_cast<unsigned>(date.month)},
@@ -136,7 +136,7 @@ std::optional<std::time_t> parse_http_date(std::string_view text, std::time_t no
   return seconds_of(date);
 }
 
-/// A year that four digits cannot tell is drawn to the nearest that they can.
+/// A year that four digits cannot express becomes the nearest that they can.
 HttpDate::HttpDate(std::time_t when) {
   using namespace std::chrono;
   const sys_seconds moment{seconds{std::clamp(when, first_second, last_second)}};

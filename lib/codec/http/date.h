@@ -17,9 +17,9 @@ class HttpDate {
 };
 
 /// Reads an HTTP-date (RFC 9110 section 5.6.7) in any of its three forms: IMF-fixdate, the RFC 850 form and that of asctime(). Seconds
-/// since 1970, or nullopt for anything else. To the letter: case, spaces, digits, a day that the month has, a time that the day has;
-/// a leap second (only 23:59:60) is the first second of the next day. The name of the weekday has to be one, but is not held against
-/// the date. A year of two digits is the latest that lies no more than 50 years after `now`. Independent of locale and time zone.
+/// since 1970, or nullopt for anything else. Strict: case, spaces, digits, a day that the month has, a time that the day has;
+/// a leap second (only 23:59:60) is the first second of the next day. The name of the weekday has to be one, but is not compared
+/// with the date. A year of two digits is the latest that lies no more than 50 years after `now`. Independent of locale and time zone.
 std::optional<std::time_t> parse_http_date(std::string_view text, std::time_t now);
 
 }  // namespace wharf::codec

@@ -16,7 +16,7 @@ using base::PeerAddress;
 
 bool is_alphanumeric(char c) { return base::is_digit(c) || (base::lower(c) >= 'a' && base::lower(c) <= 'z'); }
 
-/// What the other kinds of characters of a name all become.
+/// All characters other than letters and digits become the same one.
 char as_gateways_read(char c) { return is_alphanumeric(c) ? base::lower(c) : '-'; }
 
 bool begins_alike(std::string_view name, std::string_view other) {
@@ -48,12 +48,12 @@ class ItemsFromTheRight {
  private:
   const std::vector<Field>& fields_;
   std::string_view name_;
-  std::size_t left_;  // fields that were not looked at
+  std::size_t left_;  // fields that are still to be read
   std::string_view line_;
   bool in_line_ = false;
 };
 
-/// Of one item for each server: what the one so many steps away wrote, from 1. Many write it once for all: the farthest that there is.
+/// The item of the server that many steps away, from 1, if there is one for each server. Many write one item for all: then the farthest.
 std::string_view item_at(const std::vector<Field>& fields, std::string_view name, std::size_t steps) {
   ItemsFromTheRight items(fields, name);
   std::string_view found;
@@ -65,32 +65,32 @@ std::string_view item_at(const std::vector<Field>& fields, std::string_view name
   return found;
 }
 
-/// WebSockets are spoken of as ws and wss by some.
+/// Some servers write ws and wss for WebSockets.
 std::string_view known_scheme(std::string_view text) {
   if (base::equal_ignoring_case(text, "https") || base::equal_ignoring_case(text, "wss")) return "https";
   if (base::equal_ignoring_case(text, "http") || base::equal_ignoring_case(text, "ws")) return "http";
   return {};
 }
 
-/// Nothing that fields or log lines could be made of.
+/// Empty if it could add a field or a log line.
 std::string_view valid_host(std::string_view text) { return split_authority(text) ? text : std::string_view(); }
 
-/// 0 for what is none.
+/// 0 if it is none.
 std::uint16_t port_of(std::string_view text) {
   std::uint16_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
-/// The usual ports stay out, which servers behind a front that ends TLS are known to confuse.
+/// The usual ports are left out: servers behind a front that ends TLS are known to confuse them.
 std::string with_port(std::string_view host, std::uint16_t port) {
   const auto parts = split_authority(host);
   if (port == 0 || port == 80 || port == 443 || !parts || !parts->port.empty()) return std::string(host);
   return base::concat(parts->host, ":", port);
 }
 
-/// Walks from `peer` over what each server says of the one before it; `next_node()` is nullopt behind the last. Returns how many
-/// servers spoke of whom they were asked by, to the one that spoke of `client`.
+/// Walks from `peer` over what each server says of the one before it; `next_node()` is nullopt behind the last. Returns the
+/// number of servers up to the one that named `client`.
 template <class Next>
 std::size_t walk(PeerAddress& client, const TrustedFronts& fronts, Next&& next_node) {
   std::size_t steps = 0;
@@ -127,7 +127,7 @@ Forwarding read_forwarded(const RequestHead& head, const PeerAddress& peer, cons
   const std::size_t steps = walk(found.client, fronts, [&]() -> std::optional<std::string_view> {
     return next > 0 ? std::optional<std::string_view>(elements[--next].node) : std::nullopt;
   });
-  // The server that spoke of the client knows best how it was asked; one that says nothing of it leaves that to the next.
+  // The server that named the client knows best which scheme and host it asked for; if it does not say, the next one counts.
   for (std::size_t i = elements.size() - std::min(steps, elements.size()); i < elements.size(); ++i) {
     if (found.scheme.empty()) found.scheme = known_scheme(elements[i].proto);
     if (found.host.empty()) found.host = valid_host(elements[i].host);
@@ -135,7 +135,7 @@ Forwarding read_forwarded(const RequestHead& head, const PeerAddress& peer, cons
   return found;
 }
 
-/// Of many elements the last ones.
+/// Keeps only the last of many elements.
 void keep_last(std::vector<ForwardedElement>& elements) {
   if (elements.size() <= most_trusted_hops) return;
   elements.erase(elements.begin(), elements.end() - static_cast<std::ptrdiff_t>(most_trusted_hops));
@@ -146,7 +146,7 @@ class ForwardedParser {
  public:
   explicit ForwardedParser(std::string_view text) : rest_(text) {}
 
-  /// False where the text is malformed.
+  /// False if the text is malformed.
   bool parse(std::vector<ForwardedElement>& elements) {
     for (;;) {
       ForwardedElement element;
@@ -188,7 +188,7 @@ class ForwardedParser {
     return base::equal_ignoring_case(name, "host") ? element.host : other;
   }
 
-  /// A parameter stands once in an element.
+  /// An element has each parameter at most once.
   bool take_pair(ForwardedElement& element) {
     std::size_t size = 0;
     while (size < rest_.size() && base::is_token_char(rest_[size])) ++size;

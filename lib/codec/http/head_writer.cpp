@@ -74,7 +74,7 @@ std::string_view reason_phrase(int status) {
   return "Unknown";
 }
 
-/// A status that is no three-digit number would spoil the line: it becomes 500.
+/// A status that is no three-digit number would break the line: it becomes 500.
 bool is_framing_field(std::string_view name) {
   for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive"})
     if (base::equal_ignoring_case(name, own)) return true;

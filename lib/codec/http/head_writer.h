@@ -9,21 +9,21 @@ namespace wharf::codec {
 /// The reason phrase of RFC 9110 section 15 for a status, or "Unknown".
 std::string_view reason_phrase(int status);
 
-/// Fields that say how a connection carries a message, which its framing writes: nobody else's business.
+/// Fields that say how a connection carries a message: only its framing writes them.
 bool is_framing_field(std::string_view name);
-/// Those, and Date (RFC 9110 section 6.6.1): what the server writes itself, and an author or a configuration may not.
+/// Those, and Date (RFC 9110 section 6.6.1): the fields that the server writes itself, and authors and configurations may not.
 bool is_server_field(std::string_view name);
 
 /// Writes the head of an HTTP/1.1 response (RFC 9112 section 4) into a string: the status line at construction, then fields, then
-/// the empty line by finish(). A field name that is not a token, or a value with CR, LF or NUL, is refused (false) and leaves no
-/// trace: what an application passes cannot split a response.
+/// the empty line by finish(). A field name that is not a token, or a value with CR, LF or NUL, is refused (false) and changes
+/// nothing, so that no application can split a response.
 class ResponseHead {
  public:
   /// `memory` is overwritten: a caller that writes one head after the other need not allocate each time.
   explicit ResponseHead(int status, std::string memory = {});
   bool field(std::string_view name, std::string_view value);
   bool field(std::string_view name, std::uint64_t value);
-  /// Field lines that are ready, each with its CRLF. They are not looked at.
+  /// Field lines that are ready, each with its CRLF. They are not checked.
   void lines(std::string_view prepared) { text_ += prepared; }
   /// The whole head, the empty line included.
   [[nodiscard]] std::string finish() &&;

@@ -5,10 +5,10 @@
 
 namespace wharf::codec {
 
-/// A request head with the bytes that its views point into, for as long as it is needed: those that it was parsed from are lent.
+/// A request head with its own copy of the bytes that its views point into, because those that it was parsed from are lent.
 class KeptHead {
  public:
-  /// Copies what the head's views point into, which lie in one piece from the method on.
+  /// Copies the bytes that the head's views point into, which lie in one piece from the method on.
   explicit KeptHead(const RequestHead& head);
   /// `bytes` are those that the head was parsed from.
   KeptHead(RequestHead head, std::string&& bytes);

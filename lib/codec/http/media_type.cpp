@@ -14,7 +14,7 @@ struct MediaType {
   std::string_view type;
 };
 
-/// As registered with IANA; where a type is not, as most servers have it.
+/// As registered with IANA, or, if a type is not, as most servers have it.
 constexpr MediaType media_types[] = {
     {"3g2", "video/3gpp2"},
     {"3gp", "video/3gpp"},
@@ -324,7 +324,7 @@ constexpr MediaType media_types[] = {
     {"zst", "application/zstd"},
 };
 
-/// Types that compress, apart from those that is_compressible() tells by their beginning or end.
+/// Types that compress, apart from those that is_compressible() recognises by their beginning or end.
 constexpr std::string_view compressible_types[] = {
     "application/javascript",
     "application/json",

@@ -10,10 +10,10 @@
 
 namespace wharf::codec {
 
-/// A boundary of 32 characters that no content holds but by a chance of one in 2^128. nullopt where the system gives no random bytes.
+/// A boundary of 32 characters, which content holds only with a chance of one in 2^128. nullopt if the system gives no random bytes.
 std::optional<std::string> random_boundary();
 
-/// What stands around the bytes of a multipart/byteranges body (RFC 9110 sections 14.6 and 15.3.7.2, RFC 2046 section 5.1.1):
+/// The text around the bytes of a multipart/byteranges body (RFC 9110 sections 14.6 and 15.3.7.2, RFC 2046 section 5.1.1):
 ///
 ///     part_head(0), the bytes of ranges()[0], part_head(1), the bytes of ranges()[1], ... closing()
 class MultipartRanges {
@@ -23,13 +23,13 @@ class MultipartRanges {
   MultipartRanges(std::string boundary, std::string media_type, std::vector<ByteRange> ranges, std::uint64_t size);
 
   [[nodiscard]] const std::vector<ByteRange>& ranges() const { return ranges_; }
-  /// For the answer's Content-Type, which has no Content-Range.
+  /// For the Content-Type of the response, which has no Content-Range.
   [[nodiscard]] std::string content_type() const;
-  /// For the answer's Content-Length: all heads, all ranges and the end.
+  /// For the Content-Length of the response: all heads, all ranges and the end.
   [[nodiscard]] std::uint64_t content_length() const;
-  /// What goes before the bytes of that range: the delimiter, the part's fields, an empty line.
+  /// The text before the bytes of that range: the delimiter, the part's fields, an empty line.
   [[nodiscard]] std::string part_head(std::size_t part) const;
-  /// What goes behind the last: the closing delimiter.
+  /// The text behind the last range: the closing delimiter.
   [[nodiscard]] std::string closing() const;
 
  private:

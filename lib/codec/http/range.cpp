@@ -12,7 +12,7 @@ namespace {
 
 using Kind = RangeAnswer::Kind;
 
-/// 1*DIGIT. What is too large becomes the largest number there is.
+/// 1*DIGIT. A number that is too large becomes the largest there is.
 std::optional<std::uint64_t> number_of(std::string_view text) {
   constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
   if (text.empty()) return std::nullopt;
@@ -62,7 +62,7 @@ bool ask_for_more_than(std::uint64_t size, const std::vector<Asked>& all) {
   return false;
 }
 
-/// How many of the ranges, sorted by their first bytes, share a byte with another.
+/// The number of ranges, sorted by their first bytes, that share a byte with another.
 std::size_t count_overlapping(const std::vector<Asked>& sorted) {
   std::size_t count = 0;
   std::uint64_t last = 0;  // of all ranges before
@@ -76,7 +76,7 @@ std::size_t count_overlapping(const std::vector<Asked>& sorted) {
   return count;
 }
 
-/// Makes one of those that overlap or adjoin, with the earliest of their places.
+/// Merges ranges that overlap or adjoin into one, with the earliest of their places.
 std::vector<Asked> coalesce(const std::vector<Asked>& sorted) {
   std::vector<Asked> joined;
   for (const Asked& each : sorted) {

@@ -17,10 +17,10 @@ struct ByteRange {
 };
 
 struct RangeLimits {
-  std::size_t ranges = 16;  ///< ranges in a field, inclusive; a field with more is ignored. 0: every field is
+  std::size_t ranges = 16;  ///< ranges in a field, inclusive; a field with more is ignored. 0: every field is ignored
 };
 
-/// What to answer to a Range field.
+/// The outcome of a Range field.
 struct RangeAnswer {
   enum class Kind : std::uint8_t {
     whole,         ///< as if there were no such field: 200
@@ -33,11 +33,11 @@ struct RangeAnswer {
 
 /// Resolves the value of a Range field against a representation of `size` bytes (RFC 9110 sections 14.1 and 14.2).
 ///
-/// Ignored, so whole: another unit than bytes, a value that breaks the grammar, a last position before the first, more ranges than
-/// the limit, more than two ranges that overlap with another, ranges that ask for more bytes together than there are. A position or
-/// length of any size is a number: what 64 bits cannot hold counts as the largest that they can. Ranges that overlap or adjoin each
-/// other become one, in the place of the one asked first; what cannot be satisfied is left out. Of an empty representation nothing is
-/// partial: it is whole where a suffix asks for its last bytes, else unsatisfiable.
+/// The field is ignored, so the outcome is whole, if the unit is not bytes, the value breaks the grammar, a last position is before the
+/// first, or there are more ranges than the limit, more than two that overlap with another, or more bytes in all than the size. A
+/// number that does not fit into 64 bits counts as the largest that does. Ranges that overlap or adjoin become one, in the place of the
+/// one that was asked first; ranges that cannot be satisfied are left out. An empty representation is never partial: it is whole if a
+/// suffix asks for its last bytes, else unsatisfiable.
 RangeAnswer resolve_ranges(std::string_view field, std::uint64_t size, const RangeLimits& limits = {});
 
 /// Content-Range of a 206 or of one of its parts (RFC 9110 section 14.4): "bytes 0-9/100".

@@ -108,7 +108,7 @@ void RequestParser::reset() {
   seen_ = {};
 }
 
-/// Where the bytes of the phase end at the latest. Each phase needs at least one byte more to go on.
+/// The latest end of the phase's bytes. Each phase needs at least one byte more to go on.
 std::size_t RequestParser::limit() const {
   const std::size_t head = std::min(limits_.head, largest_head);
   return line_ + (phase_ <= Phase::version ? std::min(limits_.request_line, head) : head);
@@ -205,7 +205,7 @@ void RequestParser::read_line_feed(std::string_view bytes) {
 void RequestParser::end_request_line(std::string_view bytes) {
   const std::string_view version = bytes.substr(target_.at + target_.size + 1, version_pattern.size());
   if (!version.starts_with("HTTP/1.")) return fail(505, "This server speaks HTTP/1.1 and HTTP/1.0 here.");
-  // A higher minor version is read as the highest that is known (RFC 9110 section 2.5).
+  // A higher minor version is read as the highest known one (RFC 9110 section 2.5).
   if (version.ends_with('0')) head_.version = HttpVersion::http10;
   if (bytes.substr(method_.at, method_.size) == "PRI" && bytes.substr(target_.at, target_.size) == "*")
     return fail(400, "The target * goes with OPTIONS only.");
@@ -261,7 +261,7 @@ void RequestParser::read_field_value(std::string_view bytes) {
   if (field_kind_ != FieldKind::other) check_field_value(trimmed);
 }
 
-/// What the name alone shows: fields that may not be repeated or stand together.
+/// Faults that the name alone shows: fields that may not be repeated or stand together.
 void RequestParser::check_field_name(std::string_view name) {
   field_kind_ = FieldKind::other;
   if (name.size() == 4 && base::equal_ignoring_case(name, "host")) {

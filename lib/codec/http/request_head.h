@@ -39,15 +39,15 @@ struct RequestHead {
   [[nodiscard]] bool takes_chunks() const { return version == HttpVersion::http11; }   ///< RFC 9112 section 7.1
   [[nodiscard]] bool may_upgrade() const { return version == HttpVersion::http11; }    ///< RFC 9110 section 7.8
 
-  /// The value of the first field of that name, or an empty view with a null data() when there is none.
+  /// The value of the first field of that name, or an empty view with a null data() if there is none.
   [[nodiscard]] std::string_view field(std::string_view name) const;
-  /// How many field lines have that name.
+  /// The number of field lines with that name.
   [[nodiscard]] std::size_t count(std::string_view name) const;
   /// Whether `token` is an element of the comma-separated list that all fields of that name make together, ignoring case.
   [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const;
 };
 
-/// Why a head, or a chunked body, was refused: the status to answer with (400, 413, 414, 431, 501 or 505) and one sentence for a
+/// Why a head, or a chunked body, was refused: the status of the response (400, 413, 414, 431, 501 or 505) and one sentence for a
 /// person.
 struct HeadError {
   int status = 0;
@@ -59,7 +59,7 @@ struct HeadError {
 /// Bare CR or LF, NUL and other control characters, white space before a colon, obs-fold, a missing, repeated or malformed Host
 /// (HTTP/1.1), repeated or malformed Content-Length, Content-Length with Transfer-Encoding, a transfer coding other than exactly
 /// one final `chunked`: 400 (501 for another coding before it). An absolute target whose authority differs from Host: 400. A version
-/// other than HTTP/1.0 or HTTP/1.1: 505 where the line is otherwise well-formed, else 400.
+/// other than HTTP/1.0 or HTTP/1.1: 505 if the line is otherwise well-formed, else 400.
 /// One empty line (CRLF) before the request line is skipped (RFC 9112 section 2.2). Owns no input; errors are sticky until reset().
 class RequestParser {
  public:
@@ -68,9 +68,9 @@ class RequestParser {
   explicit RequestParser(const HeadLimits& limits = {}) : limits_(limits) {}
 
   /// `bytes` is all that was received of this head so far: it starts with the head's first byte at every call and only grows at its
-  /// end; it may have moved in memory. What follows the head is not looked at. Work already done is not repeated, and the outcome
-  /// does not depend on how the bytes were cut. A byte that is not allowed where it stands and a crossed limit are reported with the
-  /// byte that shows it, what a whole line says is reported at its end.
+  /// end; it may have moved in memory. Bytes behind the head are ignored. Work already done is not repeated, and the outcome does not
+  /// depend on how the bytes were cut. A forbidden byte and an exceeded limit are reported at the byte that shows them, a fault of a whole
+  /// line at its end.
   State parse(std::string_view bytes);
 
   /// After done; its views are into the bytes of that call.
@@ -89,7 +89,7 @@ class RequestParser {
     empty_line_feed,
     method,
     target,
-    version,  // up to here the limit of the request line holds
+    version,  // up to here the limit of the request line applies
     request_line_end,
     request_line_feed,
     field_start,

@@ -33,7 +33,7 @@ class Lines {
  public:
   explicit Lines(std::string_view bytes) : bytes_(bytes) {}
 
-  /// The next line, without its CRLF; more where it is not all there: then it is as much of it as there is.
+  /// The next line, without its CRLF. Returns more if it is incomplete: then `line` is the part that is there.
   AnswerRead take(std::string_view& line) {
     const std::string_view rest = bytes_.substr(at_);
     const auto found = std::find_if(rest.begin(), rest.end(), is_control);

@@ -11,7 +11,7 @@ namespace wharf::codec {
 /// A response's head as a client received it (RFC 9112 section 4). Every view points into the bytes that were read.
 struct AnswerHead {
   HttpVersion version = HttpVersion::http11;
-  int status = 0;             ///< 100 to 999; what is above 599 means as much as 500 (RFC 9110 section 15)
+  int status = 0;             ///< 100 to 999; a status above 599 means the same as 500 (RFC 9110 section 15)
   std::string_view phrase;    ///< may be empty
   std::vector<Field> fields;  ///< in the order sent
   std::size_t size = 0;       ///< bytes, the empty line included
@@ -32,11 +32,11 @@ struct AnswerRead {
   std::string_view reason;  ///< of malformed and too_large: one sentence, static storage
 };
 
-/// Reads a response's head from the front of `bytes`, all that was received of it so far; what follows it is not looked at. `head` is set
-/// where it returns done. Strict, RFC 9112 to the letter: bare CR or LF, NUL and other control characters, white space before a colon,
+/// Reads a response's head from the front of `bytes`, all that was received of it so far; bytes behind it are ignored. `head` is set
+/// if it returns done. Strict, RFC 9112 to the letter: bare CR or LF, NUL and other control characters, white space before a colon,
 /// obs-fold, a field name that is no token, a version other than HTTP/1.x, and a status line that is no status line are
-/// malformed, found with the byte that shows it where that stands in the status line or is a control character, else at the line's end.
-/// One thing may be missing that the RFC asks for, and many servers leave out: the space behind a status without a phrase.
+/// malformed, found at the byte that shows it if that is in the status line or is a control character, else at the line's end.
+/// One thing may be missing that the RFC asks for, because many servers leave it out: the space behind a status without a phrase.
 AnswerRead read_answer_head(std::string_view bytes, const AnswerLimits& limits, AnswerHead& head);
 
 /// How the end of a response's body is known.
@@ -48,11 +48,11 @@ struct AnswerFraming {
   std::string_view reason;           ///< of malformed: one sentence, static storage
 };
 
-/// RFC 9112 section 6.3, for the answer to a request of that method. None, whatever the fields say: to HEAD, 1xx, 204, 304 and
-/// 2xx to CONNECT; behind a 101 and a 2xx to CONNECT follows what the connection has become. Malformed, where the RFC lets a
-/// client guess or go on with care: Content-Length more than once (also as a list), not a decimal number of 64 bits, or beside
-/// Transfer-Encoding; a Transfer-Encoding that is not `chunked` alone, or comes with HTTP/1.0. A connection that brought a
-/// malformed answer is of no more use.
+/// RFC 9112 section 6.3, for the response to a request of that method. None, whatever the fields say: to HEAD, 1xx, 204, 304 and
+/// 2xx to CONNECT; after a 101 and a 2xx to CONNECT the connection speaks something else. Malformed, even if the RFC
+/// lets a client guess or go on with care: Content-Length more than once (also as a list), not a decimal number of 64 bits, or beside
+/// Transfer-Encoding; a Transfer-Encoding that is not `chunked` alone, or comes with HTTP/1.0. A connection that brought
+/// a malformed response must not be used again.
 AnswerFraming answer_framing(const AnswerHead& head, std::string_view request_method);
 
 /// What version and Connection say (RFC 9112 section 9.3). A body until_close ends the connection all the same.

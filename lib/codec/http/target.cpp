@@ -69,7 +69,7 @@ bool is_registered_name(std::string_view text) {
   return true;
 }
 
-/// What follows "http://" or "https://"; empty for anything else.
+/// The text behind "http://" or "https://"; empty for anything else.
 std::string_view after_scheme(std::string_view target) {
   for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")})
     if (base::equal_ignoring_case(target.substr(0, scheme.size()), scheme)) return target.substr(scheme.size());

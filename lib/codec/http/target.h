@@ -7,8 +7,8 @@ namespace wharf::codec {
 
 /// A request target cut into its parts (RFC 9112 section 3.2, RFC 3986 section 3). Views are into the target given.
 struct Target {
-  std::string_view path;   ///< still percent-encoded, starts with '/'; a constant where an absolute form has no path
-  std::string_view query;  ///< still percent-encoded, without '?'; empty when there is none
+  std::string_view path;   ///< still percent-encoded, starts with '/'; a constant if an absolute form has no path
+  std::string_view query;  ///< still percent-encoded, without '?'; empty if there is none
 };
 
 /// Cuts a target in origin form, or in absolute form (http or https; an empty path becomes "/"), into path and query.
@@ -18,10 +18,10 @@ std::optional<Target> split_target(std::string_view target);
 /// `uri-host [":" port]`, as in a Host field or with CONNECT (RFC 9110 section 7.2, RFC 3986 section 3.2), cut in two.
 struct Authority {
   std::string_view host;  ///< not empty; an IPv6 address keeps its brackets
-  std::string_view port;  ///< digits, at most 65535; empty when there is none
+  std::string_view port;  ///< digits, at most 65535; empty if there is none
 };
 
-/// nullopt for anything else; user information is not taken.
+/// nullopt for anything else, user information included.
 std::optional<Authority> split_authority(std::string_view text);
 
 /// The authority of a target in absolute form (http or https), not checked; empty for any other form.
@@ -30,7 +30,7 @@ std::string_view target_authority(std::string_view target);
 /// Percent-decodes exactly once. nullopt for a broken escape, or one that stands for NUL.
 std::optional<std::string> percent_decode(std::string_view text);
 
-/// A decoded path, percent-encoded for a Location: all but slashes and unreserved characters (RFC 3986 section 2.3).
+/// A decoded path, percent-encoded for a Location: all except slashes and unreserved characters (RFC 3986 section 2.3).
 std::string percent_encode_path(std::string_view decoded);
 
 /// A decoded path as a relative file name below a folder: "" for "/", "a/b" for "/a/b". nullopt for anything that could leave the

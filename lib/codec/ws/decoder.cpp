@@ -26,10 +26,10 @@ std::span<char> take(std::span<char>& input, std::uint64_t at_most) {
   return taken;
 }
 
-// How many bytes the code point takes that begins with `first`.
+// The number of bytes of the code point that begins with `first`.
 constexpr std::size_t code_point_size(unsigned first) { return first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4; }
 
-// How many bytes at the end of valid text belong to a code point that is not complete.
+// The number of bytes at the end of valid text that belong to an incomplete code point.
 std::size_t unfinished_bytes(std::string_view text) {
   const std::size_t most = std::min<std::size_t>(text.size(), 3);
   for (std::size_t back = 1; back <= most; ++back) {
@@ -39,13 +39,13 @@ std::size_t unfinished_bytes(std::string_view text) {
   return 0;
 }
 
-// Bytes that grow by doubling, in place where the allocator can. Grown bytes are not set to anything.
+// Bytes that grow by doubling, in place if the allocator can. New bytes are not initialized.
 class Buffer {
  public:
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] std::span<char> bytes() { return {bytes_.get(), size_}; }
 
-  /// `in_the_end`: what the size cannot grow beyond, at least size() and the piece.
+  /// `in_the_end`: the final size at most; at least size() and the piece.
   void append(std::span<const char> piece, std::uint64_t in_the_end) {
     if (piece.empty()) return;
     if (capacity_ - size_ < piece.size()) grow(size_ + piece.size(), in_the_end);
@@ -81,7 +81,7 @@ struct WsDecoder::Assembly {
   // The frame under way.
   std::array<char, max_frame_header> header;
   std::array<char, max_control_payload> control;
-  std::uint8_t header_size = 0;  // of a header that is not complete
+  std::uint8_t header_size = 0;  // of an incomplete header
   bool in_frame = false;
   std::uint64_t taken = 0;  // of its payload
   WsFrame frame;
@@ -92,9 +92,9 @@ struct WsDecoder::Assembly {
   Buffer message;
   std::uint64_t size = 0;              // so far, inflated
   std::unique_ptr<Inflater> inflater;  // of a compressed one
-  bool in_tail = false;                // all of it was inflated but the bytes that the sender left away
-  std::uint8_t tail_taken = 0;         // of those
-  bool has_more = false;               // more will come out without further input
+  bool in_tail = false;                // all of it was inflated, except the bytes that the sender left out
+  std::uint8_t tail_taken = 0;         // of those bytes
+  bool has_more = false;               // more comes out without further input
   bool has_begun = false;              // a piece of it was handed out
   std::uint8_t carried = 0;            // bytes of an unfinished code point, to go in front of the next piece
   std::array<char, 4> carry;
@@ -135,7 +135,7 @@ WsError WsDecoder::Assembly::begin_frame(std::span<char>& input, const WsExpecte
   return WsError::none;
 }
 
-// What `input` has of the payload, unmasked, but no more than asked for. Leaves the frame at its end.
+// The part of the payload that `input` has, unmasked, but no more than asked for. Leaves the frame at its end.
 std::span<char> WsDecoder::Assembly::take_unmasked(std::span<char>& input, std::uint64_t at_most) {
   const std::span<char> piece = take(input, std::min(frame.length - taken, at_most));
   apply_mask(piece, frame.key, taken);
@@ -144,12 +144,12 @@ std::span<char> WsDecoder::Assembly::take_unmasked(std::span<char>& input, std::
   return piece;
 }
 
-// What comes next of a compressed message, into `room`. Leaves the frame when all of it has come out; the last one when what is inflated
-// behind it has as well, which completes the message: in the same room where that has room, so that short messages need no other.
+// Inflates the next bytes of a compressed message into `room`. Leaves a frame when all of it has come out, and the last frame when the
+// tail has come out too. That completes the message: in the same room if it has space, so that short messages need no other.
 Inflater::Status WsDecoder::Assembly::inflate(std::span<char>& input, std::span<char> room, std::size_t& written) {
   Inflater::Status status = in_tail ? Inflater::Status::more : inflate_payload(input, room, written);
   if (status == Inflater::Status::more && taken == frame.length) {
-    // What ends at a boundary is whole: it is empty, or its sender did not leave the bytes away, or ended the stream instead.
+    // A message that ends at a boundary is complete: it is empty, or its sender kept the last bytes, or ended the stream.
     if (!in_tail) in_frame = in_tail = frame.is_final && !inflater->at_boundary();
     if (in_tail) status = inflate_tail(room, written);
   }
@@ -162,7 +162,7 @@ Inflater::Status WsDecoder::Assembly::inflate_payload(std::span<char>& input, st
   const std::span<char> piece = take_unmasked(input, frame.length);
   std::string_view rest = text_of(piece);
   const Inflater::Status status = inflater->inflate(rest, room.data(), room.size(), written);
-  if (!rest.empty()) {  // back to how it came: it will come again
+  if (!rest.empty()) {  // masked again, as it will come again
     taken -= rest.size();
     apply_mask(piece.last(rest.size()), frame.key, taken);
     input = all.subspan(piece.size() - rest.size());
@@ -196,7 +196,7 @@ WsError WsDecoder::Assembly::read_control(std::span<char>& input, WsEvent& event
   return WsError::none;
 }
 
-// `payload` may still be short of its end: what is wrong with it already is found all the same.
+// `payload` may be incomplete: a fault that it already has is found all the same.
 WsError WsDecoder::Assembly::read_close(std::span<char> payload, WsEvent& event) const {
   std::uint16_t code = no_code;
   if (payload.size() >= 2) {
@@ -236,7 +236,7 @@ void WsDecoder::update_short_below() {
   short_below_ = may ? static_cast<std::uint8_t>(std::min<std::uint64_t>(short_payload - 1, limit_) + 1) : 0;
 }
 
-// A short message that is whole at the front of the input is nearly every message: its way has no call, no loop, no second look.
+// Nearly every message is short and complete at the front of the input: for these there is no call, no loop and no second check.
 void WsDecoder::next(std::span<char>& input, WsEvent& event) {
   constexpr std::size_t header = 2 + sizeof(MaskKey);
   char* const frame = input.data();
@@ -263,7 +263,7 @@ void WsDecoder::next(std::span<char>& input, WsEvent& event) {
   if (!is_utf8(text_of(event.payload))) fail(WsError::text_not_utf8, event);
 }
 
-// A message that comes as a frame which is whole at the front of the input, of any length.
+// A message of any length, as one frame that is complete at the front of the input.
 [[gnu::noinline]] void WsDecoder::take_whole(std::span<char>& input, WsEvent& event) {
   WsWholeFrame whole;
   if (is_idle()) whole = find_whole_message(input, role_, limit_);
@@ -280,7 +280,7 @@ void WsDecoder::next(std::span<char>& input, WsEvent& event) {
   if (event.type == WsEvent::Type::text) check_text(event);
 }
 
-// Everything else. A payload that was handed out of the assembly is given up here, at the call after, and the memory with it.
+// All other messages. A payload that was handed out of the assembly is freed here, at the next call.
 [[gnu::noinline]] void WsDecoder::take_in_pieces(std::span<char>& input, WsEvent& event) {
   event = {};
   if (error_ != WsError::none) {
@@ -333,7 +333,7 @@ void WsDecoder::read_frames(Assembly& assembly, std::span<char>& input, WsEvent&
 }
 
 WsError WsDecoder::read_plain(Assembly& assembly, std::span<char>& input, WsEvent& event) const {
-  // An unfinished code point is completed by itself, so that what follows it can be handed out where it lies.
+  // An unfinished code point is completed separately, so that the bytes behind it can be handed out where they lie.
   const bool completes = assembly.carried != 0;
   const std::size_t missing = completes ? code_point_size(byte_at(assembly.carry, 0)) - assembly.carried : 0;
   std::span<char> piece = assembly.take_unmasked(input, completes ? missing : assembly.frame.length);
@@ -352,7 +352,8 @@ WsError WsDecoder::read_deflated(Assembly& assembly, std::span<char>& input, WsE
     const std::span<char> room = pool_->room();
     const std::size_t carried = std::exchange(assembly.carried, std::uint8_t{0});
     std::copy_n(assembly.carry.begin(), carried, room.begin());
-    // One byte more than may come out shows that it does. Faults count in the order of their bytes, however the input is cut.
+    // Room for one byte beyond the limit shows whether the message exceeds it. Faults count in the order of their bytes, however the input is
+    // cut.
     const std::uint64_t may_come = limit_ - assembly.size;
     const std::span<char> fresh =
         room.subspan(carried, static_cast<std::size_t>(std::min<std::uint64_t>(room.size() - carried - 1, may_come)) + 1);
@@ -372,7 +373,7 @@ WsError WsDecoder::read_deflated(Assembly& assembly, std::span<char>& input, WsE
   return WsError::none;
 }
 
-// `piece` comes next in the message under way: it is collected, or handed out.
+// `piece` is the next of the message under way: it is collected, or handed out.
 WsError WsDecoder::take_piece(Assembly& assembly, std::span<char> piece, bool is_complete, WsEvent& event) const {
   const bool is_text = assembly.type == Opcode::text;
   if (is_complete && is_text && !assembly.text.complete()) return WsError::text_not_utf8;

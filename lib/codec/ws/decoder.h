@@ -17,7 +17,7 @@ struct WsEvent {
   Type type = Type::more;
   WsError error = WsError::none;
   WsPart part = WsPart::whole;  ///< text, binary: of messages that are handed out in pieces
-  std::uint16_t code = 0;       ///< close: the peer's code, 1005 when it sent none
+  std::uint16_t code = 0;       ///< close: the peer's code, 1005 if it sent none
   std::span<char> payload;      ///< a whole message, unmasked, text valid UTF-8; ping, pong: at most 125 bytes; close: the reason.
                                 ///< Valid, and the reader's to change, until the next call of next() or the input goes away
 };
@@ -27,9 +27,9 @@ struct WsEvent {
 /// A message that lies whole in the input is unmasked and handed out in place, without a copy; one that was compressed, from the pool's
 /// room. Otherwise its pieces are collected in memory that follows the bytes received, never the length announced. Faults are found as
 /// early as the bytes allow: a frame too long for the limit by its header, a compressed message too long for it by the first byte beyond,
-/// invalid UTF-8 by the byte that makes the text impossible, also inside an unfinished frame or an inflated block.
-/// Control frames between fragments are handed out at once. An idle decoder (between messages) owns no memory, but for the peer's context
-/// where that keeps one: what a message was put together in is kept for its reader and given back by the next call, so call next() until
+/// invalid UTF-8 by the byte that makes the text impossible, even inside an unfinished frame or an inflated block.
+/// Control frames between fragments are handed out at once. An idle decoder (between messages) owns no memory except the peer's context,
+/// if one is kept: the memory in which a message was put together is kept for its reader and freed by the next call, so call next() until
 /// it returns more.
 class WsDecoder {
  public:
@@ -48,8 +48,8 @@ class WsDecoder {
   /// The limit still holds for their sum.
   void hand_out_pieces() { in_pieces_ = true; }
 
-  /// Before the first bytes: next() returns more each time that the pool's room is full, while has_more() says that it is to be called
-  /// again, so that its reader may do something else in between.
+  /// Before the first bytes: next() returns more each time that the pool's room is full, while has_more() says that it has to be
+  /// called again, so that the reader can do something else in between.
   void inflate_room_by_room() { room_by_room_ = true; }
 
   /// Takes bytes from the front of `input`, which shrinks by what was taken, up to the end of the next event. Returns more only
@@ -60,11 +60,11 @@ class WsDecoder {
     next(input, event);
     return event;
   }
-  /// The same, into an event that may have been used before: what does not belong to its new type is as it was.
+  /// The same, into an event that may have been used before: members that do not belong to its new type keep their values.
   void next(std::span<char>& input, WsEvent& event);
 
-  /// Whether next() has something to do even where no input is left: so it can be, until it returned more, with compressed messages
-  /// that are handed out in pieces, and also then with those that are inflated room by room.
+  /// Whether next() has something to do even if no input is left. Until it returned more, that may be so with compressed messages that are
+  /// handed out in pieces; after that, only with those that are inflated room by room.
   [[nodiscard]] bool has_more() const { return assembly_ != nullptr && more_comes_out(); }
 
  private:

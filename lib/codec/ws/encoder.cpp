@@ -56,7 +56,7 @@ void WsEncoder::compress(std::string_view data, WsPart part, WsOutFrame& frame) 
   deflater_->compress(data, is_last(part) ? Deflater::Piece::last : Deflater::Piece::more_follows, packed);
   const bool keeps = context_ == DeflateContext::kept;
   if (is_last(part) && !keeps) pool.give_back(std::move(deflater_), window_bits_, settings_->tuning);
-  // A whole message that did not become shorter goes as it is, unless the peer has to know it for the next ones.
+  // A whole message that did not become shorter is sent uncompressed, unless the peer needs it for the next ones.
   if (part == WsPart::whole && !keeps && choice_ == DeflateChoice::worthwhile && packed.size() >= data.size()) return;
   frame.is_compressed = is_first(part);
   frame.payload = packed;

@@ -4,7 +4,7 @@
 
 namespace wharf::codec {
 
-/// Why a stream of frames was refused. close_code() says what to tell the peer, message() what to tell a person.
+/// Why a stream of frames was refused. close_code() is for the peer, message() for a person.
 enum class WsError : std::uint8_t {
   none,
   reserved_bits,         ///< RSV1-3 set without an extension that defines them (section 5.2)
@@ -15,8 +15,8 @@ enum class WsError : std::uint8_t {
   length_too_large,      ///< the most significant bit of a 64-bit length is set
   control_fragmented,    ///< section 5.5
   control_too_long,      ///< more than 125 bytes
-  continuation_missing,  ///< text or binary where a continuation was due
-  continuation_stray,    ///< a continuation where nothing was begun
+  continuation_missing,  ///< text or binary, although a continuation was due
+  continuation_stray,    ///< a continuation, although no message was begun
   close_payload,         ///< a close payload of one byte
   close_code,            ///< a close code that must not be sent
   close_reason,          ///< a close reason that is not UTF-8

@@ -13,7 +13,7 @@ constexpr std::string_view predecessor_name = "deflate-frame";
 constexpr std::string_view server_forgets = "; server_no_context_takeover";
 constexpr std::string_view client_forgets = "; client_no_context_takeover";
 constexpr int least_window_bits = 8;
-constexpr int least_window_bits_of_zlib = 9;  // most clients compress with it, and fail where they are told to use less
+constexpr int least_window_bits_of_zlib = 9;  // most clients compress with it, and fail if they are told to use less
 constexpr int most_window_bits = 15;
 
 /// Reads the elements of a Sec-WebSocket-Extensions value from its front. White space may stand between any two of its parts.
@@ -30,7 +30,7 @@ class Reader {
     return true;
   }
 
-  /// Empty where there is none.
+  /// Empty if there is none.
   std::string_view token() {
     const auto end = std::find_if_not(text_.begin(), text_.end(), base::is_token_char);
     const std::string_view found = text_.substr(0, static_cast<std::size_t>(end - text_.begin()));
@@ -39,7 +39,7 @@ class Reader {
     return found;
   }
 
-  /// A token, or a quoted string that is one when unquoted (RFC 6455 section 9.1). Empty where there is none.
+  /// A token, or a quoted string that is one after unquoting (RFC 6455 section 9.1). Empty if there is none.
   std::string value() {
     if (!text_.starts_with('"')) return std::string(token());
     std::string unquoted;
@@ -58,7 +58,7 @@ class Reader {
  private:
   void skip_space() { text_ = text_.substr(std::min(text_.find_first_not_of(" \t"), text_.size())); }
 
-  /// False where it is not closed; then nothing is left.
+  /// False if it is not closed; then nothing is left.
   bool take_quoted(std::string& unquoted) {
     text_.remove_prefix(1);
     while (!text_.empty()) {
@@ -81,7 +81,7 @@ class Reader {
   std::string_view text_;
 };
 
-/// False where the grammar is broken.
+/// False if the grammar is broken.
 bool read_parameter(Reader& reader, Extension& extension) {
   Extension::Parameter parameter{reader.token(), std::nullopt};
   if (parameter.name.empty()) return false;
@@ -93,7 +93,7 @@ bool read_parameter(Reader& reader, Extension& extension) {
   return true;
 }
 
-/// False where the grammar is broken, which includes that something else than a comma follows.
+/// False if the grammar is broken, or if something other than a comma follows.
 bool read_extension(Reader& reader, Extension& extension) {
   extension.name = reader.token();
   if (extension.name.empty()) return false;
@@ -114,7 +114,7 @@ std::optional<int> window_bits_of(const Extension::Parameter& parameter) {
   return well_formed ? std::optional<int>(bits) : std::nullopt;
 }
 
-/// What an offer or an answer says, each parameter at most once.
+/// The parameters of an offer or a response, each at most once.
 struct Terms {
   bool server_no_context_takeover = false;
   bool client_no_context_takeover = false;
@@ -153,15 +153,15 @@ std::optional<Terms> read_terms(const Extension& extension) {
   return terms;
 }
 
-/// What clients with libwebsockets offer, with client_max_window_bits or without. Before version 4.4 they spin at a message that is not
-/// compressed.
+/// What clients with libwebsockets offer, with client_max_window_bits or without. Before version 4.4 they spin at an uncompressed
+/// message.
 bool reads_compressed_only(const Terms& offer) {
   return offer.client_no_context_takeover && !offer.client_max_window_bits && !offer.server_no_context_takeover &&
          !offer.server_max_window_bits;
 }
 
-/// Netty's client names the predecessors of permessage-deflate as well, and fails the handshake where the answer tells it to keep no
-/// context, unless it was told otherwise.
+/// Netty's client names the predecessors of permessage-deflate as well, and fails the handshake if the response tells it to keep no
+/// context, unless its options say otherwise.
 bool insists_on_context(const Terms& offer, bool names_predecessor) {
   return names_predecessor && !offer.client_no_context_takeover;
 }
@@ -231,7 +231,7 @@ std::string deflate_offer(const DeflateWish& wish) {
   if (wish.context == DeflateWish::Context::shared) (text += server_forgets) += client_forgets;
   const int bits = std::min(wish.window_bits, wish.largest_window_bits);
   if (bits < most_window_bits) text += window("server_max_window_bits", bits);
-  // Without a value, so that an answer with any value fits: the client takes the smaller of that and its own wish.
+  // Without a value, so that a response with any value fits: the client uses the smaller of that and its own wish.
   text += "; client_max_window_bits";
   if (wish.largest_window_bits == most_window_bits) (text += ", ") += deflate_name;
   return text;

@@ -28,7 +28,7 @@ std::size_t write_header(char* out, Opcode opcode, unsigned first_bits, unsigned
   return 2 + width;
 }
 
-using Wide = std::uint64_t __attribute__((vector_size(16)));  // a vector register where the machine has one
+using Wide = std::uint64_t __attribute__((vector_size(16)));  // a vector register if the machine has one
 
 template <class Word>
 void mask_word(char* at, Word mask) {
@@ -38,7 +38,7 @@ void mask_word(char* at, Word mask) {
   std::memcpy(at, &payload, sizeof(Word));
 }
 
-// The key as one word, whose first byte in memory is the one for `offset`.
+// The key as one word, whose first byte in memory is that for `offset`.
 std::uint32_t turned(MaskKey key, std::uint64_t offset) {
   const int bits = static_cast<int>(offset % key.size()) * 8;
   const auto word = std::bit_cast<std::uint32_t>(key);
@@ -82,17 +82,17 @@ void apply_by_words(std::span<char> payload, std::uint32_t mask) {
     part ^= wider;
     std::memcpy(at, &part, sizeof part);
   }
-  __builtin_ia32_vzeroupper();  // which GCC 12 leaves out here; without it some machines are slow in what follows
+  __builtin_ia32_vzeroupper();  // GCC 12 leaves it out here, and without it some machines run the code that follows slowly
   apply_by_words({at, left}, mask);
 }
 #endif
 
-// Payloads of fewer bytes than this are masked before a choice is made.
+// Shorter payloads are masked before a variant is chosen.
 constexpr std::size_t long_payload = 128;
 
 void apply_first_time(std::span<char> payload, std::uint32_t mask);
 
-// Finds out at its first call, which may be before main(), what it will be from then on.
+// The first call, which may be before main(), chooses the function that is called from then on.
 constinit std::atomic<void (*)(std::span<char>, std::uint32_t)> apply_long = apply_first_time;
 
 void apply_first_time(std::span<char> payload, std::uint32_t mask) {

@@ -13,15 +13,15 @@ enum class Opcode : std::uint8_t { continuation = 0x0, text = 0x1, binary = 0x2,
 
 inline constexpr std::size_t max_frame_header = 14;      ///< 2, 8 of extended length, 4 of mask
 inline constexpr std::size_t max_control_payload = 125;  ///< RFC 6455 section 5.5
-inline constexpr std::size_t max_close_reason = 123;     ///< what a code of two bytes leaves of it
+inline constexpr std::size_t max_close_reason = 123;     ///< a control payload without the two bytes of the code
 using MaskKey = std::array<unsigned char, 4>;
 
-/// Where a piece stands in its message. The values are bits: a whole message is both the first piece and the last.
+/// The place of a piece in its message. The values are bits: a whole message is both the first piece and the last.
 enum class WsPart : std::uint8_t { next = 0, first = 1, last = 2, whole = 3 };
 constexpr bool is_first(WsPart part) { return (static_cast<unsigned>(part) & 1) != 0; }
 constexpr bool is_last(WsPart part) { return (static_cast<unsigned>(part) & 2) != 0; }
 
-/// Which end of the conversation this is: a server expects masked frames and sends plain ones, a client the other way round.
+/// Which end of the conversation this is: a server expects masked frames and sends plain ones, a client the opposite.
 enum class Role : std::uint8_t { server, client };
 
 /// Writes the header of an unmasked frame; `out` has room for 10 bytes. Returns the bytes written: 2, 4 or 10.

@@ -27,7 +27,7 @@ bool has_duplicates(std::vector<std::string_view> names) {
 
 }  // namespace
 
-// 22 characters, of the last of which only two bits count, and "==".
+// 22 characters, of which the last has only two bits that count, and "==".
 bool is_handshake_key(std::string_view key) {
   if (key.size() != 24 || !key.ends_with("==")) return false;
   const std::string_view digits = key.substr(0, 22);
@@ -69,7 +69,7 @@ WsAccept::WsAccept(std::string_view key) {
   text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   std::array<unsigned char, 20> digest;
   if (EVP_Digest(text.data(), text.size(), digest.data(), nullptr, EVP_sha1(), nullptr) != 1) {
-    ERR_clear_error();  // which this thread would keep
+    ERR_clear_error();  // otherwise this thread would keep the error
     throw std::runtime_error("this OpenSSL has no SHA-1, or no memory for it, and the WebSocket handshake is made with that");
   }
   EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text_.data()), digest.data(), static_cast<int>(digest.size()));

@@ -15,13 +15,13 @@ struct WsOffer {
   std::vector<std::string_view> protocols;  ///< names offered in Sec-WebSocket-Protocol, in the client's order, over all its fields
 };
 
-/// Why a handshake was refused: answer with `status` (400, or 426 together with `Sec-WebSocket-Version: 13`).
+/// Why a handshake was refused: respond with `status` (400, or 426 together with `Sec-WebSocket-Version: 13`).
 struct WsRefusal {
   int status = 400;
   std::string_view reason;  ///< one sentence, static storage
 };
 
-/// Whether the request asks to leave HTTP for WebSocket at all: an Upgrade list that has `websocket`. Only then check_handshake.
+/// Whether the request asks to leave HTTP for WebSocket at all: an Upgrade list that has `websocket`. Call check_handshake() only then.
 bool wants_websocket(const RequestHead& head);
 
 /// Whether it is a Sec-WebSocket-Key: the base64 form of 16 bytes.

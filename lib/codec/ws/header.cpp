@@ -37,7 +37,7 @@ WsError fault_of_second_byte(unsigned byte, Opcode opcode, Role role) {
   return opcode == Opcode::close && length == 1 ? WsError::close_payload : WsError::none;
 }
 
-// What a length can still be, of whose field some bytes may be missing.
+// The possible values of a length, some bytes of which may be missing.
 struct LengthRange {
   std::uint64_t least = 0;
   std::uint64_t most = 0;
@@ -106,7 +106,7 @@ WsWholeFrame find_whole_message(std::span<const char> bytes, Role role, std::uin
   const std::size_t header = 2 + key_size;
   if (bytes.size() < header) return {};
   const unsigned first = byte_at(bytes, 0);
-  const std::uint64_t length = byte_at(bytes, 1) ^ masked;  // with the mask bit, if that is not as it should be
+  const std::uint64_t length = byte_at(bytes, 1) ^ masked;  // keeps the mask bit if that is not as it should be
   if (first != whole_text && first != whole_binary) return {};
   if (length >= ws_length_16_bits) return (length & ws_mask_bit) == 0 ? find_long_message(bytes, key_size, limit) : WsWholeFrame{};
   if (length > limit || bytes.size() - header < length) return {};

@@ -5,15 +5,15 @@
 
 namespace wharf::codec {
 
-/// Most payloads are short. Those of fewer bytes than this go through decoder and sender without a call and without a loop.
+/// Most payloads are short. Shorter ones than this pass decoder and sender without a call and without a loop.
 inline constexpr std::size_t short_payload = 32;
 
 namespace detail {
 
-using Pair = std::uint64_t __attribute__((vector_size(16)));  // a vector register where the machine has one
+using Pair = std::uint64_t __attribute__((vector_size(16)));  // a vector register if the machine has one
 
-/// Calls `each` with the words that a short payload is made of, largest first, each at its offset. Whether no word that it returned has a
-/// byte above 7F.
+/// Calls `each` with the words that a short payload is made of, largest first, each at its offset. Returns whether no word that it returned has
+/// a byte above 7F.
 template <class Each>
 inline bool short_words(std::size_t size, Each&& each) {
   std::uint64_t any = 0;
@@ -30,7 +30,7 @@ inline bool short_words(std::size_t size, Each&& each) {
 
 }  // namespace detail
 
-/// Copies a short payload. True where it is ASCII.
+/// Copies a short payload. True if it is ASCII.
 inline bool copy_short(char* to, const char* from, std::size_t size) {
   return detail::short_words(size, [to, from](std::size_t at, auto word) {
     std::memcpy(&word, from + at, sizeof word);
@@ -39,7 +39,7 @@ inline bool copy_short(char* to, const char* from, std::size_t size) {
   });
 }
 
-/// apply_mask() for a short payload as a whole; `key` points to four bytes. True where it has become ASCII.
+/// apply_mask() for a short payload as a whole; `key` points to four bytes. True if the result is ASCII.
 inline bool unmask_short(char* payload, const char* key, std::size_t size) {
   std::uint32_t half = 0;
   std::memcpy(&half, key, sizeof half);
