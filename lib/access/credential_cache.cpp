@@ -7,7 +7,7 @@
 
 namespace wharf::server {
 
-/// A user's name has no ':' and a hash has no NUL, so that each part ends where it seems to.
+/// A user's name has no ':' and a hash has no NUL, so the parts cannot be confused.
 std::optional<CredentialCache::Digest> CredentialCache::digest_of(const codec::Credentials& credentials,
                                                                   std::string_view hash) const {
   std::string all = base::concat(hash, std::string_view("\0", 1), credentials.user, ":", credentials.password);

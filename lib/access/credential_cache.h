@@ -10,8 +10,8 @@
 
 namespace wharf::server {
 
-/// Which credentials were found right a while ago, so that a client that sends them with each request pays for password_matches() once.
-/// Keeps digests under a key of its own, never a password; those that were wrong are not kept. One thread at a time.
+/// Remembers which credentials were found right recently, so that password_matches() runs once for a client that sends them with each
+/// request. Keeps digests under a key of its own, never a password; wrong credentials are not kept. One thread at a time.
 class CredentialCache {
  public:
   static constexpr std::size_t default_most = 256;       ///< the oldest makes room
@@ -19,7 +19,7 @@ class CredentialCache {
 
   explicit CredentialCache(std::size_t most = default_most, base::Time keep = default_keep) : most_(most), keep_(keep) {}
 
-  /// `hash` is what the password file has for the user now: a new one makes strangers of the old credentials.
+  /// `hash` is the user's in the password file now: with a new one, the old credentials are unknown.
   [[nodiscard]] bool knows(const codec::Credentials& credentials, std::string_view hash, base::Time now);
   void remember(const codec::Credentials& credentials, std::string_view hash, base::Time now);
 

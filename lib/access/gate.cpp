@@ -88,7 +88,7 @@ void AccessGate::tell(session::Exchange& exchange, const PasswordQuestion& quest
   if (outcome == Outcome::crowded) return refuse_crowd(exchange);
   if (outcome == Outcome::wrong) return refuse(exchange);
   reload(exchange.now());
-  // What was right by a file that has changed meanwhile is asked again: the visit goes on without a user.
+  // If the file has changed meanwhile, the password is checked again: the visit goes on without a user.
   const bool still = file_.hash_or_dummy(question.credentials.user) == question.hash;
   if (session::Visit* const visit = exchange.visit(); visit != nullptr && still) visit->user = question.credentials.user;
   exchange.resume();

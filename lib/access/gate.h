@@ -13,7 +13,7 @@
 
 namespace wharf::server {
 
-/// Lets in who names a user of a password file and the password (RFC 7617). One per mount and loop; outlives the exchanges of its loop.
+/// Lets in requests that name a user of a password file and the password (RFC 7617). One per mount and loop; outlives the exchanges of its loop.
 class AccessGate final : private PasswordAsker {
  public:
   /// `queue` outlives this; it may be nullptr: then passwords are checked on the loop's thread. The error is one line.
@@ -25,10 +25,10 @@ class AccessGate final : private PasswordAsker {
 
   enum class Verdict : std::uint8_t {
     enters,   // `user` says who
-    refused,  // and answered
-    later     // it is answered, or its visit goes on, when that is known: with the user, or without one to be checked again
+    refused,  // and there is a response
+    later     // the response, or Visit::go_on(), comes later: with the user, or without one, to be checked again
   };
-  /// Within Handler::handle(). Credentials that were right a while ago enter at once, whoever waits.
+  /// Within Handler::handle(). Credentials that were right recently enter at once, even if others wait.
   Verdict check(session::Exchange& exchange, std::string& user);
 
  private:

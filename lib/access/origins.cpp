@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view same_origin_keyword = "same-origin";
 constexpr std::string_view null_origin = "null";
-constexpr std::string_view file_origin = "file://";  // of what has no host, and so of nobody in particular
+constexpr std::string_view file_origin = "file://";  // of pages without a host, so of nobody in particular
 
 std::string lower(std::string_view text) {
   std::string low(text);
@@ -28,7 +28,7 @@ bool is_scheme(std::string_view text) {
   });
 }
 
-/// "host" or "host:port" in lower case, without a port that goes without saying for the scheme. nullopt for what is no authority.
+/// "host" or "host:port" in lower case, without the usual port of the scheme. nullopt if it is no authority.
 std::optional<std::string> serialised_host(std::string_view text, std::string_view scheme) {
   const std::optional<codec::Authority> authority = codec::split_authority(text);
   if (!authority) return std::nullopt;
@@ -65,7 +65,7 @@ AllowedOrigins::AllowedOrigins(const std::vector<std::string>& entries) : all_(e
 }
 
 std::string AllowedOrigins::check(const std::string& entry) {
-  const bool has_pattern = entry.find('*') != std::string::npos;  // which would be a host's name as it is
+  const bool has_pattern = entry.find('*') != std::string::npos;  // without this check it would pass as a host's name
   if (entry == same_origin_keyword || entry == null_origin || entry == file_origin || (read_origin(entry) && !has_pattern))
     return {};
   const auto fault = [&entry](std::string_view reason) {

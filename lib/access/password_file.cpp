@@ -51,7 +51,7 @@ Line cut(std::string_view text) {
   return {text.substr(0, colon), rest.substr(0, rest.find(':'))};
 }
 
-/// An empty text, or what is wrong with a line, and how to mend it. Shows nothing that may be a password.
+/// An empty text, or what is wrong with a line, and how to mend it. Does not show anything that may be a password.
 std::string line_fault(std::string_view text, const Line& line) {
   if (text.find(':') == std::string_view::npos) return "there is no ':'; a line is user:hash";
   if (line.user.empty()) return "there is no user before ':'; a line is user:hash";
@@ -63,7 +63,7 @@ std::string line_fault(std::string_view text, const Line& line) {
   return fault.empty() ? fault : base::concat(user, ": the hash ", fault, "; set the password anew with htpasswd -B");
 }
 
-/// Without the white space around it, and without the end of a line as other systems write it.
+/// Without the white space around it, and without another system's line ending.
 std::string_view trimmed(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   return base::trim(line);
@@ -74,7 +74,7 @@ std::string_view trimmed(std::string_view line) {
 base::Result<PasswordFile, std::string> PasswordFile::load(const std::string& path) {
   if (!has_password_hashing())
     return Failed{base::concat("cannot use password file '", path, "': this build has no libcrypt to check passwords with")};
-  const Signature signature = signature_of(path);  // before it is read: a change meanwhile is seen at the next look
+  const Signature signature = signature_of(path);  // before it is read: a change meanwhile is seen at the next check
   base::Result<Users, std::string> users = read(path);
   if (!users) return Failed{users.error()};
   return PasswordFile(path, std::move(*users), signature);

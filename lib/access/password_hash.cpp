@@ -16,7 +16,7 @@
 namespace wharf::server {
 namespace {
 
-// The base64 of all these kinds, in the order of values that yescrypt counts with.
+// The base64 alphabet of all these kinds, in the order of yescrypt's values.
 constexpr std::string_view alphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 bool is_encoded(std::string_view text) { return text.find_first_not_of(alphabet) == std::string_view::npos; }
@@ -74,7 +74,7 @@ std::string yescrypt_fault(std::string_view rest) {
 }
 
 #ifdef HAVE_CRYPT
-/// Empty where libcrypt cannot do it.
+/// Empty if libcrypt cannot do it.
 std::string crypted(const std::string& password, const std::string& setting) {
   const auto data = std::make_unique<crypt_data>();
   const char* const made = ::crypt_r(password.c_str(), setting.c_str(), data.get());
@@ -86,7 +86,7 @@ std::string crypted(const std::string& password, const std::string& setting) {
 std::string crypted(const std::string&, const std::string&) { return {}; }
 #endif
 
-/// Tried out, since not every libcrypt has it and not every one can tell; with the least that it can cost.
+/// Tries it at the least cost, because not every libcrypt has it, and not every one can say so.
 bool libcrypt_has_yescrypt() {
   static const bool has = crypted("", "$y$j75$......$").starts_with("$y$j75$......$");
   return has;

@@ -14,12 +14,13 @@
 namespace wharf::server {
 namespace {
 
-/// Who was never served counts as served so many turns before it came, so that newcomers without end keep nobody waiting for ever.
+/// A client or user that was never served counts as served this many turns before it came, so that an endless stream of newcomers keeps
+/// nobody waiting for ever.
 constexpr std::uint64_t lead_of_newcomers = 16;
 
 }  // namespace
 
-/// One password to be checked, for all exchanges that came with it. The thread that checks it touches the first four members alone.
+/// One password to be checked, for all exchanges that came with it. The thread that checks it touches only the first four members.
 struct PasswordQueue::Check {
   enum class Stage : std::uint8_t { queued, running, over };
   enum class Standing : std::uint8_t { known_password, known_client, unknown };
@@ -41,7 +42,7 @@ struct PasswordQueue::Check {
   std::uint64_t user = 0;
   std::uint64_t both = 0;
   std::uint64_t password = 0;  // with the user
-  std::uint64_t came = 0;      // in which turn
+  std::uint64_t came = 0;      // the turn in which it came
   Standing standing = Standing::unknown;
   Stage stage = Stage::queued;
   std::vector<PasswordAsker*> askers;
@@ -71,7 +72,7 @@ PasswordQueue::PasswordQueue(Outside& outside) : outside_(outside), most_checks_
 
 PasswordQueue::~PasswordQueue() = default;
 
-/// A digest, as users' names are for anybody to choose. Where there are no digests, fairness is a matter of luck.
+/// A digest, because anybody can choose a user's name. If there are no digests, fairness is a matter of luck.
 std::uint64_t PasswordQueue::key_of(std::string text) const {
   const auto digest = key_.digest(text);
   codec::wipe(text);
@@ -85,7 +86,7 @@ bool PasswordQueue::was_right(std::uint64_t key) const {
   return when != nullptr && outside_.now() - *when < right_for;
 }
 
-/// A browser opens several connections at once, each with the same credentials: one check does for all, whatever mounts they ask for.
+/// A browser opens several connections at once, each with the same credentials: one check is enough for all, whatever mounts they ask for.
 std::shared_ptr<PasswordQueue::Check> PasswordQueue::find(const PasswordQuestion& question) const {
   const auto same = std::find_if(checks_.begin(), checks_.end(), [&](const std::shared_ptr<Check>& each) {
     return each->credentials.user == question.credentials.user && each->hash == question.hash && each->known == question.known &&
@@ -130,7 +131,7 @@ void PasswordQueue::forget(const PasswordAsker& asker) {
 
 // ---- Room ----
 
-/// False: there is none for this one.
+/// False: there is no room for this one.
 bool PasswordQueue::make_room(const Check& newcomer) {
   const auto count = [this](const auto& among) {
     return static_cast<std::size_t>(std::count_if(checks_.begin(), checks_.end(), [&among](const std::shared_ptr<Check>& each) {
@@ -145,7 +146,7 @@ bool PasswordQueue::make_room(const Check& newcomer) {
   return count(of_all) < most_queued || crowd_out(newcomer, of_all, &Check::client);
 }
 
-/// The largest crowd among these loses its last, where it is larger than the newcomer's. Passwords that were right before are no crowd.
+/// The largest crowd among these loses its last if it is larger than the newcomer's. Passwords that were right before are no crowd.
 bool PasswordQueue::crowd_out(const Check& newcomer, const std::function<bool(const Check&)>& among, Group crowd) {
   std::map<std::uint64_t, std::size_t> sizes;
   std::shared_ptr<Check> last;
@@ -170,7 +171,7 @@ void PasswordQueue::turn_away(Check& check) {
   tell_all(check, PasswordAsker::Outcome::crowded);
 }
 
-/// Where there is no memory for one of the answers, that costs the one connection: the others wait still.
+/// If there is no memory for one of the responses, that costs one connection; the others still wait.
 void PasswordQueue::tell_all(Check& check, PasswordAsker::Outcome outcome) noexcept {
   for (Waiting* each : std::exchange(check.waiting, {})) {
     session::Exchange& exchange = each->exchange;
@@ -212,7 +213,7 @@ std::shared_ptr<PasswordQueue::Check> PasswordQueue::next() const {
   return first;
 }
 
-/// The thread may outlive everything here but what it holds itself; `done` comes only while the loop and the queue are there.
+/// The thread may outlive everything here except what it holds itself; `done` is called only while the loop and the queue exist.
 void PasswordQueue::run_next() {
   while (running_ < most_checks_) {
     const std::shared_ptr<Check> check = next();
@@ -226,7 +227,7 @@ void PasswordQueue::run_next() {
     } catch (...) {  // there is no memory for that
     }
     if (!begun) {
-      if (running_ != 0) return;  // they wait for one of those
+      if (running_ != 0) return;  // they wait until one of those ends
       turn_away(*check);
       continue;
     }
@@ -249,7 +250,7 @@ void PasswordQueue::checked(Check& check) {
     right_before_.write(check.password, now);
     try {
       for (PasswordAsker* asker : check.askers) asker->found_right(check.question(), now);
-    } catch (...) {  // there is no memory to remember it, and so they are told
+    } catch (...) {  // there is no memory to begin, so those who wait are told
     }
   }
   tell_all(check, check.right ? PasswordAsker::Outcome::right : PasswordAsker::Outcome::wrong);

@@ -16,52 +16,52 @@
 
 namespace wharf::server {
 
-/// A password that somebody came with, and what the password file has for the user.
+/// A password that a request has, and the hash of the user in the password file.
 struct PasswordQuestion {
   enum class Known : std::uint8_t { no, yes };
 
   const codec::Credentials& credentials;
   const std::string& hash;
-  Known known;  ///< no: the hash is one that nothing matches, for the sake of the time
+  Known known;  ///< no: the hash is one that nothing matches, so that the time is the same
 };
 
-/// Who has passwords checked: a gate.
+/// Has passwords checked: a gate.
 class PasswordAsker {
  public:
   enum class Outcome : std::uint8_t {
     right,
     wrong,
-    crowded  ///< not checked, since too many wait
+    crowded  ///< not checked, because too many wait
   };
-  /// That password was right. Before those who wait are told, and even if nobody waits any more.
+  /// That password was right. Called before those who wait are told, and even if nobody waits any more.
   virtual void found_right(const PasswordQuestion& question, base::Time now) = 0;
-  /// Answers one of those who wait, or has it go on.
+  /// Responds to one of those who wait, or has it go on.
   virtual void tell(session::Exchange& exchange, const PasswordQuestion& question, Outcome outcome) = 0;
 
  protected:
   ~PasswordAsker() = default;
 };
 
-/// The passwords that are being checked for all gates of one loop, and those that wait for it. Hashes are slow on purpose, so who brings many
-/// of them must not keep the others waiting. In this order:
+/// The passwords that are being checked for all gates of one loop, and those that wait for it. Hashes are slow on purpose, so a client that sends
+/// many passwords must not keep the others waiting. The order is:
 ///
-/// 1. Who comes with a name and a password that were right before goes before all others; then, but only every other time, who comes
-///    from a client from which the same user came in before.
+/// 1. A name and a password that were right before go before all others; then, but only every other time, a client from which the same
+///    user came in before.
 /// 2. Then the one whose client or user, whichever was served later, was served longest ago.
-/// 3. Of one client, or for one user, the other of the two decides.
+/// 3. If that is equal, the other of the two decides.
 /// 4. Then whoever came first.
 ///
-/// A client is an IPv4 address, or 64 bits of an IPv6 address. Where too many wait, the largest crowd loses its last: nobody loses a place
+/// A client is an IPv4 address, or 64 bits of an IPv6 address. If too many wait, the largest crowd loses its last: nobody loses a place
 /// to a client or a user that has as many, and a password that was right before is never lost.
 class PasswordQueue {
  public:
   static constexpr std::size_t most_queued = 512;     ///< that wait
-  static constexpr std::size_t most_of_client = 128;  ///< that wait for one client
-  static constexpr std::size_t most_of_user = 128;    ///< that wait with one user's name
-  /// So long it is known who was right; of RecentTable::most passwords and users with their clients.
+  static constexpr std::size_t most_of_client = 128;  ///< waiting for one client
+  static constexpr std::size_t most_of_user = 128;    ///< waiting with one user's name
+  /// For how long it is known who was right, for RecentTable::most passwords and users with their clients.
   static constexpr base::Time right_for{std::chrono::hours(24)};
 
-  /// As many are checked at once as there are threads for it. `outside` outlives this; this outlives the askers and their exchanges.
+  /// As many are checked at once as there are threads. `outside` outlives this; this outlives the askers and their exchanges.
   explicit PasswordQueue(Outside& outside);
   ~PasswordQueue();
   PasswordQueue(const PasswordQueue&) = delete;
@@ -71,9 +71,9 @@ class PasswordQueue {
     later,   ///< the exchange waits, and `asker` is told
     crowded  ///< too many wait
   };
-  /// Within Handler::handle(). Who comes with the same credentials shares a check.
+  /// Within Handler::handle(). Requests with the same credentials share a check.
   Asked ask(PasswordAsker& asker, const PasswordQuestion& question, session::Exchange& exchange);
-  /// The asker goes; none of its exchanges waits any more.
+  /// The asker is destroyed; none of its exchanges waits any more.
   void forget(const PasswordAsker& asker);
 
  private:
@@ -102,9 +102,9 @@ class PasswordQueue {
   Checks checks_;  // queued and running, in the order they came
   std::size_t running_ = 0;
   std::uint64_t turn_ = 0;                      // counts checks that were begun
-  std::uint64_t favoured_ = ~std::uint64_t{0};  // the last turn of one whose client was known
-  RecentTable<std::uint64_t> served_;           // clients and users: the turn in which one was
-  RecentTable<base::Time> right_before_;        // passwords, and users with their clients: when it was right
+  std::uint64_t favoured_ = ~std::uint64_t{0};  // the last turn that went to a known client
+  RecentTable<std::uint64_t> served_;           // clients and users: the turn in which one was served
+  RecentTable<base::Time> right_before_;        // passwords, and users with their clients: when one was right
 };
 
 }  // namespace wharf::server

@@ -20,7 +20,7 @@ std::string_view cut(std::string_view text, std::size_t most) {
 
 void put_hex(std::string& line, unsigned char byte) { (line += hex_digits[byte >> 4]) += hex_digits[byte & 15]; }
 
-/// The letter that stands for a character behind a backslash, 0 where there is none.
+/// The letter that stands for a character behind a backslash, 0 if there is none.
 constexpr char escape_of(char c) {
   switch (c) {
     case '"':
@@ -45,7 +45,7 @@ void take_plain(std::string& line, std::string_view& rest) {
   rest.remove_prefix(size);
 }
 
-/// A text of the combined format, with spaces or what stands for them.
+/// A text of the combined format, with spaces or their replacement.
 void put_escaped(std::string& line, std::string_view text, std::size_t most, std::string_view space) {
   const std::string_view shown = cut(text, most);
   std::string_view rest = shown;
@@ -73,8 +73,8 @@ void put_request_line(std::string& line, const AccessEntry& entry) {
   put_quoted(line += ' ', entry.version, longest_short_text);
 }
 
-/// How many bytes at the front of a text, which is not empty, are one code point; 0 where they are none, and then `wrong` is how many
-/// bytes one U+FFFD stands for.
+/// The number of bytes of the code point at the front of a text, which is not empty; 0 if there is none, and then `wrong` is the number
+/// of bytes that one U+FFFD stands for.
 std::size_t code_point(std::string_view text, std::size_t& wrong) {
   codec::Utf8 utf8;
   for (std::size_t i = 0; i < text.size(); ++i) {

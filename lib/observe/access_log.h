@@ -12,22 +12,22 @@
 
 namespace wharf::server {
 
-/// Where the lines of one loop go: a file, or standard output. All that name the same file in a process share one LineWriter, so lines do
-/// not mix and nobody waits for the file. One thread at a time; owns no clock, flush() comes from outside.
+/// Takes the lines of one loop to a file, or standard output. All logs of the process with the same file share one LineWriter, so lines do
+/// not mix and nobody waits for the file. One thread at a time; owns no clock, the owner calls flush().
 class AccessLog {
  public:
   static constexpr std::size_t buffer_size = base::LineWriter::default_capacity;  ///< bytes that wait for the file
   static constexpr std::size_t longest_batch = 64 * 1024;                         ///< bytes that wait for flush()
   static constexpr std::string_view standard_output = "-";
 
-  /// Is told in one line when lines begin to be lost, how many were lost when the file takes all again, and what else goes wrong: within
-  /// flush(), and at the end.
+  /// Gets a line when lines begin to be lost, when the file takes everything again, with their number, and for other faults: within flush(),
+  /// and at the end.
   using Report = std::function<void(const std::string&)>;
 
-  /// Opens a file to append to, and makes it with the mode 0640 (less the umask) where there is none; "-" is standard output. The error
+  /// Opens a file to append to, and makes it with the mode 0640 (less the umask) if there is none; "-" is standard output. The error
   /// is one line.
   static base::Result<std::unique_ptr<AccessLog>, std::string> open(const std::string& path, Report report);
-  /// Hands over what waits. The last one of a file sees the lines written, in bounded time.
+  /// Hands over what waits. The last log of a file waits, for a bounded time, until the lines are written.
   ~AccessLog();
   AccessLog(const AccessLog&) = delete;
   AccessLog& operator=(const AccessLog&) = delete;
@@ -35,10 +35,10 @@ class AccessLog {
   /// `line` is without line feed. It is handed over by the next flush(), or when there are many.
   void write(std::string_view line);
   void flush();
-  /// For a file that was renamed: what waits still goes there, what follows to a new file of the same name. Where that cannot be opened,
-  /// the old one stays, and the next flush() reports it.
+  /// For a file that was renamed: lines that wait still go there, those that follow to a new file of the same name. If that cannot be
+  /// opened, the old one stays, and the next flush() reports it.
   void reopen();
-  /// Waits until all that was handed over is in the file. Whether it is.
+  /// Waits until all lines that were handed over are in the file. Returns whether they are.
   bool settle(base::Time most);
 
   /// Lines lost so far.

@@ -18,12 +18,12 @@ class RequestLog {
   /// `outside` may be nullptr: then each line is handed over at once. The error is one line.
   static base::Result<std::unique_ptr<RequestLog>, std::string> open(const AccessLogFile& file, Outside* outside, base::Log& log);
 
-  /// What is known of one exchange so far. Written down when the exchange ends.
+  /// What is known of one exchange so far. Written when the exchange ends.
   class Line;
   /// The line of this exchange, which it gets at the first call.
   Line& line(session::Exchange& exchange);
 
-  /// What came was no request.
+  /// A line for a head that was refused as no request.
   void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end);
 
   void reopen();
@@ -45,7 +45,7 @@ class RequestLog::Line final : public session::ExchangeObserver {
   void ended(const session::ExchangeEnd& end) override { log_.write(*this, end); }
 
   std::string user;
-  std::string protocol;  ///< of what became a WebSocket
+  std::string protocol;  ///< if it became a WebSocket
 
  private:
   friend class RequestLog;

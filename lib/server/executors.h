@@ -4,7 +4,7 @@
 
 namespace wharf::server {
 
-/// The threads of one server that do for all its loops what would hold one up. Outlives the workers.
+/// The threads of one server for work that would hold up its loops. Outlives the workers.
 struct Executors {
   explicit Executors(const Limits& limits)
       : passwords({.threads = limits.password_threads}),

@@ -11,7 +11,7 @@
 namespace wharf::server {
 namespace {
 
-/// A browser heeds every policy of an answer, so this one allows what a listing of a folder brings along.
+/// A browser heeds every policy of a response, so this one allows the style of folder listings.
 std::string security_lines(const Mount& mount) {
   const std::string_view style = std::visit([](const auto& kind) { return style_policy(kind); }, mount.serves);
   return base::concat("Content-Security-Policy: default-src 'self'; ", style.empty() ? "" : "style-src 'self' ", style,

@@ -27,13 +27,13 @@ class HostMount {
   }
   [[nodiscard]] bool takes_upgrades() const { return service_->takes_upgrades(); }
 
-  /// Whether the client may come in; where not, it has been or will be answered.
+  /// Whether the client may come in; if not, there is or will be a response.
   AccessGate::Verdict enter(session::Exchange& exchange, std::string& user) const;
-  /// Answers. `user` is who has come in; null data where nobody was asked.
+  /// Responds. `user` has come in; null data if no user was asked for.
   void serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) const;
-  /// Sees whether what it serves is another by now. An empty text, or what is in the way, in one line.
+  /// Checks whether what it serves was replaced. Returns an empty text, or what is in the way, in one line.
   [[nodiscard]] std::string look_again() const { return service_->look_again(); }
-  /// Lines for the head of every answer.
+  /// Lines for the head of every response.
   [[nodiscard]] std::string_view lines() const { return lines_; }
 
  private:

@@ -6,7 +6,7 @@
 
 namespace wharf::server {
 
-/// The world as the worker's loop reaches it. Used while the loop exists, and no longer.
+/// The world outside as the worker's loop reaches it. Used only while the loop exists.
 class LoopOutside final : public Outside {
  public:
   LoopOutside(io::Loop& loop, Executors& executors) : loop_(loop), executors_(executors), resolver_(loop, executors.lookups) {}

@@ -65,14 +65,14 @@ bool makes_connections(const Kind& /*kind*/) {
 }
 inline bool makes_connections(const Proxy& /*proxy*/) { return true; }
 
-/// What its pages need in a Content-Security-Policy for their styles; empty: nothing.
+/// The source that its pages need in a Content-Security-Policy for their styles; empty: none.
 template <class Kind>
 std::string_view style_policy(const Kind& /*kind*/) {
   return {};
 }
 std::string_view style_policy(const Files& files);
 
-/// Makes what it says mean the same whatever the working folder is later on.
+/// Makes relative names absolute, so that a later change of the working folder does not matter.
 template <class Kind>
 void resolve(Kind& /*kind*/) {}
 inline void resolve(Files& files) { files = FileMount::resolved(std::move(files)); }

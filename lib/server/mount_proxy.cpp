@@ -1,4 +1,4 @@
-// Mounts whose requests another server answers.
+// Mounts whose requests another server handles.
 #include <utility>
 
 #include "proxy/mount.h"

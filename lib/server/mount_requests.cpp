@@ -1,4 +1,4 @@
-// Mounts whose requests a row of the protocol table answers.
+// Mounts whose requests a row of the protocol table handles.
 #include <utility>
 
 #include "protocol/row_exchange.h"

@@ -13,7 +13,7 @@
 namespace wharf::server {
 namespace {
 
-/// Whether a segment is "." or "..": clients take them out (RFC 3986 section 5.2.4), so what still has them hides where it leads.
+/// Whether a segment is "." or "..": clients remove them (RFC 3986 section 5.2.4), so a path that still has them hides where it leads.
 bool has_dot_segment(std::string_view path) {
   for (std::size_t at = path.find("/."); at != std::string_view::npos; at = path.find("/.", at + 1)) {
     const std::string_view segment = path.substr(at + 1, path.find('/', at + 1) - (at + 1));
@@ -22,7 +22,8 @@ bool has_dot_segment(std::string_view path) {
   return false;
 }
 
-/// As some servers behind a proxy read a path: a backslash for a slash, empty segments merged, parameters of segments left out.
+/// The path as some servers behind a proxy read it: backslashes are slashes, empty segments are merged, parameters of segments are left
+/// out.
 std::string as_others_read(std::string_view path) {
   std::string plain;
   bool in_parameter = false;
@@ -51,7 +52,7 @@ session::Response options_of_server() {
 
 }  // namespace
 
-/// A request that waits at a gate, whose head's bytes go meanwhile.
+/// A request that waits at a gate; the bytes of its head do not stay that long.
 class Router::Waiting final : public session::Visit {
  public:
   Waiting(const Host& host, const HostMount& mount, const RequestPath& path)
@@ -177,7 +178,7 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
   enter(exchange, host, *mount, path);
 }
 
-/// Whoever may, now or later.
+/// Asks the gate of the mount, now or later.
 void Router::enter(session::Exchange& exchange, const Host& host, const HostMount& mount, const RequestPath& path) {
   std::string user;
   switch (mount.enter(exchange, user)) {
@@ -187,7 +188,7 @@ void Router::enter(session::Exchange& exchange, const Host& host, const HostMoun
   }
 }
 
-/// Who may come in has been seen to.
+/// The gate has been passed.
 void Router::serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, const RequestPath& path,
                         const std::string& user) {
   if (host.log && !user.empty()) host.log->line(exchange).user = user;
@@ -202,7 +203,7 @@ void Router::serve_user(session::Exchange& exchange, const Host& host, const Hos
   mount->serve(exchange, path, entered);
 }
 
-/// Whether the page may open a WebSocket, here or behind a proxy; where not, it has been told so.
+/// Whether the page may open a WebSocket, here or behind a proxy; if not, there is a response.
 bool Router::check_origin(session::Exchange& exchange, const Host& host) {
   if (host.origins.allows(exchange)) return true;
   exchange.respond(session::text_response(403, "Pages of that origin may not connect here."));

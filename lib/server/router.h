@@ -20,7 +20,7 @@ namespace wharf::server {
 /// Finds for each request the virtual host, and there the mount or the protocol table. One per loop.
 class Router final : public session::Handler {
  public:
-  /// Starts the protocol tables and mounts of all hosts; the first is that of the requests which match none. The error names what could
+  /// Starts the protocol tables and mounts of all hosts; the first is for requests that match none. The error names what could
   /// not start. `outside` may be nullptr: then there are no proxies, and nothing is done on other threads.
   static base::Result<std::unique_ptr<Router>, Error> start(const RowList& rows, const std::vector<VirtualHost>& hosts,
                                                             const session::WsLimits& limits, session::Home& home,
@@ -31,7 +31,7 @@ class Router final : public session::Handler {
 
   void handle(session::Exchange& exchange) override;
   void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) override;
-  /// And looks for the folders of mounts again.
+  /// Also looks for the folders of mounts again.
   void reopen_logs();
 
  private:

@@ -123,7 +123,7 @@ class Server::Implementation {
   std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
   std::vector<io::Address> addresses_;
 
-  std::atomic<std::size_t> others_running_{0};  // loops, but for the first
+  std::atomic<std::size_t> others_running_{0};  // loops, except the first
   int terminations_ = 0;                        // of signals, on the first loop's thread
 
   std::unique_ptr<io::Admission> admission_;  // of all workers, which it outlives
@@ -146,7 +146,7 @@ std::string absolute_name(const std::string& name) {
   return error ? name : whole.string();
 }
 
-/// Relative names are of the folder that the program is in now, wherever it goes later.
+/// Relative names are relative to the present working folder, even if that changes later.
 void resolve_names(VirtualHost& host) {
   for (Mount& mount : host.mounts) {
     std::visit([](auto& kind) { server::resolve(kind); }, mount.serves);
@@ -218,13 +218,13 @@ std::vector<std::string> Server::Implementation::protocols() const {
 }
 
 Error Server::Implementation::listen(const std::string& interface, std::uint16_t port) {
-  base::occupy_standard_descriptors();  // also those that were closed meanwhile
+  base::occupy_standard_descriptors();  // including those that were closed meanwhile
   auto resolved = io::resolve_interface(interface, port);
   if (!resolved) return {resolved.error()};
   io::Address address = *resolved;
   using Sharing = io::ListeningSocket::Sharing;
   std::vector<io::ListeningSocket> sockets;
-  if (options_.threads > 1) {  // shared ports do not tell whether another program has them; this does, and finds a free one for 0
+  if (options_.threads > 1) {  // a shared port does not show whether another program has it; this does, and finds a free one for 0
     auto probe = io::ListeningSocket::open(address, options_.limits.backlog, Sharing::alone);
     if (!probe) return {probe.error()};
     address = probe->address();
@@ -354,7 +354,7 @@ void Server::Implementation::live(std::size_t number, std::promise<Error> made, 
   end_worker(place);
 }
 
-/// The first loop heeds the signals, so it stays until the last of the others has come to its end.
+/// The first loop heeds the signals, so it stays until the last of the others has ended.
 void Server::Implementation::other_ended() {
   if (--others_running_ != 0) return;
   const std::lock_guard lock(mutex_);
@@ -387,7 +387,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
     stop_where_asked();
     if (ready) ready();
     own.run();
-  } catch (...) {  // of `ready`, or where there is no memory: the others must not go on alone
+  } catch (...) {  // from `ready`, or if there is no memory: the others must not go on alone
     end();
     throw;
   }
@@ -418,7 +418,7 @@ void Server::Implementation::stop(std::function<void()> stopped) {
   stop_where_asked();
 }
 
-/// Workers that are not there yet are stopped when all are.
+/// Workers that do not exist yet are stopped when all exist.
 void Server::Implementation::stop_where_asked() {
   const std::lock_guard lock(mutex_);
   if (!stop_asked_) return;
@@ -426,7 +426,7 @@ void Server::Implementation::stop_where_asked() {
     if (place.worker) stop_place(place);
 }
 
-/// The first signal has the server stop; the second takes the grace. On the first loop's thread.
+/// The first signal stops the server; the second takes the grace away. On the first loop's thread.
 void Server::Implementation::terminated() {
   stop({});
   if (++terminations_ < 2) return;
@@ -441,8 +441,8 @@ void Server::Implementation::reopen_logs() {
     if (place.worker) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
 }
 
-/// On a caller's loop this is the end when nothing is left in the loop; own loops return from run(). Where the loop never ran, it
-/// takes what was posted while its worker is being destroyed.
+/// On a caller's loop this is the end when nothing is left in the loop; own loops return from run(). If the loop never ran, it
+/// runs what was posted while its worker is being destroyed.
 void Server::Implementation::stop_place(Place& place) {
   io::Loop& loop = place.worker->loop();
   loop.mailbox().post([this, &place, &loop] {
@@ -454,7 +454,7 @@ void Server::Implementation::stop_place(Place& place) {
   });
 }
 
-/// On the worker's thread. It goes without the lock: the rows' shared states may wait for threads that call stop().
+/// On the worker's thread. It is destroyed without the lock: the rows' shared states may wait for threads that call stop().
 void Server::Implementation::end_worker(Place& place) {
   std::unique_ptr<Worker> gone;
   const std::unique_lock lock(mutex_);
@@ -466,7 +466,7 @@ void Server::Implementation::join() {
     if (place.thread.joinable()) place.thread.join();
 }
 
-/// A caller's loop would call what has gone, and only the caller can run it to the end.
+/// A caller's loop would call objects that have gone, and only the caller can run it to the end.
 Server::Implementation::~Implementation() {
   for (const Place& place : places_)
     if (place.worker)

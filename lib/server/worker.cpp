@@ -9,7 +9,7 @@
 namespace wharf::server {
 namespace {
 
-/// A loop that never served, in a caller's loop: the caller's next turns close its handles, and only then it can go.
+/// A loop that never served, in a caller's loop: the caller's next turns close its handles, and only then it can be destroyed.
 void abandon(std::unique_ptr<io::Loop> loop) {
   io::Loop* last = loop.release();
   last->stop(base::Time{0}, [last] { delete last; });
@@ -73,7 +73,7 @@ Worker::Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const W
   if (parts.statistics.since == base::Time{0}) parts.statistics.since = loop_->now();
 }
 
-/// Sessions end with their loop, while all that they use is still there; then the rows' shared states, which may ask for the time.
+/// Sessions end with their loop, while everything that they use still exists; then the rows' shared states, which may ask for the time.
 Worker::~Worker() {
   handles_.retire();
   loop_->end();

@@ -16,7 +16,7 @@
 
 namespace wharf::server {
 
-/// A limit of time that leaves room for the sum of it and the clock, also where it means "never".
+/// A limit of time that can be added to the clock without overflow, even if it means "never".
 base::Time bounded(std::chrono::milliseconds limit);
 
 io::KeepAlive keep_alive_of(const Limits& limits);
@@ -48,7 +48,7 @@ class Worker {
   static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const RoomLimits& limits,
                                                              const WorkerParts& parts);
 
-  /// The error is for when the system refuses to watch the socket.
+  /// The error says that the system refuses to watch the socket.
   Error accept_from(io::ListeningSocket socket);
   [[nodiscard]] io::Loop& loop() { return *loop_; }
   void reopen_logs() { router_->reopen_logs(); }

@@ -41,10 +41,10 @@ struct HarnessState {
   std::vector<VirtualHost> hosts{1};
   std::unique_ptr<server::Router> router;
   std::unique_ptr<session::HttpContext> http;
-  std::vector<std::shared_ptr<ClientState>> clients;  // last, so that they go first
+  std::vector<std::shared_ptr<ClientState>> clients;  // last, so that they are destroyed first
 };
 
-/// The client's end: takes the answer to the handshake apart, then decodes frames.
+/// The client's end: parses the response to the handshake, then decodes frames.
 struct ClientState {
   ClientState(HarnessState& of, const ConnectOptions& options);
 
@@ -56,7 +56,7 @@ struct ClientState {
   void settle();
   void end();
 
-  HarnessState* harness;  // these two are nullptr when it is over
+  HarnessState* harness;  // these two are nullptr after the end
   std::unique_ptr<MemoryLink> link;
   std::string answer;
   codec::WsDecoder decoder{codec::Role::client, std::uint64_t{1} << 32};
@@ -156,7 +156,7 @@ void HarnessState::run() {
   do {
     for (std::size_t i = 0; i < clients.size(); ++i) clients[i]->run();
     std::erase_if(clients, [](const auto& client) { return client->over; });
-    // What one of them caused may have reached another that had its turn already.
+    // One of them may have caused something for another that had its turn already.
   } while (std::any_of(clients.begin(), clients.end(), [](const auto& client) { return client->link->scheduled(); }));
 }
 
@@ -230,7 +230,7 @@ bool Client::held() const { return state_->link && !state_->link->reading() && !
 
 namespace {
 
-/// A harness that was not made has no log to look at, so its error brings it.
+/// A harness that was not made has no log to look at, so its error contains the log.
 std::string with_log(std::string text, const std::vector<std::string>& log_lines) {
   for (const std::string& line : log_lines) text += "\n" + line;
   return text;
@@ -248,7 +248,7 @@ Harness::Harness(const wharf_row& row, Options options, Limits limits) : state_(
   state_->http = std::make_unique<session::HttpContext>(*state_->router, state_->limits.http, state_->log);
 }
 
-// A server that breaks its protocol as late as this ends the test program.
+// If the server breaks the protocol as late as this, the test program ends.
 Harness::~Harness() {  // NOLINT(bugprone-exception-escape)
   state_->mailbox.close();
   state_->mailbox.run();

@@ -22,7 +22,7 @@ std::string join(const auto& items) {
   return text;
 }
 
-// False where the random source failed.
+// False if the random source failed.
 bool make_key(const Random& random, std::string& key) {
   std::array<unsigned char, nonce_size> nonce{};
   const bool is_random = random ? random(nonce) : RAND_bytes(nonce.data(), static_cast<int>(nonce.size())) == 1;
@@ -61,7 +61,7 @@ std::string write_request(const ClientOptions& options, std::string_view key) {
   return text += "\r\n";
 }
 
-// Every check of RFC 6455 section 4.1 on an answer, but for its subprotocol and extensions.
+// Every check of RFC 6455 section 4.1 on a response, except its subprotocol and extensions.
 Error check_head(const codec::AnswerHead& head, const ClientRequest& request) {
   if (head.status != 101) return Error::status_not_101;
   if (head.version != codec::HttpVersion::http11) return Error::http_version;
@@ -100,7 +100,7 @@ void refuse(ClientHandshake& handshake, Error error, std::string_view reason) {
   handshake.agreement = {};
 }
 
-// The first head that is no announcement of another.
+// The first head that does not announce another.
 codec::AnswerRead read_final_head(std::string_view bytes, std::size_t limit, codec::AnswerHead& head, std::size_t& used) {
   for (;;) {
     codec::AnswerLimits limits;

@@ -11,7 +11,7 @@
 namespace wharf::websocket {
 namespace {
 
-// The first that is spoken here. `offered` are protocols.
+// The first protocol of `offered` that is spoken here.
 ProtocolChoice choose(const std::vector<std::string_view>& offered, const std::vector<std::string>& spoken) {
   if (offered.empty() || spoken.empty()) return {};
   for (const std::string_view name : offered)
@@ -25,7 +25,7 @@ Error check_options(const ServerOptions& options) {
   return error != Error::none ? error : parts::check_numbers(options.compression);
 }
 
-// What check_handshake refuses, told apart, but for the subprotocols.
+// The faults for which check_handshake() refuses, each by its name, except those of subprotocols.
 Error check_request(const codec::RequestHead& head) {
   if (!codec::wants_websocket(head)) return Error::upgrade_missing;
   if (head.method != "GET") return Error::method_not_get;

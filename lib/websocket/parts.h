@@ -11,7 +11,7 @@
 // What the two sides of the public handshake have in common.
 namespace wharf::websocket::parts {
 
-/// Whether all are tokens and none is there twice.
+/// Whether all are tokens, and distinct.
 bool are_protocols(std::vector<std::string_view> names);
 bool are_protocols(const std::vector<std::string>& names);
 /// The elements of a comma-separated list.
@@ -23,9 +23,9 @@ Error check_fields(const Fields& fields);
 /// bad_compression.
 Error check_numbers(const Compression& wish);
 
-/// Bytes that a stream takes to inflate what comes with such a window, beside the message.
+/// Bytes that a stream needs to inflate with such a window, besides the message.
 std::uint64_t inflating_memory(int window_bits);
-/// nullopt where it is off, or a client's memory is not enough for the smallest window; 0: no limit.
+/// nullopt if it is off, or a client's memory is not enough for the smallest window; 0: no limit.
 std::optional<codec::DeflateWish> deflate_wish(const Compression& wish, std::uint64_t memory_limit = 0);
 Agreement agreement_of(const codec::DeflateAgreement& agreed, const Compression& wish);
 

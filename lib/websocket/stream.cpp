@@ -28,7 +28,7 @@ using codec::WsPart;
 
 constexpr std::uint16_t no_code = 1005;
 
-// The codec's words and the public ones are the same, in the same order.
+// The codec's errors and the public ones are the same, in the same order.
 constexpr Error public_error(WsError error) { return static_cast<Error>(error); }
 static_assert(public_error(WsError::reserved_bits) == Error::reserved_bits);
 static_assert(public_error(WsError::reserved_opcode) == Error::reserved_opcode);
@@ -78,19 +78,19 @@ int peers_window(Role role, const Agreement& agreement) {
   return static_cast<int>(role == Role::server ? agreement.client_window_bits : agreement.server_window_bits);
 }
 
-// What is left of the memory for a message that is put together.
+// The rest of the memory, for a message that is put together.
 std::uint64_t message_limit(Role role, const Agreement& agreement, const StreamOptions& options) {
   if (options.memory_limit == 0 || options.in_pieces) return options.message_limit;
   const std::uint64_t inflating = agreement.compressed ? parts::inflating_memory(peers_window(role, agreement)) : 0;
   return std::min(options.message_limit, options.memory_limit - std::min(options.memory_limit, inflating));
 }
 
-// Masks for the frames of a client, which are asked for some at a time.
+// Masks for the frames of a client; the source is asked for several at a time.
 class MaskKeys {
  public:
   explicit MaskKeys(Random random) : random_(std::move(random)) {}
 
-  /// False where the source failed.
+  /// False if the source failed.
   bool take(codec::MaskKey& key) {
     if (left_ == 0) {
       if (!fill()) return false;
@@ -113,7 +113,7 @@ class MaskKeys {
 
 namespace detail {
 
-// What the two halves know of each other is atomic; everything else belongs to one of them.
+// What both halves use is atomic; everything else belongs to one of them.
 struct StreamState {
   StreamState(Role its_role, const Agreement& agreement, StreamOptions options);
 
@@ -158,7 +158,7 @@ StreamState::StreamState(Role its_role, const Agreement& agreement, StreamOption
                        context_of(is_server ? agreement.server_keeps_context : agreement.client_keeps_context));
 }
 
-// The key comes first: a frame that was made has to be sent, since the next ones may build on it.
+// The key comes first: a frame that was made has to be sent, because the next ones may build on it.
 Error StreamState::take_key(codec::MaskKey& key) { return role == Role::server || keys.take(key) ? Error::none : Error::no_random; }
 
 void StreamState::write(const codec::WsOutFrame& frame, codec::MaskKey key, std::string& out) const {
@@ -177,7 +177,7 @@ Error StreamState::write_control(Opcode opcode, std::string_view payload, std::s
   return error;
 }
 
-// One whose code and reason are right.
+// A close whose code and reason are right.
 Error StreamState::write_close(std::uint16_t code, std::string_view reason, std::string& out) {
   std::string payload;
   if (code != no_code) {
