@@ -55,7 +55,7 @@ class PasswordAsker {
 /// to a client or a user that has as many, and a password that was right before is never lost.
 class PasswordQueue {
  public:
-  static constexpr std::size_t most_queued = 512;     ///< that wait
+  static constexpr std::size_t most_queued = 512;     ///< waiting
   static constexpr std::size_t most_of_client = 128;  ///< waiting for one client
   static constexpr std::size_t most_of_user = 128;    ///< waiting with one user's name
   /// For how long it is known who was right, for RecentTable::most passwords and users with their clients.

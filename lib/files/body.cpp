@@ -8,7 +8,7 @@
 namespace wharf::server {
 namespace {
 
-/// So few bytes are read and leave together with what goes before them; more are sent without copying.
+/// Up to this many bytes are read and leave together with the text before them; more are sent without copying.
 constexpr std::uint64_t copied_up_to = 16 * 1024;
 
 }  // namespace
@@ -61,7 +61,7 @@ MultipartFileBody::MultipartFileBody(Shared<base::Descriptor> file, codec::Multi
   next_part();
 }
 
-/// The text and the bytes of the part that comes next, or the end's text.
+/// Takes the text and the bytes of the next part, or the text of the end.
 void MultipartFileBody::next_part() {
   text_used_ = 0;
   bytes_.reset();

@@ -14,10 +14,10 @@
 
 namespace wharf::server {
 
-/// Reads from a place of a file, as much as there is up to `size`. Less: the file ends there, or cannot be read on.
+/// Reads up to `size` bytes from a place of a file. Fewer: the file ends there, or cannot be read on.
 std::size_t read_at(int file, std::uint64_t offset, char* to, std::size_t size);
 
-/// Some bytes of a file in one piece. Read on the loop's thread: the page cache answers, or the disk does and the loop waits.
+/// Some bytes of a file in one piece. Read on the loop's thread: if the page cache does not have them, the loop waits for the disk.
 class FileRangeBody final : public session::BodySource {
  public:
   FileRangeBody(Shared<base::Descriptor> file, std::uint64_t first, std::uint64_t size)
@@ -36,7 +36,7 @@ class FileRangeBody final : public session::BodySource {
   std::uint64_t left_;
 };
 
-/// What is in memory already, without copying all of it for each client that takes its time.
+/// Bytes that are in memory already, without copying all of them for each slow client.
 class MemoryBody final : public session::BodySource {
  public:
   explicit MemoryBody(Shared<std::string> bytes) : bytes_(std::move(bytes)) {}
@@ -65,8 +65,8 @@ class MultipartFileBody final : public session::BodySource {
   Shared<base::Descriptor> file_;
   codec::MultipartRanges parts_;
   std::uint64_t size_;
-  std::size_t part_ = 0;  // of those that have begun; the one behind the last is the closing delimiter
-  std::string text_;      // that stands before the bytes of the part
+  std::size_t part_ = 0;  // the number of parts that have begun; the one behind the last is the closing delimiter
+  std::string text_;      // before the bytes of the part
   std::size_t text_used_ = 0;
   std::optional<FileRangeBody> bytes_;  // of the part
 };

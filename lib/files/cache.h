@@ -16,12 +16,12 @@ namespace wharf::server {
 
 class FileMount;
 
-/// What a path of a mount stands for: a file, and the same in other codings.
+/// What a path of a mount stands for: a file, and its other codings.
 struct CachedFile {
   const FileMount* mount = nullptr;
   std::string path;             ///< below the mount's prefix, percent-decoded
-  std::size_t index = 0;        ///< which of the mount's index names the file has, where the path ends in '/'
-  base::Time siblings_seen{0};  ///< when it was last looked for ready-made ones
+  std::size_t index = 0;        ///< which of the mount's index names the file has, if the path ends in '/'
+  base::Time siblings_seen{0};  ///< when ready-made ones were last looked for
   Representation plain;
   std::vector<Representation> coded;  ///< in the order of preference
 
@@ -45,7 +45,7 @@ struct CachedFile {
   Place place;
 };
 
-/// The files that the mounts of one loop keep at hand, those used last, within FileLimits. Outlives its mounts.
+/// The files that the mounts of one loop keep, those used last, within FileLimits. Outlives its mounts.
 class FileCache {
  public:
   explicit FileCache(const FileLimits& limits = {});
@@ -53,21 +53,21 @@ class FileCache {
   FileCache(const FileCache&) = delete;
   FileCache& operator=(const FileCache&) = delete;
 
-  /// It becomes the one used last; whether it is still so in the folder is for the mount to say. nullptr: not known. Valid until the next
-  /// call of another of the functions below.
+  /// It becomes the one used last; the mount has to check whether it is still the same in the folder. nullptr: not known. Valid until the
+  /// next call of one of the functions below.
   CachedFile* find(const FileMount& mount, std::string_view path, base::Time now);
-  /// The same, but it counts as no use.
+  /// The same, but it does not count as used.
   [[nodiscard]] CachedFile* peek(const FileMount& mount, std::string_view path);
-  /// Adds it, in place of one of the same mount and path; others go where there is no more room.
+  /// Adds it, in place of one of the same mount and path; others are dropped if there is no room.
   CachedFile& keep(std::unique_ptr<CachedFile> file, base::Time now);
-  /// What it holds has changed; others go where there is no more room.
+  /// What it holds has changed; others are dropped if there is no room.
   void weigh_again(CachedFile& file);
   void drop(CachedFile& file);
   void drop_all(const FileMount& mount);
-  /// Closes what is open without an answer that needs it, for the sake of something else.
+  /// Closes the files that no response needs, to free their descriptors.
   void drop_open();
-  /// Lets go of what was not used for so long as FileLimits::unused says. The functions above do so too; where nobody calls them for a
-  /// while, this keeps a file that has been deleted from staying open.
+  /// Drops what was not used for FileLimits::unused. The functions above do so too; if nobody calls them for a while, this keeps a deleted
+  /// file from staying open.
   void drop_unused(base::Time now);
 
   [[nodiscard]] const FileLimits& limits() const { return limits_; }
@@ -78,7 +78,7 @@ class FileCache {
  private:
   struct Key {
     const FileMount* mount;
-    std::string_view path;  // the file's own, or of a question
+    std::string_view path;  // the file's own, or that of a search
     bool operator==(const Key&) const = default;
   };
   struct Hash {

@@ -45,7 +45,7 @@ void CompressJob::run() {
   }
 }
 
-/// Fails where the file is not what it was, so that no mixture is taken for it.
+/// Fails if the file has changed, so that no mixture is taken for it.
 CompressJob::Outcome CompressJob::compress(std::string& out) const {
   codec::GzipWriter writer;
   if (!file_) {

@@ -11,10 +11,10 @@
 
 namespace wharf::server {
 
-/// Compresses a file with gzip. What came out goes to the mount; what is not shorter, or too long to be kept, is not worth it.
+/// Compresses a file with gzip. The result goes to the mount; one that is not shorter, or is too long to be kept, is not worth it.
 class CompressJob final : public FileJob {
  public:
-  /// `wanted` is one of the file's. nullptr where the system has no descriptor left for it.
+  /// `wanted` is one of the file's. nullptr if the system has no descriptor left for it.
   static std::unique_ptr<CompressJob> make(FileMount& mount, const CachedFile& file, const Representation& wanted,
                                            const FileLimits& limits);
 
@@ -35,7 +35,7 @@ class CompressJob final : public FileJob {
   base::Descriptor file_;  // of its own; or
   std::string bytes_;      // all of the file
   Representation made_;
-  std::size_t most_ = 0;  // bytes that are worth it
+  std::size_t most_ = 0;  // the longest result that is worth it
   Outcome outcome_ = Outcome::failed;
 };
 

@@ -18,7 +18,7 @@ struct FileJobs::Waiting {
   Stage stage = Stage::queued;
 };
 
-/// Stands in an exchange that waits, and leaves the job's list when the exchange ends before the job does.
+/// The responder of an exchange that waits; it leaves the job's list if the exchange ends before the job does.
 class FileJobs::Waiter final : public session::Responder {
  public:
   Waiter(session::Exchange& exchange, std::list<Waiter*>& waiters) : exchange_(exchange), waiters_(&waiters) {
@@ -83,7 +83,7 @@ void FileJobs::start(const FileMount& mount, std::string_view path, std::unique_
     waiting->job->answer(exchange);
     return waiting->job->over();
   }
-  // The exchange last: whoever waits stands in a list that stays.
+  // The exchange last: those who wait are in a list that stays.
   std::list<Waiter*>& waiters = waiting->waiters;
   waiting_.push_back(std::move(waiting));
   exchange.set_responder(std::make_unique<Waiter>(exchange, waiters));
@@ -106,7 +106,7 @@ bool FileJobs::begin(Waiting& waiting) noexcept {
   return true;
 }
 
-/// In the order they came, but for mounts that have enough under way. What nobody waits for any more is not begun.
+/// In the order they came, skipping mounts that have enough under way. A job that nobody waits for any more is not begun.
 void FileJobs::begin_next() {
   for (auto each = waiting_.begin(); each != waiting_.end();) {
     const auto here = each++;
@@ -121,7 +121,7 @@ void FileJobs::begin_next() {
   }
 }
 
-/// Where there is no memory for one of the answers, that costs the one connection: the others wait still.
+/// If there is no memory for one of the responses, that costs one connection; the others still wait.
 template <class Answer>
 void FileJobs::each_leaves(Waiting& left, Answer&& answer) noexcept {
   while (!left.waiters.empty()) {
@@ -140,7 +140,7 @@ void FileJobs::answer_all(Waiting& done) noexcept {
   each_leaves(done, [&done](session::Exchange& exchange) { done.job->answer(exchange); });
   try {
     done.job->over();
-  } catch (...) {  // what was made is not kept
+  } catch (...) {  // the result is not kept
   }
 }
 
@@ -150,7 +150,7 @@ void FileJobs::run_here(FileJob& job, session::Exchange& exchange) {
   job.over();
 }
 
-/// It may have been forgotten meanwhile.
+/// The job may have been forgotten meanwhile.
 void FileJobs::finished(const FileJob& job) {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&job](const auto& each) { return each->job.get() == &job; });
   if (found == waiting_.end()) return;

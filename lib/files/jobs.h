@@ -12,26 +12,26 @@ namespace wharf::server {
 
 class FileMount;
 
-/// Work that one or more exchanges wait for. On the loop's thread but for run(), which has to touch nothing that the loop's thread
-/// may touch meanwhile, and which outlives the mount where it must.
+/// Work that one or more exchanges wait for. On the loop's thread, except run(), which must touch nothing that the loop's thread may
+/// touch meanwhile, and which may outlive the mount.
 class FileJob {
  public:
   virtual ~FileJob() = default;
   virtual void run() = 0;
-  /// After run(), or where it cannot be run: answers one of those who waited.
+  /// After run(), or if it cannot be run: responds to one of those who waited.
   virtual void answer(session::Exchange& exchange) = 0;
-  /// All are answered.
+  /// All have a response.
   virtual void over() {}
 };
 
-/// What the file mounts of one loop have other threads do: one job at a time for each path of a mount, and not too many in all and for one
-/// mount. Some may wait for that.
+/// The work that the file mounts of one loop give to other threads: one job at a time for each path of a mount, and not too many in all and
+/// for one mount. Some may wait for their turn.
 class FileJobs {
  public:
   struct Bounds {
     std::size_t most = 8;           ///< under way
     std::size_t most_of_mount = 3;  ///< of these for one mount
-    std::size_t most_waiting = 32;  ///< and those that wait
+    std::size_t most_waiting = 32;  ///< jobs that wait besides
   };
   /// Without `outside` everything is done at once. It outlives this; this outlives the mounts.
   FileJobs(Outside* outside, const Bounds& bounds);
@@ -41,9 +41,9 @@ class FileJobs {
 
   /// Whether start() would run a job on another thread at once.
   [[nodiscard]] bool has_room(const FileMount& mount) const;
-  /// Whether it would have it wait otherwise.
+  /// Whether start() would let a job wait otherwise.
   [[nodiscard]] bool may_wait() const;
-  /// Whether there is another thread at all.
+  /// Whether there are other threads at all.
   [[nodiscard]] bool has_threads() const { return outside_ != nullptr; }
 
   /// Has the exchange wait for the job that is under way for that path. False: there is none.
@@ -53,7 +53,7 @@ class FileJobs {
   /// Does the job here and now.
   static void run_here(FileJob& job, session::Exchange& exchange);
 
-  /// The mount goes: who waits for one of its jobs is told to come again (503).
+  /// The mount is destroyed: those who wait for one of its jobs get 503.
   void forget(const FileMount& mount);
 
  private:
@@ -70,7 +70,7 @@ class FileJobs {
   Outside* outside_;
   Bounds bounds_;
   std::list<std::unique_ptr<Waiting>> waiting_;
-  std::shared_ptr<FileJobs*> self_;  // so that a job which ends when this has gone can tell
+  std::shared_ptr<FileJobs*> self_;  // so that a job that ends later knows when this has gone
 };
 
 }  // namespace wharf::server

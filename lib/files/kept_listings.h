@@ -12,15 +12,15 @@ namespace wharf::server {
 
 class FileMount;
 
-/// The pages that list folders, for the mounts of one loop, those used last. A page is good for as long as the folder's identity says that
-/// no name has come, gone or changed, at most `longest`, as the sizes and times of files do not show there; and at least a second, so that a
-/// folder in which something changes all the time is not read for each who asks.
+/// The pages that list folders, for the mounts of one loop, those used last. A page is valid as long as the folder's identity says that
+/// no name has come, gone or changed, at most `longest`, because the identity does not show sizes and times of files; and at least a second,
+/// so that a folder in which something changes all the time is not read for each request.
 class KeptListings {
  public:
   static constexpr base::Time shortest{1'000};
   static constexpr base::Time longest{60'000};
 
-  /// So many pages, with so many bytes in all.
+  /// At most `pages` pages, with `bytes` bytes in all.
   KeptListings(std::size_t pages, std::size_t bytes) : most_pages_(pages), most_bytes_(bytes) {}
 
   struct Page {
@@ -30,7 +30,7 @@ class KeptListings {
     Shared<std::string> text;
   };
 
-  /// None where nothing is kept that is still good.
+  /// None if no valid page is kept.
   [[nodiscard]] Shared<std::string> find(const FileMount& mount, std::string_view path, const FileIdentity& folder, base::Time now);
   void keep(const FileMount& mount, std::string_view path, Page page);
   void drop_all(const FileMount& mount);

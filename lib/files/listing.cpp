@@ -26,7 +26,7 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-/// One segment of a path (RFC 3986 section 3.3), where only unreserved characters stay as they are.
+/// One segment of a path (RFC 3986 section 3.3), in which only unreserved characters stay as they are.
 std::string segment(std::string_view name) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   std::string text;
@@ -57,7 +57,7 @@ std::string time_text(std::time_t time) {
   return text.data();
 }
 
-/// What no URL of ours can name, and what no answer would serve, is left out.
+/// Leaves out names that no URL of ours can have, and what no response would serve.
 std::optional<ListedName> look_at(const OpenFolder& root, int folder, const std::string& folder_name, const char* name) {
   const std::string_view text = name;
   if (text.starts_with('.') || text.find('\\') != std::string_view::npos) return std::nullopt;

@@ -17,14 +17,14 @@ struct ListedName {
   std::time_t modified = 0;
 };
 
-/// The names of a folder that can be asked for: of regular files and folders, or links to such that stay inside. Folders first, then by
+/// The names of a folder that clients can request: of regular files and folders, or links to such that stay inside. Folders first, then by
 /// the bytes of the names.
 struct FolderNames {
   std::vector<ListedName> names;
-  bool is_complete = true;  ///< false: there were more than were looked at
+  bool is_complete = true;  ///< false: there were more than `most`
 };
 
-/// Reads the names of `folder`, which is that of the name `name` ("", or ending in '/') in `root`; looks at `most` of them.
+/// Reads the names of `folder`, which has the name `name` ("", or ending in '/') in `root`; at most `most` of them.
 FolderNames read_folder(const OpenFolder& root, base::Descriptor folder, const std::string& name, std::size_t most);
 
 /// Whether the page leads to the folder above.
@@ -36,7 +36,7 @@ std::string listing_page(const FolderNames& names, std::string_view title, Paren
 /// The field lines for such a page, each with its CRLF.
 std::string_view listing_lines();
 
-/// The page's style, as a source of a Content-Security-Policy: what other policies of the answer must allow too.
+/// The page's style, as a source of a Content-Security-Policy: other policies of the response must allow it too.
 std::string_view listing_style();
 
 }  // namespace wharf::server

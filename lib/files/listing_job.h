@@ -16,7 +16,7 @@ struct ListedFolder {
   base::Descriptor folder;  ///< in it
   std::string path;         ///< of it: from '/' to '/'
   std::string title;
-  std::size_t most = 0;  ///< names that are looked at
+  std::size_t most = 0;  ///< names that are read
 };
 
 void answer_with_listing(session::Exchange& exchange, Shared<std::string> page);
@@ -24,7 +24,7 @@ void answer_with_listing(session::Exchange& exchange, Shared<std::string> page);
 /// Makes the page that lists a folder. It goes to the mount, to be kept.
 class ListingJob final : public FileJob {
  public:
-  /// `page` says when it was asked for, and what the folder was then.
+  /// `page` says when it was asked for, and has the identity of the folder then.
   ListingJob(FileMount& mount, ListedFolder folder, KeptListings::Page page)
       : mount_(mount), folder_(std::move(folder)), page_(std::move(page)) {}
 

@@ -18,7 +18,7 @@ constexpr base::Time siblings_known{1'000};
 constexpr std::string_view identity_coding = "identity";
 constexpr std::array<char, 2> gzip_magic{'\x1F', '\x8B'};  // RFC 1952 section 2.3.1
 
-/// In whole seconds: what compresses and what copies files may keep no more of their times.
+/// In whole seconds: programs that compress or copy files may not keep more of their times.
 bool is_older(const FileIdentity& made, const FileIdentity& original) {
   constexpr std::int64_t second = 1'000'000'000;
   return made.modified / second < original.modified / second;
@@ -100,8 +100,8 @@ std::string_view FileLoader::type_of(std::string_view name) const {
   return own != nullptr ? std::string_view(*own) : codec::media_type(name);
 }
 
-/// What the extension stands for, where that is true of the content, and the mount has no type of its own for it. It goes to clients that
-/// do not ask for it, too: there is nothing else to send, and who asks by such a name knows what to do with it.
+/// The coding of the extension, if the content has it and the mount has no type of its own for the extension. Clients that do not accept it
+/// get it too: there is nothing else to send, and a client that asks for such a name knows what to do with it.
 std::string_view FileLoader::coding_of(const Representation& plain) const {
   const std::string_view coding = codec::content_coding(plain.name);
   if (coding != "gzip" || own_type_of(plain.name) != nullptr) return identity_coding;
@@ -116,7 +116,7 @@ bool FileLoader::is_settled(const FileIdentity& identity) const {
   return std::chrono::milliseconds((wall_clock() - changed) / 1'000'000) >= limits_.settling;
 }
 
-/// A short file is read; it stays open where it changed under the reading, or ended early, so that no mixture is kept.
+/// A short file is read; it stays open if it changed during the reading, or ended early, so that no mixture is kept.
 void FileLoader::fill(Representation& representation, OpenedFile opened) const {
   representation.identity = opened.identity;
   representation.settled = is_settled(opened.identity);
@@ -164,7 +164,7 @@ bool FileLoader::is_worth_compressing(const Representation& plain) const {
          plain.identity.size <= files_.compress_to && codec::is_compressible(plain.type);
 }
 
-/// The look follows links wherever they lead, but what it finds has to be the very file that was opened inside the folder.
+/// look() follows links wherever they lead, but the outcome has to be the very file that was opened inside the folder.
 bool FileLoader::is_current(CachedFile& file, const LoopMoment& at) const {
   if (file.plain.checked == at.turn) return true;
   if (!file.plain.settled) return false;

@@ -18,12 +18,12 @@ namespace wharf::server {
 /// Why there is no file for a path.
 enum class NoFile : std::uint8_t {
   missing,
-  folder,       ///< the path ends in '/', and what it names may be a folder, but one without index
+  folder,       ///< the path ends in '/', and what it names may be a folder, but without index
   needs_slash,  ///< a folder, named without its '/'
   unavailable   ///< the system cannot open it now
 };
 
-/// Reads what a mount serves from its folder, and sees whether that is still so.
+/// Reads what a mount serves from its folder, and checks whether it is still the same.
 class FileLoader {
  public:
   /// `files` and `limits` live as long as this.
@@ -34,20 +34,20 @@ class FileLoader {
 
   /// Whether the path still stands for that file, and the file has not changed. Costs a system call in each turn of the loop.
   [[nodiscard]] bool is_current(CachedFile& file, const LoopMoment& at) const;
-  /// Whether the ready-made ones are those that there were. Looks once a second.
+  /// Whether the ready-made ones are still the same. Checks once a second.
   [[nodiscard]] bool siblings_are_current(CachedFile& file, const LoopMoment& at) const;
 
   enum class Sibling : std::uint8_t {
-    gone,  ///< or not to be had
+    gone,  ///< or cannot be opened
     same,
-    opened  ///< for the first time, or since it had changed
+    opened  ///< for the first time, or because it had changed
   };
-  /// Sees whether a ready-made representation is at hand, and is what it was; else opens it.
+  /// Checks whether a ready-made representation is open and unchanged; else opens it.
   [[nodiscard]] Sibling refresh(const CachedFile& file, Representation& sibling, const LoopMoment& at) const;
 
-  /// Opens the folder that stands under the mount's name anew where the one that was opened is not that any more: `removed` where it has
-  /// been removed, `replaced` also where it has only got another name. False: it is the same still, or there is none; `why` then says in a
-  /// few words what is in the way, if anything.
+  /// Opens the folder with the mount's name anew if it is no longer the one that was opened: with `removed`, if that has been removed; with
+  /// `replaced`, also if that only has another name now. False: it is still the same, or there is none; `why` then says in a few words what
+  /// is in the way, if anything.
   enum class Renew : std::uint8_t { removed, replaced };
   bool renew(Renew where, std::string& why);
 

@@ -25,14 +25,14 @@
 namespace wharf::server {
 namespace {
 
-/// Compressing so many bytes takes less of the loop's time than it is worth to hand them to another thread.
+/// Up to this many bytes, compressing takes less time than handing the work to another thread.
 constexpr std::size_t compressed_at_once = 16 * 1024;
-/// Longer values of Accept-Encoding are looked at each time.
+/// Longer values of Accept-Encoding are parsed each time.
 constexpr std::size_t longest_remembered = 128;
 
 constexpr std::string_view allowed = "GET, HEAD, OPTIONS";
 
-/// Those of RFC 9110 section 9.3 and RFC 5789 that no file takes. CONNECT does not come here.
+/// The methods of RFC 9110 section 9.3 and RFC 5789 that no file accepts. CONNECT does not come here.
 bool is_known_method(std::string_view method) {
   constexpr std::array<std::string_view, 5> known{"DELETE", "PATCH", "POST", "PUT", "TRACE"};
   return std::find(known.begin(), known.end(), method) != known.end();
@@ -61,7 +61,7 @@ std::string check_folder(const std::string& folder) {
   return S_ISDIR(status.st_mode) ? std::string() : cannot + "it is not a folder";
 }
 
-/// To the same path with a slash at its end. It cannot name another host: a path that has more than one at its front is not served.
+/// Redirects to the same path with a slash at its end. It cannot name another host: a path with several slashes at its front is not served.
 session::Response moved_to_slash(std::string_view request_target) {
   const auto target = codec::split_target(request_target);
   if (!target || target->path.substr(0, 2).find_first_of("/\\", 1) != std::string_view::npos) return not_found();
@@ -76,7 +76,7 @@ session::Response moved_to_slash(std::string_view request_target) {
 
 // ---- LoopFiles ----
 
-/// The clock would not do: many turns can begin within a millisecond, and what was changed after one shows in the next.
+/// The clock is not enough: many turns can begin within a millisecond, and a change after one has to show in the next.
 LoopMoment LoopFiles::moment(base::Time now) {
   if (outside_ == nullptr) return {now, static_cast<std::uint64_t>(now.count()) + 1};
   if (!end_awaited_) {
@@ -84,7 +84,7 @@ LoopMoment LoopFiles::moment(base::Time now) {
       ++turn_;
       end_awaited_ = false;
     });
-    end_awaited_ = true;  // not where there was no memory for that: the turn would last for ever
+    end_awaited_ = true;  // only now: if there was no memory for at_turn_end(), the turn would last for ever
   }
   return {now, turn_};
 }
@@ -150,7 +150,7 @@ void FileMount::serve_file(session::Exchange& exchange, std::string_view path, C
   answer_with_file(exchange, request, chosen);
 }
 
-/// From the cache where that is what the folder holds, else read now. nullptr: there is none, and the exchange has its answer.
+/// From the cache if that is what the folder holds, else read now. nullptr: there is none, and the exchange has its response.
 CachedFile* FileMount::current(session::Exchange& exchange, const FileRequest& request, std::string_view path) {
   const LoopMoment at = shared_.moment(exchange.now());
   CachedFile* const known = shared_.cache.find(*this, path, at.now);
@@ -182,7 +182,7 @@ CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path, 
   return nullptr;
 }
 
-/// What is known of the old folder goes.
+/// Forgets all that is known of the old folder.
 bool FileMount::renew(FileLoader::Renew where, std::string& why) {
   if (!loader_.renew(where, why)) return false;
   shared_.cache.drop_all(*this);
@@ -198,7 +198,7 @@ std::string FileMount::look_again() {
 
 // ---- Content codings ----
 
-/// What Accept-Encoding asks for; it is at hand, or to be compressed here.
+/// The representation that Accept-Encoding asks for; it is ready, or has to be compressed here.
 const Representation& FileMount::choose(session::Exchange& exchange, const FileRequest& request, CachedFile& file) {
   const LoopMoment at = shared_.moment(exchange.now());
   for (;;) {
@@ -237,7 +237,7 @@ void FileMount::forget_coding(CachedFile& file, std::size_t place) {
   shared_.cache.weigh_again(file);
 }
 
-/// The answer comes when it is done. While other threads have enough to do, it is the file as it is.
+/// The response comes when that is done. While other threads are busy, it is the file as it is.
 void FileMount::compress_first(session::Exchange& exchange, const FileRequest& request, const CachedFile& file,
                                const Representation& wanted) {
   if (answer_conditions(exchange, request, wanted)) return;

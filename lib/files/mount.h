@@ -45,13 +45,13 @@ class LoopFiles {
 /// Serves the files of a folder: GET and HEAD with conditions, ranges and content codings, index files, listings. One for each mount
 /// and loop; outlives its exchanges.
 ///
-/// A file that is in the cache costs one look at the folder in each turn of the loop, and no memory. What is not is read on the loop's
-/// thread: the page cache answers, or the disk does and the loop waits.
+/// A file in the cache costs one check of the folder in each turn of the loop, and no memory. Others are read on the loop's thread: if the
+/// page cache does not have them, the loop waits for the disk.
 class FileMount {
  public:
   /// An empty text, or what is wrong with the mount, in one line.
   static std::string check(const Files& files);
-  /// The same with an absolute path without symbolic links, so that it means the same whatever the working folder is later on.
+  /// The same with an absolute path without symbolic links, so that a later change of the working folder does not matter.
   static Files resolved(Files files);
 
   /// Opens the folder. The error is one line.
@@ -63,16 +63,16 @@ class FileMount {
 
   [[nodiscard]] const std::string& folder() const { return files_.folder; }
 
-  /// Within Handler::handle(). `path` is what follows the mount's prefix, percent-decoded, from its last '/' on.
+  /// Within Handler::handle(). `path` is the part behind the mount's prefix, percent-decoded, beginning with the last '/' of the prefix.
   void serve(session::Exchange& exchange, std::string_view path);
 
-  /// Serves from the folder that stands under the mount's name now, where that is another. An empty text, or why it cannot, in one line.
+  /// Serves from the folder that has the mount's name now, if that is another. Returns an empty text, or why it cannot, in one line.
   std::string look_again();
 
   // ---- For its jobs. ----
   /// Serves the file of a path, but in no coding that would have to be made first.
   void serve_uncompressed(session::Exchange& exchange, std::string_view path);
-  /// Takes what was compressed, or, where it holds nothing, that it is not worth it.
+  /// Takes the compressed representation; if it holds nothing, compressing is not worth it.
   void compressed(std::string_view path, const Representation& made);
   /// Takes the page that lists a folder.
   void listed(std::string_view path, KeptListings::Page page);

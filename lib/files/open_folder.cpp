@@ -25,7 +25,7 @@ constexpr int read_file = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 constexpr int read_folder = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_DIRECTORY;
 constexpr int point_to = O_PATH | O_CLOEXEC;
 
-/// A file may be dated some 292 years or more from 1970; then it is as far away as can be said.
+/// A file may be dated more than 292 years from 1970; then it counts as the farthest possible time.
 std::int64_t nanoseconds(const timespec& time) {
   constexpr std::int64_t per_second = 1'000'000'000;
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / per_second - 1;
@@ -51,7 +51,7 @@ OpenFailure failure_of(int error) {
   }
 }
 
-/// The negative error of the last try. A folder that is moved while a name with `..` in it is resolved makes the kernel give up.
+/// Returns the negative error of the last try. If a folder is moved while a name with `..` is resolved, the kernel gives up.
 int open_beneath(int root, const std::string& name, int flags, std::uint64_t resolve) {
   constexpr int tries = 16;
   open_how how{};
@@ -64,7 +64,7 @@ int open_beneath(int root, const std::string& name, int flags, std::uint64_t res
   }
 }
 
-/// From segment to segment, so that a folder which has become a link meanwhile is not passed.
+/// From segment to segment, so that a folder that has become a link meanwhile is not passed.
 base::Descriptor walk(int root, std::string_view name, int flags) {
   base::Descriptor folder;
   for (;;) {
@@ -103,15 +103,15 @@ base::Result<OpenFolder, std::string> OpenFolder::open(const std::string& folder
   return OpenFolder(std::move(root), std::move(path), resolution);
 }
 
-/// A folder has two links or more, but on file systems that do not count those of folders, as overlayfs and btrfs, where it may have
-/// one even when it has gone. Then the kernel's name of it tells.
+/// A folder has two links or more, except on file systems that do not count those of folders, such as overlayfs and btrfs, on which it may
+/// have one even after it was removed. There the kernel's name of it shows that.
 bool OpenFolder::removed() const {
   struct stat found {};
   if (::fstat(root_.get(), &found) != 0 || found.st_nlink == 0) return true;
   if (found.st_nlink > 1) return false;
   const std::string path = link_text();
   if (!path.ends_with(" (deleted)")) return false;
-  struct stat named {};  // a folder may well be called so
+  struct stat named {};  // a folder may really have that name
   return ::lstat(path.c_str(), &named) != 0 || named.st_dev != found.st_dev || named.st_ino != found.st_ino;
 }
 
@@ -141,7 +141,7 @@ FileStatus OpenFolder::look(const std::string& name) const {
   return ::fstatat(root_.get(), name.empty() ? "." : name.c_str(), &found, 0) == 0 ? as_status(found) : FileStatus{};
 }
 
-/// The look before keeps devices and FIFOs from noticing; what was opened is what counts.
+/// The check before keeps devices and FIFOs from noticing; the status of the opened file is what counts.
 base::Result<OpenedFile, OpenFailure> OpenFolder::open_file(const std::string& name) const {
   if (look(name).kind != FileKind::regular) return base::Failure{OpenFailure::missing};
   auto file = open_inside(name, read_file);
@@ -164,7 +164,7 @@ base::Result<base::Descriptor, OpenFailure> OpenFolder::open_inside(const std::s
   if (resolution_ == Resolution::kernel) {
     const int file = open_beneath(root_.get(), name, flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
     if (file >= 0) return base::Descriptor(file);
-    if (file != -EXDEV) return base::Failure{failure_of(-file)};  // else a link leads outside, or has an absolute path
+    if (file != -EXDEV) return base::Failure{failure_of(-file)};  // otherwise a link leads outside, or has an absolute path
   }
   const std::string plain = without_links(name);
   if (plain.empty()) return base::Failure{failure_of(errno)};
@@ -180,8 +180,8 @@ base::Descriptor OpenFolder::open_without_links(const std::string& name, int fla
   return base::Descriptor(file);
 }
 
-/// The name of the same file without symbolic links, where it is inside; else empty, and errno says why. Only a name: by the time it is
-/// opened it may stand for something else, but not for anything outside.
+/// The name of the same file without symbolic links, if it is inside; else empty, and errno says why. It is only a name: when it is opened,
+/// it may mean something else, but nothing outside.
 std::string OpenFolder::without_links(const std::string& name) const {
   const std::string root = present_path();
   const std::string real = real_path(root + "/" + name);
@@ -193,13 +193,13 @@ std::string OpenFolder::without_links(const std::string& name) const {
   return {};
 }
 
-/// Of the root folder, which may have been renamed since. Without /proc there is no telling.
+/// The path of the root folder, which may have been renamed since. Without /proc it cannot be known.
 std::string OpenFolder::present_path() const {
   std::string path = link_text();
   return path.starts_with('/') ? path : path_;
 }
 
-/// What the kernel calls the root folder; empty without /proc.
+/// The kernel's name of the root folder; empty without /proc.
 std::string OpenFolder::link_text() const {
   std::array<char, PATH_MAX> target{};
   const std::string link = base::concat("/proc/self/fd/", root_.get());

@@ -8,13 +8,13 @@
 
 namespace wharf::server {
 
-/// Which content a file has: equal for as long as nobody has changed the file, as far as the system tells.
+/// Identifies the content of a file: equal as long as nobody has changed the file, as far as the system shows.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::uint64_t size = 0;     ///< bytes
   std::int64_t modified = 0;  ///< nanoseconds since 1970
-  std::int64_t changed = 0;   ///< the same of content, name, owner or mode
+  std::int64_t changed = 0;   ///< the same for changes of content, name, owner or mode
 
   bool operator==(const FileIdentity&) const = default;
 };
@@ -38,16 +38,16 @@ struct OpenedFile {
 };
 
 enum class OpenFailure : std::uint8_t {
-  missing,     ///< not there, not what was asked for, not to be read, or not inside
+  missing,     ///< not there, not of the kind that was asked for, not readable, or not inside
   unavailable  ///< the system cannot open it now: no descriptors or memory left, a broken disk
 };
 
 /// A folder that is held open, and what can be reached in it: whatever others rename or link meanwhile, nothing outside it is opened.
-/// Symbolic links are followed where they lead to a place inside, absolute ones too. Names are relative, without a segment `..`;
-/// what the rules of the web say of a path (codec::safe_relative_path) has been looked at before. Of any thread.
+/// Symbolic links are followed if they lead to a place inside, absolute ones too. Names are relative, without a segment `..`;
+/// codec::safe_relative_path() has checked them before. Any thread may use it.
 class OpenFolder {
  public:
-  /// Who keeps names inside: openat2() of Linux 5.6, where the kernel has it, or a walk from segment to segment.
+  /// What keeps names inside: openat2() of Linux 5.6, if the kernel has it, or a walk from segment to segment.
   enum class Resolution : std::uint8_t { kernel, walk };
 
   /// `folder` may be a symbolic link. The error is a reason in a few words.
@@ -55,12 +55,12 @@ class OpenFolder {
 
   /// Whether the folder itself has been removed, or cannot be reached any more.
   [[nodiscard]] bool removed() const;
-  /// What stands under its name now, the one it had without symbolic links: a link there is not followed, so that nobody but who may make
-  /// folders leads it elsewhere. The error is a reason in a few words.
+  /// The folder that has its name now, the name it had without symbolic links. A link there is not followed, so that only somebody who may
+  /// make folders can lead it elsewhere. The error is a reason in a few words.
   [[nodiscard]] base::Result<OpenFolder, std::string> open_again() const;
   [[nodiscard]] bool is_same_as(const OpenFolder& other) const;
 
-  /// What the name stands for at the moment. It follows links wherever they lead: good for being compared with what was opened.
+  /// What the name stands for at the moment. It follows links wherever they lead: use it only to compare with what was opened.
   [[nodiscard]] FileStatus look(const std::string& name) const;
 
   /// A regular file, for reading. Never waits, as for the other end of a FIFO.
@@ -69,7 +69,7 @@ class OpenFolder {
   /// A folder, for reading its names; "" is the folder itself.
   [[nodiscard]] base::Result<base::Descriptor, OpenFailure> open_folder(const std::string& name) const;
 
-  /// The same as look(), but none for what leads outside.
+  /// The same as look(), but none for names that lead outside.
   [[nodiscard]] FileStatus look_inside(const std::string& name) const;
 
  private:

@@ -17,11 +17,11 @@ void append_hex(std::string& text, std::uint64_t value) {
 
 constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
 
-/// Whether the time of the last change tells one content from another.
+/// Whether the time of the last change distinguishes contents.
 bool has_time(const FileIdentity& identity) { return identity.modified < 0 || identity.modified >= 2 * nanoseconds_per_second; }
 
 /// Size, times and number of the file, and the coding: a representation in another coding is another one (RFC 9110 section
-/// 8.8.3.3). The time of the last change of whatever is known of the file cannot be set back, as that of its content can.
+/// 8.8.3.3). The time of the last change of the status cannot be set back, as that of the content can.
 std::string entity_tag(const Representation& representation, EntityTags kind) {
   const FileIdentity& identity = representation.identity;
   std::string tag = "\"";

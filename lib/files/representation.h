@@ -13,13 +13,13 @@
 
 namespace wharf::server {
 
-/// When something is done on a loop.
+/// A moment on a loop.
 struct LoopMoment {
   base::Time now{0};
   std::uint64_t turn = 0;  ///< counts the turns of the loop, from 1
 };
 
-/// A file as it is, or in a content coding, with all that an answer says of it (RFC 9110 section 8).
+/// A file as it is, or in a content coding, with all that a response says about it (RFC 9110 section 8).
 struct Representation {
   enum class Held : std::uint8_t {
     nothing,  ///< known, and not opened or made yet
@@ -28,18 +28,18 @@ struct Representation {
   };
 
   std::string_view coding = "identity";  ///< static storage
-  std::string_view type;                 ///< the media type; as long as the mount
+  std::string_view type;                 ///< the media type; lives as long as the mount
   std::string name;                      ///< of the file, below the mount's folder; empty: compressed here
   FileIdentity identity;                 ///< of that file, or of the one that it is compressed from
-  std::uint64_t checked = 0;             ///< the turn of the loop in which the identity was seen to hold; see LoopMoment
+  std::uint64_t checked = 0;             ///< the turn of the loop in which the identity was last checked; see LoopMoment
 
-  bool settled = false;  ///< what was read is what there is as long as the identity holds
+  bool settled = false;  ///< the bytes that were read are the file's as long as the identity is the same
 
   std::string etag;  ///< with its quotes
   std::time_t last_modified = 0;
   std::string lines;              ///< the field lines of a 200, each with its CRLF, in three parts that differ in use:
-  std::size_t metadata_at = 0;    ///< before it Content-Type alone
-  std::size_t validators_at = 0;  ///< before it what a 304 leaves away (RFC 9110 section 15.4.5)
+  std::size_t metadata_at = 0;    ///< before it only Content-Type
+  std::size_t validators_at = 0;  ///< before it the lines that a 304 does not have (RFC 9110 section 15.4.5)
 
   Held held = Held::nothing;
   Shared<std::string> bytes;
@@ -53,11 +53,11 @@ struct Representation {
   [[nodiscard]] std::string_view validator_lines() const { return std::string_view(lines).substr(validators_at); }
 };
 
-/// Whether the answers for a path depend on Accept-Encoding (RFC 9110 section 12.5.5).
+/// Whether the responses for a path depend on Accept-Encoding (RFC 9110 section 12.5.5).
 enum class Varies : std::uint8_t { no, yes };
 
-/// Sets etag, last_modified and lines from the other members and what the mount says of tags and Cache-Control. Last-Modified is never
-/// later than `now` (section 8.8.2.1). No Cache-Control where its value is empty.
+/// Sets etag, last_modified and lines from the other members and the mount's options for tags and Cache-Control. Last-Modified is never
+/// later than `now` (section 8.8.2.1). No Cache-Control if its value is empty.
 void describe(Representation& representation, Varies varies, const Files& files, std::time_t now);
 
 }  // namespace wharf::server

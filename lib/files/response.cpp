@@ -97,7 +97,7 @@ bool answered_by_conditions(session::Exchange& exchange, const codec::Conditiona
 
 }  // namespace
 
-/// Most fields are out after a look at their first letter.
+/// The first letter rules out most fields.
 FileRequest::FileRequest(const codec::RequestHead& head) {
   for (const codec::Field& field : head.fields) {
     const char initial = field.name.empty() ? '\0' : base::lower(field.name.front());

@@ -10,10 +10,10 @@
 
 namespace wharf::server {
 
-/// A whole regular file as a response's body. Read on the loop's thread: the page cache answers, or the disk does and the loop waits.
+/// A whole regular file as a response's body. Read on the loop's thread: if the page cache does not have it, the loop waits for the disk.
 class FileSource final : public session::BodySource {
  public:
-  /// nullptr where there is no regular file of that path that can be read.
+  /// nullptr if there is no readable regular file of that path.
   static std::unique_ptr<session::BodySource> open(const char* path);
 
   [[nodiscard]] std::uint64_t size() const override { return size_; }
