@@ -140,7 +140,7 @@ void Client::read_from(Connection& connection) {
     post(connection, before - connection.outstanding);
 }
 
-// False where the stream makes no sense any more, and the connection is gone.
+// False if the stream makes no sense any more, and the connection is gone.
 bool Client::consume(Connection& connection, std::span<const std::uint8_t> bytes) {
   const std::span<const std::uint8_t> header = ring_.answer_header();
   const std::size_t answer_size = ring_.answer_size();
@@ -168,7 +168,7 @@ bool Client::consume(Connection& connection, std::span<const std::uint8_t> bytes
   return true;
 }
 
-// Whether the payload in `bytes`, the next part of an answer, is what was sent.
+// Whether the payload in `bytes`, the next part of an echo, is what was sent.
 bool Client::right(const Connection& connection, std::span<const std::uint8_t> bytes) {
   const std::size_t header = ring_.answer_header().size();
   const std::size_t skip = header - std::min(header, connection.received);

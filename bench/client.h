@@ -1,4 +1,4 @@
-// The engine of the load client: many connections, each with so many messages outstanding, one read and one write for each event.
+// The engine of the load client: many connections, each with a number of messages outstanding, one read and one write for each event.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace bench {
 
-// How long to go on sending; whichever comes first.
+// When to stop sending; the first limit that is reached counts.
 struct Bound {
   double seconds;
   std::uint64_t messages;
@@ -19,13 +19,13 @@ struct Bound {
 
 class Client {
  public:
-  // Takes the upgraded connections over and closes them in the end.
+  // Takes over the upgraded connections and closes them at the end.
   Client(const LoadOptions& options, const std::vector<int>& descriptors);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Sends until the bound is reached, then waits for the answers that are still out. Returns the number of answers.
+  // Sends until the bound is reached, then waits for the echoes that are still to come. Returns the number of echoes.
   std::uint64_t run(Bound bound);
   // Holds the connections until stdin closes or SIGTERM or SIGINT arrives.
   void hold();
@@ -36,8 +36,8 @@ class Client {
     int fd = -1;
     std::size_t position = 0;  // in the ring, of the next byte to send
     std::size_t unsent = 0;
-    std::size_t answer = 0;    // in the ring, the message whose answer is next
-    std::size_t received = 0;  // bytes of that answer
+    std::size_t answer = 0;    // in the ring, the message whose echo is next
+    std::size_t received = 0;  // bytes of that echo
     std::size_t outstanding = 0;
     std::uint64_t checked = 0;
     bool blocked = false;

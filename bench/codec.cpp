@@ -36,7 +36,7 @@ medians over N rounds (31), in each of which every row takes its turn.
   --kind text|binary what they are
 )";
 
-// Each byte is below 80, so that a payload of ASCII stays ASCII when it is masked, or unmasked once too often.
+// Each byte is below 80, so that a payload of ASCII stays ASCII even if it is masked, or unmasked once too often.
 constexpr MaskKey key{0x37, 0x7A, 0x21, 0x3D};
 constexpr std::size_t large = 64 * 1024;
 constexpr std::size_t small = 1024;
@@ -48,10 +48,10 @@ double cpu_nanoseconds() {
   return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
 }
 
-// Whoever reads the bytes is not known to the compiler, so it does not leave out what writes them.
+// The compiler must assume that somebody reads the bytes, so it does not leave out the writes.
 void use(const void* bytes) { asm volatile("" : : "r"(bytes) : "memory"); }
 
-// Nanoseconds of one call.
+// The nanoseconds of one call.
 double time_of(const std::function<void()>& work, std::size_t repetitions) {
   const double begin = cpu_nanoseconds();
   for (std::size_t i = 0; i < repetitions; ++i) work();
@@ -99,7 +99,7 @@ std::string text_of(Script script, std::size_t size) {
 
 struct Row {
   std::string name;
-  double aim = 0;  // at most so many times what memcpy takes; 0: none
+  double aim = 0;  // the most, as a multiple of memcpy's time; 0: none
   std::string bytes;
   std::function<void(std::span<char>)> work;
   std::size_t shift = 0;  // from the beginning of a cache line
@@ -170,7 +170,7 @@ std::vector<Row> rows_of(std::size_t size) {
   };
 }
 
-// What this machine could have been given instead.
+// The other variants that this machine can run.
 std::vector<Row> rows_of_variants(std::size_t size) {
   std::vector<Row> rows;
   for (const auto& variant : wharf::codec::mask_variants())
@@ -199,8 +199,8 @@ void print(const std::vector<Row>& rows, std::string_view size_name, std::size_t
   }
 }
 
-// Frames as a browser sends them, one after the other. They are unmasked where they lie, so every second time it is the mask that comes
-// off; the key keeps that ASCII too.
+// Frames as a browser sends them, one after the other. They are unmasked in place, so every second time this masks
+// them; with the key that stays ASCII too.
 class Frames {
  public:
   explicit Frames(Opcode opcode) : type_(opcode == Opcode::text ? WsEvent::Type::text : WsEvent::Type::binary) {
@@ -211,7 +211,7 @@ class Frames {
     for (std::size_t i = 0; i < at_a_time; ++i) bytes_ += frame;
   }
 
-  // False where they did not all come out.
+  // False if not all of them came out.
   bool decode(std::size_t count) {
     for (std::size_t left = count; left > 0;) {
       const std::size_t now = std::min(left, at_a_time);

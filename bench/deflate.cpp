@@ -1,5 +1,5 @@
-// What compressing a message costs and brings, by window, memory level and level of zlib: what the defaults in docs/compression.md
-// rest on. One message is one deflate() with a sync flush, as permessage-deflate has it (RFC 7692 section 7.2.1).
+// Measures what compressing a message costs and gains, by window, memory level and level of zlib: the basis of the defaults in
+// docs/compression.md. One message is one deflate() with a sync flush, as in permessage-deflate (RFC 7692 section 7.2.1).
 #include <zlib.h>
 
 #include <algorithm>
@@ -30,7 +30,7 @@ which keeps its context).
 
 constexpr double seconds_for_each = 0.1;
 constexpr std::size_t streams_in_turn = 100;
-constexpr std::size_t tail = 4;  // the bytes that the end of a message leaves away
+constexpr std::size_t tail = 4;  // the bytes that are left out at the end of a message
 
 // ---- messages, the same in every run ----
 
@@ -146,7 +146,7 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
   ~Stream() { deflateEnd(stream_.get()); }
 
-  /// Size of the message in a frame. `room` is large enough for any.
+  /// The size of the message in a frame. `room` is large enough for any.
   std::size_t compress(const std::string& message, std::vector<Bytef>& room) {
     stream_->next_in = reinterpret_cast<Bytef*>(const_cast<char*>(message.data()));
     stream_->avail_in = static_cast<uInt>(message.size());
@@ -172,7 +172,7 @@ class Stream {
 
 struct Figure {
   double microseconds = 0;  ///< CPU time of a message
-  double bytes = 0;         ///< out, of a message
+  double bytes = 0;         ///< of a compressed message
   std::size_t memory = 0;   ///< of a stream
 };
 
@@ -182,7 +182,7 @@ double cpu_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-/// Whole rounds of `each(i)`, which compresses message i and returns its size, until there was time enough; one round before is not
+/// Whole rounds of `each(i)`, which compresses message i and returns its size, until enough time has passed; one round before is not
 /// counted.
 template <class Each>
 Figure measure(std::size_t round, Each&& each) {

@@ -78,7 +78,8 @@ Next Echo::upgrade(std::span<std::uint8_t>& received, Reply& reply) {
   const std::size_t before = partial_.size();
   std::string_view head = text_of(received);
   if (before > 0) {
-    for (const std::uint8_t byte : received) partial_.push_back(byte);  // in insert(), g++ 14 sees an overflow that is not there
+    for (const std::uint8_t byte : received)
+      partial_.push_back(byte);  // with insert(), g++ 14 warns of an overflow that cannot happen
     head = text_of(partial_);
   }
   const std::size_t end = head.find("\r\n\r\n");
@@ -104,7 +105,7 @@ Next Echo::upgrade(std::span<std::uint8_t>& received, Reply& reply) {
   return Next::go_on;
 }
 
-// Takes no more than the frame needs; what follows it is answered from the receive buffer.
+// Takes no more than the frame needs; the frames behind it are echoed from the receive buffer.
 Next Echo::finish_partial(std::span<std::uint8_t>& received, Reply& reply) {
   const auto fill_to = [&](std::size_t size) {
     const std::size_t count = std::min(size - std::min(size, partial_.size()), received.size());

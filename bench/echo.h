@@ -1,4 +1,4 @@
-// What both floors do with the bytes they read. They differ only in how they read and write.
+// What both floors do with the bytes that they read. They differ only in how they read and write.
 #pragma once
 #include <sys/uio.h>
 
@@ -14,14 +14,14 @@ namespace bench {
 
 inline constexpr std::size_t receive_size = 512 * 1024;
 
-// All answers to one read, as they leave by one write: small ones copied together, large payloads where they were read.
+// All echoes of one read, which leave in one write: small ones are copied together, large payloads stay where they were read.
 class Reply {
  public:
   Reply();
   void clear();
   void add(std::string_view text);
   void add(const FrameHeader& header, std::uint8_t* payload);
-  // For a large payload that lay in `storage`, not in the receive buffer.
+  // For a large payload in `storage`, not in the receive buffer.
   void keep(std::vector<std::uint8_t>&& storage) { kept_ = std::move(storage); }
   // Valid until the next call here or the next read.
   std::span<const iovec> pieces();
@@ -40,10 +40,10 @@ class Reply {
 
 enum class Next { go_on, close };
 
-// One connection: an upgrade request, then frames. Holds nothing between reads but a head or a frame that came in part.
+// One connection: an upgrade request, then frames. Between reads it keeps only a part of a head or of a frame.
 class Echo {
  public:
-  // Unmasks in place. Next::close: send the reply, which says what was wrong if that can still be said, and close.
+  // Unmasks in place. Next::close: send the reply, which says what was wrong if that is still possible, and close.
   Next take(std::span<std::uint8_t> received, Reply& reply);
 
  private:
@@ -54,7 +54,7 @@ class Echo {
   std::vector<std::uint8_t> partial_;
 };
 
-// What a write that took `written` bytes left over, in one block.
+// The bytes that a write of `written` bytes left over, in one block.
 std::vector<std::uint8_t> rest_of(std::span<const iovec> pieces, std::size_t written);
 
 }  // namespace bench

@@ -28,7 +28,7 @@ struct Connection {
 class Server {
  public:
   Server() = default;
-  // False, with the reason on stderr, where it cannot listen.
+  // False, with the reason on stderr, if it cannot listen.
   bool listen_on(int port);
   void run();
   ~Server();
@@ -156,7 +156,7 @@ void Server::write_reply(int fd) {
                                            : writev(fd, pieces.data(), static_cast<int>(pieces.size()));
   const std::size_t written = taken > 0 ? static_cast<std::size_t>(taken) : 0;
   if (written == reply_.size()) return;
-  // Full, and then nothing more is read until the rest is out; or broken, and then the write of the rest will say so.
+  // Either it is full, and nothing more is read until the rest is out; or it is broken, and the write of the rest will show that.
   Connection& connection = *connections_[static_cast<std::size_t>(fd)];
   connection.unsent = rest_of(pieces, written);
   connection.sent = 0;

@@ -1,5 +1,5 @@
-// The floor over libuv: what a server costs that does nothing of WebSocket but unmask and echo. The canonical form: one receive
-// buffer for all connections, one uv_try_write for each read, uv_write for what that did not take.
+// The floor over libuv: the cost of a server that only unmasks and echoes. It has the canonical form: one receive buffer for all
+// connections, one uv_try_write for each read, uv_write for what that did not take.
 #include <signal.h>
 #include <uv.h>
 

@@ -50,7 +50,7 @@ void choose_source(int fd, const addrinfo& server, std::size_t index) {
   static_cast<void>(bind(fd, reinterpret_cast<const sockaddr*>(&source), sizeof source));
 }
 
-// Up to and with the empty line, or what came where the server ends or falls silent before it.
+// Up to the empty line and with it, or what came before the server ended or fell silent.
 std::string read_head(int fd) {
   std::string head;
   std::array<char, 4096> buffer;
@@ -62,7 +62,7 @@ std::string read_head(int fd) {
   return head;
 }
 
-// What is wrong with the answer; empty where nothing is.
+// What is wrong with the response; empty if nothing is.
 std::string fault_of(const std::string& head, const LoadOptions& options) {
   const std::size_t end = head.find("\r\n\r\n");
   if (end == std::string::npos) return head.empty() ? "no answer to the upgrade request" : "the answer's head has no end";

@@ -5,7 +5,7 @@
 
 namespace bench {
 
-// Opens and upgrades all connections, one after the other. Empty, with the reason on stderr, where one of them cannot be had.
+// Opens and upgrades all connections, one after the other. Empty, with the reason on stderr, if one of them fails.
 std::vector<int> open_connections(const LoadOptions& options);
 
 }  // namespace bench

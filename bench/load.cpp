@@ -1,4 +1,4 @@
-// A WebSocket load client that is cheap enough not to be what is measured. See load --help.
+// A WebSocket load client that is so cheap that the server is what is measured. See load --help.
 #include <signal.h>
 #include <time.h>
 

@@ -28,7 +28,7 @@ struct LoadOptions {
   Pace pace = Pace::free;
 };
 
-// Nothing where the program is to end now: with 0 after --help, with 2 and a line on stderr after wrong usage.
+// Nothing if the program has to end now: with 0 after --help, with 2 and a line on stderr after wrong usage.
 std::optional<LoadOptions> parse_load_options(int argc, char** argv, int& exit_code);
 
 }  // namespace bench

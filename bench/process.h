@@ -1,4 +1,4 @@
-// What every program here does around its work: numbers from the command line, the descriptor limit, the ready line.
+// Common parts of the programs here: numbers from the command line, the descriptor limit, the ready line.
 #pragma once
 #include <sys/resource.h>
 
@@ -18,7 +18,7 @@ std::optional<Number> parse_number(std::string_view text) {
   return number;
 }
 
-// Lifts the soft limit of open descriptors to the hard one; returns what is to be had.
+// Raises the soft limit of open descriptors to the hard one, and returns it.
 inline std::size_t raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
@@ -28,7 +28,7 @@ inline std::size_t raise_descriptor_limit() {
   return static_cast<std::size_t>(limit.rlim_cur);
 }
 
-// The port from `--port N`, the only option of a floor. Where there is none: `exit_code` says how to end.
+// The port from `--port N`, the only option of a floor. If there is none, `exit_code` says how to end.
 inline std::optional<int> floor_port(int argc, char** argv, int& exit_code) {
   const std::string_view name = argv[0];
   const std::string_view option = argc > 1 ? argv[1] : "";

@@ -9,7 +9,7 @@ namespace bench {
 
 namespace {
 
-constexpr std::size_t wanted_bytes = 256 * 1024;  // no more, or the client's own cache misses are what is measured
+constexpr std::size_t wanted_bytes = 256 * 1024;  // with more, the client's own cache misses would be measured
 constexpr std::size_t most_wanted = 64;
 
 void fill(std::span<std::uint8_t> payload, Kind kind, std::minstd_rand& random) {

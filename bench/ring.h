@@ -1,5 +1,5 @@
-// The messages that the load client sends, built once: a ring of masked frames, each with another payload, so that an answer that
-// belongs to another message or another connection is seen.
+// The messages that the load client sends, built once: a ring of masked frames, each with another payload, so that an echo that
+// belongs to another message or another connection is noticed.
 #pragma once
 #include <sys/uio.h>
 
@@ -21,7 +21,7 @@ class Ring {
   std::size_t frame_size() const { return frame_size_; }
   std::size_t bytes() const { return frames_.size(); }
   std::size_t answer_size() const { return header_size_ + payload_size_; }
-  // The header that every answer begins with: one frame, not masked, as long as what was sent.
+  // The header with which every echo begins: one frame, not masked, as long as what was sent.
   std::span<const std::uint8_t> answer_header() const { return {header_.data(), header_size_}; }
   std::span<const std::uint8_t> payload(std::size_t index) const {
     return {payloads_.data() + index * payload_size_, payload_size_};

@@ -1,5 +1,5 @@
-// The little of HTTP and WebSocket that the floors and the load client need. Nothing here is shared with the library: a floor that
-// used the code it is compared with would measure nothing.
+// The parts of HTTP and WebSocket that the floors and the load client need. Nothing here is shared with the library: a floor that used
+// the code with which it is compared would measure nothing.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -73,7 +73,7 @@ inline void apply_mask(std::uint8_t* to, const std::uint8_t* from, std::size_t s
 // Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455, section 4.2.2).
 std::string accept_value(std::string_view key);
 
-// The value of a field in an HTTP head (up to and with its empty line), without the blanks around it; empty where there is none.
+// The value of a field in an HTTP head (which includes its empty line), without the blanks around it; empty if there is none.
 std::string_view field(std::string_view head, std::string_view name);
 
 }  // namespace bench

@@ -9,7 +9,7 @@
 
 namespace plugins {
 
-/// A list of who is here, on whatever loops of the process, and all of whom hear of it when it changes. Safe from any thread.
+/// A list of the visitors on all loops of the process. All of them hear of its changes. Safe from any thread.
 class Attendance {
  public:
   using Text = std::shared_ptr<const std::string>;
@@ -17,7 +17,7 @@ class Attendance {
   struct Visitor {
     std::string entry;           ///< an object of JSON
     std::function<void()> call;  ///< makes the visitor come soon, on its own loop
-    bool called = false;         ///< and it has not come yet
+    bool called = false;         ///< `call` was made, and the visitor has not come yet
   };
   using Place = std::list<Visitor>::iterator;
 
@@ -37,7 +37,7 @@ class Attendance {
     return visitors_.size();
   }
 
-  /// The list as it is now: a count and the entries, like `"wsi":"2","conns":[{...},{...}]`. A change from here on calls the
+  /// The present list: a count and the entries, like `"wsi":"2","conns":[{...},{...}]`. A change from here on calls the
   /// visitor again.
   Text answer(Place place) {
     const std::lock_guard lock(mutex_);
@@ -60,7 +60,7 @@ class Attendance {
 
   mutable std::mutex mutex_;
   std::list<Visitor> visitors_;
-  Text text_;  // nullptr: it has changed since
+  Text text_;  // nullptr: the list has changed since
 };
 
 }  // namespace plugins

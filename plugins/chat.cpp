@@ -1,8 +1,8 @@
-/// chat-protocol: a chat room. Each message is text, a command and what belongs to it, divided by single spaces:
+/// chat-protocol: a chat room. Each message is text, a command and its arguments, divided by single spaces:
 ///
 ///     client                      server
-///     join NAME                   welcome NAME, then what was said last, then who is here: to the client alone
-///     say TEXT                    said SECONDS NAME TEXT         to all, also the one who said it
+///     join NAME                   welcome NAME, then the last things said, then who is here: to the client alone
+///     say TEXT                    said SECONDS NAME TEXT         to all, the speaker included
 ///     to NAME TEXT                private SECONDS FROM TO TEXT   to both
 ///     rename NAME                 renamed OLD NEW                to all
 ///     who                         here NAME NAME ...
@@ -10,11 +10,11 @@
 ///                                 error TEXT                     what was wrong with a message; nothing else happens
 ///
 /// A NAME has 1 to 32 bytes without spaces and control characters, a TEXT 1 to 2,000 bytes and may have spaces and line breaks. SECONDS
-/// count since 1970. All get everything in the same order. A member that does not read pauses those who speak; one that takes nothing
-/// for 3 s is cut.
+/// count from 1970. All get everything in the same order. A member that does not read pauses the speakers; one that takes nothing for
+/// 3 s is cut.
 ///
 /// The room spans all loops, and all virtual hosts that have the same value of option `group`. Option `history`: how many of the last
-/// things said a newcomer is told, 0 to 1000, 50 if not given. Option `most`: members at once, 1 to 100000, 1000 if not given.
+/// things said a newcomer gets, 0 to 1000, 50 if not given. Option `most`: members at once, 1 to 100000, 1000 if not given.
 
 #include <algorithm>
 #include <chrono>
@@ -35,8 +35,8 @@ using plugins::Room;
 
 constexpr std::size_t longest_name = 32;
 constexpr std::size_t longest_text = 2000;
-constexpr std::size_t longest_message = 64 * 1024;     // up to here a message that is too long gets an error; beyond it, 1009
-constexpr std::size_t most_waiting = 8 * 1024 * 1024;  // history and names fit in
+constexpr std::size_t longest_message = 64 * 1024;     // a message that is too long gets an error up to here; beyond it, 1009
+constexpr std::size_t most_waiting = 8 * 1024 * 1024;  // enough for history and names
 
 Room::Text text_of(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
 
@@ -57,7 +57,7 @@ std::string seconds() {
   return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(since_1970).count());
 }
 
-/// The room with the names of its members. `mutex` is held for whatever is done with any of it.
+/// The room with the names of its members. `mutex` is held for every use of them.
 struct Hall {
   std::mutex mutex;
   std::shared_ptr<Room> room = std::make_shared<Room>(most_waiting);
@@ -99,7 +99,7 @@ struct Chat : plugins::Member<Chat> {
     if (is_in()) let_others_keep_up();
   }
 
-  /// What was wrong, or nothing.
+  /// Does what the message says. Returns what was wrong, or nothing.
   std::string obey(std::string_view rest) {
     const std::string_view command = take_word(rest);
     const std::lock_guard lock(hall.mutex);

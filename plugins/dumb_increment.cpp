@@ -1,5 +1,5 @@
 /// dumb-increment-protocol: every 50 ms a text message with a decimal counter that starts at 0 for each connection. A message that
-/// starts with "reset\n" sets it to 0; one that starts with "closeme\n" has the connection closed with 1001 and the reason "seeya".
+/// starts with "reset\n" sets it to 0; one that starts with "closeme\n" closes the connection with 1001 and the reason "seeya".
 /// Option `period`: milliseconds between two messages, 1 to 86400000.
 
 #include <charconv>

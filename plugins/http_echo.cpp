@@ -1,10 +1,10 @@
-/// http-echo: answers every request at its mount with the request's body, whatever the method, byte by byte as it comes in
-/// and at the client's pace: who sends without reading is not read from. The answer has status 200, the request's
-/// Content-Type, or else application/octet-stream, and a Content-Length where the request had one; a body in chunks is
-/// answered in chunks.
+/// http-echo: the response to every request at its mount has the request's body, whatever the method, byte by byte as it comes
+/// in. If a client sends without reading, the server stops reading from it. The status is 200, the Content-Type is that of the
+/// request or else application/octet-stream, and there is a Content-Length if the request had one; a body in chunks comes back
+/// in chunks.
 ///
-/// With `headers` in the query, like /echo/?headers, it answers in text/plain how the request was understood. The body is
-/// read and counted:
+/// With `headers` in the query, like /echo/?headers, the response shows in text/plain how the request was understood. The body
+/// is read and counted:
 ///
 ///     PUT /echo/?headers HTTP/1.1  the request line
 ///     Host: 127.0.0.1:7681         each field, in the order and case sent
@@ -50,7 +50,7 @@ struct HttpEcho {
     void begin() {
       if (begun) return;
       begun = true;
-      // What comes back is the client's: no browser shall run it as a page of this server.
+      // The body is the client's: no browser may run it as a page of this server.
       exchange.add_field("Content-Security-Policy", "sandbox; default-src 'none'");
       exchange.add_field("X-Content-Type-Options", "nosniff");
       exchange.begin(200, exchange.field("content-type").value_or("application/octet-stream"), exchange.request().body_length());

@@ -1,23 +1,23 @@
-/// line-toy: a protocol of lines, which a GET at the mount turns its connection into (RFC 9110 section 7.8):
+/// line-toy: a protocol of lines. A GET at the mount switches its connection to it (RFC 9110 section 7.8):
 ///
 ///     GET /line/ HTTP/1.1              HTTP/1.1 101 Switching Protocols
 ///     Host: 127.0.0.1:7681             Upgrade: line-toy/1
 ///     Connection: Upgrade              Connection: Upgrade
 ///     Upgrade: line-toy/1
 ///
-/// From then on each line that the client sends is answered with one line. They end with LF; a CR before it is taken, and not
+/// From then on the server answers each line of the client with one line. They end with LF; a CR before it is accepted, and not
 /// sent.
 ///
 ///     echo TEXT     TEXT
 ///     upper TEXT    TEXT in upper case, as far as it is ASCII
 ///     time          seconds since 1970
-///     cork          ok; what follows is kept back
-///     uncork        ok, with all that was kept back
+///     cork          ok; the lines that follow are kept back
+///     uncork        ok, with all lines that were kept back
 ///     half          ok, and then nothing more, but lines are still read: the end of the output
 ///     quit          bye, and the connection is closed
 ///     anything else, or a line of more than 1,024 bytes, which ends it too: error
 ///
-/// When the client has sent all, the last line is `bye COUNT`: how many lines there were.
+/// When the client has ended its output, the last line is `bye COUNT`, with the number of lines.
 
 #include <algorithm>
 #include <chrono>
@@ -43,10 +43,10 @@ std::string upper(std::string_view text) {
   return letters;
 }
 
-/// What speaks on the connection once it has left HTTP.
+/// Speaks on the connection after it has left HTTP.
 struct Lines {
   wharf::Pipe pipe;
-  std::string line;  // whose end is still to come
+  std::string line;  // its end is still to come
   std::size_t count = 0;
   bool over = false;
 
@@ -82,7 +82,7 @@ struct Lines {
     if (command == "half") pipe.end();
   }
 
-  /// What the client does not read, it gets no more of: the server stops reading from it.
+  /// If the client does not read, the server stops reading from it.
   void answer(std::string_view text) const { pipe.write(std::string(text) += '\n'); }
 
   void close(std::string_view text) {

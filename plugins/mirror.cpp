@@ -1,8 +1,8 @@
-/// lws-mirror-protocol: what one client says, everybody in the room gets as text, also who said it, all in the same order. The room is
-/// named in the URL, like /?mirror=harbour: at most 64 bytes, percent-decoded, '+' is a space; without a name it is the room "".
-/// Binary messages are closed with 1003.
+/// lws-mirror-protocol: everybody in a room, the speaker included, gets what one client says as text, all in the same order. The URL names
+/// the room, like /?mirror=harbour: at most 64 bytes, percent-decoded, '+' is a space; without a name it is the room "". Binary messages
+/// are closed with 1003.
 ///
-/// A client that does not read pauses those who speak; one that takes nothing for 3 s is cut. A room spans all loops, and all virtual
+/// A client that does not read pauses the speakers; one that takes nothing for 3 s is cut. A room spans all loops, and all virtual
 /// hosts that have the same value of option `group`. Option `rooms`: how many there may be at once, 1 to 100000, 1000 if not given;
 /// more are refused with 503.
 
@@ -46,7 +46,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return decoded;
 }
 
-/// What follows the first `mirror=` of a query like a=b&mirror=harbour. Nothing where that cannot be a name.
+/// The text behind the first `mirror=` of a query like a=b&mirror=harbour. Nothing if that cannot be a name.
 std::optional<std::string> room_name(std::string_view query) {
   constexpr std::string_view key = "mirror=";
   while (!query.empty()) {

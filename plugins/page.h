@@ -1,6 +1,6 @@
 #pragma once
-/// Pages that a plugin brings along, in the looks of the test server's. Nothing in them is inline, so that they work under
-/// the strictest Content-Security-Policy: style, script and icon are requests of their own, below the page's mount.
+/// Pages of plugins, in the style of the test server's. Nothing in them is inline, so that they work under the strictest
+/// Content-Security-Policy: style, script and icon are requests of their own, below the page's mount.
 
 #include <algorithm>
 #include <string>
@@ -34,7 +34,7 @@ inline std::string html(const Page& page, std::string_view path) {
   return pages::PageHtml{.title = page.title, .way = way, .script = script, .body = page.body}.text();
 }
 
-/// What pages and answers made of a client's data carry: what is not of the type it says is not to be guessed at.
+/// Responds with a page or with data from a client; the fields forbid browsers to guess another type.
 inline wharf::Flow respond(const wharf::Exchange& exchange, int status, std::string_view media_type, std::string_view text) {
   exchange.add_field("X-Content-Type-Options", "nosniff");
   exchange.add_field("Cache-Control", "no-cache");
@@ -46,7 +46,7 @@ inline wharf::Flow respond_page(const wharf::Exchange& exchange, int status, con
   return respond(exchange, status, "text/html; charset=utf-8", html(page, exchange.path()));
 }
 
-/// What is below the mount besides the page. False: nothing of that name, and nothing was answered.
+/// Responds with what is below the mount besides the page. False: there is nothing of that name, and no response.
 inline bool respond_part(const wharf::Exchange& exchange, std::string_view name, std::string_view script) {
   if (name == "/page.css") respond(exchange, 200, "text/css; charset=utf-8", pages::PageCss::text);
   else if (name == "/page.js") respond(exchange, 200, "text/javascript; charset=utf-8", script);
@@ -55,7 +55,7 @@ inline bool respond_part(const wharf::Exchange& exchange, std::string_view name,
   return true;
 }
 
-/// Whether the client names JSON among what it takes: programs do, browsers do not.
+/// Whether the client accepts JSON by name: programs do, browsers do not.
 inline bool wants_json(const wharf::Exchange& exchange) {
   std::string accept(exchange.field("accept").value_or(""));
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };

@@ -1,16 +1,15 @@
-/// post-demo: a page with forms at its mount, and what came of them. GET gives the page; POST takes
-/// application/x-www-form-urlencoded of at most 64 KiB, and multipart/form-data of any size, and answers with an HTML table
-/// of its parts, or with JSON where the client's Accept names application/json:
+/// post-demo: a page with forms at its mount, and what they contained. GET gives the page; POST takes
+/// application/x-www-form-urlencoded of at most 64 KiB, and multipart/form-data of any size, and responds with an HTML table
+/// of its parts, or with JSON if the client's Accept names application/json:
 ///
 ///     {"parts":[
 ///     {"name":"text","size":5,"crc32":"3610a686","text":"hello"},
 ///     {"name":"file","file":"a.bin","type":"application/octet-stream","size":70000,"crc32":"0b54c5dc","hex":"00ff17..."}
 ///     ]}
 ///
-/// `size` and `crc32` are those of all the data; `text` is its beginning, at most 1,024 bytes, and where that is no text
-/// there is `hex`, of 32 bytes. Nothing is stored, and memory does not grow with what is uploaded. What goes wrong is 400
-/// (malformed), 413 (too much), or 415 (another type of body, or one with a Content-Encoding), with {"error":"why"} or a line
-/// of text.
+/// `size` and `crc32` are those of all the data; `text` is its beginning, at most 1,024 bytes; if that is no text,
+/// `hex` has 32 bytes of it instead. Nothing is stored, and memory does not grow with the upload. A fault is 400 (malformed),
+/// 413 (too much), or 415 (another type of body, or one with a Content-Encoding), with {"error":"why"} or a line of text.
 ///
 /// Option `limit`: the most bytes of a body of multipart/form-data, 1 to 2^40, 2^30 if not given. Option `part-limit`: the
 /// same of one part in it; if not given it is `limit`.

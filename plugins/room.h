@@ -1,11 +1,11 @@
 #pragma once
-/// A room: what is said in it reaches every member, in the same order for all, on whatever loops of the process they are.
+/// A room: everything said in it reaches every member, in the same order for all, on all loops of the process.
 ///
-/// A room belongs to no thread. It has a seat for each member, where the messages for that member wait; the member is called on its own
-/// loop to take them, and is touched by no other.
+/// A room belongs to no thread. It has a seat for each member, where the messages for that member wait. The member is called on its own
+/// loop to take them, and no other loop touches it.
 ///
-/// While a member does not keep up, whoever says something is paused until all keep up again. So what waits at a seat stays near
-/// Room::pause_above, and one message of each member. A member that takes nothing for Room::patience is cut. One that takes something, but
+/// While a member does not keep up, every speaker is paused until all keep up again. So what waits at a seat stays near Room::pause_above,
+/// plus one message of each member. A member that takes nothing for Room::patience is cut. One that takes something, but
 /// too slowly to catch up within Room::longest_wait, keeps nobody waiting any longer, and is cut when Room::most_for_the_slow wait for it.
 
 #include <algorithm>
@@ -32,13 +32,13 @@ class Room {
   using Call = std::function<void()>;
 
   static constexpr std::size_t pause_above = 64 * 1024;              ///< bytes at a seat
-  static constexpr std::size_t most_for_the_slow = 4 * 1024 * 1024;  ///< bytes at the seat of one that keeps nobody waiting
+  static constexpr std::size_t most_for_the_slow = 4 * 1024 * 1024;  ///< bytes at the seat of a member that keeps nobody waiting
   static constexpr std::chrono::seconds patience{3};
   static constexpr std::chrono::seconds longest_wait{10};
 
   class Seat {
    public:
-    /// `call` makes the member come soon, on its own loop.
+    /// `call` has the member come soon, on its own loop.
     explicit Seat(Call call) : call_(std::move(call)) {}
 
    private:
@@ -46,17 +46,17 @@ class Room {
     Call call_;
     std::deque<Text> waiting_;
     std::size_t bytes_ = 0;
-    bool called_ = false;    // and has not come yet
+    bool called_ = false;    // called, and has not come yet
     bool stuck_ = false;     // the member takes nothing for now
     bool slow_ = false;      // has been behind for too long, and not caught up since
-    bool behind_ = false;    // keeps those who speak from speaking
+    bool behind_ = false;    // pauses the speakers
     bool paused_ = false;    // waits until nobody is behind
     bool overrun_ = false;   // more than a seat may hold
     bool given_up_ = false;  // will never take anything again
   };
   using Place = std::list<Seat>::iterator;
 
-  /// A member for whom more bytes than `most_waiting` wait is to be cut: for what is said by those who cannot be paused.
+  /// A member for whom more than `most_waiting` bytes wait has to be cut: some speakers cannot be paused.
   explicit Room(std::size_t most_waiting) : most_waiting_(most_waiting) {}
 
   Place enter(Call call) {
@@ -78,18 +78,18 @@ class Room {
     put(*seat, text);
   }
 
-  /// Whether the member that said something must wait. If so it is called when may_go_on() is worth asking.
+  /// Whether the member that said something must wait. If so, it is called when it should ask may_go_on().
   bool must_wait(Place seat) {
     const std::lock_guard lock(mutex_);
     return seat->paused_ = behind_ != 0;
   }
-  /// Once true for each must_wait().
+  /// True once for each must_wait().
   bool may_go_on(Place seat) {
     const std::lock_guard lock(mutex_);
     return behind_ == 0 && std::exchange(seat->paused_, false);
   }
 
-  /// The member has come; what is said from here on calls it again. False: more waits than a seat may hold.
+  /// The member has come; the next message calls it again. False: more waits than a seat may hold.
   bool answer(Place seat) {
     const std::lock_guard lock(mutex_);
     seat->called_ = false;
@@ -115,13 +115,13 @@ class Room {
     seat->stuck_ = false;
     update(*seat);
   }
-  /// The member has been stuck for as long as others have to wait.
+  /// The member has been stuck for the longest time that others have to wait.
   void slow(Place seat) {
     const std::lock_guard lock(mutex_);
     seat->slow_ = true;
     update(*seat);
   }
-  /// The member's conversation is over although it is still there: nothing is kept for it any more.
+  /// The member's conversation is over although the member still exists: nothing is kept for it any more.
   void give_up(Place seat) {
     const std::lock_guard lock(mutex_);
     empty(*seat);
@@ -189,7 +189,7 @@ class Member {
     room_->unstuck(seat_);
   }
 
-  /// Only while the peer takes no more: has it taken anything since? A socket counts as writable only when much of its buffer is free,
+  /// Runs only while the peer takes no more: has it taken anything since? A socket counts as writable only if much of its buffer is free,
   /// but after each tick it is tried.
   void tick() {
     const std::size_t left = peer.buffered();
@@ -212,7 +212,7 @@ class Member {
     room_->leave(seat_);
     room_ = nullptr;
   }
-  /// After this member said something: no more of it for now, where somebody does not keep up.
+  /// After this member said something: pauses it if somebody does not keep up.
   void let_others_keep_up() {
     if (room_->must_wait(seat_)) peer.pause();
   }
@@ -243,7 +243,7 @@ class Member {
     stuck_ = true;
     room_->stuck(seat_);
     taken_at_ = peer.scope().now();
-    stuck_at_ = std::min(stuck_at_, taken_at_);  // what was taken meanwhile was not all: the others still wait
+    stuck_at_ = std::min(stuck_at_, taken_at_);  // not everything was taken meanwhile: the others still wait
     left_ = peer.buffered();
     peer.every(std::chrono::milliseconds(250));
   }
@@ -260,10 +260,10 @@ class Member {
   bool stuck_ = false;                                                     // the peer takes no more for now
   std::chrono::milliseconds stuck_at_ = std::chrono::milliseconds::max();  // since when it has not caught up
   std::chrono::milliseconds taken_at_{};
-  std::size_t left_ = 0;  // bytes that the peer had not taken when last looked at
+  std::size_t left_ = 0;  // bytes that the peer had not taken at the last check
 };
 
-/// What all loops of the process share, one T for each value of the option `group`.
+/// An object that all loops of the process share: one T for each value of the option `group`.
 template <class T>
 std::shared_ptr<T> in_group_of(const wharf::Scope& scope) {
   static std::mutex mutex;

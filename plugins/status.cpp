@@ -1,22 +1,22 @@
 /// lws-status: who is connected, and what the server is doing.
 ///
-/// As a WebSocket protocol it is libwebsockets': whenever a client comes or goes, all get one text. Changes within 100 ms of
+/// As a WebSocket protocol it is that of libwebsockets: whenever a client comes or goes, all get one text. Changes within 100 ms of
 /// a client's last text come together in the next:
 ///
 ///     {"version":"0.1.0","wss_over_h2":"0","hostname":"pier","wsi":"1","conns":[{"peer":"hidden","time":"1767225600","ua":"curl/8"}]}
 ///
-/// Beyond that a client may say `stats`, and gets one text with the server's statistics; or `watch`, and gets it at once and
-/// then each second, until it says `unwatch`. Anything else is ignored:
+/// A client may also say `stats`, and gets one text with the server's statistics; or `watch`, and gets it at once and then
+/// every second, until it says `unwatch`. Anything else is ignored:
 ///
 ///     {"version":"0.1.0","hostname":"pier","uptime":61000,"connections":3,"accepted":17,"exchanges":25,"rows":[
 ///     {"name":"lws-status","open":1,"opened":2,"exchanges":4}
 ///     ]}
 ///
-/// `uptime` is milliseconds, `connections` are open now, `accepted` and `exchanges` (requests answered) count from the start;
+/// `uptime` is in milliseconds, `connections` are open now, `accepted` and `exchanges` (requests handled) count from the start;
 /// `open` and `opened` are WebSocket conversations.
 ///
-/// At its mount, GET gives a page that shows all this live. With `json` behind the mount, or in the client's Accept, it is
-/// the statistics alone.
+/// At its mount, GET gives a page that shows all this live. With `json` behind the mount, or in the client's Accept, it
+/// gives only the statistics.
 ///
 /// The list spans all loops, and all virtual hosts that have the same value of option `group`. Option `addresses`: `on` shows
 /// everybody the address of everybody, as libwebsockets does; `off`, if not given, says `hidden`. Option `hostname`: if not
@@ -57,7 +57,7 @@ bool shows_addresses(const wharf::Scope& scope) {
   return value == "on";
 }
 
-/// Linux's; nothing elsewhere.
+/// On Linux; empty elsewhere.
 std::string machine_name() {
   std::string name;
   std::getline(std::ifstream("/proc/sys/kernel/hostname"), name);
@@ -156,7 +156,7 @@ struct Status {
     tell();
   }
 
-  /// A client that cannot keep up hears of the list as it is when it can again.
+  /// A client that cannot keep up gets the current list when it can take it.
   void tell() {
     if (!changed || rests || held) return;
     changed = false;
@@ -166,7 +166,7 @@ struct Status {
   }
   void say(std::string_view text) { held = peer.send_text(text) == wharf::Flow::hold || held; }
 
-  // ---- As what answers requests ----
+  // ---- As a handler of requests ----
 
   static void request(wharf::Exchange exchange, Shared& shared) {
     const std::string_view method = exchange.method();
@@ -191,7 +191,7 @@ struct Status {
   bool here = false;     // on the list
   bool changed = false;  // the list, since this client was told
   bool rests = false;    // it was told just now
-  bool held = false;     // it takes no more for now
+  bool held = false;     // the client takes no more for now
   bool watches = false;
 };
 

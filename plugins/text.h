@@ -1,5 +1,5 @@
 #pragma once
-/// Texts of clients in answers: in JSON, and where UTF-8 is expected that they may not be.
+/// Texts of clients in responses: as JSON, and as UTF-8, which they may not be.
 
 #include <cstddef>
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace plugins {
 
-/// How many bytes the code point at the front has, 1 to 4; 0 where there is none (RFC 3629 section 4).
+/// The number of bytes of the code point at the front, 1 to 4; 0 if there is none (RFC 3629 section 4).
 inline std::size_t code_point_size(std::string_view text) {
   const auto byte = [text](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
   const unsigned first = byte(0);

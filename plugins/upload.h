@@ -1,5 +1,5 @@
 #pragma once
-/// What a form brought, as far as post-demo shows it: whatever is uploaded, only the first bytes of each part are kept.
+/// The content of a form, as far as post-demo shows it: only the first bytes of each part are kept, however long it is.
 
 #include <algorithm>
 #include <array>
@@ -43,7 +43,7 @@ class Crc32 {
 struct UploadedPart {
   static constexpr std::size_t kept_bytes = 1024;
   static constexpr std::size_t kept_type = 100;
-  static constexpr std::size_t shown_bytes = 32;  ///< of what is no text
+  static constexpr std::size_t shown_bytes = 32;  ///< if it is no text
 
   std::string name;
   std::optional<std::string> file_name = std::nullopt;  ///< nothing: it is no file
@@ -58,7 +58,7 @@ struct UploadedPart {
     beginning += data.substr(0, kept_bytes - beginning.size());
   }
 
-  /// The beginning where it is text without control characters; a code point that was cut off at its end is left out.
+  /// The beginning, if it is text without control characters; a code point that is cut off at its end is left out.
   [[nodiscard]] std::optional<std::string> text() const {
     std::string_view rest = beginning;
     while (!rest.empty() && !is_cut_off(rest)) {
@@ -81,7 +81,7 @@ struct UploadedPart {
   }
 
  private:
-  /// Whether these last bytes may begin a code point of which more has come, but was not kept.
+  /// Whether these last bytes may begin a code point whose other bytes came, but were not kept.
   [[nodiscard]] bool is_cut_off(std::string_view rest) const {
     const auto first = static_cast<unsigned char>(rest.front());
     const std::size_t length = first < 0xC2 || first > 0xF4 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
