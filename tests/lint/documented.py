@@ -1,4 +1,4 @@
-"""What can be set is in the documents with its default, and what the documents name is there."""
+"""The documents have every option with its default, and every option that they name exists."""
 import re
 
 from tree import finding
@@ -12,7 +12,7 @@ TABLES = ("Limits", "FileLimits", "Files", "Proxy", "ServerOptions")  # those wh
 PAGES = re.compile(r"docs/(internals/)?[^/]+\.md|[A-Z]+\.md")
 OPTIONS = "docs/getting-started.md"
 PROGRAM = "test-apps/test_server.cpp"
-# Where the test server has the fields by their names, and which it has not.
+# Where the test server lists the fields by their names, and which fields it does not have.
 BY_NAME = {"Limits": "test-apps/limit_options.h", "FileLimits": "test-apps/limit_options.h", "Files": "test-apps/file_options.h",
            "Proxy": "test-apps/proxy_options.h"}
 NOT_BY_NAME = {"Files": {"folder", "index", "types"}, "Proxy": {"to"}}
@@ -29,7 +29,7 @@ def fields(text, name):
 
 
 def forms(value):
-    """How a document may write this default; nothing where any way will do."""
+    """How a document may write this default; nothing if any form is right."""
     if re.fullmatch(r"[\d' *]+", value):
         number = 1
         for factor in value.replace("'", "").split("*"):

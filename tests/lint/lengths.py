@@ -20,7 +20,7 @@ LITERALS = {
 
 
 def without_literals(text, kind):
-    """The text with the insides of comments, strings and directives taken out, line for line."""
+    """The text without the insides of comments, strings and directives, line for line."""
     def blank(match):
         quote = '""' if match[0][0] in "\"'`R" and kind in LITERALS else " "
         return quote + "\n" * match[0].count("\n")
@@ -76,7 +76,7 @@ def braced_functions(text, kind):
 def python_functions(text):
     try:
         nodes = ast.walk(ast.parse(text))
-    except SyntaxError:  # another check says so
+    except SyntaxError:  # another check reports it
         return []
     return [(node.lineno, node.end_lineno, node.name) for node in nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
 

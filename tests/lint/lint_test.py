@@ -1,4 +1,4 @@
-"""The lint itself: small wrong inputs, each found, and small right ones beside them, left alone."""
+"""The lint itself: it finds each of some small wrong inputs, and leaves the right ones beside them alone."""
 import pathlib
 import sys
 import tempfile

@@ -10,24 +10,24 @@ import re
 from tree import C_FAMILY, finding
 
 ROOM = re.compile(r"^  '(\w+)': \[([^\]]*)\],$", re.MULTILINE)  # a row of the table
-CROWD = 28                                                       # files in one folder of lib/, at the most
+CROWD = 28                                                       # the most files in one folder of lib/
 PUBLIC = {"files", "access", "observe", "protocol", "proxy", "server", "testing",
           "include", "plugins", "test-apps", "bench", "tests"}   # may name wharf/
-INSIDE = {"bench/codec.cpp": "codec"}                            # what it measures has no public header
-OWN_PUBLIC = {"websocket": {"wharf/websocket.hpp"}}                  # what a lower room implements itself
+INSIDE = {"bench/codec.cpp": "codec"}                            # the code that it measures has no public header
+OWN_PUBLIC = {"websocket": {"wharf/websocket.hpp"}}                  # a lower room implements these
 GENERATED = {"test-apps": {"builtin_plugins.inc"}}
 EMBEDDED = re.compile(r"[^/]+\.(?:css|html|js|svg)(?=\.h$)")  # of the header that scripts/embed makes of a page
 
 SYSTEM = ("sys/", "net/", "netinet/", "arpa/", "dirent.h", "dlfcn.h", "fcntl.h", "ifaddrs.h", "linux/openat2.h",
           "netdb.h", "poll.h", "pthread.h", "sched.h", "signal.h", "time.h", "unistd.h")
-LIBRARIES = {  # folder -> beginnings of the angle includes, next to the C++ standard's, that it may name
-    "base": SYSTEM,  # what is written to that is no peer
+LIBRARIES = {  # folder -> beginnings of the angle includes that it may name, besides the C++ standard's
+    "base": SYSTEM,  # files and streams that are no peers
     "codec": ("openssl/", "zlib.h", "immintrin.h", "arm_neon.h"),
     "websocket": ("openssl/",),
     "tls": ("openssl/",),
     "link": (),
     "http": ("nghttp2/",),
-    "protocol": ("cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the first three: what the dynamic linker did
+    "protocol": ("cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the first three show what the dynamic linker did
     "io": ("uv.h", *SYSTEM),
     "files": SYSTEM,
     "access": ("crypt.h", *SYSTEM),

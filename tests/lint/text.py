@@ -1,4 +1,4 @@
-"""What every text keeps: no marks of unfinished work, no tabs, no white space at the end of a line; shell scripts stop at an error."""
+"""Rules for every text: no marks of unfinished work, no tabs, no white space at the end of a line; shell scripts stop at an error."""
 import re
 
 from tree import finding

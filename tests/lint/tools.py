@@ -1,4 +1,4 @@
-"""What clang-format, clang-tidy, node and python have to say about the files that are theirs."""
+"""The findings of clang-format, clang-tidy, node and python in their kinds of files."""
 import concurrent.futures
 import hashlib
 import json
@@ -11,17 +11,17 @@ from tree import File, finding
 
 BUILD = "build/lint"  # a build folder of which nothing is built but its headers: for those and its compile commands
 JOBS = 2
-VERSION = "14"  # of clang-format and clang-tidy: others format otherwise, and find otherwise
+VERSION = "14"  # of clang-format and clang-tidy: other versions format differently and find other things
 TIDY_FOLDERS = ("lib", "include", "plugins", "test-apps", "bench")
 MESSAGE = re.compile(r"(?:(\S[^:\n]*):(\d+):\d+: )?(?:warning|error|fatal error): (.*)$", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]*)"', re.MULTILINE)
-# The analyzer looks at 50,000 states of a function, where its default is 225,000: what lies beyond took half of the time of all, for the
-# few functions that come so far, and never brought a finding.
+# The analyzer looks at 50,000 states of a function instead of 225,000: the states beyond took half of the whole time, for the few
+# functions that have so many, and never brought a finding.
 EXTRA = [f"--extra-arg={word}" for word in ("-Wno-unknown-warning-option", "-Xclang", "-analyzer-config", "-Xclang", "max-nodes=50000")]
 
 
 class Missing(Exception):
-    """A tool that is not there."""
+    """A tool is missing."""
 
 
 def find_clang_tool(name):
@@ -99,7 +99,7 @@ class Tidy:
         return seen
 
     def key(self, path):
-        """Names all that the answer depends on, but for the system's headers."""
+        """Names everything on which the findings depend, except the system's headers."""
         digest = hashlib.sha256()
         for part in (self.program, path, self.commands[path]):
             digest.update(part.encode() + b"\0")

@@ -5,7 +5,7 @@ import subprocess
 
 C_FAMILY = {".c", ".h", ".cpp", ".hpp"}
 CODE_FOLDERS = ("lib", "include", "plugins", "test-apps", "bench", "tests")
-DATA = ("tests/fuzz/corpus/", "tests/wire/")  # bytes for a test: nothing in them is style, unless they are code
+DATA = ("tests/fuzz/corpus/", "tests/wire/")  # bytes for a test: the rules of style do not apply, unless they are code
 SHELLS = {"sh", "bash", "dash"}
 
 
@@ -56,7 +56,7 @@ class File:
 
 
 def files(root):
-    """What git tracks or would track; without git, all but what is hidden or built."""
+    """The files that git tracks or would track; without git, all that are neither hidden nor built."""
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
         listed = subprocess.run(command, capture_output=True, check=True).stdout.decode().split("\0")
