@@ -70,7 +70,7 @@ TEST_CASE("chat: joining, who is here, leaving") {
   CHECK(harness.log().empty());
 }
 
-TEST_CASE("chat: what one says, all get, in one order") {
+TEST_CASE("chat: everybody gets what one member says, in one order") {
   Harness harness(row());
   Client one = joined(harness, "one"), two = joined(harness, "two");
   received(harness, one);
@@ -113,7 +113,7 @@ TEST_CASE("chat: another name") {
   CHECK(received(harness, two) == Texts{"said T uno x", "left uno"});
 }
 
-TEST_CASE("chat: a newcomer is told what was said last") {
+TEST_CASE("chat: a newcomer gets the last things said") {
   Harness harness(row(), {{"history", "2"}});
   Client one = joined(harness, "one");
   for (const std::string text : {"a", "b", "c"}) answer(harness, one, "say " + text);
@@ -186,7 +186,7 @@ TEST_CASE("chat: option most") {
   }
 }
 
-TEST_CASE("chat: a slow reader pauses those who speak, and is cut when it takes nothing for 3 s") {
+TEST_CASE("chat: a slow reader pauses the speakers, and is cut if it takes nothing for 3 s") {
   Harness harness(row());
   Client one = joined(harness, "one"), slow = joined(harness, "slow");
   slow.read_at_most(0);

@@ -67,7 +67,7 @@ TEST_CASE("http-echo: nothing for nothing") {
   }
 }
 
-TEST_CASE("http-echo: it reads no faster than its answer is taken") {
+TEST_CASE("http-echo: it reads no faster than the client takes its response") {
   StartedRow echo(row());
   TestExchange exchange(echo, {"POST", "/mount/", {{"Content-Length", "9"}}});
   exchange.body("abc");

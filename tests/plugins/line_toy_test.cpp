@@ -33,7 +33,7 @@ TEST_CASE("line-toy: one row of that name, for requests alone") {
   CHECK((row().open == nullptr));
 }
 
-TEST_CASE("line-toy: who does not ask for it is told how") {
+TEST_CASE("line-toy: a request without an upgrade is told how to ask for it") {
   StartedRow started(row());
   for (const tests::Fields& fields : {tests::Fields{}, tests::Fields{{"Upgrade", "line-toy/2"}}}) {
     TestExchange exchange(started, {"GET", "/mount/", fields});
@@ -95,7 +95,7 @@ TEST_CASE("line-toy: a line that is too long ends it, whether it ends or not") {
   }
 }
 
-TEST_CASE("line-toy: cork and uncork stand around what they keep back") {
+TEST_CASE("line-toy: the lines between cork and uncork are kept back") {
   Toy toy;
   CHECK(toy.said("cork\n") == "ok\n");
   CHECK(toy.pipe().history == "c");

@@ -70,7 +70,7 @@ TEST_CASE("mirror: one row of that name") {
   CHECK(row().name == std::string("lws-mirror-protocol"));
 }
 
-TEST_CASE("mirror: everybody gets what one says, the sender too, in one order for all") {
+TEST_CASE("mirror: everybody, the sender too, gets what one says, in one order for all") {
   Harness harness(row());
   Client one = harness.connect(), two = harness.connect();
   one.send_text("c #ff0000 1 2 3;");
@@ -149,7 +149,7 @@ TEST_CASE("mirror: option rooms") {
   }
 }
 
-TEST_CASE("mirror: servers share their rooms where they have the same group") {
+TEST_CASE("mirror: servers share their rooms if they have the same group") {
   Harness here(row()), there(row()), apart(row(), {{"group", "apart"}});
   Client one = here.connect(), two = there.connect(), three = apart.connect();
   one.send_text("x");
@@ -172,7 +172,7 @@ TEST_CASE("mirror: a binary message is closed with 1003, and nobody gets it") {
   CHECK(received(two) == Texts{"still here"});
 }
 
-TEST_CASE("mirror: a slow reader pauses those who speak, until it has read") {
+TEST_CASE("mirror: a slow reader pauses the speakers until it has read") {
   Halted room;
   CHECK(room.speaker.held());
   CHECK(room.said < 20);
@@ -363,7 +363,7 @@ TEST_CASE("mirror: leaving in the middle of anything") {
   room.harness.advance(10s);
 }
 
-TEST_CASE("mirror: one message longer than the hard cap cuts nobody; who takes nothing of it is cut as always") {
+TEST_CASE("mirror: one message longer than the hard cap cuts nobody, unless a member takes nothing of it") {
   wharf::Limits limits;
   limits.output_hard_cap = 100'000;
   Harness harness(row(), {}, limits);
@@ -381,7 +381,7 @@ TEST_CASE("mirror: one message longer than the hard cap cuts nobody; who takes n
   CHECK((received(two).back() == "y"));
 }
 
-TEST_CASE("mirror: one who speaks fast and reads nothing waits for itself") {
+TEST_CASE("mirror: a member that speaks fast and reads nothing waits for itself") {
   Harness harness(row());
   Client alone = harness.connect();
   alone.read_at_most(0);

@@ -98,7 +98,7 @@ TEST_CASE("post-demo: a form with files, however it is cut") {
   for (std::size_t piece = 1; piece < 30; ++piece) CHECK(post(started, multipart, body, piece).text == whole.text);
 }
 
-TEST_CASE("post-demo: the table is HTML, and what came in it is text") {
+TEST_CASE("post-demo: the table is HTML, and what a client sent is text in it") {
   StartedRow started(row());
   const Fields fields{{"Content-Type", "multipart/form-data; boundary=\"a b\""}};
   const Answer answer = post(started, fields, part("name=\"<i>\"", "<script>&\xFF") + end);
@@ -109,7 +109,7 @@ TEST_CASE("post-demo: the table is HTML, and what came in it is text") {
   CHECK(post(started, fields, part("name=a", "<b>\n'") + end).text.find("<td>&lt;b&gt;\n&#39;</td></tr>") != std::string::npos);
 }
 
-TEST_CASE("post-demo: what is no form") {
+TEST_CASE("post-demo: a body that is no form") {
   StartedRow started(row());
   for (const Fields& fields :
        {Fields{}, Fields{{"Content-Type", "text/plain"}}, Fields{{"Content-Type", "multipart/mixed; boundary=x"}}}) {

@@ -172,7 +172,7 @@ TEST_CASE("protocol: closing hears the client's code and reason, 1005 and 1006")
   CHECK(heard([](Client& client) { client.drop(); }) == "closing 1006 ");
 }
 
-TEST_CASE("protocol: what is optional is left out of the row") {
+TEST_CASE("protocol: optional members that a class does not have are left out of the row") {
   constexpr Protocol row = protocol<Plain>("plain");
   static_assert(row.size == sizeof(wharf_row));
   static_assert(row.accept == nullptr && row.drained == nullptr && row.tick == nullptr && row.pong == nullptr &&
@@ -391,7 +391,7 @@ TEST_CASE("protocol: close codes that may not be sent, and reasons that are too 
   CHECK(closed_with("4000 ").reason.empty());
 }
 
-TEST_CASE("protocol: send takes what hold and closed say, from any buffer") {
+TEST_CASE("protocol: send() accepts messages from any buffer, and returns hold and closed") {
   struct Sender {
     Peer peer;
     void message(Kind, std::string_view) {
@@ -464,7 +464,7 @@ TEST_CASE("protocol: an exception in a posted task closes that peer with 1011 an
   CHECK(harness.log() == Texts{"error: handled: an exception left a posted task: from the task"});
 }
 
-TEST_CASE("protocol: a task for a peer that failed to open does not run on what was destroyed") {
+TEST_CASE("protocol: a task for a peer that failed to open does not run on a destroyed object") {
   Handled::throw_in_opened = true;
   Handled::task_ran = false;
   Harness harness(protocol<Handled>("handled"));
@@ -474,7 +474,7 @@ TEST_CASE("protocol: a task for a peer that failed to open does not run on what 
   CHECK(client.closed() == Close{1011, ""});
 }
 
-TEST_CASE("protocol: tasks can be moved only, and hold what they need") {
+TEST_CASE("protocol: tasks may be move-only, and own what they need") {
   Handled::throw_in_opened = false;
   Harness harness(protocol<Handled>("handled"));
   Client client = harness.connect();

@@ -64,7 +64,7 @@ TEST_CASE("lws-status: one row of that name") {
   CHECK(row().name == std::string("lws-status"));
 }
 
-TEST_CASE("lws-status: all hear who comes and goes") {
+TEST_CASE("lws-status: all clients hear who comes and leaves") {
   Harness harness(row(), named);
   Client one = connect(harness, "agent one");
   settle(harness);
@@ -94,7 +94,7 @@ TEST_CASE("lws-status: all hear who comes and goes") {
   CHECK(harness.log().empty());
 }
 
-TEST_CASE("lws-status: what changes in quick succession comes in one text, and the last state always comes") {
+TEST_CASE("lws-status: quick changes come in one text, and the last state always comes") {
   Harness harness(row());
   Client one = harness.connect();
   settle(harness);
@@ -155,14 +155,14 @@ TEST_CASE("lws-status: long agents are cut") {
   CHECK(without_times(received(client).at(0)).find(entry(std::string(128, 'a'))) != std::string::npos);
 }
 
-TEST_CASE("lws-status: addresses, where they are wanted") {
+TEST_CASE("lws-status: addresses, if the option wants them") {
   Harness harness(row(), {{"addresses", "on"}});
   Client client = harness.connect();
   settle(harness);
   CHECK(received(client).at(0).find("\"peer\":\"hidden\"") == std::string::npos);
 }
 
-TEST_CASE("lws-status: no more than so many") {
+TEST_CASE("lws-status: no more clients than the option says") {
   Harness harness(row(), {{"most", "2"}});
   Client one = harness.connect(), two = harness.connect(), three = harness.connect();
   CHECK(two.status() == 101);
@@ -200,7 +200,7 @@ TEST_CASE("lws-status: statistics, once, each second, and no more") {
   CHECK_FALSE(client.closed());
 }
 
-TEST_CASE("lws-status: who was held gets no statistics for the time when it was") {
+TEST_CASE("lws-status: a client that was held gets no statistics for that time") {
   wharf::Limits limits;
   limits.output_high_water = 1000;
   limits.output_low_water = 100;

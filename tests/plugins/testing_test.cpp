@@ -174,7 +174,7 @@ TEST_CASE("harness: a connection that breaks") {
   CHECK(received(stays) == Texts{"left 1006"});
 }
 
-TEST_CASE("harness: what one does reaches the others within the call, whoever came first") {
+TEST_CASE("harness: what one client does reaches the others within the call, in any order") {
   Harness harness(protocol<Room>("room"));
   Client first = harness.connect(), second = harness.connect(), third = harness.connect();
   for (Client client : {first, second, third}) {

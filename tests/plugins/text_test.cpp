@@ -7,7 +7,7 @@ using plugins::hexadecimal;
 using plugins::json_string;
 using plugins::utf8;
 
-TEST_CASE("text: code points at the front, and what is none") {
+TEST_CASE("text: code points at the front, and bytes that are none") {
   CHECK(code_point_size("") == 0);
   CHECK(code_point_size("a") == 1);
   CHECK(code_point_size(std::string_view("\0", 1)) == 1);

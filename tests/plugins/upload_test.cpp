@@ -34,7 +34,7 @@ TEST_CASE("upload: only the beginning is kept") {
   CHECK(part.text() == part.beginning);
 }
 
-TEST_CASE("upload: what is text, and what is not") {
+TEST_CASE("upload: content that is text, and content that is not") {
   CHECK(part_of("").text() == "");
   CHECK(part_of("tab\t, lines\r\n, \xC3\xA4").text() == "tab\t, lines\r\n, \xC3\xA4");
   for (const std::string_view none : {std::string_view("\0", 1), std::string_view("a\x1B"), std::string_view("\x7F"),

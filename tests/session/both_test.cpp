@@ -51,7 +51,7 @@ TEST_CASE_TEMPLATE("both: messages come back, text and binary, whole and in frag
   CHECK(talk.next() == "text one message");
 }
 
-TEST_CASE_TEMPLATE("both: 1 MiB goes both ways, in one frame and in many, in few writes and in many", Site, MemorySite,
+TEST_CASE_TEMPLATE("both: 1 MiB passes in both directions, in one frame and in many, in few writes and in many", Site, MemorySite,
                    SocketSite) {
   Site site;
   const auto wire = site.connect();
@@ -100,7 +100,7 @@ TEST_CASE_TEMPLATE("both: frames that come together with the upgrade request are
   CHECK(talk.next() == "text early 2");
 }
 
-TEST_CASE_TEMPLATE("both: a conversation that is over before the answer to its request was read", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a conversation that is over before the client has read the 101", Site, MemorySite, SocketSite) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "echo", text("a") + close_frame(3000, "bye"));
@@ -163,7 +163,7 @@ TEST_CASE_TEMPLATE("both: a message that is too long, and one that is not text, 
   CHECK(bad_talk.next() == "end");
 }
 
-TEST_CASE_TEMPLATE("both: one answer after the other on a connection, also pipelined, in order", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: one response after the other on a connection, pipelined too, in order", Site, MemorySite, SocketSite) {
   Site site;
   const auto wire = site.connect();
   wire->send(get("/small"));
@@ -183,7 +183,8 @@ TEST_CASE_TEMPLATE("both: a request that arrives byte by byte", Site, MemorySite
   CHECK(read_answer(*wire).body == "small");
 }
 
-TEST_CASE_TEMPLATE("both: a client that sends no more still gets its answers, the large one whole", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a client that sends no more still gets its responses, the large one complete", Site, MemorySite,
+                   SocketSite) {
   Site site;
   const auto wire = site.connect();
   wire->send(get("/big") + get("/small"));
@@ -193,7 +194,7 @@ TEST_CASE_TEMPLATE("both: a client that sends no more still gets its answers, th
   CHECK(wire->read_all().empty());
 }
 
-TEST_CASE_TEMPLATE("both: Connection: close, and a request that is bad, end the connection after the answer", Site, MemorySite,
+TEST_CASE_TEMPLATE("both: Connection: close and a bad request end the connection after the response", Site, MemorySite,
                    SocketSite) {
   Site site;
   const auto polite = site.connect();
@@ -206,7 +207,7 @@ TEST_CASE_TEMPLATE("both: Connection: close, and a request that is bad, end the 
   CHECK(bad->read_all().empty());
 }
 
-TEST_CASE_TEMPLATE("both: a WebSocket after answers on the same connection", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a WebSocket after responses on the same connection", Site, MemorySite, SocketSite) {
   Site site;
   const auto wire = site.connect();
   wire->send(get("/small"));

@@ -42,7 +42,7 @@ TEST_CASE("delivery: a peer that reads slowly gets everything that was sent befo
   CHECK(site.log().count("cut") == 0);
 }
 
-TEST_CASE("delivery: what a peer sent before a reset is heard, its close frame too") {
+TEST_CASE("delivery: what a peer sent before a reset is read, its close frame too") {
   constexpr std::size_t peers = 50;
   server::RoomLimits limits = room_limits();
   limits.loop.receive_buffer = 256;  // so that one read is not enough

@@ -128,7 +128,7 @@ TEST_CASE("log sink: a line about a peer that is cut may be sent to that peer") 
   CHECK(ask(site.address()).starts_with("HTTP/1.1 404 "));
 }
 
-TEST_CASE("log sink: it may stop the server, and what it throws goes no further") {
+TEST_CASE("log sink: it may stop the server, and its exceptions go no further") {
   std::string last;
   Server* server = nullptr;
   Site site([&](Level, std::string_view line) {

@@ -355,7 +355,7 @@ TEST_CASE("memory short: whichever allocation fails costs one connection, and no
   }
 }
 
-TEST_CASE("memory short: whichever allocation of a listing on another thread fails, a client that goes leaves nothing behind") {
+TEST_CASE("memory short: whichever allocation of a listing on another thread fails, a client that leaves does no harm") {
   bool failed = true;
   for (std::size_t nth = 1; failed; ++nth) {
     CAPTURE(nth);
@@ -366,7 +366,7 @@ TEST_CASE("memory short: whichever allocation of a listing on another thread fai
   }
 }
 
-TEST_CASE("memory short: whichever allocation of what two are told who wait for a listing fails, neither waits any longer") {
+TEST_CASE("memory short: two wait for a listing: whichever allocation of their responses fails, neither waits for ever") {
   bool failed = true;
   for (std::size_t nth = 1; failed; ++nth) {
     CAPTURE(nth);

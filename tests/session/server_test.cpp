@@ -256,7 +256,7 @@ TEST_CASE("server: a log that throws stops nothing") {
   CHECK(lines >= 3);
 }
 
-TEST_CASE("server: what `ready` throws comes out of run(), and nothing of the server goes on") {
+TEST_CASE("server: what `ready` throws comes out of run(), and the whole server has ended") {
   for (const unsigned threads : {1U, 2U}) {
     CAPTURE(threads);
     Listening one(silent(threads));
@@ -281,7 +281,7 @@ void spoil_listening_socket(const io::Address& address) {
 
 }  // namespace
 
-TEST_CASE("server: where the system does not watch a port, the start fails and leaves nothing in the caller's loop") {
+TEST_CASE("server: if the system does not watch a port, the start fails and leaves nothing in the caller's loop") {
   uv_loop_t loop;
   REQUIRE(uv_loop_init(&loop) == 0);
   {
@@ -295,7 +295,7 @@ TEST_CASE("server: where the system does not watch a port, the start fails and l
   CHECK(uv_loop_close(&loop) == 0);
 }
 
-TEST_CASE("server: where the system does not watch a port, run() fails") {
+TEST_CASE("server: if the system does not watch a port, run() fails") {
   for (const unsigned threads : {1U, 2U}) {
     Listening one(silent(threads));
     spoil_listening_socket(one.address);
@@ -351,7 +351,7 @@ TEST_CASE("limits: tcp_keep_alive_idle, tcp_keep_alive_interval and tcp_keep_ali
   CHECK(keep_alive_of([&one](const io::Address& own, const io::Address&) { return own.text() == one.address.text(); }) == as_told);
 }
 
-TEST_CASE("server: conversations that are open when a loop goes end while their shared state is there") {
+TEST_CASE("server: conversations that are open when a loop is destroyed end while their shared state exists") {
   SiteParts parts(room_limits());
   auto worker = std::move(*server::Worker::create(nullptr, parts.limits, parts.for_worker()));
   auto listening =

@@ -163,7 +163,7 @@ TEST_CASE("shared state: its destructor may call Server::stop() and reopen_logs(
 }
 
 TEST_CASE(
-    "shared state: where one of several does not start, run() says so, the others go on their own threads, and ports are closed") {
+    "shared state: if one of several does not start, run() says so, the others end on their own threads, and ports are closed") {
   for (const int failing : {0, 1, 3}) {
     CAPTURE(failing);
     Site site(4);
@@ -176,7 +176,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("shared state: where it does not start, a caller's loop has nothing left of the server, which may go at once") {
+TEST_CASE("shared state: if it does not start, a caller's loop has nothing of the server, which may be destroyed at once") {
   uv_loop_t loop;
   REQUIRE(uv_loop_init(&loop) == 0);
   {
@@ -221,7 +221,7 @@ class NoThreads {
 
 }  // namespace
 
-TEST_CASE("shared state: where the system has no thread for a loop, run() says so and throws nothing") {
+TEST_CASE("shared state: if the system has no thread for a loop, run() says so and does not throw") {
   Site site(3);
   const NoThreads none;
   CHECK(site.server.run([] { FAIL("it is not ready"); }).message.starts_with("the system has no thread for loop 2 of 3: "));

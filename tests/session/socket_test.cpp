@@ -92,7 +92,7 @@ TEST_CASE("socket: a reset in the middle of a message ends the conversation with
   CHECK(actor_record().lines() == std::vector<std::string>{"closing 1006", "destroyed"});
 }
 
-TEST_CASE("socket: a reset while answers wait to be read") {
+TEST_CASE("socket: a reset while responses wait to be read") {
   SocketSite site;
   SocketWire flooded(site.address(), small_buffer);
   WsTalk talk(flooded, "actor", text("flood 1000"));
@@ -118,7 +118,7 @@ TEST_CASE("socket: an end without a close frame is 1006, and the server ends too
   CHECK(actor_record().count("closing 1006") == 1);
 }
 
-TEST_CASE("socket: the answer to a bad request is not lost although the client goes on sending") {
+TEST_CASE("socket: the response to a bad request is not lost although the client goes on sending") {
   SocketSite site(with([](io::LoopLimits& limits) { limits.linger = base::Time{60'000}; }));
   SocketWire wire(site.address());
   wire.send("GET / HTTP/1.1\r\nHost : a\r\n\r\n");
@@ -132,7 +132,7 @@ TEST_CASE("socket: the answer to a bad request is not lost although the client g
   site.wait_for_connections(0);  // at once, not after the time to linger
 }
 
-TEST_CASE("socket: who does not close after the server did is left after a while") {
+TEST_CASE("socket: if a client does not close after the server, the server leaves it after a while") {
   SocketSite site(with([](io::LoopLimits& limits) { limits.linger = base::Time{50}; }));
   SocketWire wire(site.address());
   wire.send("GET /small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -73,7 +73,7 @@ TEST_CASE("stop: WebSocket peers get 1001, and the loop ends when they have answ
   CHECK(actor_record().lines() == std::vector<std::string>{"closing 1001", "destroyed"});
 }
 
-TEST_CASE("stop: what is left after the grace is cut") {
+TEST_CASE("stop: connections that are left after the grace are cut") {
   SocketSite site;
   const auto silent = site.connect();
   WsTalk talk(*silent, "actor");
@@ -86,7 +86,7 @@ TEST_CASE("stop: what is left after the grace is cut") {
   CHECK(actor_record().lines() == std::vector<std::string>{"closing 1006", "destroyed"});
 }
 
-TEST_CASE("stop: an answer in progress is finished, and nobody new is let in") {
+TEST_CASE("stop: a response in progress is finished, and no new client is accepted") {
   SocketSite site;
   SocketWire wire(site.address(), 32 * 1024);
   wire.send(get("/big") + get("/small"));
@@ -109,7 +109,7 @@ TEST_CASE("stop: an answer in progress is finished, and nobody new is let in") {
   site.join();
 }
 
-TEST_CASE("stop: of a loop where nothing ever came") {
+TEST_CASE("stop: a loop to which nothing ever came") {
   SocketSite site;
   site.stop(base::Time{60'000});
   site.join();
@@ -233,7 +233,7 @@ TEST_CASE("stop: a server that was set up and never run leaves nothing behind") 
   const Listening again;
 }
 
-TEST_CASE("stop: what is left of the grace may be taken away, but not from a loop that does not stop") {
+TEST_CASE("stop: the rest of the grace may be taken away, but not from a loop that does not stop") {
   SocketSite site;
   const auto silent = site.connect();
   WsTalk talk(*silent, "actor");

@@ -132,4 +132,4 @@ TEST_CASE("opening handshakes of a client on the wire, whole and cut at every pl
   run_file("handshake_server.wire", run_server);
 }
 
-TEST_CASE("answers of a server on the wire, whole and cut at every place") { run_file("handshake_client.wire", run_client); }
+TEST_CASE("server handshakes on the wire, whole and cut at every place") { run_file("handshake_client.wire", run_client); }

@@ -74,7 +74,7 @@ std::vector<std::string> run_answer(const WireCase& wire_case, const std::vector
 
 }  // namespace
 
-TEST_CASE("heads of answers on the wire, whole and cut at every place") {
+TEST_CASE("heads of responses on the wire, whole and cut at every place") {
   const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/http_answer.wire");
   CHECK(cases.size() >= 110);
   for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run_answer);

@@ -16,7 +16,7 @@ codec::Credentials numbered(int number) { return {"user" + std::to_string(number
 
 }  // namespace
 
-TEST_CASE("credential cache: knows what it was told, and nothing like it") {
+TEST_CASE("credential cache: it knows what was remembered, and nothing similar") {
   CredentialCache cache;
   CHECK_FALSE(cache.knows(ann, "hash", Time(0)));
   cache.remember(ann, "hash", Time(0));
@@ -49,7 +49,7 @@ TEST_CASE("credential cache: knows for a time, which use does not lengthen") {
   CHECK(cache.knows(ann, "hash", Time(400'001)));
 }
 
-TEST_CASE("credential cache: what is told again is kept from then on, and once") {
+TEST_CASE("credential cache: what is remembered again is kept from then on, and once") {
   CredentialCache cache(2, Time(100));
   cache.remember(ann, "hash", Time(0));
   cache.remember(ann, "hash", Time(50));

@@ -22,7 +22,7 @@ using namespace wharf::server;
 
 TEST_SUITE_BEGIN("libcrypt" * doctest::skip(!has_password_hashing()));
 
-TEST_CASE("access gate: what it cannot be opened with is told in one line") {
+TEST_CASE("access gate: an error in one line says why it cannot be opened") {
   const Users users;
   base::Log log{base::LogLevel::quiet, nullptr};
   PasswordAccess access = users.access();
@@ -50,7 +50,7 @@ TEST_CASE("access gate: without credentials that can be read it is 401 at once (
   CHECK(gated.log_lines.empty());
 }
 
-TEST_CASE("access gate: on the loop's thread, who is right enters and all others are refused") {
+TEST_CASE("access gate: on the loop's thread, right credentials enter and all others are refused") {
   const Users users;
   Gated gated(users, nullptr);
   for (int again = 0; again < 2; ++again) {
@@ -95,7 +95,7 @@ TEST_CASE("access gate: strangers cost as much as users with a wrong password") 
   CHECK(gated.thread.waiting() == 0);
 }
 
-TEST_CASE("access gate: who was right enters without a check, for a while") {
+TEST_CASE("access gate: credentials that were right enter without a check, for a while") {
   const Users users;
   Gated gated(users);
   check_entered(gated.get_checked(alice), "alice");
@@ -108,7 +108,7 @@ TEST_CASE("access gate: who was right enters without a check, for a while") {
   check_entered(gated.get_checked(alice), "alice");
 }
 
-TEST_CASE("access gate: a change of the file counts at the next look, also for who was right before") {
+TEST_CASE("access gate: a change of the file counts at its next check, even for credentials that were right before") {
   const Users users;
   Gated gated(users);
   check_entered(gated.get_checked(alice), "alice");
@@ -166,7 +166,7 @@ TEST_CASE("access gate: a client that has gone holds its place until the thread 
   check_refused(gated.get_checked(not_alice));
 }
 
-TEST_CASE("access gate: a check that takes longer than an answer may is 503, and what comes of it is for nobody") {
+TEST_CASE("access gate: a check that takes longer than a response may is 503, and nobody hears of its outcome") {
   const Users users;
   Gated gated(users);
   const auto link = gated.begin(not_alice);

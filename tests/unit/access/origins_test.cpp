@@ -29,7 +29,7 @@ TEST_CASE("origins: an empty list allows everything") {
   CHECK(all.allows({}, 0, "here.example", Transport::plain));
 }
 
-TEST_CASE("origins: who sends none is no page of somebody else") {
+TEST_CASE("origins: a request without Origin does not come from a page of somebody else") {
   for (const char* entry : {"https://a.example", "same-origin", "null"}) {
     CAPTURE(entry);
     CHECK(AllowedOrigins({entry}).allows({}, 0, "here.example", Transport::plain));
@@ -46,7 +46,7 @@ TEST_CASE("origins: a repeated field is refused, whatever it says") {
   }
 }
 
-TEST_CASE("origins: file:// of embedded browsers, and null, are allowed where they are listed, each for itself") {
+TEST_CASE("origins: file:// of embedded browsers, and null, are allowed only if they are listed") {
   CHECK(AllowedOrigins::check("file://").empty());
   CHECK(passes({"file://"}, "file://"));
   CHECK_FALSE(passes({"file://"}, "null"));
@@ -77,7 +77,7 @@ TEST_CASE("origins: an origin is compared whole") {
   }
 }
 
-TEST_CASE("origins: case does not matter, nor a port that goes without saying") {
+TEST_CASE("origins: neither case nor the usual port of the scheme matters") {
   CHECK(passes({"HTTPS://Example.COM"}, "https://example.com"));
   CHECK(passes({"https://example.com"}, "Https://EXAMPLE.com"));
   CHECK(passes({"https://example.com:443"}, "https://example.com"));
@@ -92,7 +92,7 @@ TEST_CASE("origins: case does not matter, nor a port that goes without saying") 
   CHECK_FALSE(passes({"chrome-extension://abcdef"}, "chrome-extension://abcdeg"));
 }
 
-TEST_CASE("origins: what is not one origin is refused") {
+TEST_CASE("origins: anything that is not exactly one origin is refused") {
   const std::vector<std::string> entries{"https://a.example", "https://b.example", "same-origin", "null"};
   for (const std::string_view origin : {"https://a.example/",
                                         "https://a.example/path",
@@ -136,7 +136,7 @@ TEST_CASE("origins: what is not one origin is refused") {
   CHECK_FALSE(passes(entries, std::string_view("https://a.example\0", 18)));
 }
 
-TEST_CASE("origins: null is allowed where it is written, and there alone") {
+TEST_CASE("origins: null is allowed only if it is listed") {
   CHECK(passes({"null"}, "null"));
   CHECK_FALSE(passes({"same-origin"}, "null"));
   CHECK_FALSE(passes({"https://null"}, "null"));

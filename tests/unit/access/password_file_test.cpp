@@ -111,7 +111,7 @@ TEST_CASE("password file: without any user it is a file that nobody can log in w
   CHECK(PasswordText("").load().size() == 0);
 }
 
-TEST_CASE("password file: what is wrong is told with line, user and how to mend it") {
+TEST_CASE("password file: an error names the line, the user and how to mend it") {
   CHECK(error_of("# a\n\nsam:secret\n") ==
         "password file FILE, line 3: user 'sam': the hash is a plain password or DES, which protects "
         "nothing; set the password anew with htpasswd -B");

@@ -73,7 +73,7 @@ TEST_CASE("password hash: a hash is whole, and every character of it one that ca
   }
 }
 
-TEST_CASE("password hash: what would take too long or too much is refused") {
+TEST_CASE("password hash: hashes that would take too much time or memory are refused") {
   const std::string bcrypt = "OP7Zk/eVj2tDPMRezDHYDOnp3UGEF6jPjmkUTrttqtwUWc5Yqi312";
   CHECK(password_hash_fault("$2y$15$" + bcrypt) == "");
   CHECK(password_hash_fault("$2y$16$" + bcrypt) == "has the cost 16, and 15 is the most");
@@ -89,7 +89,7 @@ TEST_CASE("password hash: what would take too long or too much is refused") {
   }
 }
 
-TEST_CASE("password hash: yescrypt is taken where libcrypt has it" * doctest::skip(!has_yescrypt())) {
+TEST_CASE("password hash: yescrypt is accepted if libcrypt has it" * doctest::skip(!has_yescrypt())) {
   CHECK(password_matches("yes crypt", yescrypt));
   CHECK_FALSE(password_matches("yes crypT", yescrypt));
   CHECK(unmatched_hash(yescrypt) == "$y$j75$LdJMENpBABJJ3hIHjB1Bi.$" + std::string(43, '.'));

@@ -65,7 +65,7 @@ TEST_CASE("password queue: no more at once than there are threads, and the other
   Gated::leave(*late);
 }
 
-TEST_CASE("password queue: as many at once as there are threads, also where these are few or many") {
+TEST_CASE("password queue: as many at once as there are threads, be they few or many") {
   const Users users;
   for (const std::size_t threads : {std::size_t{1}, std::size_t{7}}) {
     TestThread thread;
@@ -153,7 +153,7 @@ TEST_CASE("password queue: beyond most_of_user, of as many clients that try one 
   for (const auto& link : links) Gated::leave(*link);
 }
 
-TEST_CASE("password queue: beyond most_queued the largest crowd makes room, and where all are as small, the newcomer is told 503") {
+TEST_CASE("password queue: beyond most_queued the largest crowd makes room; if all are as small, the newcomer gets 503") {
   const Users users;
   Gated gated(users);
   std::vector<std::unique_ptr<MemoryLink>> links;
@@ -176,7 +176,7 @@ TEST_CASE("password queue: beyond most_queued the largest crowd makes room, and 
   for (const auto& link : links) Gated::leave(*link);
 }
 
-TEST_CASE("password queue: behind a front that is trusted, a client is who that says") {
+TEST_CASE("password queue: behind a trusted front, the client is the one that it names") {
   const Users users;
   Gated gated(users);
   gated.trust("192.0.2.0/24");
@@ -210,7 +210,7 @@ TEST_CASE("password queue: right passwords of an address are checked while forty
   Gated::leave(*right);
 }
 
-TEST_CASE("password queue: a password that was right before goes before those that never were, also in the same name") {
+TEST_CASE("password queue: a password that was right before goes before those that never were, even for the same user") {
   const Users users;
   Gated gated(users);
   check_entered(gated.get_checked(alice), "alice");
@@ -226,7 +226,7 @@ TEST_CASE("password queue: a password that was right before goes before those th
   Gated::leave(*right);
 }
 
-TEST_CASE("password queue: of a client from which a user came in before, that user goes before others, every other time") {
+TEST_CASE("password queue: a user goes before others, every other time, from a client from which the user came in before") {
   const Users users;
   Gated gated(users);
   check_entered(gated.get_checked(alice), "alice");
@@ -295,7 +295,7 @@ TEST_CASE("password queue: newcomers without end keep nobody waiting for ever, w
   }
 }
 
-TEST_CASE("password queue: where there was no memory to tell one, nobody else was told, and no further check was begun") {
+TEST_CASE("password queue: if there was no memory to tell one, nobody else was told, and no further check was begun") {
   base::Time now{1000};
   TestThread thread;
   Elsewhere outside(thread, now);
@@ -321,7 +321,7 @@ TEST_CASE("password queue: where there was no memory to tell one, nobody else wa
   for (const auto& link : links) Gated::leave(*link);
 }
 
-TEST_CASE("password queue: where the threads for passwords take no more, it is 503, or waits for a check that runs") {
+TEST_CASE("password queue: if the threads for passwords accept no more, it is 503, or waits for a check that runs") {
   for (const bool is_memory_short : {false, true}) {  // there may be none to give them one
     CAPTURE(is_memory_short);
     const Users users;

@@ -6,7 +6,7 @@
 
 using wharf::server::RecentTable;
 
-TEST_CASE("recent table: knows what was written last for a key") {
+TEST_CASE("recent table: it knows the value that was written last for a key") {
   RecentTable<int> table;
   CHECK(table.find(0) == nullptr);
   CHECK(table.find(7) == nullptr);
@@ -20,7 +20,7 @@ TEST_CASE("recent table: knows what was written last for a key") {
   CHECK(table.find(7 + RecentTable<int>::sets) == nullptr);
 }
 
-TEST_CASE("recent table: in a place that is full, the key that was written longest ago goes") {
+TEST_CASE("recent table: in a full place, the key that was written longest ago is dropped") {
   using Table = RecentTable<std::uint64_t>;
   Table table;
   for (std::uint64_t i = 0; i < Table::ways; ++i) table.write(5 + i * Table::sets, i);

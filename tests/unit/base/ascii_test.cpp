@@ -42,7 +42,7 @@ TEST_CASE("ascii: trimming takes spaces and tabs from both ends and nothing else
   CHECK(trim("\r\na\v") == "\r\na\v");
 }
 
-TEST_CASE("ascii: what a token is made of (RFC 9110 section 5.6.2)") {
+TEST_CASE("ascii: the characters of a token (RFC 9110 section 5.6.2)") {
   const std::string_view allowed = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   for (int byte = 0; byte < 256; ++byte) {
     CAPTURE(byte);

@@ -35,7 +35,7 @@ TEST_CASE("flags: each of eight is added, removed and taken without the others")
   }
 }
 
-TEST_CASE("flags: what is taken was there once; what was not there is neither taken nor removed") {
+TEST_CASE("flags: take() finds a flag once, and leaves the others alone") {
   Flags<Bit> flags;
   flags.add(Bit::third);
   flags.remove(Bit::first);

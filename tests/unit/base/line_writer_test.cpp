@@ -105,7 +105,7 @@ int in_child(int (*what)()) {
 
 }  // namespace
 
-TEST_CASE("line writer: lines are in the file in order, also those of the last moment") {
+TEST_CASE("line writer: lines are in the file in order, those of the last moment too") {
   const Folder folder;
   std::string expected;
   {
@@ -210,7 +210,7 @@ TEST_CASE("line writer: a pipe that nobody reads costs lines, which are counted 
   CHECK(pipe.read(4) == "new\n");
 }
 
-TEST_CASE("line writer: gaps are few: what was lost once is lost until half of the capacity is free") {
+TEST_CASE("line writer: gaps are few: after a loss, lines are lost until half of the capacity is free") {
   Pipe pipe;
   constexpr std::size_t page = 4096;  // of which the pipe has 16
   LineWriter writer(pipe.ends[1], Ownership::lent, small(8 * page));
@@ -300,7 +300,7 @@ TEST_CASE("line writer: the flags of a descriptor that others share stay as they
   }
 }
 
-TEST_CASE("line writer: what fails is tried again, and at the end once more") {
+TEST_CASE("line writer: a write that fails is tried again, and at the end once more") {
   const int full = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
   REQUIRE(full >= 0);
   LineWriter writer(full, Ownership::own, small(100));
@@ -314,7 +314,7 @@ TEST_CASE("line writer: what fails is tried again, and at the end once more") {
   CHECK(writer.end() == 0);
 }
 
-TEST_CASE("line writer: a line longer than the capacity goes where nothing else waits") {
+TEST_CASE("line writer: a line longer than the capacity is accepted if nothing else waits") {
   Pipe pipe;
   LineWriter writer(pipe.ends[1], Ownership::lent, small(100));
   const std::string longer = std::string(PIPE_BUF + 500, 'x') + "\n";
@@ -390,7 +390,7 @@ TEST_CASE("line writer: the end does not wait for a close() that does not return
 }
 
 #if !defined(__SANITIZE_THREAD__)  // which has no threads in the child of a process that has some
-TEST_CASE("line writer: the child of a fork writes with a thread of its own, and not what the parent had waiting") {
+TEST_CASE("line writer: the child of a fork writes with its own thread, and does not write the lines that waited in the parent") {
   const Folder folder;
   LineWriter writer(appended(folder.file()), Ownership::own, {});
   CHECK(writer.write("parent\n") == 0);
@@ -411,7 +411,7 @@ TEST_CASE("line writer: the child of a fork writes with a thread of its own, and
 }
 #endif
 
-TEST_CASE("line writer: all who name a file share one, and the last of them ends it") {
+TEST_CASE("line writer: all users of a file share one, and the last of them ends it") {
   const Folder folder;
   using wharf::base::SharedLineWriter;
   auto first = SharedLineWriter::of_file(folder.file(), 1000);
@@ -427,7 +427,7 @@ TEST_CASE("line writer: all who name a file share one, and the last of them ends
   CHECK(SharedLineWriter::of_file(folder.file("none/x"), 1000).error() == ENOENT);
 }
 
-TEST_CASE("line writer: what was lost on standard error is said there") {
+TEST_CASE("line writer: standard error says how many lines were lost on it") {
   Pipe pipe;
   const int before = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   REQUIRE(::dup2(pipe.ends[1], STDERR_FILENO) == STDERR_FILENO);

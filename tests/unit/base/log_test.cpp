@@ -60,20 +60,20 @@ TEST_CASE("log: parts are texts and whole numbers of every size") {
   CHECK(concat(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
 }
 
-TEST_CASE("log: what a peer sent cannot forge a line or move the cursor") {
+TEST_CASE("log: a peer's text cannot forge a line or move the cursor") {
   CHECK(printable("plain text") == "plain text");
   CHECK(printable("gr\xC3\xBC\xC3\x9F") == "gr\xC3\xBC\xC3\x9F");
   CHECK(printable(std::string_view("a\r\nb\x1B[2J\x7F\0", 10)) == "a\\x0d\\x0ab\\x1b[2J\\x7f\\x00");
 }
 
-TEST_CASE("log: a text is cut where it gets too long, and says so") {
+TEST_CASE("log: a text that is too long is cut, and says so") {
   CHECK(printable("abc", 3) == "abc");
   CHECK(printable("abcd", 3) == "abc...");
   CHECK(printable("\n\n", 1) == "\\x0a...");
   CHECK(printable(std::string(500, 'x')).size() == 123);
 }
 
-TEST_CASE("log: controls of the C1 set and what is not UTF-8 are shown as bytes") {
+TEST_CASE("log: controls of the C1 set and bytes that are not UTF-8 are shown as bytes") {
   CHECK(printable("a\xC2\x9B"
                   "31m\xC2\x80\xC2\x9F") == "a\\xc2\\x9b31m\\xc2\\x80\\xc2\\x9f");
   CHECK(printable("\xC2\xA0\xC3\xBF") == "\xC2\xA0\xC3\xBF");  // the first and last behind them
@@ -95,7 +95,7 @@ TEST_CASE("log: a text is cut at the end of a code point") {
   CHECK(printable(text, 5) == text);
 }
 
-TEST_CASE("log: what a sink throws goes no further, and the next line comes") {
+TEST_CASE("log: an exception of a sink goes no further, and the next line comes") {
   std::vector<std::string> lines;
   Log log(LogLevel::info, [&lines](LogLevel, std::string_view text) {
     lines.emplace_back(text);
@@ -129,7 +129,7 @@ TEST_CASE("log: the sink is called by one thread at a time") {
 
 // ---- Lines that cannot be forged ----
 
-TEST_CASE("log: no part of a line can make a second one, whoever it comes from") {
+TEST_CASE("log: no part of a line, whoever wrote it, can make a second line") {
   Lines lines;
   Log log(LogLevel::info, lines.sink());
   log.info("from unix:@", "x\ninfo: forged", ": cut");
@@ -145,7 +145,7 @@ TEST_CASE("log: a text that was made printable before is not changed again") {
   CHECK(lines.all == std::vector<std::string>{"info: a\\x0ab\\xff \\x0a"});
 }
 
-TEST_CASE("log: a line is cut where it gets too long to go through a pipe undivided") {
+TEST_CASE("log: a line that is too long to pass a pipe undivided is cut") {
   Lines lines;
   Log log(LogLevel::info, lines.sink());
   log.info(std::string(Log::longest_line, 'x'));
@@ -157,7 +157,7 @@ TEST_CASE("log: a line is cut where it gets too long to go through a pipe undivi
   CHECK(lines.all[2].size() == 6 + Log::longest_line + 3);
 }
 
-TEST_CASE("log: what turns text around or ends a line in Unicode is shown as bytes, and its neighbours as they are") {
+TEST_CASE("log: code points that reverse text or end a line are shown as bytes, and their neighbours as they are") {
   for (const std::string bad : {"\u2028", "\u2029", "\u202A", "\u202E", "\u2066", "\u2069", "\u200E", "\u200F", "\u061C"})
     CHECK(printable(bad).starts_with("\\x"));
   for (const std::string good :
@@ -248,7 +248,7 @@ struct Paced {
 
 }  // namespace
 
-TEST_CASE("log: what peers can cause comes a few times in a second, and then the number of the others") {
+TEST_CASE("log: lines that peers can cause come a few times in a second, and then the number of the others") {
   Paced paced;
   for (int i = 0; i < 10; ++i) paced.log.info(LogKind("bad frames"), "bad frame ", i);
   CHECK(paced.lines.all == std::vector<std::string>{"info: bad frame 0", "info: bad frame 1", "info: bad frame 2"});

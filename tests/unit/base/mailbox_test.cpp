@@ -35,7 +35,7 @@ TEST_CASE("mailbox: the loop is woken for the first task after each run, and no 
   CHECK(wakes == 2);
 }
 
-TEST_CASE("mailbox: what a task posts waits for the next run, and wakes the loop for it") {
+TEST_CASE("mailbox: a task that another posts waits for the next run, and wakes the loop for it") {
   Mailbox mailbox;
   int wakes = 0;
   int ran = 0;
@@ -97,7 +97,7 @@ TEST_CASE("mailbox: four threads post, each in its order, and nothing is lost") 
     for (int i = 0; i < each; ++i) CHECK(mine[static_cast<std::size_t>(i)] == i);
 }
 
-TEST_CASE("mailbox: a task that throws kept those behind it from running, and passed on what it threw") {
+TEST_CASE("mailbox: a task that threw kept those behind it from running, and its exception was passed on") {
   Mailbox mailbox;
   mailbox.open([] {});
   int ran = 0;

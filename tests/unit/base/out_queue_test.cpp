@@ -82,7 +82,7 @@ TEST_CASE("out queue: a large append lies in one piece of its own") {
   CHECK(queue.front() == text);
 }
 
-TEST_CASE("out queue: peek fills what it is given room for, in order") {
+TEST_CASE("out queue: peek() fills the pieces that it is given, in order") {
   ChunkPool pool;
   OutQueue queue(pool);
   for (int i = 0; i < 5; ++i) queue.append(std::string(ChunkPool::standard_capacity, static_cast<char>('a' + i)));

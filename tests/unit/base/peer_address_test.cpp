@@ -31,7 +31,7 @@ std::string fault(std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("peer address: with and without its port, brackets where they belong") {
+TEST_CASE("peer address: with and without its port, with brackets if it needs them") {
   struct Case {
     std::string_view given, text, host;
     std::uint16_t port;
@@ -68,7 +68,7 @@ TEST_CASE("peer address: the interface of a link-local address, by name or numbe
   CHECK(address("fe80::1%1").scope() == 1);
 }
 
-TEST_CASE("peer address: what is none") {
+TEST_CASE("peer address: texts that are none") {
   using namespace std::string_view_literals;
   for (const std::string_view each : {""sv,
                                       "1"sv,
@@ -114,7 +114,7 @@ TEST_CASE("peer address: compared with the port and without it") {
   CHECK(address("1.2.3.4") < address("1.2.3.5"));
 }
 
-TEST_CASE("peer address: what one client has for its own is an IPv4 address, or 64 bits of IPv6") {
+TEST_CASE("peer address: the network of one client is an IPv4 address, or 64 bits of an IPv6 address") {
   CHECK(address("1.2.3.4:1").client_network() == address("1.2.3.4"));
   CHECK(address("[2001:db8:1:2:3:4:5:6]:1").client_network() == address("2001:db8:1:2::"));
   CHECK(address("[2001:db8:1:2:ffff::]:7").client_network() == address("2001:db8:1:2:3:4:5:6").client_network());
@@ -124,7 +124,7 @@ TEST_CASE("peer address: what one client has for its own is an IPv4 address, or 
   CHECK(PeerAddress().client_network() == PeerAddress());
 }
 
-TEST_CASE("peer network: what is in it") {
+TEST_CASE("peer network: the addresses in it") {
   CHECK(network("192.0.2.0/24").contains(address("192.0.2.255:80")));
   CHECK_FALSE(network("192.0.2.0/24").contains(address("192.0.3.0")));
   CHECK(network("192.0.2.128/25").contains(address("192.0.2.129")));

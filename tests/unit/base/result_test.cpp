@@ -26,7 +26,7 @@ TEST_CASE("result: a value and a reason of the same type are told apart") {
   CHECK(bad.error() == "odd: abc");
 }
 
-TEST_CASE("result: holds what can only be moved, and hands it out") {
+TEST_CASE("result: it holds a move-only value, and hands it out") {
   Result<std::unique_ptr<int>, int> result(std::make_unique<int>(7));
   REQUIRE(result);
   const std::unique_ptr<int> taken = std::move(*result);

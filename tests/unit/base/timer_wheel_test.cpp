@@ -229,7 +229,7 @@ class Comparison {
 
 }  // namespace
 
-TEST_CASE("timer wheel: does what a sorted map does, in and out of callbacks, near and beyond the horizon") {
+TEST_CASE("timer wheel: it does the same as a sorted map, in and out of callbacks, near and beyond the horizon") {
   std::size_t expirations = 0;
   for (unsigned seed = 1; seed <= 40; ++seed) {
     CAPTURE(seed);

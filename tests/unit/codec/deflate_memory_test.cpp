@@ -52,7 +52,7 @@ std::size_t memory_of_zlib_inflating(int window_bits) {
 
 }  // namespace
 
-TEST_CASE("deflate: memory is what zlib takes, or little more") {
+TEST_CASE("deflate: memory() is what zlib allocates, or a little more") {
   for (int bits = 8; bits <= 15; ++bits) {
     for (int memory_level = 1; memory_level <= 9; ++memory_level) {
       const std::size_t taken = memory_of_zlib_deflating(std::max(bits, 9), memory_level);

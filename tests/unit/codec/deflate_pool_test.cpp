@@ -33,7 +33,7 @@ constexpr std::string_view hello_again{"\xF2\x00\x11\x00\x00\x00\x00\xFF\xFF", 9
 
 }  // namespace
 
-TEST_CASE("deflate_pool: a stream that was given back is lent again, to who asks for its like") {
+TEST_CASE("deflate_pool: a stream that was given back is lent again, if the next wants the same kind") {
   DeflatePool pool;
   auto narrow = pool.take_inflater(9);
   auto wide = pool.take_inflater(15);
@@ -57,7 +57,7 @@ TEST_CASE("deflate_pool: a stream that was given back is lent again, to who asks
   CHECK(pool.take_deflater(12, {.level = 1}).get() == third);
 }
 
-TEST_CASE("deflate_pool: what was lent is not lent a second time") {
+TEST_CASE("deflate_pool: a stream that is lent is not lent a second time") {
   DeflatePool pool;
   pool.give_back(pool.take_inflater(9), 9);
   const auto one = pool.take_inflater(9);
@@ -67,7 +67,7 @@ TEST_CASE("deflate_pool: what was lent is not lent a second time") {
   CHECK(one != other);
 }
 
-TEST_CASE("deflate_pool: no context goes from one to the next") {
+TEST_CASE("deflate_pool: no context passes from one user to the next") {
   DeflatePool pool;
   auto deflater = pool.take_deflater(12, {});
   const std::string fresh = compress(*deflater, "Hello");

@@ -265,7 +265,7 @@ TEST_CASE("deflate: compressed bytes and room in every cut") {
 
 // ---- size of what comes out ----
 
-TEST_CASE("deflate: what does not get smaller grows by little") {
+TEST_CASE("deflate: data that does not get smaller grows by little") {
   for (const std::size_t size : {0U, 1U, 5U, 64U, 1'000U, 8'191U, 8'192U, 65'536U, 1'000'000U}) {
     for (const DeflateTuning tuning : {DeflateTuning{}, DeflateTuning{.level = 1, .memory_level = 1}, zlib_defaults}) {
       Deflater deflater(12, tuning);
@@ -274,7 +274,7 @@ TEST_CASE("deflate: what does not get smaller grows by little") {
   }
 }
 
-TEST_CASE("deflate: what is in out stays, and is not grown ahead of what comes") {
+TEST_CASE("deflate: `out` keeps its content, and is not grown ahead of the output") {
   Deflater deflater(15, zlib_defaults);
   std::string out = "before";
   deflater.compress(std::string(10'000'000, 'a'), Piece::last, out);
@@ -283,7 +283,7 @@ TEST_CASE("deflate: what is in out stays, and is not grown ahead of what comes")
   CHECK(out.capacity() < 64 * 1024);
 }
 
-TEST_CASE("deflate: one flush marker each, whatever the size of what came before") {
+TEST_CASE("deflate: one flush marker each, whatever the size of the output before") {
   // As many sizes of output as it takes to end anywhere in the memory that zlib writes to.
   const std::string_view marker("\0\0\xFF\xFF\0\0\0\xFF\xFF", 9);
   const std::string text = noise(20'000);
@@ -365,7 +365,7 @@ TEST_CASE("inflate: thousands of final blocks in a message keep the context and 
   CHECK((message(inflater, again) == text));
 }
 
-TEST_CASE("inflate: what follows a final block is a stream like any other") {
+TEST_CASE("inflate: after a final block comes a stream like any other") {
   CHECK(once("\xF3\x48\xCD\xC9\xC9\x07\x00\xF2\x48\xCD\xC9\xC9\x07\x00"s) == "HelloHello");
   CHECK(once("\xF3\x48\xCD\xC9\xC9\x07\x00\xFF\xFF"s) == "invalid");
   CHECK(once("\xF3\x48\xCD\xC9\xC9\x07\x00"s) == "broken off");  // the 00 of the empty block is not there
@@ -380,7 +380,7 @@ TEST_CASE("inflate: a message that breaks off is found out") {
   CHECK((once(payload) == text));
 }
 
-TEST_CASE("inflate: what is no stream stays invalid until reset") {
+TEST_CASE("inflate: bytes that are no stream stay invalid until reset()") {
   const std::string hello = "\xF2\x48\xCD\xC9\xC9\x07\x00"s;
   // A block type that does not exist, lengths that contradict each other, a distance into nothing.
   for (const std::string& bad : {"\x06"s, "\x00\x05\x00\x05\x00"s, "\xF2\x00\x11\x00\x00"s}) {

@@ -47,7 +47,7 @@ std::string noise(std::size_t size) {
 
 }  // namespace
 
-TEST_CASE("gzip: what was written comes out again, however it was cut") {
+TEST_CASE("gzip: the content comes out again, however it was cut") {
   const std::string texts[] = {"", "x", std::string(100'000, 'a'), noise(70'000)};
   for (const std::string& text : texts) {
     const std::string whole = compressed(text, 1 << 30);

@@ -48,7 +48,7 @@ TEST_CASE("secret: texts are compared whole") {
   CHECK_FALSE(equal_in_constant_time("ab", "abc"));
 }
 
-TEST_CASE("secret: what is wiped is gone") {
+TEST_CASE("secret: wiped text is gone") {
   char bytes[] = "secret";
   wipe(bytes, sizeof bytes - 1);
   CHECK(std::all_of(std::begin(bytes), std::end(bytes), [](char c) { return c == '\0'; }));

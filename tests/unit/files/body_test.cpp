@@ -81,7 +81,7 @@ TEST_CASE("file body: a short range is read, so that it leaves together with its
   CHECK(taken.bytes == noise(size).substr(5, 16 * 1024));
 }
 
-TEST_CASE("file body: what the file does not have any more cannot be read") {
+TEST_CASE("file body: bytes that the file no longer has cannot be read") {
   const Site site;
   FileRangeBody body(site.open(), 0, 10'000);
   std::filesystem::resize_file(site.www() / "file", 4000);

@@ -108,7 +108,7 @@ TEST_CASE("file cache: no more paths, bytes and descriptors than it may, those u
   CHECK(open.size() == 1);
 }
 
-TEST_CASE("file cache: what grows is weighed again") {
+TEST_CASE("file cache: a file that grows is weighed again") {
   const FileMount* const mount = mount_number(1);
   FileCache cache(limits_of(100'000, 100, 64));
   cache.keep(file_of(mount, "/a", 10), base::Time{0});
@@ -124,7 +124,7 @@ TEST_CASE("file cache: what grows is weighed again") {
   CHECK(cache.peek(*mount, "/b") == &file);
 }
 
-TEST_CASE("file cache: what was not used goes after FileLimits::unused") {
+TEST_CASE("file cache: an unused file is dropped after FileLimits::unused") {
   const FileMount* const mount = mount_number(1);
   FileCache cache;
   cache.keep(file_of(mount, "/a", 1), base::Time{0});
@@ -139,7 +139,7 @@ TEST_CASE("file cache: what was not used goes after FileLimits::unused") {
   CHECK(cache.size() == 0);
 }
 
-TEST_CASE("file cache: a descriptor that was not used goes with the next question for anything") {
+TEST_CASE("file cache: an unused descriptor is dropped with the next search for anything") {
   const FileMount* const mount = mount_number(1);
   FileCache cache;
   cache.keep(file_of(mount, "/open", 0, true), base::Time{0});
@@ -252,7 +252,7 @@ TEST_CASE("file cache: a change is seen in the next turn of the loop") {
   CHECK(body() == "There is nothing here.\n");
 }
 
-TEST_CASE("file cache: what is missing is not remembered") {
+TEST_CASE("file cache: a missing file is not remembered") {
   const WwwFolder site;
   Mounted mounted({site.www()});
   CHECK(mounted.get("/page.txt").status == 404);

@@ -111,7 +111,7 @@ TEST_CASE("file coding: a range is one of the representation chosen (RFC 9110 se
   CHECK(mounted.get("/page.html", gzip_only + "Range: bytes=20-\r\n").field("Content-Range") == "bytes */20");
 }
 
-TEST_CASE("file coding: what was compressed before its original was changed does not count") {
+TEST_CASE("file coding: a file that was compressed before its original was changed does not count") {
   const Site site;
   Mounted mounted({site.www()});
   const auto coding = [&mounted] {
@@ -171,7 +171,7 @@ TEST_CASE("file coding: ready-made ones are files of their own, and files of any
   CHECK(mounted.get("/lone.txt", every).status == 404);
 }
 
-TEST_CASE("file coding: none is looked for where the mount has none") {
+TEST_CASE("file coding: none is looked for if the mount has none") {
   const Site site;
   Files files{site.www()};
   files.ready_made = Precompressed::off;
@@ -215,7 +215,7 @@ TEST_CASE("file coding: compressible files are compressed") {
   CHECK(head.body.empty());
 }
 
-TEST_CASE("file coding: of what is compressed here, conditions hold and ranges do not") {
+TEST_CASE("file coding: a file that is compressed here has conditions, but no ranges") {
   const WwwFolder site;
   const std::string page = page_of(5000);
   site.write("page.html", page);
@@ -237,7 +237,7 @@ TEST_CASE("file coding: of what is compressed here, conditions hold and ranges d
   CHECK(thread.waiting() == 0);  // nothing has to be compressed to know that
 }
 
-TEST_CASE("file coding: only what is worth it, and not too long for it") {
+TEST_CASE("file coding: only files that are worth it, and not too long for it") {
   const WwwFolder site;
   Files files{site.www()};
   files.compress_from = 2000;
@@ -381,7 +381,7 @@ TEST_CASE("file coding: a file that changes while it is compressed") {
   }
 }
 
-TEST_CASE("file coding: what was compressed of a file that has changed since is for those who asked before, and not kept") {
+TEST_CASE("file coding: if a file changes while it is compressed, the result is for those who asked before, and not kept") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));
   TestThread thread;
@@ -439,7 +439,7 @@ TEST_CASE("file coding: no more jobs at once than FileLimits::jobs; then files c
   }
 }
 
-TEST_CASE("file coding: where other threads take no more, files come as they are, and are tried again") {
+TEST_CASE("file coding: if other threads accept no more, files are sent uncompressed, and tried again") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));
   TestThread thread;
@@ -458,7 +458,7 @@ TEST_CASE("file coding: where other threads take no more, files come as they are
   link->run();
 }
 
-TEST_CASE("file coding: the loop stops, or the mount goes, while somebody waits") {
+TEST_CASE("file coding: the loop stops, or the mount is destroyed, while somebody waits") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));
   TestThread thread;

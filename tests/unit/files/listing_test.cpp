@@ -52,7 +52,7 @@ std::vector<std::string> links(const std::string& page) { return between(page, "
 
 }  // namespace
 
-TEST_CASE("listing: only where the mount has it, and the folder has no index") {
+TEST_CASE("listing: only if the mount has it, and the folder has no index") {
   const WwwFolder site;
   site.write("sub/index.html", "index");
   site.write("bare/file.txt", "file");
@@ -128,7 +128,7 @@ TEST_CASE("listing: names are text and never markup, and every link leads to its
   CHECK(mounted.get("/%3Cb%3E/").body.find("<title>/&lt;b&gt;/</title>") != std::string::npos);
 }
 
-TEST_CASE("listing: what cannot be asked for is not shown") {
+TEST_CASE("listing: names that cannot be requested are not shown") {
   const WwwFolder site;
   site.write("../secret/file", "secret");
   site.write("shown", "x");
@@ -183,7 +183,7 @@ TEST_CASE("listing: the policy lets the page have its own style and nothing else
   CHECK(answer.body.find("style=") == std::string::npos);
 }
 
-TEST_CASE("listing: every policy of an answer with security fields lets the page have its style") {
+TEST_CASE("listing: every policy of a response with security fields allows the style of the page") {
   const WwwFolder site;
   site.write("index/index.html", "index");
   const std::string mark = "\r\nContent-Security-Policy: ";
@@ -210,7 +210,7 @@ TEST_CASE("listing: every policy of an answer with security fields lets the page
   CHECK(plain[0] == "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'");
 }
 
-TEST_CASE("listing: conditions, for what has no validators") {
+TEST_CASE("listing: conditions, for a page without validators") {
   const WwwFolder site;
   Mounted mounted(listed(site));
   CHECK(mounted.get("/", "If-Match: \"x\"\r\n").status == 412);

@@ -163,7 +163,7 @@ TEST_CASE("files: HEAD has the head of GET and no body (RFC 9110 section 9.3.2)"
   }
 }
 
-TEST_CASE("files: other methods are answered with 405 and what is allowed (RFC 9110 section 15.5.6)") {
+TEST_CASE("files: other methods get 405 and what is allowed (RFC 9110 section 15.5.6)") {
   const Site site;
   Mounted mounted(site.files());
   for (const std::string_view method : {"POST", "PUT", "DELETE", "PATCH", "TRACE"}) {
@@ -196,7 +196,7 @@ TEST_CASE("files: OPTIONS says what is allowed (RFC 9110 section 9.3.7)") {
   CHECK_FALSE(answer.closed);
 }
 
-TEST_CASE("files: what is not there is 404") {
+TEST_CASE("files: a missing file is 404") {
   const Site site;
   Mounted mounted(site.files());
   const Answer answer = mounted.get("/missing.html");
@@ -222,7 +222,7 @@ TEST_CASE("files: percent-encoding is undone exactly once") {
   CHECK(mounted.get("/a..b.txt").body == "dots");
 }
 
-TEST_CASE("files: hidden files are not there, nor is what no name of ours can mean") {
+TEST_CASE("files: hidden files are 404, and so are names that cannot be those of files") {
   const Site site;
   Mounted mounted(site.files());
   for (const std::string_view target : {"/.hidden", "/%2ehidden", "/.git/config", "/.git/", "/%2Egit/config", "/../secret.txt",
@@ -253,7 +253,7 @@ TEST_CASE("files: another folder under the same name changes nothing") {
   CHECK(mounted.get("/page.html").body == "page");
 }
 
-TEST_CASE("files: the same where the kernel does not know openat2()") {
+TEST_CASE("files: the same if the kernel does not know openat2()") {
   const Site site;
   fs::create_symlink("page.html", site.www() / "link.html");
   fs::create_symlink(site.www() / "page.html", site.www() / "absolute.html");
@@ -276,7 +276,7 @@ TEST_CASE("files: the same where the kernel does not know openat2()") {
   }
 }
 
-TEST_CASE("files: what is not a regular file is not served, and does not block") {
+TEST_CASE("files: other things than regular files are not served, and do not block") {
   const Site site;
   REQUIRE(mkfifo((site.www() / "pipe").c_str(), 0644) == 0);
   Mounted mounted(site.files());
@@ -304,7 +304,7 @@ TEST_CASE("files: a file that may not be read is 404") {
   CHECK(open == 200);
 }
 
-TEST_CASE("files: an empty file is an empty answer, and the connection goes on") {
+TEST_CASE("files: an empty file is an empty response, and the connection goes on") {
   const Site site;
   Mounted mounted(site.files());
   const auto link = mounted.connect();
@@ -356,7 +356,7 @@ TEST_CASE("files: a file that shrinks while it is sent breaks the connection off
   CHECK(link->take().size() < 1024 * 1024);
 }
 
-TEST_CASE("files: a client that leaves in the middle of a file leaves nothing open but what is kept") {
+TEST_CASE("files: a client that leaves in the middle of a file leaves nothing open except what is kept") {
   const Site site;
   site.write("big.bin", std::string(1024 * 1024, 'x'));
   Mounted mounted(site.files());
@@ -373,7 +373,7 @@ TEST_CASE("files: a client that leaves in the middle of a file leaves nothing op
   CHECK(open_files() == before);
 }
 
-TEST_CASE("files: a file that goes out of the cache while it is sent is sent to the end") {
+TEST_CASE("files: a file that is dropped from the cache while it is sent is sent to the end") {
   const Site site;
   const std::string big = noise(1024 * 1024);
   site.write("big.bin", big);

@@ -154,7 +154,7 @@ TEST_CASE("open folder: no magic link is followed, wherever it leads") {
   close(outside);
 }
 
-TEST_CASE("open folder: what is no regular file is not opened, and does not block") {
+TEST_CASE("open folder: other things than regular files are not opened, and do not block") {
   const Site site;
   REQUIRE(mkfifo((site.www() / "pipe").c_str(), 0644) == 0);
   fs::create_symlink("pipe", site.www() / "link");

@@ -71,7 +71,7 @@ std::vector<RangePart> parts_of(const Answer& answer) {
 
 }  // namespace
 
-TEST_CASE("file answer: validators (RFC 9110 sections 8.8.2 and 8.8.3)") {
+TEST_CASE("file response: validators (RFC 9110 sections 8.8.2 and 8.8.3)") {
   const Site site;
   Mounted mounted({site.www()});
   const Answer answer = mounted.get("/short.txt");
@@ -91,7 +91,7 @@ TEST_CASE("file answer: validators (RFC 9110 sections 8.8.2 and 8.8.3)") {
   CHECK(later.field("Last-Modified") == date(changed));
 }
 
-TEST_CASE("file answer: Last-Modified is not in the future (RFC 9110 section 8.8.2.1)") {
+TEST_CASE("file response: Last-Modified is not in the future (RFC 9110 section 8.8.2.1)") {
   const Site site;
   const std::time_t before = std::time(nullptr);
   site.set_time("short.txt", (before + 1'000'000) * second);
@@ -102,7 +102,7 @@ TEST_CASE("file answer: Last-Modified is not in the future (RFC 9110 section 8.8
   CHECK(*modified <= std::time(nullptr));
 }
 
-TEST_CASE("file answer: files of the years 2400 and 1600, which nanoseconds since 1970 do not reach") {
+TEST_CASE("file response: files of the years 2400 and 1600, which nanoseconds since 1970 do not reach") {
   const Site site;
   for (const std::time_t when : {std::time_t{13'569'465'600}, std::time_t{-11'676'096'000}}) {
     CAPTURE(when);
@@ -135,7 +135,7 @@ TEST_CASE("file answer: files of the years 2400 and 1600, which nanoseconds sinc
   }
 }
 
-TEST_CASE("file answer: by time and size, copies on several machines have one tag (RFC 9110 section 8.8.3)") {
+TEST_CASE("file response: by time and size, copies on several machines have one tag (RFC 9110 section 8.8.3)") {
   const Site here;
   const Site there;
   Files files_here{here.www()};
@@ -160,7 +160,7 @@ TEST_CASE("file answer: by time and size, copies on several machines have one ta
   CHECK(one.get("/short.txt").field("ETag") != other.get("/short.txt").field("ETag"));
 }
 
-TEST_CASE("file answer: by time and size, a change in the same second is another tag until it has settled") {
+TEST_CASE("file response: by time and size, a change in the same second is another tag until it has settled") {
   const Site site;
   Files files{site.www()};
   files.etag = EntityTags::by_time_and_size;
@@ -180,7 +180,7 @@ TEST_CASE("file answer: by time and size, a change in the same second is another
   CHECK(mounted.get("/new.txt", "If-None-Match: " + first + "\r\n").body == "other");
 }
 
-TEST_CASE("file answer: by time and size, files of a store that keeps no times are told apart all the same") {
+TEST_CASE("file response: by time and size, files of a store that keeps no times are told apart all the same") {
   const Site site;
   Files files{site.www()};
   files.etag = EntityTags::by_time_and_size;
@@ -193,7 +193,7 @@ TEST_CASE("file answer: by time and size, files of a store that keeps no times a
   }
 }
 
-TEST_CASE("file answer: other content of the same size, dated back, has another ETag (RFC 9110 section 8.8.3)") {
+TEST_CASE("file response: other content of the same size, dated back, has another ETag (RFC 9110 section 8.8.3)") {
   const Site site;
   Mounted mounted({site.www()});
   const Answer before = mounted.get("/short.txt");
@@ -211,7 +211,7 @@ TEST_CASE("file answer: other content of the same size, dated back, has another 
   CHECK(mounted.get("/short.txt", "Range: bytes=0-1\r\nIf-Range: " + after.field("ETag") + "\r\n").body == "98");
 }
 
-TEST_CASE("file answer: If-None-Match (RFC 9110 section 13.1.2)") {
+TEST_CASE("file response: If-None-Match (RFC 9110 section 13.1.2)") {
   const Site site;
   Mounted mounted({site.www()});
   for (const char* target : {"/short.txt", "/long.bin"}) {
@@ -230,7 +230,7 @@ TEST_CASE("file answer: If-None-Match (RFC 9110 section 13.1.2)") {
   }
 }
 
-TEST_CASE("file answer: a 304 has what a cache needs, and no more (RFC 9110 section 15.4.5)") {
+TEST_CASE("file response: a 304 has what a cache needs, and no more (RFC 9110 section 15.4.5)") {
   const Site site;
   site.write("text.txt", std::string(2000, 'x'));
   Files files{site.www()};
@@ -248,7 +248,7 @@ TEST_CASE("file answer: a 304 has what a cache needs, and no more (RFC 9110 sect
     CHECK(answer.field(name) == "none");
 }
 
-TEST_CASE("file answer: If-Modified-Since (RFC 9110 section 13.1.3)") {
+TEST_CASE("file response: If-Modified-Since (RFC 9110 section 13.1.3)") {
   const Site site;
   Mounted mounted({site.www()});
   const auto status = [&mounted](const std::string& when) {
@@ -262,7 +262,7 @@ TEST_CASE("file answer: If-Modified-Since (RFC 9110 section 13.1.3)") {
   CHECK(status(date(changed) + "\r\nIf-None-Match: \"x\"") == 200);
 }
 
-TEST_CASE("file answer: If-Match and If-Unmodified-Since (RFC 9110 sections 13.1.1 and 13.1.4)") {
+TEST_CASE("file response: If-Match and If-Unmodified-Since (RFC 9110 sections 13.1.1 and 13.1.4)") {
   const Site site;
   Mounted mounted({site.www()});
   const std::string etag = mounted.get("/short.txt").field("ETag");
@@ -282,7 +282,7 @@ TEST_CASE("file answer: If-Match and If-Unmodified-Since (RFC 9110 sections 13.1
   CHECK(mounted.get("/missing", "If-None-Match: *\r\n").status == 404);
 }
 
-TEST_CASE("file answer: one range (RFC 9110 section 14.2)") {
+TEST_CASE("file response: one range (RFC 9110 section 14.2)") {
   const Site site;
   Mounted mounted({site.www()});
   struct Case {
@@ -318,7 +318,7 @@ TEST_CASE("file answer: one range (RFC 9110 section 14.2)") {
   }
 }
 
-TEST_CASE("file answer: ranges that are not for now are as if they were not there") {
+TEST_CASE("file response: a Range that does not apply is ignored") {
   const Site site;
   Mounted mounted({site.www()});
   for (const char* range :
@@ -335,7 +335,7 @@ TEST_CASE("file answer: ranges that are not for now are as if they were not ther
   CHECK(mounted.get("/empty.txt", "Range: bytes=-5\r\n").status == 200);
 }
 
-TEST_CASE("file answer: ranges beyond the end (RFC 9110 section 15.5.17)") {
+TEST_CASE("file response: ranges beyond the end (RFC 9110 section 15.5.17)") {
   const Site site;
   Mounted mounted({site.www()});
   const std::pair<const char*, const char*> cases[] = {
@@ -351,7 +351,7 @@ TEST_CASE("file answer: ranges beyond the end (RFC 9110 section 15.5.17)") {
   }
 }
 
-TEST_CASE("file answer: several ranges are a multipart/byteranges (RFC 9110 section 14.6)") {
+TEST_CASE("file response: several ranges are a multipart/byteranges (RFC 9110 section 14.6)") {
   const Site site;
   Mounted mounted({site.www()});
   const Answer short_one = mounted.get("/short.txt", "Range: bytes=0-1, 4-5, -1\r\n");
@@ -380,7 +380,7 @@ TEST_CASE("file answer: several ranges are a multipart/byteranges (RFC 9110 sect
   CHECK(long_parts[2].bytes == site.long_text.substr(20, 70'000));
 }
 
-TEST_CASE("file answer: many ranges are not worth an answer of their own (RFC 9110 section 14.2)") {
+TEST_CASE("file response: too many ranges are ignored (RFC 9110 section 14.2)") {
   const Site site;
   Mounted mounted({site.www()});
   std::string ranges = "Range: bytes=0-0";
@@ -390,7 +390,7 @@ TEST_CASE("file answer: many ranges are not worth an answer of their own (RFC 91
   CHECK(answer.body == site.long_text);
 }
 
-TEST_CASE("file answer: If-Range (RFC 9110 section 13.1.5)") {
+TEST_CASE("file response: If-Range (RFC 9110 section 13.1.5)") {
   const Site site;
   Mounted mounted({site.www()});
   const std::string etag = mounted.get("/short.txt").field("ETag");
@@ -414,7 +414,7 @@ TEST_CASE("file answer: If-Range (RFC 9110 section 13.1.5)") {
   CHECK(parts_of(mounted.get("/short.txt", "Range: bytes=0-1,4-5\r\nIf-Range: " + etag + "\r\n")).size() == 2);
 }
 
-TEST_CASE("file answer: ranges through small windows, every byte") {
+TEST_CASE("file response: ranges through small windows, every byte") {
   const Site site;
   Mounted mounted({site.www()});
   const std::string request = Mounted::head("GET", "/long.bin", "Range: bytes=5-60004,70000-199999\r\n");
@@ -439,7 +439,7 @@ TEST_CASE("file answer: ranges through small windows, every byte") {
   link->run();
 }
 
-TEST_CASE("file answer: conditions come before ranges (RFC 9110 section 13.2.2)") {
+TEST_CASE("file response: conditions come before ranges (RFC 9110 section 13.2.2)") {
   const Site site;
   Mounted mounted({site.www()});
   const std::string etag = mounted.get("/short.txt").field("ETag");
@@ -449,7 +449,7 @@ TEST_CASE("file answer: conditions come before ranges (RFC 9110 section 13.2.2)"
   CHECK(mounted.get("/short.txt", "Range: bytes=0-1\r\nIf-Match: " + etag + "\r\n").status == 206);
 }
 
-TEST_CASE("file answer: fields are found whatever their case and place") {
+TEST_CASE("file response: fields are found whatever their case and place") {
   codec::RequestHead head;
   head.fields = {{"accept", "x"}, {"IF", "x"}, {"Referer", "x"}, {"Ranger", "x"}, {"Accept-Encodings", "x"}};
   FileRequest plain(head);

@@ -69,7 +69,7 @@ TEST_CASE("access log: a line of the combined format") {
   CHECK(combined_line(example()) == expected);
 }
 
-TEST_CASE("access log: what is empty is a dash in the combined format") {
+TEST_CASE("access log: an empty text is a dash in the combined format") {
   CHECK(combined_line({}) == R"(- - - [01/Jan/1970:00:00:00 +0000] "-" - - "-" "-")");
   AccessEntry entry;
   entry.method = "GET";
@@ -157,7 +157,7 @@ TEST_CASE("access log: every byte of a value stays within its field") {
   }
 }
 
-TEST_CASE("access log: JSON escapes what a string must not hold, and controls of the C1 set") {
+TEST_CASE("access log: JSON escapes what a string must not have, and controls of the C1 set") {
   CHECK(json_agent("a\"b\\c/") == R"(a\"b\\c/)");
   CHECK(json_agent("\n\t\x1F\x7F") == R"(\u000a\u0009\u001f\u007f)");
   CHECK(json_agent(std::string_view("\0", 1)) == R"(\u0000)");
@@ -200,7 +200,7 @@ TEST_CASE("access log: long texts are cut, but no code point is") {
   CHECK(json_line(entry).size() < 3 * longest_text + 7 * longest_short_text);
 }
 
-TEST_CASE("access log: no line is longer than what a file's buffer takes, but for one of escapes alone") {
+TEST_CASE("access log: no line is longer than a file's buffer, except one that is all escapes") {
   AccessEntry entry;
   const std::string worst(longest_text + 1, '\x01');
   entry.target = entry.referer = entry.user_agent = worst;

@@ -143,7 +143,7 @@ TEST_CASE("access log: lines are in the file after a flush, in order") {
   CHECK(reports.all.empty());
 }
 
-TEST_CASE("access log: what waits is written at the end") {
+TEST_CASE("access log: lines that wait are written at the end") {
   const Folder folder;
   Reports reports;
   reports.open(folder.file())->write("last");
@@ -192,7 +192,7 @@ TEST_CASE("access log: many lines are handed over without a flush") {
   CHECK(fs::file_size(folder.file()) == (fitting + 1) * 1000 + 5);
 }
 
-TEST_CASE("access log: a line longer than what waits at most is written by itself") {
+TEST_CASE("access log: a line longer than the longest batch is written by itself") {
   const Folder folder;
   Reports reports;
   const auto log = reports.open(folder.file());
@@ -242,7 +242,7 @@ TEST_CASE("access log: after a rotation lines go to a new file") {
   CHECK(content(folder.file()) == "new\n");
 }
 
-TEST_CASE("access log: where no new file can be opened the old one goes on, which is reported") {
+TEST_CASE("access log: if no new file can be opened, the old one goes on, and that is reported") {
   const Folder folder;
   Reports reports;
   fs::create_directory(folder.path / "sub");
@@ -415,7 +415,7 @@ TEST_CASE("access log: a dash is standard output, which stays open") {
 }
 
 // A socket of this kind keeps apart what was written apart.
-TEST_CASE("access log: what is no file gets whole lines, as many as go through a pipe undivided") {
+TEST_CASE("access log: a pipe gets whole lines, as many as it takes undivided") {
   std::array<int, 2> ends{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) == 0);
   const std::string longer(PIPE_BUF + 100, 'z');

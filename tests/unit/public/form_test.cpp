@@ -154,7 +154,7 @@ TEST_CASE("cookies are cut at ';' and at the first '=' (RFC 6265 section 4.2)") 
   CHECK(cookies("a=%41") == "a=%41");
 }
 
-TEST_CASE("what has no name is no cookie") {
+TEST_CASE("an element without a name is no cookie") {
   CHECK(cookies("a").empty());
   CHECK(cookies("=a; ==; =").empty());
   CHECK(cookies("a; b=c; =__Host-d=e; \t =f") == "b=c");
@@ -193,7 +193,7 @@ TEST_CASE("cookies are counted") {
   CHECK(parse_cookies(field).find("c") == std::nullopt);
 }
 
-TEST_CASE("a cookie is set with what was said (RFC 6265 section 4.1)") {
+TEST_CASE("a cookie is set with the attributes that it has (RFC 6265 section 4.1)") {
   CHECK(set(plain("SID", "31d4")) == "SID=31d4");
   SetCookie cookie{.name = "a", .value = "b"};
   CHECK(set(cookie) == "a=b; Path=/; HttpOnly; SameSite=Lax");

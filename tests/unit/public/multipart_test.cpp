@@ -163,7 +163,7 @@ TEST_CASE("an error stays, and nothing is called after it") {
   CHECK(log.text.empty());
 }
 
-TEST_CASE("a limit is answered with 413") {
+TEST_CASE("a limit that is reached is 413") {
   MultipartParser parser(boundary, {.parts = 0});
   Log log;
   CHECK(!parser.feed(part("a", "b"), log));
@@ -288,7 +288,7 @@ TEST_CASE("every error has its sentence") {
   CHECK(std::find(sentences.begin(), sentences.end(), "unknown error") == sentences.end());
 }
 
-TEST_CASE("base_name is what stands behind the last slash") {
+TEST_CASE("base_name() is the part behind the last slash") {
   CHECK(base_name("a.txt") == "a.txt");
   CHECK(base_name("/etc/passwd") == "passwd");
   CHECK(base_name("C:\\temp\\x.txt") == "x.txt");

@@ -126,7 +126,7 @@ TEST_CASE("router: the longest prefix wins, whatever the order of the mounts") {
   }
 }
 
-TEST_CASE("router: what no mount serves is 404") {
+TEST_CASE("router: a path that no mount serves is 404") {
   const PageFolders folders;
   Served served({folders.host("", {folders.mount("/files/", "files")})});
   CHECK(served.get("/files/").body == "files");
@@ -167,7 +167,7 @@ TEST_CASE("router: mounts are found by the decoded path, and dot segments lead n
   CHECK(served.get("/a/%00").status == 400);
 }
 
-TEST_CASE("router: no spelling that others read as the path of one mount leads to another") {
+TEST_CASE("router: a spelling that others read as the path of another mount is 404") {
   const PasswordText users;
   for (const bool guarded : {false, true}) {
     VirtualHost host;
@@ -198,7 +198,7 @@ TEST_CASE("router: no spelling that others read as the path of one mount leads t
   }
 }
 
-TEST_CASE("router: nor does one that others read as the path of no mount, or of one where there is none") {
+TEST_CASE("router: so is a spelling that only others read as a path of a mount, or of none") {
   VirtualHost host;
   host.mounts = {{"/a/", Fixed{200, "text/plain", "a"}}, {"/a/b/", Fixed{200, "text/plain", "b"}}};
   Served served({host});
@@ -211,7 +211,7 @@ TEST_CASE("router: nor does one that others read as the path of no mount, or of 
   CHECK(served.get("/a/b;p").status == 404);
 }
 
-TEST_CASE("router: a fixed answer, with fields of the mount and of its security switch") {
+TEST_CASE("router: a fixed response, with fields of the mount and of its security switch") {
   VirtualHost host;
   Mount mount{"/robots.txt/", Fixed{200, "text/plain", "User-agent: *\nDisallow: /\n"}};
   mount.fields = {{"X-One", "1"}};

@@ -292,7 +292,7 @@ TEST_CASE("server: a client that does not answer the close is cut after the grac
   CHECK(socket.receive_all() == close_1001);
 }
 
-TEST_CASE("server: run() says when it is ready, once, and not where it cannot start") {
+TEST_CASE("server: run() says when it is ready, once, and not if it cannot start") {
   Lines log;
   Server server(options(log));
   REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));

@@ -60,7 +60,7 @@ ClientHandshake check(std::string_view old, std::string_view other, const Client
 
 }  // namespace
 
-TEST_CASE("websocket_handshake: the RFC's own request is answered with the RFC's own answer") {
+TEST_CASE("websocket_handshake: the RFC's own request gets the RFC's own response") {
   ServerOptions options;
   options.protocols = {"chat"};
   for (std::size_t size = 0; size < sample.size(); ++size) {
@@ -183,7 +183,7 @@ TEST_CASE("websocket_handshake: compression is agreed on, over several fields to
   CHECK(answer(offers, options).agreement == expected);
 }
 
-TEST_CASE("websocket_handshake: a server's own mistakes are answered with 500") {
+TEST_CASE("websocket_handshake: a server's own mistakes are 500") {
   const auto error_with = [](auto change) {
     ServerOptions options;
     change(options);
@@ -306,7 +306,7 @@ TEST_CASE("websocket_handshake: nothing can be smuggled into a client's request"
   CHECK(make_request(options).bytes.ends_with("\r\nOrigin: https://example.com\r\nX-Name: Zo\xC3\xAB\tb\r\nX-Empty: \r\n\r\n"));
 }
 
-TEST_CASE("websocket_handshake: each fault of an answer has its name") {
+TEST_CASE("websocket_handshake: each fault of a response has its name") {
   CHECK(check("HTTP/1.1 101", "HTTP/1.1 403").error == Error::status_not_101);
   CHECK(check("HTTP/1.1 101", "HTTP/1.1 403").status == 403);
   CHECK(check("HTTP/1.1 101", "HTTP/1.1 403").used == sample_answer.size());
@@ -345,7 +345,7 @@ TEST_CASE("websocket_handshake: each fault of an answer has its name") {
   CHECK(less.agreement.server_window_bits == 15);
 }
 
-TEST_CASE("websocket_handshake: a client offers what its memory can inflate, and takes no answer beyond") {
+TEST_CASE("websocket_handshake: a client offers what its memory can inflate, and accepts nothing beyond") {
   ClientOptions options = sample_client();
   options.compression.context = Compression::Context::dedicated;
   const auto offered = [&options](std::uint64_t limit) {
@@ -389,7 +389,7 @@ TEST_CASE("websocket_handshake: an offer that is libwebsockets' has the stream c
   CHECK(check_compression("permessage-deflate", wish).agreement.compress_all);
 }
 
-TEST_CASE("websocket_handshake: answers that announce another are passed over, within the limit") {
+TEST_CASE("websocket_handshake: responses that announce another are skipped, within the limit") {
   const std::string early = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n";
   const ClientRequest request = make_request(sample_client());
   const ClientHandshake handshake = check_answer("HTTP/1.1 100 Continue\r\n\r\n" + early + sample_answer, request);

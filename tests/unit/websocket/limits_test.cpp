@@ -102,7 +102,7 @@ TEST_CASE("websocket_stream: the limit of a message is inclusive, and counts wha
   }
 }
 
-TEST_CASE("websocket_stream: the memory limit leaves the message what inflating does not need") {
+TEST_CASE("websocket_stream: the memory limit leaves the message the memory that inflating does not need") {
   using wharf::codec::Inflater;
   StreamOptions options;
   const std::uint64_t inflating = 32 * 1024 + Inflater::memory(12);

@@ -25,7 +25,7 @@ std::size_t malformed_after(std::string_view bytes) {
 
 }  // namespace
 
-TEST_CASE("http_answer: a head is read when all of it is there, and no more is taken than it") {
+TEST_CASE("http_response: a head is read when all of it is there, and nothing behind it is taken") {
   AnswerHead head;
   for (std::size_t size = 0; size < switching.size(); ++size)
     CHECK(read_answer_head(std::string_view(switching).substr(0, size), {}, head).state == AnswerState::more);
@@ -41,7 +41,7 @@ TEST_CASE("http_answer: a head is read when all of it is there, and no more is t
   CHECK(head.values("x").empty());
 }
 
-TEST_CASE("http_answer: the least there is") {
+TEST_CASE("http_response: the least there is") {
   AnswerHead head;
   CHECK(read_answer_head("HTTP/1.0 204 \r\n\r\n", {}, head).state == AnswerState::done);
   CHECK(head.version == HttpVersion::http10);
@@ -50,7 +50,7 @@ TEST_CASE("http_answer: the least there is") {
   CHECK(head.fields.empty());
 }
 
-TEST_CASE("http_answer: what is no status line is found with the byte that shows it") {
+TEST_CASE("http_response: a malformed status line is found at the byte that shows it") {
   CHECK(malformed_after("SSH-2.0-OpenSSH") == 1);
   CHECK(malformed_after("HTTP/2 200 \r\n\r\n") == 6);
   CHECK(malformed_after("HTTP/1.1  200 OK\r\n\r\n") == 10);
@@ -60,7 +60,7 @@ TEST_CASE("http_answer: what is no status line is found with the byte that shows
   CHECK(malformed_after("\r\nHTTP/1.1 200 OK\r\n\r\n") == 2);
 }
 
-TEST_CASE("http_answer: nothing ambiguous is repaired") {
+TEST_CASE("http_response: nothing ambiguous is repaired") {
   const std::string line = "HTTP/1.1 101 S\r\n";
   const auto after = [&line](std::string_view fields) { return malformed_after(line + std::string(fields)); };
   CHECK(malformed_after("HTTP/1.1 101 S\n\n") == 15);
@@ -79,7 +79,7 @@ TEST_CASE("http_answer: nothing ambiguous is repaired") {
   CHECK(after(" A: b\r\n") == line.size() + 7);
 }
 
-TEST_CASE("http_answer: the limits are inclusive") {
+TEST_CASE("http_response: the limits are inclusive") {
   AnswerLimits limits;
   limits.head = switching.size();
   CHECK(read(switching + "more", limits).state == AnswerState::done);

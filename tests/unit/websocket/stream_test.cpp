@@ -109,7 +109,7 @@ TEST_CASE("websocket_stream: pieces come as they arrive, text cut between code p
   CHECK(feed(receiver, out.substr(4)) == std::vector<Seen>{{Type::text, "ü", 0, Error::none, Part::last}});
 }
 
-TEST_CASE("websocket_stream: every error of the peer is told by its name, once, and what follows is discarded") {
+TEST_CASE("websocket_stream: every error of the peer is reported by its name, once, and the rest is discarded") {
   const std::string mask(4, '\0');
   struct Case {
     Error error;
@@ -160,7 +160,7 @@ TEST_CASE("websocket_stream: every error of the peer is told by its name, once, 
   }
 }
 
-TEST_CASE("websocket_stream: an error is left unanswered where that was asked for") {
+TEST_CASE("websocket_stream: an error is left unanswered if that was asked for") {
   StreamOptions options;
   options.close_on_error = false;
   Stream stream(Role::client, {}, options);
@@ -176,7 +176,7 @@ TEST_CASE("websocket_stream: an error is left unanswered where that was asked fo
   CHECK(stream.validity() == Validity::invalid);
 }
 
-TEST_CASE("websocket_stream: what cannot be sent is refused by its name, and nothing is written") {
+TEST_CASE("websocket_stream: a message that must not be sent is refused with a named error, and nothing is written") {
   Stream stream(Role::server);
   std::string out = "before";
   const std::string long_text(126, 'x');
@@ -292,7 +292,7 @@ TEST_CASE("websocket_stream: a ping is still answered after our close, not after
   CHECK(out.empty());
 }
 
-TEST_CASE("websocket_stream: one that was moved goes on") {
+TEST_CASE("websocket_stream: a stream that was moved goes on") {
   Stream sender(Role::server, compressing(true)), receiver(Role::client, compressing(true));
   std::string out;
   CHECK(sender.send(Kind::text, "the same message", out) == Error::none);

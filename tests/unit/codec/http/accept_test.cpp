@@ -49,7 +49,7 @@ TEST_CASE("the greatest weight wins, and of several such the first offered") {
   CHECK(chosen({"gzip;q=0.5, *;q=0.7"}) == "br");
 }
 
-TEST_CASE("what is not named is not sent, but identity") {
+TEST_CASE("a coding that is not named is not sent, except identity") {
   CHECK(chosen({"deflate"}) == "identity");
   CHECK(chosen({"deflate, compress;q=0.5"}) == "identity");
   CHECK(chosen({"gzip;q=0"}) == "identity");
@@ -81,7 +81,7 @@ TEST_CASE("* stands for all that is not named, identity too") {
   CHECK(chosen({"*;q=0.3, identity;q=0.2"}, identity_first) == "gzip");
 }
 
-TEST_CASE("what is not offered is not chosen") {
+TEST_CASE("a coding that is not offered is not chosen") {
   CHECK(chosen({"gzip"}, {}) == "none");
   CHECK(chosen({}, {}) == "none");
   const std::string_view gzip_alone[] = {"gzip"};

@@ -92,7 +92,7 @@ TEST_CASE("basic credentials: base64 is as an encoder writes it, or refused") {
   CHECK(read(std::string("Basic YTp\0", 10)) == "none");
 }
 
-TEST_CASE("basic credentials: control characters and what is not UTF-8 are refused") {
+TEST_CASE("basic credentials: control characters and bytes that are not UTF-8 are refused") {
   for (int c = 0; c < 0x80; ++c) {
     CAPTURE(c);
     const bool is_control = c < 0x20 || c == 0x7F;

@@ -94,7 +94,7 @@ TEST_CASE("http_chunked: done and failed are for good and take nothing") {
   CHECK(failed.error().reason == "A chunk does not start with its size in hexadecimal digits.");
 }
 
-TEST_CASE("http_chunked: what came before a fault is handed out") {
+TEST_CASE("http_chunked: the data before a fault is handed out") {
   const Outcome outcome = decode("5\r\nhello\r\n5\r\nworld!\r\n");
   CHECK(outcome.state == State::failed);
   CHECK(outcome.body == "helloworld");

@@ -117,7 +117,7 @@ TEST_CASE("If-Match compares strongly (RFC 9110 section 13.1.1)") {
   CHECK(get({{"If-Match", "\"A\""}}) == "412");
 }
 
-TEST_CASE("If-Match: * is true of what exists, with or without a tag") {
+TEST_CASE("If-Match: * is true if something exists, with or without a tag") {
   CHECK(get({{"If-Match", "*"}}) == "proceed");
   CHECK(get({{"If-Match", "*"}}, none) == "proceed");
   CHECK(put({{"If-Match", "*"}}, weak) == "proceed");
@@ -136,7 +136,7 @@ TEST_CASE("If-Unmodified-Since is true up to its date (RFC 9110 section 13.1.4)"
   CHECK(get({{"If-Unmodified-Since", "Sun Nov  6 08:49:36 1994"}}) == "412");
 }
 
-TEST_CASE("If-Unmodified-Since is ignored next to If-Match, and where there is nothing to compare (13.1.4)") {
+TEST_CASE("If-Unmodified-Since is ignored next to If-Match, and if there is nothing to compare (13.1.4)") {
   CHECK(get({{"If-Match", "\"a\""}, {"If-Unmodified-Since", before}}) == "proceed");
   CHECK(get({{"If-Unmodified-Since", before}, {"If-Match", "*"}}) == "proceed");
   CHECK(get({{"If-Match", "\"b\""}, {"If-Unmodified-Since", after}}) == "412");
@@ -174,8 +174,7 @@ TEST_CASE("If-Modified-Since is false up to its date (RFC 9110 section 13.1.3)")
   CHECK(get({{"If-Modified-Since", exactly}}, date_alone) == "304");
 }
 
-TEST_CASE(
-    "If-Modified-Since is ignored with other methods, next to If-None-Match, and where there is nothing to compare (13.1.3)") {
+TEST_CASE("If-Modified-Since is ignored with other methods, next to If-None-Match, and if there is nothing to compare (13.1.3)") {
   CHECK(put({{"If-Modified-Since", exactly}}) == "proceed");
   CHECK(get({{"If-None-Match", "\"b\""}, {"If-Modified-Since", exactly}}) == "proceed");
   CHECK(get({{"If-Modified-Since", before}, {"If-None-Match", "\"a\""}}) == "304");
@@ -260,7 +259,7 @@ TEST_CASE("a tag of the server's own that is none matches nothing") {
   }
 }
 
-TEST_CASE("a Range is looked at with GET alone, and where it is one line (RFC 9110 section 14.2)") {
+TEST_CASE("a Range counts only with GET, and only if it is one line (RFC 9110 section 14.2)") {
   CHECK(range_applies(request("GET", {{"Range", "bytes=0-0"}}), strong, now));
   CHECK(range_applies(request("GET", {{"range", "bytes=0-0"}}), none, now));
   CHECK_FALSE(range_applies(request("HEAD", {{"Range", "bytes=0-0"}}), strong, now));

@@ -73,7 +73,7 @@ TEST_CASE("forwarded: addresses with ports, brackets and in their IPv6 guise") {
   CHECK(chain("6.6.6.6, ::ffff:203.0.113.7, ::ffff:10.0.0.2") == "203.0.113.7");
 }
 
-TEST_CASE("forwarded: what cannot be understood ends the walk at the last front that is known") {
+TEST_CASE("forwarded: a malformed item ends the walk at the last front that is known") {
   for (const char* const each :
        {"unknown", "_hidden", "_SEVKISEK", "localhost", "203.0.113", "203.0.113.7:", "203.0.113.7:99999", "\"203.0.113.7\"",
         "fe80::1%eth0", "fe80::1%1", "unix:", "unix", "<script>", "1.2.3.4 5.6.7.8", "127.0.0.1.example", "0177.0.0.1"}) {
@@ -110,14 +110,14 @@ TEST_CASE("forwarded: the scheme and the host that the front was asked by") {
   }
 }
 
-TEST_CASE("forwarded: where each front adds a scheme and a host, those of the front that was asked by the client count") {
+TEST_CASE("forwarded: if each front adds a scheme and a host, those of the front that the client asked count") {
   CHECK(said("X-Forwarded-For: 6.6.6.6, 203.0.113.7, 10.0.0.2\r\nX-Forwarded-Proto: http, https, http\r\n"
              "X-Forwarded-Host: evil.example, site.example, inner.example\r\n") == "203.0.113.7 https site.example");
   CHECK(said("X-Forwarded-For: 203.0.113.7, 10.0.0.2\r\nX-Forwarded-Proto: https\r\n") == "203.0.113.7 https up.example");
   CHECK(said("X-Forwarded-Proto: https, http\r\n") == "10.0.0.1:4711 http up.example");
 }
 
-TEST_CASE("forwarded: the port is a part of the host where it is not the usual one, and was not there already") {
+TEST_CASE("forwarded: the port is added to the host if it is not the usual one, and was not there already") {
   CHECK(said("X-Forwarded-Host: site.example\r\nX-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http site.example:8443");
   CHECK(said("X-Forwarded-Host: [2001:db8::1]\r\nX-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http [2001:db8::1]:8443");
   CHECK(said("X-Forwarded-Host: site.example:\r\nX-Forwarded-Port: 8443\r\n") == "10.0.0.1:4711 http site.example:8443");
@@ -142,7 +142,7 @@ TEST_CASE("forwarded: Forwarded with quoted strings, escapes and white space (RF
   CHECK(elements("for=[::1]:80;proto=https") == "[[::1]:80|https|]");
 }
 
-TEST_CASE("forwarded: where one Forwarded field is malformed, nothing of them is believed") {
+TEST_CASE("forwarded: if one Forwarded field is malformed, none of them is believed") {
   for (const char* const each : {"for", "for=", "=x", "for=\"x", "for=\"x\\", "for=\"x\"y", "for=x y", "for=x\"y\"", "for=a;for=b",
                                  "for=a;;FOR=b", "\"for\"=x", "for=a, for=\"", "(for)=x", "for=a; proto", "for=\", for=203.0.113.7",
                                  "for=\", for=\"[2001:db8::1]\"", "for=a;proto=\"x, for=\"[2001:db8::1]\";proto=https"}) {

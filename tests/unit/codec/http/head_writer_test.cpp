@@ -21,7 +21,7 @@ TEST_CASE("a length of zero is a number") {
   CHECK(std::move(head).finish() == "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
-TEST_CASE("what would split a response is refused and leaves no trace") {
+TEST_CASE("a field that would split a response is refused and changes nothing") {
   ResponseHead head(302);
   CHECK_FALSE(head.field("Location", "/a\r\nSet-Cookie: b"));
   CHECK_FALSE(head.field("Location", "/a\r"));

@@ -52,7 +52,7 @@ TEST_CASE("the first and the last of the table are found, and the longest") {
   CHECK(media_type("a.WebManifest") == "application/manifest+json");
 }
 
-TEST_CASE("what pages are made of has the type that browsers ask for") {
+TEST_CASE("files of pages have the types that browsers want") {
   CHECK(media_type("a.mjs") == "text/javascript; charset=utf-8");
   CHECK(media_type("a.txt") == "text/plain; charset=utf-8");
   CHECK(media_type("a.cpp") == "text/plain; charset=utf-8");
@@ -90,7 +90,7 @@ TEST_CASE("a charset is named for text alone") {
   }
 }
 
-TEST_CASE("text and what JSON and XML are the syntax of compress") {
+TEST_CASE("text and formats with the syntax of JSON and XML are compressible") {
   for (const std::string_view type : {"text/html; charset=utf-8",
                                       "text/plain",
                                       "TEXT/CSS",
@@ -117,7 +117,7 @@ TEST_CASE("text and what JSON and XML are the syntax of compress") {
   }
 }
 
-TEST_CASE("what is compressed already, and what is not known, does not") {
+TEST_CASE("compressed formats and unknown types are not compressible") {
   for (const std::string_view type : {"",
                                       "text",
                                       ";text/html",

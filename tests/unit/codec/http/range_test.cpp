@@ -47,7 +47,7 @@ TEST_CASE("the examples of RFC 9110 section 14.1.2") {
   CHECK(resolved("bytes=500-700,601-999", 10000) == "500-999");
 }
 
-TEST_CASE("a range ends where the representation does") {
+TEST_CASE("a range ends with the representation") {
   CHECK(resolved("bytes=0-", 10) == "0-9");
   CHECK(resolved("bytes=0-9", 10) == "0-9");
   CHECK(resolved("bytes=0-10", 10) == "0-9");
@@ -59,7 +59,7 @@ TEST_CASE("a range ends where the representation does") {
   CHECK(resolved("bytes=0-0", 1) == "0-0");
 }
 
-TEST_CASE("what begins behind the end, and a suffix of nothing, cannot be satisfied") {
+TEST_CASE("a range behind the end, and a suffix of no bytes, cannot be satisfied") {
   CHECK(resolved("bytes=10-", 10) == "unsatisfiable");
   CHECK(resolved("bytes=10-10", 10) == "unsatisfiable");
   CHECK(resolved("bytes=11-20,30-40", 10) == "unsatisfiable");
@@ -68,7 +68,7 @@ TEST_CASE("what begins behind the end, and a suffix of nothing, cannot be satisf
   CHECK(resolved("bytes=-0,10-", 10) == "unsatisfiable");
 }
 
-TEST_CASE("what cannot be satisfied is left out where something else can") {
+TEST_CASE("a range that cannot be satisfied is left out if another can") {
   CHECK(resolved("bytes=10-,0-1", 10) == "0-1");
   CHECK(resolved("bytes=-0,2-3,100-200", 10) == "2-3");
 }
@@ -91,7 +91,7 @@ TEST_CASE("a unit is compared ignoring case, and another is ignored") {
   }
 }
 
-TEST_CASE("what breaks the grammar is ignored, all of it") {
+TEST_CASE("a field that breaks the grammar is ignored, all of it") {
   for (const std::string_view field : {"",
                                        "bytes",
                                        "bytes=",
@@ -216,7 +216,7 @@ TEST_CASE("more ranges than the limit are ignored") {
   CHECK(resolved(single_bytes(1000), 10000, {.ranges = 1000}).ends_with(" 1996-1996 1998-1998"));
 }
 
-TEST_CASE("Content-Range says what is sent, or how much there is (RFC 9110 section 14.4)") {
+TEST_CASE("Content-Range says which bytes are sent, or how many there are (RFC 9110 section 14.4)") {
   CHECK(content_range({0, 9}, 100) == "bytes 0-9/100");
   CHECK(content_range({42, 1233}, 1234) == "bytes 42-1233/1234");
   CHECK(content_range({most - 1, most - 1}, most) == "bytes 18446744073709551614-18446744073709551614/18446744073709551615");

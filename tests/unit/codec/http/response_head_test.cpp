@@ -26,7 +26,7 @@ AnswerBody body_of(int status, std::string_view fields, std::string_view method 
 
 }  // namespace
 
-TEST_CASE("http_answer: which statuses have a body") {
+TEST_CASE("http_response: which statuses have a body") {
   for (int status = 100; status < 600; ++status) {
     CAPTURE(status);
     const bool is_bare = status < 200 || status == 204 || status == 304;
@@ -39,14 +39,14 @@ TEST_CASE("http_answer: which statuses have a body") {
   }
 }
 
-TEST_CASE("http_answer: methods are told apart by case") {
+TEST_CASE("http_response: methods are told apart by case") {
   CHECK(body_of(200, "", "head") == AnswerBody::until_close);
   CHECK(body_of(200, "", "HEADER") == AnswerBody::until_close);
   CHECK(body_of(200, "", "connect") == AnswerBody::until_close);
   CHECK(body_of(200, "", "") == AnswerBody::until_close);
 }
 
-TEST_CASE("http_answer: a malformed framing says why, and any other does not") {
+TEST_CASE("http_response: a malformed framing says why, and any other does not") {
   const AnswerFraming malformed = answer_framing(head_of(200, "Content-Length: 5\r\nContent-Length: 5\r\n"), "GET");
   CHECK(malformed.body == AnswerBody::malformed);
   CHECK(malformed.reason == "The answer has more than one Content-Length.");
@@ -57,7 +57,7 @@ TEST_CASE("http_answer: a malformed framing says why, and any other does not") {
   CHECK(length.reason.empty());
 }
 
-TEST_CASE("http_answer: keep-alive is of the version and of the options of Connection") {
+TEST_CASE("http_response: keep-alive is of the version and of the options of Connection") {
   CHECK(keep_alive(head_of(200, "")));
   CHECK_FALSE(keep_alive(head_of(200, "connection: x, CLOSE\r\n")));
   CHECK_FALSE(keep_alive(head_of(200, "Connection: keep-alive\r\nConnection: close\r\n")));

@@ -141,7 +141,7 @@ TEST_CASE("ws_decoder deflate: the limit is exact at the edges of the room") {
   }
 }
 
-TEST_CASE("ws_decoder deflate: what the four bytes that are added stand for may be more than the room has left") {
+TEST_CASE("ws_decoder deflate: the four added bytes may inflate to more than the room has left") {
   DeflatePool pool;
   const std::string last_four("\0\0\xFF\xFF", 4);
   for (std::size_t size = DeflatePool::room_size - 2; size <= DeflatePool::room_size + 6; ++size) {

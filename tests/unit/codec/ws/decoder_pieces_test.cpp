@@ -44,7 +44,7 @@ std::string mixed_text(std::size_t code_points) {
 
 }  // namespace
 
-TEST_CASE("ws_decoder pieces: a message that lies whole in the input is one piece, where it lies") {
+TEST_CASE("ws_decoder pieces: a message that is complete in the input is one piece, in place") {
   WsDecoder decoder = in_pieces(Role::server);
   std::string bytes = masked_frame(0x81, "Hello");
   std::span<char> rest(bytes);
@@ -54,7 +54,7 @@ TEST_CASE("ws_decoder pieces: a message that lies whole in the input is one piec
   CHECK(event.payload.data() == bytes.data() + 6);
 }
 
-TEST_CASE("ws_decoder pieces: what there is of a frame is handed out at once, where it lies, and nothing is kept") {
+TEST_CASE("ws_decoder pieces: the part of a frame that is there is handed out at once, in place, and nothing is kept") {
   WsDecoder decoder = in_pieces(Role::server, 100 * mebibyte);
   const std::string frame = masked_frame(0x82, std::string(mebibyte, 'x'));
   const std::size_t before = allocated();
@@ -116,7 +116,7 @@ TEST_CASE("ws_decoder pieces: text is cut between code points only, whatever the
   }
 }
 
-TEST_CASE("ws_decoder pieces: a code point cut across frames comes by itself, what follows it where it lies") {
+TEST_CASE("ws_decoder pieces: a code point cut across frames comes by itself, the bytes behind it in place") {
   WsDecoder decoder = in_pieces(Role::client);
   CHECK(parts_of(events_of(decoder, plain_frame(0x01, "a\xE2"))) == "f");
   std::string bytes = plain_frame(0x00, "\x82") + plain_frame(0x80, "\xAC" + std::string("after"));
@@ -146,7 +146,7 @@ TEST_CASE("ws_decoder pieces: the limit holds for their sum") {
   CHECK(events_of(decoder, plain_frame(0x80, "678901")).at(0).error == WsError::message_too_big);
 }
 
-TEST_CASE("ws_decoder pieces: what is inflated comes in pieces of the room, without further input") {
+TEST_CASE("ws_decoder pieces: inflated bytes come in pieces of the room, without further input") {
   constexpr std::size_t size = 3 * DeflatePool::room_size + 100;
   DeflatePool pool;
   WsDecoder decoder = in_pieces(Role::client);

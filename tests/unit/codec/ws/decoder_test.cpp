@@ -76,7 +76,7 @@ std::string bytes(std::initializer_list<unsigned> values) {
 
 }  // namespace
 
-TEST_CASE("ws_decoder: a whole message is handed out where it lies, and no more is taken than it") {
+TEST_CASE("ws_decoder: a whole message is handed out in place, and nothing behind it is taken") {
   const std::string first = frame(Opcode::text, "Hello");
   std::string input = first + frame(Opcode::binary, std::string(300, 'b')) + frame(Opcode::ping, "ping");
   WsDecoder decoder(Role::server, mebibyte);
@@ -98,7 +98,7 @@ TEST_CASE("ws_decoder: a whole message is handed out where it lies, and no more 
   CHECK(text_of(ping) == "ping");
 }
 
-TEST_CASE("ws_decoder: a payload that comes whole after its header is handed out where it lies") {
+TEST_CASE("ws_decoder: a payload that comes whole after its header is handed out in place") {
   const std::string whole = frame(Opcode::text, "Hello");
   WsDecoder decoder(Role::server, mebibyte);
   CHECK(feed(decoder, whole.substr(0, 6)).empty());
@@ -212,7 +212,7 @@ TEST_CASE("ws_decoder: an error stays and takes nothing more") {
   }
 }
 
-TEST_CASE("ws_decoder: what follows a close is discarded") {
+TEST_CASE("ws_decoder: bytes behind a close are discarded") {
   WsDecoder decoder(Role::server, mebibyte);
   const std::string late = frame(Opcode::text, "late") + bytes({0xFF, 0xFF});
   CHECK(feed(decoder, frame(Opcode::close,

@@ -117,7 +117,7 @@ TEST_CASE("ws_encoder: pieces out of turn are refused and change nothing (5.4)")
   }
 }
 
-TEST_CASE("ws_encoder: text is UTF-8, also over pieces that cut code points (8.1)") {
+TEST_CASE("ws_encoder: text is UTF-8, even across pieces that cut code points (8.1)") {
   WsEncoder encoder;
   const std::string text = "a\xC3\x9F\xE2\x82\xAC\xF0\x9F\x91\x8B";
   CHECK(fault_of(encoder, Opcode::text, WsPart::whole, text) == Fault::none);
@@ -165,7 +165,7 @@ TEST_CASE("ws_encoder: headers at every boundary of the length, with RSV1 on top
   }
 }
 
-TEST_CASE("ws_encoder: what a client masks is what the server reads (5.3)") {
+TEST_CASE("ws_encoder: the server reads what a client has masked (5.3)") {
   WsEncoder encoder;
   WsDecoder decoder(Role::server, mebibyte);
   std::vector<std::size_t> sizes{65'535, 65'536};
@@ -203,7 +203,7 @@ TEST_CASE("ws_encoder: whole messages are compressed from a length on, pieces al
   }
 }
 
-TEST_CASE("ws_encoder: a message that does not become shorter goes as it is, unless the context is kept (RFC 7692 6.1)") {
+TEST_CASE("ws_encoder: a message that does not become shorter is sent uncompressed, unless the context is kept (RFC 7692 6.1)") {
   const std::string data = noise(1000);
   Pair forgotten(DeflateContext::forgotten);
   const std::string frame = encoded(forgotten.encoder, Opcode::binary, WsPart::whole, data);
@@ -273,7 +273,7 @@ TEST_CASE("ws_encoder: a piece can be read as soon as it was sent (RFC 7692 6.1)
   CHECK(message_of(pair.decoder, encoded(pair.encoder, Opcode::text, WsPart::last, "three")) == "three");
 }
 
-TEST_CASE("ws_encoder: the pieces of a message build on each other, also where no context is kept (RFC 7692 7.2.1)") {
+TEST_CASE("ws_encoder: the pieces of a message build on each other, even if no context is kept (RFC 7692 7.2.1)") {
   Pair pair(DeflateContext::forgotten, 12);
   const std::string data = noise(500);
   const std::string first = encoded(pair.encoder, Opcode::binary, WsPart::first, data);

@@ -107,7 +107,7 @@ TEST_CASE("ws_extension: what browsers offer") {
   CHECK(deflate_answer(*agreement) == after_name("client_max_window_bits=12"));
 }
 
-TEST_CASE("ws_extension: what the server does unasked it does without a word, as some clients fail at an answer that says it") {
+TEST_CASE("ws_extension: the response does not say what the server does unasked, because some clients fail at that") {
   const auto agreement = accept_deflate({"permessage-deflate"}, shared);
   REQUIRE(agreement);
   CHECK(agreement->server_max_window_bits == 12);
@@ -132,7 +132,7 @@ TEST_CASE("ws_extension: clients with libwebsockets are told by their offer: bef
   CHECK_FALSE(is_told("permessage-deflate; client_no_context_takeover; server_max_window_bits=15"));
 }
 
-TEST_CASE("ws_extension: Netty's client would fail at client_no_context_takeover: declined where no context is kept") {
+TEST_CASE("ws_extension: Netty's client would fail at client_no_context_takeover: declined if no context is kept") {
   constexpr std::string_view netty = "permessage-deflate;client_max_window_bits,deflate-frame,x-webkit-deflate-frame";
   CHECK(answer(netty, shared) == "none");
   CHECK(answer(netty, dedicated) == after_name("client_max_window_bits=12"));
@@ -142,14 +142,14 @@ TEST_CASE("ws_extension: Netty's client would fail at client_no_context_takeover
   CHECK(answer("x-webkit-deflate-frame, permessage-deflate", shared) == after_name("client_no_context_takeover"));
 }
 
-TEST_CASE("ws_extension: no offer, no answer") {
+TEST_CASE("ws_extension: no offer, nothing in the response") {
   for (const char* field : {"", "foo", "permessage-bzip2", "x-webkit-deflate-frame", "Permessage-Deflate", "permessage-deflate2",
                             "foo; permessage-deflate"})
     CHECK(answer(field) == "none");
   CHECK(answer(Fields{}) == "none");
 }
 
-TEST_CASE("ws_extension: context takeover is given up where either end wants it") {
+TEST_CASE("ws_extension: context takeover is given up if either end wants it") {
   CHECK(answer(after_name("server_no_context_takeover")) == after_name("server_no_context_takeover"));
   CHECK(answer(after_name("client_no_context_takeover")) == after_name("client_no_context_takeover"));
   CHECK(answer(after_name("client_no_context_takeover; server_no_context_takeover")) ==
@@ -164,7 +164,7 @@ TEST_CASE("ws_extension: a limit for the server is honoured and echoed") {
   }
 }
 
-TEST_CASE("ws_extension: the client is limited only where it offered that") {
+TEST_CASE("ws_extension: the client is limited only if it offered that") {
   const auto silent = accept_deflate({"permessage-deflate"}, dedicated);
   REQUIRE(silent);
   CHECK(silent->client_max_window_bits == 15);  // which has to be read then
@@ -277,7 +277,7 @@ TEST_CASE("ws_extension: every wish of a client meets every wish of a server") {
   }
 }
 
-TEST_CASE("ws_extension: an answer narrows what was offered") {
+TEST_CASE("ws_extension: a response narrows what was offered") {
   const auto agreement = read_deflate_answer({"permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
                                               "server_max_window_bits=9; client_max_window_bits=8"},
                                              dedicated);
@@ -306,7 +306,7 @@ TEST_CASE("ws_extension: a server may agree to less than the client would like")
   CHECK(fits(after_name("server_no_context_takeover; client_no_context_takeover"), shared));  // Go's
 }
 
-TEST_CASE("ws_extension: an answer that does not fit the offer fails the handshake") {
+TEST_CASE("ws_extension: a response that does not fit the offer fails the handshake") {
   for (const char* field :
        {"", ",", "foo", "permessage-deflate, foo", "foo, permessage-deflate", "permessage-deflate, permessage-deflate", "@",
         "permessage-deflate, @", "permessage-deflate;", "permessage-deflate; client_max_window_bits", "permessage-deflate; unknown",

@@ -122,7 +122,7 @@ TEST_CASE("ws_handshake: a body is refused") {
   CHECK(status(head) == 101);
 }
 
-TEST_CASE("ws_handshake: any version but 13 is answered with 426") {
+TEST_CASE("ws_handshake: any version but 13 gets 426") {
   for (const std::string_view version : {"8", "12", "14", "013", "13, 8", "8, 13", "13;", "x", ""})
     CHECK(status(with("Sec-WebSocket-Version", version)) == 426);
   CHECK(status(without("Sec-WebSocket-Version")) == 426);
