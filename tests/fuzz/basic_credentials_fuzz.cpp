@@ -10,7 +10,7 @@
 
 #include "codec/utf8.h"
 
-// Input: the value of an Authorization field, which is then also taken for what the scheme carries, for a user and for a realm.
+// Input: the value of an Authorization field, which is then also read as decoded credentials, as a user and as a realm.
 
 namespace {
 

@@ -7,8 +7,8 @@
 
 #include "wharf/websocket.hpp"
 
-// Input: a byte that says what the client asks for, then an answer as a server could send it. In place of the accept value it may have
-// "ACCEPT". What is accepted keeps every promise that a conversation rests on; cuts change nothing.
+// Input: a byte that says what the client asks for, then a response as a server could send it. In place of the accept value it may have
+// "ACCEPT". An accepted handshake keeps every promise on which a conversation depends; cuts change nothing.
 
 namespace {
 
@@ -49,7 +49,7 @@ void check_accepted(const ClientHandshake& handshake, const ClientRequest& reque
   require(!agreement.compressed || request.compression.context != Compression::Context::off, "compression was offered");
   require(!agreement.compressed || agreement.client_window_bits <= request.compression.window_bits, "the client keeps to its wish");
   require(request.memory_limit == 0 || !agreement.compressed || agreement.server_window_bits <= 14, "the window fits the memory");
-  Stream stream(Role::client, agreement);  // takes every agreement
+  Stream stream(Role::client, agreement);  // accepts every agreement
 }
 
 }  // namespace

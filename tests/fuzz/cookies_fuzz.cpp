@@ -10,7 +10,7 @@
 #include "wharf/form.hpp"
 
 // Input: a byte of flags, three bytes for the lengths of a name, a value and a path, then these and a domain, all of one cookie
-// that a server sets. What becomes a Set-Cookie field is read by a browser as it was meant, and adds nothing. The bytes behind
+// that a server sets. A browser reads the Set-Cookie field that it becomes as it was meant, and nothing more. The bytes behind
 // the first four are also read as a Cookie field.
 
 namespace {
@@ -67,7 +67,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(0, text.find_last_not_of(" \t") + 1);
 }
 
-/// How a browser takes a Set-Cookie field apart (RFC 6265 section 5.2): the cookie's name and value, then the attributes.
+/// How a browser parses a Set-Cookie field (RFC 6265 section 5.2): the cookie's name and value, then the attributes.
 std::vector<Attribute> as_browsers_read(std::string_view field) {
   std::vector<Attribute> list;
   for (bool more = true; more;) {

@@ -91,7 +91,7 @@ void inflate_as_it_is(const std::uint8_t* control, std::string_view bytes) {
     size = control[4] == 0 ? 1 : cuts.next();
     cut.feed(bytes.substr(at, size));
   }
-  // A smaller window is found to be too small only once it has to be looked into, which depends on the cuts.
+  // A smaller window is found to be too small only if the decoder has to look into it, which depends on the cuts.
   if (window_bits < 15) return;
   if (!whole.at_limit()) {
     require(cut.status() == whole.status(), "cuts do not change how it ends");

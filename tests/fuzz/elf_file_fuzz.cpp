@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <span>
 
-// Input: a file. What is accepted lies in it, a longer file of the same beginning is accepted too, and one that is cut before the end of
-// the segments is not.
+// Input: a file. The segments of an accepted file lie in it, a longer file with the same beginning is accepted too, and one that is cut
+// before the end of the segments is not.
 
 namespace {
 
@@ -19,7 +19,7 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-/// Where the segments of the file end; 0: it is refused. As many of its bytes are there as `size` says.
+/// The end of the file's segments; 0: it is refused. The first `size` bytes of the file are there.
 std::uint64_t checked(std::span<const char> file, std::uint64_t size) {
   const auto table = find_segments(file.first(std::min(file.size(), elf_head_size)), size);
   if (!table) return require(!message(table.error()).empty(), "a fault has a message"), 0;

@@ -9,7 +9,7 @@
 #include "wharf/form.hpp"
 
 // Input: a byte for the limit, then a query or the body of a form. What was read can be written and read again; every text can
-// be encoded and decoded; and what is escaped for HTML has nothing in it that HTML reads.
+// be encoded and decoded; and text that is escaped for HTML has no markup in it.
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include "base/ascii.h"
 #include "codec/http/response_head.h"
 
-// Input: eight bytes that say where to cut, which limits hold and what was asked for, then what a server sends. Whatever the
-// cuts, the outcome is the same, and what comes out keeps its promises.
+// Input: eight bytes that say where to cut, which limits apply and what was asked for, then what a server sends. Whatever the
+// cuts, the outcome is the same and keeps its promises.
 
 namespace {
 

@@ -9,9 +9,8 @@
 #include "base/ascii.h"
 #include "codec/http/chunked.h"
 
-// Input: eight bytes that say where to cut and which limits hold, then what a peer sends where a chunked body stands. Whatever
-// the cuts, the outcome is the same, and what comes out keeps its promises. Then the same bytes as a body: written in chunks and
-// read again.
+// Input: eight bytes that say where to cut and which limits apply, then what a peer sends as a chunked body. Whatever the cuts,
+// the outcome is the same and keeps its promises. Then the same bytes as a body: written in chunks and read again.
 
 namespace {
 

@@ -11,8 +11,8 @@
 #include "codec/http/request_head.h"
 #include "codec/http/target.h"
 
-// Input: eight bytes that say where to cut and which limits hold, then what a client sends. Whatever the cuts, the outcome is the
-// same, and what comes out keeps its promises.
+// Input: eight bytes that say where to cut and which limits apply, then what a client sends. Whatever the cuts, the outcome is the
+// same and keeps its promises.
 
 namespace {
 

@@ -9,9 +9,9 @@
 #include "base/ascii.h"
 #include "codec/http/multipart_range.h"
 
-// Input: a byte for the limit of ranges, eight for the size of the representation, then the value of a Range field. What is sent lies in
-// the representation, in no more pieces and of no more bytes than are allowed, and is just what was asked for; asking for it again
-// brings it again.
+// Input: a byte for the limit of ranges, eight for the size of the representation, then the value of a Range field. The ranges lie in
+// the representation, are not more and have no more bytes than allowed, and are exactly those that were asked for; asking for them
+// again brings them again.
 
 namespace {
 
@@ -19,7 +19,7 @@ using namespace wharf::codec;
 using Kind = RangeAnswer::Kind;
 
 constexpr std::size_t control_bytes = 9;
-constexpr std::uint64_t small = 256;  // of a representation whose bytes can be told one by one
+constexpr std::uint64_t small = 256;  // the size of a representation whose bytes can be checked one by one
 
 void require(bool holds, const char* what) {
   if (holds) return;
@@ -27,7 +27,7 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-/// The high bytes are seldom there: small sizes are where ranges meet.
+/// The high bytes are seldom set: ranges meet only if sizes are small.
 std::uint64_t size_from(const std::uint8_t* data) {
   std::uint64_t size = data[0];
   if (data[1] < 0x80) return size;

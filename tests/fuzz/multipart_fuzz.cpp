@@ -10,8 +10,8 @@
 #include <vector>
 
 // Input: seven bytes that say where to cut, one for the boundary and the limits, then a body of multipart/form-data. Whatever
-// the cuts, the outcome is the same; without limits it is what a parser that sees the whole body makes of it; and what a
-// browser would write of these bytes, as data or as a name, comes back.
+// the cuts, the outcome is the same; without limits it is that of a parser that sees the whole body; and what a browser
+// would write of these bytes, as data or as a name, comes back.
 
 namespace {
 
@@ -101,7 +101,7 @@ struct Section {
   std::string_view data;
 };
 
-/// What stands between the delimiters, found with find() in the whole text. Ill-formed: not closed, or a delimiter goes on.
+/// The texts between the delimiters, found with find() in the whole text. Ill-formed: not closed, or a delimiter goes on.
 struct Sections {
   bool well_formed = false;
   std::vector<Section> list = {};
@@ -134,7 +134,7 @@ bool take(std::string_view& text, std::string_view what) {
   return true;
 }
 
-/// A quoted string with nothing in it that would have to be decoded.
+/// A quoted string in which nothing has to be decoded.
 bool take_plain(std::string_view& text, std::string& value) {
   const std::size_t end = text.find('"', 1);
   if (!text.starts_with('"') || end == std::string_view::npos) return false;

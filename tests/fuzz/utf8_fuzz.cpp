@@ -7,8 +7,8 @@
 
 #include "codec/variants.h"
 
-// Input: one byte that says where to cut, then text. The checker, in each of its variants, says what a plain decoder says, whole and cut,
-// and says it with the first byte that makes the text impossible.
+// Input: one byte that says where to cut, then text. The checker, in each of its variants, agrees with a plain decoder, whole and cut, and
+// refuses at the first byte that makes the text impossible.
 
 namespace {
 
@@ -24,7 +24,7 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-/// The code point at the front by the bit patterns of RFC 3629 section 3, -1 when there is none; `size` is what it takes.
+/// The code point at the front by the bit patterns of RFC 3629 section 3, -1 if there is none; `size` is its size.
 std::int32_t decode(std::string_view text, std::size_t& size) {
   const auto byte = [text](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   size = 1;
@@ -41,7 +41,7 @@ std::int32_t decode(std::string_view text, std::size_t& size) {
   return value < least[size] || is_surrogate || value > 0x10FFFF ? -1 : value;
 }
 
-/// How many bytes at the front are whole, valid code points.
+/// The number of bytes at the front that are whole, valid code points.
 std::size_t valid_part(std::string_view text) {
   std::size_t at = 0;
   for (std::size_t size = 0; at < text.size(); at += size)
@@ -49,7 +49,7 @@ std::size_t valid_part(std::string_view text) {
   return at;
 }
 
-/// Whether some continuation bytes would make a code point of what is left: tried out, with the extremes of the next byte.
+/// Whether some continuation bytes would make a code point of the rest: tries the extremes of the next byte.
 bool can_become_valid(std::string_view rest) {
   if (rest.empty()) return true;
   if (rest.size() > 3) return false;
@@ -64,7 +64,7 @@ bool can_become_valid(std::string_view rest) {
   return false;
 }
 
-/// The variant says of the text, whole and in pieces, what the table says.
+/// The variant agrees with the table, with the text whole and in pieces.
 void compare(const Utf8Variant& variant, std::string_view text, std::size_t step) {
   const Utf8Variant& table = utf8_variants().back();
   for (const std::size_t size : {text.size(), step, step + long_text}) {

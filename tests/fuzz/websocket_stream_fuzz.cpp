@@ -10,8 +10,8 @@
 #include "codec/utf8.h"
 #include "wharf/websocket.hpp"
 
-// Input: three bytes that say how the two ends are set up, then operations of both: sending, receiving with the bytes cut anywhere, and in one
-// of two modes garbage on the way. What is sent arrives, in order; whatever arrives, the promises of the stream hold.
+// Input: three bytes that say how the two ends are set up, then operations of both: sending, receiving with the bytes cut anywhere, and in
+// one of two modes garbage on the way. Messages arrive in order; whatever arrives, the stream keeps its promises.
 
 namespace {
 
@@ -90,7 +90,7 @@ class End {
     require(error == Error::none || on_the_way_.size() == before, "nothing is written with an error");
   }
 
-  /// Takes `size` bytes that come from the other end; all that came out of them is checked and answered.
+  /// Takes `size` bytes that come from the other end; checks and answers all events of them.
   void receive(End& other, std::size_t size, bool is_honest) {
     const std::string taken = other.on_the_way_.substr(0, size);
     other.on_the_way_.erase(0, taken.size());
@@ -111,7 +111,7 @@ class End {
   }
 
   [[nodiscard]] std::size_t size_on_the_way() const { return on_the_way_.size(); }
-  /// All but a message that was not ended, once nothing is on the way.
+  /// All messages except one that was not ended, if nothing is on the way.
   [[nodiscard]] bool all_arrived() const { return controls_.empty() && messages_.size() <= 1; }
   [[nodiscard]] bool is_over() const { return is_over_; }
 

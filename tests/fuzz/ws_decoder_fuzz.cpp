@@ -156,7 +156,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Run cut_in_pieces(settings, HandOut::pieces);
   feed_in_cuts(cut_in_pieces, frames, data[2], data[3]);
 
-  // A window that is too small is found to be only once it has to be looked into, which depends on the cuts.
+  // A window is found to be too small only if the decoder has to look into it, which depends on the cuts.
   const auto can_differ = [&settings](const Run& run) { return settings.window_bits < 15 && run.error() == WsError::not_deflate; };
   if (can_differ(whole) || can_differ(whole_in_pieces) || can_differ(cut) || can_differ(cut_in_pieces)) return 0;
   require(cut.log() == whole.log(), "cuts change nothing");

@@ -10,7 +10,7 @@
 
 #include "codec/ws/decoder.h"
 
-// Input: six bytes that say which role sends, how it compresses and where to cut; then what the messages are made of. They are encoded
+// Input: six bytes that say which role sends, how it compresses and where to cut; then the content of the messages. They are encoded
 // whole or in pieces, and the other role reads the same messages from the frames, however those are cut.
 
 namespace {
@@ -117,7 +117,7 @@ class Sender {
   std::string bytes_;
 };
 
-/// What comes of the frames, cut at random.
+/// The messages in the frames, cut at random.
 std::vector<Message> read(WsDecoder& decoder, std::string bytes, Choices& choices) {
   std::vector<Message> messages;
   bool in_message = false;

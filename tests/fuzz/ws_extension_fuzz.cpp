@@ -11,7 +11,7 @@
 #include "base/ascii.h"
 
 // Input: a byte for the wish of one end and a byte for the other's, then the values of Sec-WebSocket-Extensions fields, one to a line.
-// They are read as what a client offers and as what a server answers.
+// They are read as a client's offer and as a server's response.
 
 namespace {
 

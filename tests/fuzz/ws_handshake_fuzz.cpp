@@ -11,7 +11,7 @@
 
 #include "base/ascii.h"
 
-// Input: a request head. What passes the check keeps every promise that an upgrade rests on; what does not is refused with a status
+// Input: a request head. A head that passes the check keeps every promise on which an upgrade depends; any other is refused with a status
 // and a reason.
 
 namespace {

@@ -1,4 +1,4 @@
-// A program with a server in it, as somebody would write it who has nothing but the installed library.
+// A program with a server in it, as somebody who has only the installed library would write it.
 #include <iostream>
 #include <string>
 #include <string_view>

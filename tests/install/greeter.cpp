@@ -1,4 +1,4 @@
-// A plugin as somebody would write it who has nothing but the installed headers.
+// A plugin as somebody who has only the installed headers would write it.
 #include <wharf/version.h>
 #include <chrono>
 #include <string>

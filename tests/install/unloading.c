@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Loads the library that is named, has it speak to a pipe that is full, unloads it, and lives longer than the thread that speaks. */
+/* Loads the named library, has it speak to a full pipe, unloads it, and lives longer than the thread that speaks. */
 int main(int count, char** arguments) {
   int ends[2];
   char byte = 'x';

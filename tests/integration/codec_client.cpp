@@ -1,6 +1,6 @@
-/// A client of wharf/websocket.hpp for tests: it sends messages to an echo of somebody else's, and wants them back.
+/// A client of wharf/websocket.hpp for tests: it sends messages to another project's echo server, and expects them back.
 /// usage: codec-client PORT PATH shared|dedicated [MEMORY_LIMIT]
-/// It prints what the server answered to its offer.
+/// It prints the server's answer to its offer.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -57,7 +57,7 @@ class Talk {
     input_ = input_.first(first.size());
   }
 
-  /// Twice, so that contexts that are kept have something to build on.
+  /// Twice, so that kept contexts have something to build on.
   void echo(wharf::Kind kind, std::string_view message) {
     for (int i = 0; i < 2; ++i) {
       std::string out;

@@ -1,8 +1,8 @@
 /* A client with libwebsockets for tests. usage: lws-client PORT PROTOCOL OFFER COUNT [MESSAGE...]
  *
- * OFFER is what it offers in Sec-WebSocket-Extensions; empty: nothing. It sends the messages one by one, each when another has
+ * OFFER is its offer in Sec-WebSocket-Extensions; empty: none. It sends the messages one by one, each after another has
  * come. "@N" stands for N bytes. Of each message that came it prints a line: its size, the sum of its bytes, and the first of them
- * in hexadecimal. After COUNT messages it closes, and ends with 0 when the server has answered. A message more, which may be one
+ * in hexadecimal. After COUNT messages it closes, and ends with 0 when the server has answered. One more message, which may be one
  * that is delivered over and over, ends it with 3, unless COUNT begins with a plus sign. */
 #include <libwebsockets.h>
 #include <stdio.h>

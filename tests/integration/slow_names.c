@@ -1,4 +1,4 @@
-/* To be preloaded: names that begin with "hangs" are looked up for as long as nobody writes to the named pipe $WHARF_SLOW_NAMES. */
+/* To be preloaded: a look-up of a name that begins with "hangs" lasts until somebody writes to the named pipe $WHARF_SLOW_NAMES. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>

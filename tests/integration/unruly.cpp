@@ -1,5 +1,5 @@
-// A plugin that does all that a plugin should not do, for the soak: one fault for each message and each request, which its first byte
-// chooses. Nothing of it may harm those who have nothing to do with it.
+// A plugin that does everything that a plugin should not do, for the soak: one fault for each message and each request, chosen by its
+// first byte. None of this may harm clients that do not use it.
 
 #include <algorithm>
 #include <array>
@@ -191,7 +191,7 @@ void Unruly::message(wharf::Kind /*kind*/, std::string_view data) {
   faults[choice % std::size(faults)](*this);
 }
 
-/// Where a connection was given to it.
+/// For connections that were upgraded to it.
 struct Tunnel {
   wharf::Pipe pipe;
   void data(std::string_view bytes) const {

@@ -20,7 +20,7 @@ using Texts = std::vector<std::string>;
 
 const wharf_row& row() { return *wharf_plugin_chat.rows[0]; }
 
-/// What has come, with T for the time.
+/// The messages that have come, with T for the time.
 Texts received(Harness& harness, Client& client) {
   for (int i = 0; i < 20; ++i) harness.run();
   static const std::regex time("^(said|private) [0-9]{10,} ");

@@ -29,7 +29,7 @@ Numbers received(Client& client) {
   return numbers;
 }
 
-/// What went wrong when the row was started with that period; empty when nothing did.
+/// The error when the row is started with that period; empty if there is none.
 std::string fault_of_period(const std::string& period) {
   try {
     const Harness harness(row(), {{"period", period}});
@@ -166,7 +166,7 @@ TEST_CASE("dumb-increment: a client that does not read is not sent more than it 
   Client client = harness.connect();
   client.read_at_most(0);
   harness.advance(1000ms);
-  CHECK(client.queued() <= 300 + 10);  // and the message that went beyond it
+  CHECK(client.queued() <= 300 + 10);  // plus the message that exceeded it
   CHECK(client.closed() == Close{1006, ""});
   REQUIRE(harness.log().size() == 1);
   CHECK(harness.log()[0].find("the peer does not read") != std::string::npos);

@@ -1,4 +1,4 @@
-// A plugin that uses all that the public headers define inline, so that the compiler has to put it somewhere. What is the author's own has
+// A plugin that uses everything that the public headers define inline, so that the compiler has to emit it. What is the author's own has
 // no linkage: every symbol with wharf in it is of the headers.
 #include <chrono>
 #include <optional>

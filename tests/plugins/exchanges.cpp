@@ -213,7 +213,7 @@ TestPipe::~TestPipe() {
   raw_.destroy(state_.get());
 }
 void TestPipe::data(std::string_view bytes) {
-  const std::string own(bytes);  // of its own, so that a sanitizer sees what is read beyond it or kept of it
+  const std::string own(bytes);  // a copy, so that a sanitizer notices reads beyond it and views that are kept
   if (!closed) raw_.data(state_.get(), own.data(), own.size());
 }
 void TestPipe::ended() {

@@ -1,5 +1,5 @@
 #pragma once
-/// A row's requests without a server: what stands in for it says what the row did, and decides what the row's calls return.
+/// A row's requests without a server: the objects that replace it show what the row did, and decide what the row's calls return.
 
 #include <cstddef>
 #include <cstdint>
@@ -19,7 +19,7 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 /// The first value of that name, ignoring case.
 std::optional<std::string> find(const Fields& fields, std::string_view name);
 
-/// A row with its shared state, as one virtual host and loop have it. Throws std::runtime_error where it does not start.
+/// A row with its shared state, as one virtual host and loop have it. Throws std::runtime_error if it does not start.
 class StartedRow : public wharf_scope {
  public:
   explicit StartedRow(const wharf_row& row, wharf::Options options = {});
@@ -55,7 +55,7 @@ class TestPipe : public wharf_pipe {
   void ended();
 
   StartedRow& row;
-  std::string output;   ///< of which what is after `corked_at` would still wait
+  std::string output;   ///< the bytes behind `corked_at` would still wait
   std::string history;  ///< one letter for each call: c cork, u uncork, e end, x close, a abort
   bool output_over = false;
   bool closed = false;
@@ -65,7 +65,7 @@ class TestPipe : public wharf_pipe {
   std::unique_ptr<std::max_align_t[]> state_;
 };
 
-/// One request and its answer.
+/// One request and its response.
 class TestExchange : public wharf_exchange, public wharf_request {
  public:
   TestExchange(StartedRow& its_row, Asked its_request);
@@ -73,11 +73,11 @@ class TestExchange : public wharf_exchange, public wharf_request {
   TestExchange(const TestExchange&) = delete;
   TestExchange& operator=(const TestExchange&) = delete;
 
-  /// A piece of the body, where the row still wants it.
+  /// A piece of the body, if the row still wants it.
   void body(std::string_view piece);
   void body_end();
   void drained();
-  /// The whole body, in pieces of so many bytes.
+  /// The whole body, in pieces of that many bytes.
   void body_in_pieces(std::string_view whole, std::size_t size);
 
   [[nodiscard]] bool answered() const { return status != 0; }
@@ -85,10 +85,10 @@ class TestExchange : public wharf_exchange, public wharf_request {
 
   StartedRow& row;
   const Asked asked;
-  Fields fields;  ///< of the answer
+  Fields fields;  ///< of the response
   int status = 0;
   std::string answer;
-  std::optional<std::uint64_t> length;  ///< that begin() was told
+  std::optional<std::uint64_t> length;  ///< the argument of begin()
   bool complete = false;
   bool paused = false;
   bool failed = false;

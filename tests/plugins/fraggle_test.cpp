@@ -30,7 +30,7 @@ std::string big_endian(std::uint32_t number) {
   return bytes;
 }
 
-/// Checks the messages of a round; the size of the first, or 0 where there is no round.
+/// Checks the messages of a round. Returns the size of the first, or 0 if there is no round.
 std::size_t take_round(Client& client) {
   const auto random = client.receive();
   if (!random) return 0;

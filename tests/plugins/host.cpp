@@ -1,4 +1,4 @@
-// A program that shows all its symbols to what it loads (-rdynamic, with visible classes): a server with rows of its own whose classes have
+// A program that exports all its symbols to the plugins that it loads (-rdynamic, with visible classes): a server with rows of its own whose classes have
 // the names of those in namesake.cpp, and plugins, each at /NAME/: `host PREFIX=FILE ROW`...
 #include <array>
 #include <iostream>

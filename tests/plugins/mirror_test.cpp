@@ -21,7 +21,7 @@ using Texts = std::vector<std::string>;
 
 const wharf_row& row() { return *wharf_plugin_mirror.rows[0]; }
 
-/// What a member says is posted to all; what follows from that, such as going on, is posted too.
+/// What a member says is posted to all; consequences, such as going on, are posted too.
 void settle(Harness& harness) {
   for (int i = 0; i < 20; ++i) harness.run();
 }
@@ -47,7 +47,7 @@ std::size_t count(const Texts& texts, char first) {
 
 int status_of(Harness& harness, const std::string& target) { return harness.connect({target, {}}).status(); }
 
-/// Three in a room, of whom the last does not read, after so much was said that the room waits for it.
+/// Three members in a room. The last does not read, and so much was said that the room waits for it.
 struct Halted {
   Harness harness{row()};
   Client speaker = harness.connect(), other = harness.connect(), slow = harness.connect();

@@ -1,5 +1,5 @@
-// Several plugins are made of this file, with classes of the same names that are not the same. All is in the global namespace, where
-// authors' classes mostly are. NAME: of the first row; WORD: what it answers; PADDING: bytes in its states, so that they differ in size.
+// Several plugins are made of this file, with different classes of the same names. All is in the global namespace, where authors' classes
+// mostly are. NAME: that of the first row; WORD: its response; PADDING: bytes in its states, so that they differ in size.
 #include <array>
 #include <string>
 #include <string_view>
@@ -49,14 +49,14 @@ struct Talk {
 };
 
 #ifdef COUNTING
-// What hiding the headers cannot reach: a variable of the author's own that g++ makes one for the whole process.
+// Hiding the headers does not help here: g++ makes this variable of the author's unique for the whole process.
 struct Counter {
   static void request(wharf::Exchange exchange) {
     static std::array<COUNTING, 8> counts{};
     exchange.respond(200, "text/plain", std::to_string(++counts.back()));
   }
 };
-// And a variable as the headers had them before they hid all.
+// A variable as in the headers before they hid everything.
 #ifdef OLD_HEADER
 namespace wharf {
 inline std::array<int, 2> of_the_headers{PADDING};

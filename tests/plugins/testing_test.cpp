@@ -20,7 +20,7 @@ struct Echo {
   void message(Kind kind, std::string_view data) { peer.send(kind, data); }
 };
 
-/// Says to all members of the room what happens to one of them.
+/// Tells all members of the room what happens to one of them.
 struct Room {
   struct Shared {
     std::vector<Room*> members;
@@ -57,7 +57,7 @@ std::vector<std::string> received(Client& client) {
 }
 using Texts = std::vector<std::string>;
 
-/// Keeps what another thread would keep.
+/// Keeps the handles that another thread would keep.
 struct Posted {
   static inline std::optional<Handle<Posted>> last;
   static inline std::thread::id ran_on;

@@ -1,7 +1,7 @@
 #ifndef WHARF_TESTS_PRELUDE_H
 #define WHARF_TESTS_PRELUDE_H
 
-// What most tests include, compiled once for each program of tests (-Db_pch=false does without). A test includes what it uses all the same.
+// Headers that most tests include, compiled once for each program of tests (unless -Db_pch=false). A test still includes what it uses.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -6,7 +6,7 @@
 #include "session/site.h"
 #include "unit/http/h1_bench.h"
 
-// One script each, run on a pipe in memory and on a TCP connection: what is below a session must make no difference to it.
+// Each script runs on a pipe in memory and on a TCP connection: a session must behave the same on both.
 
 namespace {
 
@@ -20,7 +20,7 @@ std::string patterned(std::size_t size) {
   return bytes;
 }
 
-/// Sends the bytes in so many pieces.
+/// Sends the bytes in that many pieces.
 void send_in_pieces(Wire& wire, const std::string& bytes, std::size_t pieces) {
   const std::size_t size = bytes.size() / pieces + 1;
   for (std::size_t at = 0; at < bytes.size(); at += size) wire.send(bytes.substr(at, size));

@@ -8,7 +8,7 @@
 
 #include "session/site.h"
 
-// What was sent arrives, however slowly it is read and however roughly the connection ends.
+// Everything that was sent arrives, however slowly it is read and however roughly the connection ends.
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include "codec/ws/decoder.h"
 #include "codec/ws/frame.h"
 
-/// What a WebSocket client sends, and how it reads what it gets. For tests.
+/// The frames that a WebSocket client sends, and a reader for those that it gets. For tests.
 namespace wharf::test {
 
 enum class Fin : std::uint8_t { more, last };
@@ -42,10 +42,10 @@ struct Received {
 
 class FrameReader {
  public:
-  /// For what the server is allowed to do beyond plain frames.
+  /// To allow the server more than plain frames.
   codec::WsDecoder& decoder() { return decoder_; }
 
-  /// What is complete by now.
+  /// The frames and messages that are complete by now.
   std::vector<Received> read_whole(std::string bytes) {
     std::vector<Received> all;
     std::span<char> rest(bytes);

@@ -14,13 +14,13 @@
 
 namespace {
 
-/// Bytes that operator new has given out in this process and not got back.
+/// Bytes of operator new in this process that were not freed.
 std::atomic<std::size_t>& live_bytes() {
   static std::atomic<std::size_t> the{0};
   return the;
 }
 
-/// In front of each piece of memory stands how much was asked for.
+/// The size of each piece of memory is stored before it.
 constexpr std::size_t label = alignof(std::max_align_t);
 
 void* counted(std::size_t size) {
@@ -109,7 +109,7 @@ struct Left {
   bool timers = false;
 };
 
-/// How many chunks a pool keeps goes by how many were needed at once, which is chance: now it keeps as many as it ever will.
+/// How many chunks a pool keeps depends on how many were needed at once, which is chance: this makes it keep as many as it ever will.
 void fill(base::ChunkPool& pool) {
   base::OutQueue queue(pool);
   const std::string chunk(base::ChunkPool::standard_capacity, 'x');

@@ -18,7 +18,7 @@
 #include "unit/http/h1_bench.h"
 #include "wharf/server.hpp"
 
-// Each field of wharf::Limits: its default is the documented one, another value gets to its room, and what that does there.
+// Each field of wharf::Limits: its default is the documented one, and another value reaches its room and has its effect.
 
 namespace {
 
@@ -52,7 +52,7 @@ struct Listener {
   void data(std::string_view /*bytes*/) {}
 };
 
-/// Answers with the request's body; below /row/ by what the path says.
+/// Responds with the request's body; below /row/ the path says with what.
 struct Taker {
   static void request(Exchange exchange) {
     if (exchange.path() == "/row/stop") stop_deed()();
@@ -81,12 +81,12 @@ class Rows {
   Rows(const Rows&) = delete;
   Rows& operator=(const Rows&) = delete;
 
-  /// Sends it. The statuses of the answers that came, like "200 503".
+  /// Sends the bytes. Returns the statuses of the responses that came, like "200 503".
   std::string ask(std::string_view bytes) {
     link_.receive(bytes);
     return statuses();
   }
-  /// The same, for time that passes.
+  /// The same after some time.
   std::string advance(std::int64_t time) {
     now_ += base::Time{time};
     link_.run();
@@ -117,7 +117,7 @@ std::string post(std::string_view target, std::string_view fields, std::string_v
 }
 std::string length(std::size_t size) { return base::concat("Content-Length: ", size, "\r\n"); }
 
-/// What a body in these chunks is answered with.
+/// The status of the response to a body in these chunks.
 std::string status_of_chunks(const Limits& limits, std::string_view chunks) {
   return Rows(limits).ask(post("/row/", "Transfer-Encoding: chunked\r\n", chunks));
 }

@@ -15,7 +15,7 @@
 #include "session/site.h"
 #include "wharf/server.hpp"
 
-// Sinks of a program's own, which use the library while they are called.
+// Sinks of a program that use the library while they are called.
 
 namespace {
 
@@ -23,7 +23,7 @@ using namespace wharf;
 using namespace wharf::test;
 using std::chrono::milliseconds;
 
-/// A page that shows the log: whoever talks to it is sent every line of its loop. Says in the log what it is told.
+/// A page that shows the log: each of its clients gets every line of its loop. It logs what clients say.
 class Viewer {
  public:
   explicit Viewer(Peer of) : peer(of) {}
@@ -84,7 +84,7 @@ void send_to_viewers(std::string_view text) {
   for (const Viewer* viewer : std::vector(Viewer::viewers)) viewer->peer.send_text(text);
 }
 
-/// An answer to a request, as a sign of life.
+/// The response to a request, as a sign of life.
 std::string ask(const io::Address& address) {
   SocketWire wire(address);
   wire.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

@@ -27,8 +27,8 @@
 #include "unit/io/turns.h"
 #include "unit/proxy/proxy_bench.h"
 
-// The session tests with the n-th allocation failing, for every n until one run needs no more. An executable of its own: it stands
-// in for the system's allocator.
+// The session tests with the n-th allocation failing, for every n until a run needs no more. An executable of its own: it replaces the
+// system's allocator.
 
 namespace {
 
@@ -76,7 +76,7 @@ void* __libc_realloc(void* memory, std::size_t size);      // NOLINT(bugprone-re
 namespace wharf::test {
 namespace {
 
-/// What is given out and not yet got back, where that is known.
+/// Bytes that are allocated and not freed, if that is known.
 std::size_t live_bytes() {
 #ifdef WHARF_SANITIZED
   return 0;
@@ -85,7 +85,7 @@ std::size_t live_bytes() {
 #endif
 }
 
-/// Takes a body in pieces, answers with its size. As in C, no exception passes through it.
+/// Takes a body in pieces, responds with its size. As in C, no exception passes through it.
 struct Counter {
   struct Responder {
     Exchange exchange;
@@ -96,7 +96,7 @@ struct Counter {
   };
 };
 
-/// Answers in pieces with what it was sent whole.
+/// Responds in pieces with a body that came whole.
 struct Whole {
   static void request(Exchange exchange) {
     const std::string body(exchange.body());
@@ -116,7 +116,7 @@ struct Leaves {
   }
 };
 
-/// Has one allocation fail, of all that is done within its calls. 0: none.
+/// Has one of the allocations within its calls fail. 0: none.
 class Shortage {
  public:
   explicit Shortage(std::size_t nth) : left_(nth), is_due_(nth != 0) {}
@@ -133,7 +133,7 @@ class Shortage {
   bool is_due_;
 };
 
-/// Other threads, which take work and have not done it yet.
+/// Other threads that have accepted work and not done it yet.
 class Busy final : public server::Outside {
  public:
   void connect(const server::Endpoint&, base::Time, session::SessionMaker, std::function<void(std::string_view)>) override {}
@@ -146,7 +146,7 @@ class Busy final : public server::Outside {
   void at_turn_end(std::function<void()>) override {}
   [[nodiscard]] base::Time now() const override { return base::Time{1'000'000}; }
 
-  /// Does the first work, and then what was to be done with it.
+  /// Does the first work, and then delivers its outcome.
   void do_one(Shortage& shortage) {
     REQUIRE(tasks_.size() >= 2);
     tasks_[0]();
@@ -223,7 +223,7 @@ std::string handshake(std::string_view extensions) {
   return handshake;
 }
 
-/// `expected` is somewhere in what the server sends where no allocation fails.
+/// If no allocation fails, the server sends `expected` somewhere.
 struct Told {
   const char* name;
   Script script;
@@ -273,7 +273,7 @@ std::pair<std::string, bool> play(Site& site, const Script& script, std::size_t 
   return {std::move(sent), shortage.came()};
 }
 
-/// A proxy with one connection for all, and a server behind it that takes every connection and answers whatever comes.
+/// A proxy with one connection for all, and a server behind it that accepts every connection and responds to everything.
 class Relay {
  public:
   Relay(std::string answer, std::size_t nth) : answer_(std::move(answer)), nth_(nth) {}

@@ -97,7 +97,7 @@ struct Actor {
   void each(Do&& act) {
     for (Actor* actor : shared.all) act(*actor);
   }
-  /// As many binary messages of 10,000 bytes, whatever send() says.
+  /// That many binary messages of 10,000 bytes, whatever send() returns.
   void send_heedless(std::string_view text) const {
     std::size_t count = 0;
     std::from_chars(text.data(), text.data() + text.size(), count);
@@ -107,7 +107,7 @@ struct Actor {
     std::from_chars(count.data(), count.data() + count.size(), flood_left);
     go_on_flooding();
   }
-  /// Binary messages of 10,000 bytes, as long as they are taken.
+  /// Binary messages of 10,000 bytes, as long as they are accepted.
   void go_on_flooding() {
     for (Flow flow = Flow::go; flood_left > 0 && flow == Flow::go; --flood_left)
       flow = peer.send_binary(std::string(10'000, static_cast<char>('a' + flood_left % 26)));

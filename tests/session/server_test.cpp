@@ -25,7 +25,7 @@
 #include "session/site.h"
 #include "unit/http/h1_bench.h"
 
-// Whole servers by their public face, with clients on sockets.
+// Whole servers through their public interface, with clients on sockets.
 
 namespace {
 
@@ -213,7 +213,7 @@ TEST_CASE("server: limits of output that are out of order are refused by run() a
     options.limits.output_high_water = high;
     options.limits.output_hard_cap = cap;
     Server server(options);
-    server.stop();  // where it is not refused, it ends at once
+    server.stop();  // if it is not refused, it ends at once
     return server.run([] {}).message;
   };
   const std::string message = "the output limits must be in order: low water, high water (at least 1), hard cap";
@@ -305,7 +305,7 @@ TEST_CASE("server: if the system does not watch a port, run() fails") {
 
 namespace {
 
-/// How the system asks whether the other end is still there, of a connected socket of this process; nothing where there is none.
+/// The keep-alive options of a connected socket of this process; nothing if there is none.
 std::vector<int> keep_alive_of(const std::function<bool(const io::Address& own, const io::Address& other)>& wanted) {
   for (int descriptor = 3; descriptor < 1024; ++descriptor) {
     io::Address own;

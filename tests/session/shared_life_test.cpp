@@ -29,13 +29,13 @@ struct Book {
   std::mutex mutex;
   std::vector<std::thread::id> made_on;
   int destroyed = 0;
-  bool elsewhere = false;  // one was used or destroyed on a thread other than that which made it
+  bool elsewhere = false;  // one was used or destroyed on a thread other than the one that made it
   int fail_at = -1;        // this one, counted from 0, does not start
   std::function<void()> at_end;
 };
 Book* book = nullptr;
 
-/// Asks its scope for all that it offers, as long as it lives.
+/// Uses everything that its scope offers, as long as it lives.
 class Asks {
  public:
   struct Shared {
@@ -197,7 +197,7 @@ TEST_CASE("shared state: what `ready` throws ends the workers on their threads")
 
 namespace {
 
-/// As long as it exists, the system has no thread for anybody: none has room for such a stack.
+/// As long as it exists, the system cannot make a thread: there is no room for such a stack.
 class NoThreads {
  public:
   NoThreads() {

@@ -29,13 +29,13 @@ class DescriptorCheck {
   std::size_t before_;
 };
 
-/// Polls until it is so; a std::runtime_error when that takes a minute.
+/// Polls until it is true; a std::runtime_error if that takes a minute.
 void wait_until(const std::function<bool()>& so);
 
-/// What the rooms get by default.
+/// The default limits of the rooms.
 server::RoomLimits room_limits(const Limits& limits = {});
 
-/// A folder with the file "big", 3,000,000 bytes, that goes with the process.
+/// A folder with the file "big", 3,000,000 bytes, that is removed with the process.
 const std::string& files_folder();
 std::string big_file();
 
@@ -50,7 +50,7 @@ struct SiteParts {
   server::RowList rows;
   std::vector<VirtualHost> hosts{1};
 
-  /// What a worker borrows; for one.
+  /// What one worker borrows.
   server::WorkerParts for_worker() {
     statistics.row_names.resize(rows.rows().size());
     return {rows, hosts, files, statistics, statistics.loops.emplace_back(rows.rows().size()), executors, log};
@@ -85,7 +85,7 @@ enum class Begin : std::uint8_t { at_once, later };
 class SocketSite {
  public:
   explicit SocketSite(const server::RoomLimits& limits = room_limits(), Begin begin = Begin::at_once);
-  /// Stops without grace where stop() was not called.
+  /// Stops without grace if stop() was not called.
   ~SocketSite();
   SocketSite(const SocketSite&) = delete;
   SocketSite& operator=(const SocketSite&) = delete;
@@ -99,7 +99,7 @@ class SocketSite {
   /// Runs `task` on the loop and waits for it.
   void on_loop(const std::function<void(io::Loop&)>& task);
   std::size_t connections();
-  /// Waits until so many connections are open.
+  /// Waits until that many connections are open.
   void wait_for_connections(std::size_t count);
   /// Begins to stop, and returns at once.
   void stop(base::Time grace);

@@ -56,7 +56,7 @@ class Hung {
 
 }  // namespace
 
-/// In the place of the system's, for all of this program and the libraries that it uses.
+/// Replaces the system's, for all of this program and the libraries that it uses.
 extern "C" [[gnu::visibility("default")]] int getaddrinfo(const char* name, const char* service, const addrinfo* req,
                                                           addrinfo** pai) {
   const bool asks = req == nullptr || (req->ai_flags & AI_NUMERICHOST) == 0;

@@ -11,7 +11,7 @@
 #include "session/site.h"
 #include "unit/http/h1_bench.h"
 
-// What only a real socket has: buffers of the system, resets, descriptors.
+// Things that only a real socket has: buffers of the system, resets, descriptors.
 
 namespace {
 
@@ -26,7 +26,7 @@ server::RoomLimits with(const std::function<void(io::LoopLimits&)>& change) {
   return limits;
 }
 
-/// For as long as it lives, the process may open so many more descriptors and no others.
+/// As long as it lives, the process may open that many more descriptors and no others.
 class FewDescriptors {
  public:
   explicit FewDescriptors(rlim_t more) {

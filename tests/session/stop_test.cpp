@@ -43,7 +43,7 @@ struct Listening {
   io::Address address;
 };
 
-/// A caller's loop, which after the server must be as if it had never been there.
+/// A caller's loop, which after the server must be as it was before.
 struct CallersLoop {
   CallersLoop() { uv_loop_init(&loop); }
   void run_until_nothing_is_left() {

@@ -23,7 +23,7 @@ using namespace wharf::test;
 
 class Posted;
 
-/// Names of peers, those that live and those that have gone.
+/// Names of peers, living and gone.
 struct Names {
   std::mutex mutex;
   std::vector<Handle<Posted>> all;
@@ -41,7 +41,7 @@ Names& names() {
   return the;
 }
 
-/// Gives its name away, and says what is posted to it.
+/// Gives its name away, and sends what is posted to it.
 class Posted {
  public:
   explicit Posted(Peer peer) : peer_(peer) {}
@@ -58,7 +58,7 @@ class Posted {
   Peer peer_;
 };
 
-/// A server with so many loops, on threads of its own.
+/// A server with that many loops, on threads of its own.
 class Running {
  public:
   explicit Running(unsigned threads) : server_(options(threads)) {
@@ -99,7 +99,7 @@ class Running {
   bool failed_ = false;
 };
 
-/// Counts how many tasks were made and let go.
+/// Counts tasks that were made and destroyed.
 struct Tally {
   std::atomic<int> taken{0};
   std::atomic<int> ran{0};

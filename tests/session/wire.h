@@ -12,19 +12,19 @@
 
 namespace wharf::test {
 
-/// A client's end of a connection to a site. What should come and does not is a std::runtime_error.
+/// A client's end of a connection to a site. Throws std::runtime_error if expected bytes do not come.
 class Wire {
  public:
   virtual ~Wire() = default;
   virtual void send(std::string_view bytes) = 0;
   /// Sends no more.
   virtual void finish() = 0;
-  /// What has come and was not read yet, at least one byte; waits for it. Empty: the other end has finished.
+  /// The bytes that have come and were not read yet, at least one; waits for it. Empty: the other end has finished.
   virtual std::string read_some() = 0;
 
-  /// Everything up to and with `end`; what follows is left for later.
+  /// Everything up to `end` and with it; the bytes behind it are left for later.
   std::string read_until(std::string_view end);
-  /// So many bytes.
+  /// That many bytes.
   std::string read(std::size_t size);
   /// Everything until the other end has finished.
   std::string read_all();
@@ -55,7 +55,7 @@ class MemoryWire final : public Wire {
 class SocketWire final : public Wire {
  public:
   explicit SocketWire(const io::Address& address) : SocketWire(address, 0) {}
-  /// With a receive buffer of so many bytes, as far as the system allows; 0: as usual.
+  /// With a receive buffer of that many bytes, as far as the system allows; 0: as usual.
   SocketWire(const io::Address& address, int receive_buffer);
   ~SocketWire() override { close(); }
   SocketWire(const SocketWire&) = delete;
@@ -80,7 +80,7 @@ class SocketWire final : public Wire {
 /// A WebSocket conversation on a wire.
 class WsTalk {
  public:
-  /// Asks for the protocol and reads the answer, which must be 101. `early` is sent together with the request.
+  /// Asks for the protocol and reads the response, which must be 101. `early` is sent together with the request.
   WsTalk(Wire& wire, std::string_view protocol, std::string_view early = {});
   void send(std::string_view bytes) { wire_.send(bytes); }
   /// The next frame in the words of Received; "end" when the connection has ended.

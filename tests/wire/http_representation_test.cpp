@@ -13,7 +13,7 @@
 #define WHARF_WIRE_FOLDER "tests/wire"
 #endif
 
-// What a server that has one representation answers to a request: conditions, then the range, then the coding.
+// The response of a server that has one representation: conditions, then the range, then the coding.
 
 namespace {
 

@@ -71,7 +71,7 @@ MultipartLimits limits_of(const WireCase& wire_case) {
   return limits;
 }
 
-/// Each piece is in memory of its own, no longer than it, that is gone after the call.
+/// Each piece is in memory of its own, no longer than it, that is freed after the call.
 std::vector<std::string> run_multipart(const WireCase& wire_case, const std::vector<std::string_view>& pieces) {
   const auto type = wire_case.settings.find("content_type");
   const std::string content_type = type == wire_case.settings.end() ? "multipart/form-data; boundary=AaB03x" : type->second;

@@ -14,7 +14,7 @@
 #include "unit/files/mounted.h"
 #include "unit/files/www_folder.h"
 
-/// A gate for passwords, without sockets, and who comes to it.
+/// A gate for passwords and its clients, without sockets.
 namespace wharf::server {
 
 using session::MemoryLink;
@@ -65,7 +65,7 @@ class Elsewhere final : public Outside {
   const base::Time& now_;
 };
 
-/// A gate that all requests go through; who has come in is told so.
+/// A gate for all requests; the response says who has come in.
 class Gated final : private session::Handler {
  public:
   /// Passwords are checked on `thread`.
@@ -79,19 +79,19 @@ class Gated final : private session::Handler {
     link->open(std::make_unique<session::H1>(*link, context_));
     return link;
   }
-  /// A new connection with a request that is not answered yet.
+  /// A new connection with a request that has no response yet.
   std::unique_ptr<MemoryLink> begin(std::string_view fields, const std::string& address = "192.0.2.1:4712") {
     auto link = connect(address);
     link->receive(request(fields));
     CHECK(link->take().empty());
     return link;
   }
-  /// What came back on a connection, after its turn.
+  /// The response on a connection, after its turn.
   static Answer answer_on(MemoryLink& link) {
     link.run();
     return Mounted::answer_on(link);
   }
-  /// A new connection, this on it, and what came back at once.
+  /// The response at once to this request, on a new connection.
   Answer get(std::string_view fields) {
     const auto link = connect();
     link->receive(request(fields));
@@ -99,7 +99,7 @@ class Gated final : private session::Handler {
     leave(*link);
     return answer;
   }
-  /// The same, when its password has been checked.
+  /// The same, after its password has been checked.
   Answer get_checked(std::string_view fields) {
     const auto link = begin(fields);
     REQUIRE(thread.waiting() == 1);

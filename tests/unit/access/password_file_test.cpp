@@ -208,8 +208,8 @@ TEST_CASE("password file: another file of the same name and size is seen") {
   CHECK(file.knows("carol"));
 }
 
-// Time stamps of files are as coarse as some milliseconds: what is written right after the file was read may leave them as they were.
-// So does what is written to memory that the file lies in, once it has been written to before.
+// Time stamps of files are as coarse as some milliseconds: a change right after the file was read may not show in them. Nor does a second
+// change through mapped memory.
 TEST_CASE("password file: a change that the file's times do not show is seen all the same") {
   const PasswordText text(alice);
   const int descriptor = ::open(text.path().c_str(), O_RDWR | O_CLOEXEC);

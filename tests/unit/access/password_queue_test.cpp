@@ -18,7 +18,7 @@ namespace {
 using namespace wharf;
 using namespace wharf::server;
 
-/// Answers who is told, but for the first, for whom there is no memory.
+/// Responds to those who are told, except the first, for whom there is no memory.
 struct ShortOfMemory final : PasswordAsker {
   void found_right(const PasswordQuestion& /*question*/, base::Time /*now*/) override { throw std::bad_alloc(); }
   void tell(session::Exchange& exchange, const PasswordQuestion& /*question*/, Outcome outcome) override {

@@ -62,7 +62,7 @@ std::string content(const std::string& file) {
 
 int appended(const std::string& file) { return ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600); }
 
-/// A pipe as a shell makes it: it blocks who writes.
+/// A pipe as a shell makes it: a write to it may block.
 struct Pipe {
   Pipe() { REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0); }
   ~Pipe() {
@@ -71,7 +71,7 @@ struct Pipe {
   static void close(int& end) {
     if (end >= 0) ::close(std::exchange(end, -1));
   }
-  /// Waits for so many bytes.
+  /// Waits for that many bytes.
   [[nodiscard]] std::string read(std::size_t size) const {
     std::string text(size, '\0');
     std::size_t at = 0;
@@ -389,7 +389,7 @@ TEST_CASE("line writer: the end does not wait for a close() that does not return
   slow.let_go();
 }
 
-#if !defined(__SANITIZE_THREAD__)  // which has no threads in the child of a process that has some
+#if !defined(__SANITIZE_THREAD__)  // it supports no threads in the child of a process with threads
 TEST_CASE("line writer: the child of a fork writes with its own thread, and does not write the lines that waited in the parent") {
   const Folder folder;
   LineWriter writer(appended(folder.file()), Ownership::own, {});

@@ -14,14 +14,14 @@ namespace {
 
 using namespace wharf::base;
 
-constexpr Time horizon{std::int64_t{1} << 24};  // 4.66 hours: as far as the wheel sees at once
+constexpr Time horizon{std::int64_t{1} << 24};  // 4.66 hours: the span of the wheel
 
 struct Named : Timer {
   explicit Named(int is) : id(is) {}
   int id;
 };
 
-/// Which timers expire by `now`, in order.
+/// The timers that expire by `now`, in order.
 std::vector<int> expired(TimerWheel& wheel, Time now) {
   std::vector<int> ids;
   wheel.advance(now, [&ids](Timer& timer) {
@@ -159,7 +159,7 @@ TEST_CASE("timer wheel: of two timers of one millisecond, the first may cancel, 
 
 namespace {
 
-/// The wheel against a sorted map that does the same plainly.
+/// Compares the wheel with a sorted map.
 class Comparison {
  public:
   explicit Comparison(unsigned seed) : random_(seed), now_(static_cast<std::int64_t>(random_() % 100'000'000)), wheel_(Time{now_}) {
@@ -237,5 +237,5 @@ TEST_CASE("timer wheel: it does the same as a sorted map, in and out of callback
     for (int step = 0; step < 3000; ++step) comparison.step();
     expirations += comparison.expirations();
   }
-  CHECK(expirations > 10'000);  // or the test looked at nothing
+  CHECK(expirations > 10'000);  // or the test checked nothing
 }

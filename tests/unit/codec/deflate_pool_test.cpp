@@ -20,7 +20,7 @@ std::string compress(Deflater& deflater, std::string_view text) {
   return out;
 }
 
-/// What comes out; "invalid" where that is what it is.
+/// The output, or "invalid".
 std::string inflate(Inflater& inflater, std::string_view bytes) {
   std::string room(100, '\0');
   std::size_t written = 0;

@@ -34,7 +34,7 @@ struct Inflated {
   friend bool operator==(const Inflated&, const Inflated&) = default;
 };
 
-/// All that comes out of the bytes, with so much room at a time and at most `limit` altogether.
+/// All output of the bytes, with a certain room at a time and at most `limit` in all.
 Inflated inflated(Inflater& inflater, std::string_view bytes, std::size_t room_size = 4096, std::size_t limit = plenty) {
   Inflated all{Status::full, {}};
   std::string room(room_size, '\0');
@@ -47,7 +47,7 @@ Inflated inflated(Inflater& inflater, std::string_view bytes, std::size_t room_s
   return all;
 }
 
-/// A whole message as a frame carries it; "invalid" or "broken off" where it is.
+/// A whole message from the payload of a frame, or "invalid" or "broken off".
 std::string message(Inflater& inflater, std::string_view payload, std::size_t room_size = 4096) {
   const Inflated all = inflated(inflater, std::string(payload) + std::string(Inflater::tail), room_size);
   if (all.status == Status::invalid) return "invalid";
@@ -80,7 +80,7 @@ std::string prose(std::size_t size, unsigned seed = 1) {
   return text;
 }
 
-/// Messages of every kind that matters: nothing, little, much, and what does not get smaller.
+/// Messages of every kind that matters: empty, short, long, and some that do not get smaller.
 std::vector<std::string> messages() {
   return {
       "Hello",    "",  prose(300), noise(1000),         "",       "Hello", prose(70'000), std::string(100'000, 'a'), noise(20'000),

@@ -18,7 +18,7 @@ std::string compressed(std::string_view text, std::size_t piece, int level = 6) 
   return out;
 }
 
-/// What zlib makes of a gzip file that it reads to the last byte; "invalid" where it cannot.
+/// The content of a gzip file that zlib reads to the last byte; "invalid" if it cannot.
 std::string inflated(std::string_view file) {
   z_stream stream{};
   REQUIRE(inflateInit2(&stream, 15 + 16) == Z_OK);

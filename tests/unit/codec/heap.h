@@ -27,5 +27,5 @@ inline std::size_t allocated() {
 #endif
 }
 
-/// How much more that is than it was.
+/// By how much that has grown.
 inline std::size_t grown_from(std::size_t before) { return std::max(allocated(), before) - before; }

@@ -28,7 +28,7 @@ std::string encoded(std::uint32_t code_point) {
   return {static_cast<char>(0xF0 | code_point >> 18), later(code_point >> 12), later(code_point >> 6), later(code_point)};
 }
 
-/// The index of the byte with which feed() says no, fed byte by byte; nothing when it never does.
+/// The index of the byte at which feed() refuses, fed byte by byte; nothing if it never does.
 std::optional<std::size_t> refused_at(std::string_view text) {
   Utf8 utf8;
   for (std::size_t i = 0; i < text.size(); ++i)
@@ -79,12 +79,12 @@ Verdict judge(std::string_view text) {
   return {Verdict::never, due == 0};
 }
 
-/// The variant where the piece is long enough for it.
+/// The variant, if the piece is long enough for it.
 bool feed(const Utf8Variant& variant, std::uint8_t& state, std::string_view piece) {
   return (piece.size() < long_text ? utf8_variants().back() : variant).feed(state, piece);
 }
 
-/// Whether the variant says what it should, of a text in two pieces.
+/// Whether the variant is right about a text in two pieces.
 bool agrees(const Utf8Variant& variant, std::string_view text, std::size_t cut, const Verdict& verdict) {
   std::uint8_t state = 0;
   const bool first = feed(variant, state, text.substr(0, cut));
@@ -104,7 +104,7 @@ std::string of_many_bytes(std::size_t size) {
   return text += ascii(size - text.size());
 }
 
-// The bytes at which what UTF-8 allows changes.
+// The bytes at the bounds of the ranges of UTF-8.
 constexpr std::array<unsigned char, 24> edges = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
                                                  0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
 
@@ -265,7 +265,7 @@ TEST_CASE("utf8: every variant judges four bytes of every kind as RFC 3629 says,
       std::size_t left = kind;
       for (std::size_t i = 0; i < 4; ++i, left /= edges.size()) text[place + i] = static_cast<char>(edges[left % edges.size()]);
       std::uint8_t state = 0;
-      // What stands before is complete, and what stands after begins with a first byte.
+      // The text before is complete, and the text after begins with a first byte.
       const bool is_valid = judge(std::string_view(text).substr(place, 5)).refused_at == Verdict::never;
       if (variant.feed(state, text) != is_valid || (state == 0) != is_valid) ++wrong;
     }

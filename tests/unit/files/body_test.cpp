@@ -29,7 +29,7 @@ struct Taken {
   std::size_t sent = 0;  // of them, past the queue
 };
 
-/// Takes the body as a session does, `most` bytes at a time: from the file where it says so.
+/// Takes the body as a session does, `most` bytes at a time: from the file if it says so.
 Taken take(session::BodySource& body, std::size_t most) {
   base::ChunkPool pool;
   base::OutQueue out(pool);

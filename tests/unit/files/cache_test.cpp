@@ -17,7 +17,7 @@ using namespace wharf;
 using namespace wharf::server;
 namespace fs = std::filesystem;
 
-/// Looks at names that this program has made.
+/// The number of names that this program has looked up.
 int looks = 0;
 
 std::unique_ptr<CachedFile> file_of(const FileMount* mount, std::string path, std::size_t bytes, bool open = false) {
@@ -42,7 +42,7 @@ FileLimits limits_of(std::size_t bytes, std::size_t files, std::size_t open) {
 
 }  // namespace
 
-/// Stands before the system's in this program.
+/// Replaces the system's in this program.
 extern "C" int fstatat(int folder, const char* name, struct stat* status, int flags) noexcept {
   using Fstatat = int (*)(int, const char*, struct stat*, int);
   static const auto systems = reinterpret_cast<Fstatat>(dlsym(RTLD_NEXT, "fstatat"));
@@ -269,8 +269,8 @@ TEST_CASE("file cache: a file that was changed just now is read in each turn of 
   limits.settling = std::chrono::hours(1);
   Mounted mounted({site.www()}, limits);
   CHECK(mounted.get("/page.txt").body == "page");
-  // As two changes within one tick of the file system's clock would: the same size and times, other bytes. The time of the last change of
-  // anything cannot be set back, so what is kept is changed here.
+  // As after two changes within one tick of the file system's clock: the same size and times, other bytes. The time of the last
+  // change of the status cannot be set back, so the kept bytes are changed here.
   const std::string lie = "lie!";
   mounted.shared.cache.peek(mounted.mount(), "/page.txt")->plain.bytes = Shared<std::string>(lie);
   CHECK(mounted.get("/page.txt").body == lie);

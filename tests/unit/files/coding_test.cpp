@@ -28,7 +28,7 @@ std::string gzipped(std::string_view text) {
 const std::string every = "Accept-Encoding: gzip, deflate, br, zstd\r\n";
 const std::string gzip_only = "Accept-Encoding: gzip\r\n";
 
-/// A page with what was compressed before, in the places of the real thing.
+/// A page with ready-made files that are not really compressed.
 struct Site : WwwFolder {
   Site() {
     for (const char* name : {"page.html", "page.html.br", "page.html.zst", "page.html.gz"}) {

@@ -26,7 +26,7 @@ Files listed(const WwwFolder& site) {
   return files;
 }
 
-/// What stands between the two, each time it does.
+/// Each text between the two.
 std::vector<std::string> between(const std::string& text, const std::string& begin, const std::string& end) {
   std::vector<std::string> found;
   for (std::size_t at = text.find(begin); at != std::string::npos; at = text.find(begin, at)) {
@@ -36,7 +36,7 @@ std::vector<std::string> between(const std::string& text, const std::string& beg
   return found;
 }
 
-/// As a source of a Content-Security-Policy, worked out from the one style that the page has.
+/// The hash of the page's only style, as a source of a Content-Security-Policy.
 std::string hash_of_style(const std::string& page) {
   const std::vector<std::string> style = between(page, "<style>", "</style>");
   REQUIRE(style.size() == 1);

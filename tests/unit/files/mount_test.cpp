@@ -18,7 +18,7 @@ using namespace wharf;
 using namespace wharf::server;
 namespace fs = std::filesystem;
 
-/// A site, and next to it what must not be served.
+/// A site, and next to it files that must not be served.
 struct Site : WwwFolder {
   Site() {
     write("../secret.txt", "secret");

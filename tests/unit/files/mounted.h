@@ -17,7 +17,7 @@
 
 namespace wharf::server {
 
-/// Another thread that does what it is told when the test says so.
+/// Another thread that does its jobs when the test says so.
 class TestThread final : public Outside {
  public:
   void connect(const Endpoint& to, base::Time limit, session::SessionMaker connected,
@@ -37,14 +37,14 @@ class TestThread final : public Outside {
   [[nodiscard]] base::Time now() const override { return base::Time{0}; }
 
   [[nodiscard]] std::size_t waiting() const { return jobs_.size(); }
-  /// Does the first job, on another thread, and tells that it is done.
+  /// Does the first job, on another thread, and reports that it is done.
   void do_one() {
     do_task();
     tell();
   }
-  /// Does the first job, and tells nobody.
+  /// Does the first job, and reports nothing.
   void do_task();
-  /// Tells that it is done.
+  /// Reports that it is done.
   void tell();
   /// The loop's turn ends.
   void end_turn();
@@ -52,11 +52,11 @@ class TestThread final : public Outside {
   void drop_all() { jobs_.clear(); }
 
   std::vector<std::string> abouts;    ///< of each job
-  std::optional<Executor> full;       ///< takes nothing more
+  std::optional<Executor> full;       ///< accepts nothing more
   bool has_no_memory = false;         ///< for another job
   bool has_no_memory_at_end = false;  ///< for the next call at the end of a turn
   static constexpr std::size_t usual = 4;
-  std::size_t most = usual;  ///< threads, as who asks is told
+  std::size_t most = usual;  ///< the number of threads that it claims to have
 
  private:
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;
@@ -74,17 +74,17 @@ class Mounted final : private session::Handler {
   ~Mounted();
 
   std::unique_ptr<session::MemoryLink> connect();
-  /// A new connection, this on it, and what came back.
+  /// The response to this request, on a new connection.
   Answer ask(std::string_view request);
   /// `fields` are whole lines, each with its CRLF.
   Answer get(std::string_view target, std::string_view fields = {}) { return ask(head("GET", target, fields)); }
   static std::string head(std::string_view method, std::string_view target, std::string_view fields = {});
-  /// What came back on a connection; status 0 where that is nothing.
+  /// The response on a connection; status 0 if there is none.
   static Answer answer_on(session::MemoryLink& link);
   /// The next turn of the loop, a millisecond later.
   void next_turn();
   [[nodiscard]] FileMount& mount() { return *mount_; }
-  /// The mount goes; requests must not come any more.
+  /// Destroys the mount; requests must not come any more.
   void unmount() { mount_.reset(); }
 
   base::Time now{1000};

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr std::array<Resolution, 2> resolutions{Resolution::kernel, Resolution::walk};
 
-/// Done once, after the next path was resolved: a moment at which others may change the folder.
+/// Called once, after the next path was resolved: a moment at which others may change the folder.
 std::function<void()> after_real_path;
 
 std::string content(const wharf::base::Result<OpenedFile, OpenFailure>& opened) {
@@ -55,7 +55,7 @@ struct Site : WwwFolder {
 
 }  // namespace
 
-/// Stands before the system's in this program.
+/// Replaces the system's in this program.
 extern "C" char* realpath(const char* name, char* resolved) noexcept {
   using RealPath = char* (*)(const char*, char*);
   static const auto systems = reinterpret_cast<RealPath>(dlsym(RTLD_NEXT, "realpath"));
@@ -124,7 +124,7 @@ TEST_CASE("open folder: links are followed inside and not out of it") {
       CHECK(content(folder.open_file(name)) == text);
       CHECK(folder.look_inside(name).identity == folder.look(name).identity);
     }
-    // What leads out and in again is inside.
+    // A link that leads out and in again is inside.
     CHECK(content(folder.open_file("sub/out-and-in")) == "top");
     for (const char* name : {"out", "out-relative", "sub/out-relative", "out-folder/secret/file", "parent/secret/file", "out-chain",
                              "beside/file", "loop", "dangling", "root/etc/passwd", "magic/file"}) {

@@ -258,7 +258,7 @@ TEST_CASE("file response: If-Modified-Since (RFC 9110 section 13.1.3)") {
   CHECK(status(date(changed + 1)) == 304);
   CHECK(status(date(changed - 1)) == 200);
   CHECK(status("yesterday") == 200);
-  // Not looked at beside If-None-Match.
+  // Ignored beside If-None-Match.
   CHECK(status(date(changed) + "\r\nIf-None-Match: \"x\"") == 200);
 }
 
@@ -277,7 +277,7 @@ TEST_CASE("file response: If-Match and If-Unmodified-Since (RFC 9110 sections 13
   CHECK(status("If-Match: " + etag + "\r\nIf-Unmodified-Since: " + date(changed - 1)) == 200);
   CHECK(status("If-Match: \"x\"\r\nIf-None-Match: " + etag) == 412);
   CHECK(status("If-Match: " + etag + "\r\nIf-None-Match: " + etag) == 304);
-  // Conditions are for what there is (section 13.2.1).
+  // Conditions apply only to something that exists (section 13.2.1).
   CHECK(mounted.get("/missing", "If-Match: *\r\n").status == 404);
   CHECK(mounted.get("/missing", "If-None-Match: *\r\n").status == 404);
 }
@@ -405,7 +405,7 @@ TEST_CASE("file response: If-Range (RFC 9110 section 13.1.5)") {
     CHECK(answer(condition).status == 200);
     CHECK(answer(condition).body == "0123456789");
   }
-  // Whoever asks with If-Range has the rest already (section 15.3.7).
+  // A client that asks with If-Range has the rest already (section 15.3.7).
   const Answer partial = answer(etag);
   CHECK(partial.field("ETag") == etag);
   for (const char* name : {"Content-Type", "Last-Modified", "Accept-Ranges"}) CHECK(partial.field(name) == "none");

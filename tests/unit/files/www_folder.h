@@ -6,7 +6,7 @@
 
 namespace wharf::server {
 
-/// A new folder with a folder `www` in it, which is served, and room for what must not be.
+/// A new folder with a folder `www` in it, which is served, and room for files that must not be.
 class WwwFolder {
  public:
   WwwFolder();
@@ -28,7 +28,7 @@ std::string noise(std::size_t size);
 /// A page that is worth compressing.
 std::string page_of(std::size_t size);
 
-/// As long as it lives, this process may read what everybody may read.
+/// As long as it lives, this process may read only what everybody may read.
 class Unprivileged {
  public:
   Unprivileged();

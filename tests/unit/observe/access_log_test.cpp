@@ -72,7 +72,7 @@ class Pipe {
   void close() {
     if (reader_ >= 0) ::close(std::exchange(reader_, -1));
   }
-  /// What is there now.
+  /// The present content.
   std::string read() const {
     std::string text;
     std::array<char, 4096> bytes{};
@@ -87,10 +87,10 @@ class Pipe {
 
 constexpr Time long_enough{20'000};
 
-/// Until all that was written is in the file.
+/// Waits until all lines are in the file.
 void settle(AccessLog& log) { REQUIRE(log.settle(long_enough)); }
 
-/// Files of this process end at so many bytes: what goes beyond is an error. With the signal as it is: that must not come.
+/// Files of this process end at that many bytes: a write beyond is an error. The signal for it must not come.
 class ShortFiles {
  public:
   explicit ShortFiles(rlim_t most) {
@@ -105,7 +105,7 @@ class ShortFiles {
   rlimit before_{};
 };
 
-/// Lends its number to standard output, and takes `file` over; nothing must be checked meanwhile.
+/// Lends its number to standard output, and takes over `file`; nothing must be checked meanwhile.
 class OtherOutput {
  public:
   explicit OtherOutput(int file) : before_(::dup(STDOUT_FILENO)) {
@@ -414,7 +414,7 @@ TEST_CASE("access log: a dash is standard output, which stays open") {
   CHECK(pipe.read() == "one\ntwo\nthree");
 }
 
-// A socket of this kind keeps apart what was written apart.
+// A socket of this kind keeps separate writes separate.
 TEST_CASE("access log: a pipe gets whole lines, as many as it takes undivided") {
   std::array<int, 2> ends{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) == 0);

@@ -34,7 +34,7 @@ std::string repeated(std::size_t count, std::string_view text) {
   return all;
 }
 
-/// A cookie that says nothing but its name and value.
+/// A cookie with only a name and a value.
 SetCookie plain(std::string_view name, std::string_view value) {
   return {.name = std::string(name), .value = std::string(value), .path = "", .http_only = false, .same_site = SameSite::unset};
 }
@@ -52,7 +52,7 @@ std::string set_with_domain(std::string_view domain) {
   return set(cookie);
 }
 
-/// Whether a view of what a temporary holds can be asked for.
+/// Whether one can get a view into a temporary.
 template <class T>
 concept FindsInTemporary = requires(T&& parameters) {
   static_cast<T&&>(parameters).find("a");

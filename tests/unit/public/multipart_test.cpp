@@ -18,7 +18,7 @@ using wharf::MultipartPart;
 
 constexpr std::string_view boundary = "AaB03x";
 
-/// The events in one text; data in one go however they came.
+/// The events in one text; data as one event however they came.
 struct Log {
   std::string text;
 
@@ -36,7 +36,7 @@ std::string file(const std::string& name, const std::string& data) {
 }
 const std::string closing = "--AaB03x--\r\n";
 
-/// Each piece is in memory of its own that is gone after the call.
+/// Each piece is in memory of its own that is freed after the call.
 bool feed_copy(MultipartParser& parser, std::string_view piece, Log& log) {
   const auto copy = std::make_unique<char[]>(piece.size());
   piece.copy(copy.get(), piece.size());

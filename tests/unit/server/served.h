@@ -27,30 +27,30 @@ struct TestHome {
   session::Home home{log, handles, [this] { return now; }};
 };
 
-/// What a request was answered with.
+/// The response to a request.
 struct Answer {
   int status = 0;
   std::string head;  ///< with the empty line
   std::string body;
   bool closed = false;
 
-  /// The value of the field of that name, as it is written in the head; "none" where there is none.
+  /// The value of the field of that name, as it is written in the head; "none" if there is none.
   [[nodiscard]] std::string field(std::string_view name) const;
 };
 
-/// A row that answers nothing, under a name with static storage.
+/// A row that does nothing, under a name with static storage.
 wharf_row plain_row(const char* name);
 
 /// Routers and links as a loop has them, without sockets.
 class Served {
  public:
-  /// Fails the test where a row cannot start.
+  /// Fails the test if a row cannot start.
   explicit Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows = {});
   ~Served();
 
   /// A new connection to the server.
   std::unique_ptr<session::MemoryLink> connect();
-  /// A new connection, this on it, and what came back.
+  /// The response to this request, on a new connection.
   Answer ask(std::string_view request);
   /// GET of that target, of a host.
   Answer get(std::string_view target, std::string_view host = "localhost") { return ask(head("GET", target, host)); }

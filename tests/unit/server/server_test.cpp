@@ -33,7 +33,7 @@ struct Stopper {
   }
 };
 
-/// Where its option `fail` is given, it cannot start.
+/// It cannot start if its option `fail` is given.
 struct Unable {
   struct Shared {
     explicit Shared(Scope scope) {
@@ -65,7 +65,7 @@ class Socket {
   void send(std::string_view bytes) const {
     REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == ssize_t(bytes.size()));
   }
-  /// Until it ends with that, or the connection does.
+  /// Until it ends with `end`, or the connection ends.
   std::string receive_until(std::string_view end) const {
     std::string text;
     for (char byte = 0; !text.ends_with(end) && recv(socket_, &byte, 1, 0) == 1;) text += byte;

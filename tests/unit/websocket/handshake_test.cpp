@@ -253,10 +253,10 @@ TEST_CASE("websocket_handshake: the two sides agree whatever each of them wishes
         const Agreement &here = on_client.agreement, &there = on_server.agreement;
         CHECK(here.compressed == (clients != Context::off && servers != Context::off));
         CHECK(there.compressed == here.compressed);
-        // What the server does without being asked it does without a word.
+        // The server does not say what it does without being asked.
         CHECK(here.server_window_bits >= there.server_window_bits);
         CHECK(here.server_keeps_context >= there.server_keeps_context);
-        // What a client sends may ask less of the server than was agreed on.
+        // A client's window may be smaller than agreed on.
         CHECK(here.client_window_bits <= there.client_window_bits);
         CHECK(here.client_keeps_context <= there.client_keeps_context);
       }

@@ -16,7 +16,7 @@ AnswerRead read(std::string_view bytes, AnswerLimits limits = {}) {
   return read_answer_head(bytes, limits, head);
 }
 
-/// How many bytes it takes until it is malformed; 0 where it is not.
+/// The number of bytes that show that it is malformed; 0 if it is not.
 std::size_t malformed_after(std::string_view bytes) {
   for (std::size_t size = 0; size <= bytes.size(); ++size)
     if (read(bytes.substr(0, size)).state == AnswerState::malformed) return size;

@@ -12,7 +12,7 @@ using namespace wharf::test;
 
 std::string header_of(std::string_view frame) { return std::string(frame.substr(0, 2)); }
 
-/// One of each that a stream can send, with what must arrive for it.
+/// One of each thing that a stream can send. Returns what must arrive.
 std::string conversation(Stream& sender, std::vector<Seen>& expected) {
   std::string out;
   const std::string large(70'000, 'l');

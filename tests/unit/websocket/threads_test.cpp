@@ -104,7 +104,7 @@ TEST_CASE("websocket_threads: each end receives with one thread and sends with o
     CHECK(end->errors == 0);
     CHECK(end->stream.validity() == Validity::invalid);
   }
-  // Whoever closes has heard everything.
+  // The end that closes has received everything.
   CHECK(std::max(server.heard["0"], client.heard["0"]) == messages);
   CHECK(std::max(server.heard["1"], client.heard["1"]) == messages);
 }

@@ -7,14 +7,14 @@
 #include <utility>
 #include <vector>
 
-// What each body is made into, whole and cut at every place, stands in tests/wire/http_chunked.wire. Here is the rest.
+// tests/wire/http_chunked.wire has the outcome of bodies, whole and cut at every place. Here is the rest.
 
 namespace {
 
 using namespace wharf::codec;
 using State = ChunkedDecoder::State;
 
-/// What a decoder makes of bytes that are given all at once.
+/// The outcome of bytes that are given all at once.
 struct Outcome {
   State state = State::more;
   std::string body;

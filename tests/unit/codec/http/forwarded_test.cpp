@@ -22,7 +22,7 @@ PeerAddress address(std::string_view text) {
   return *parsed;
 }
 
-/// What 10.0.0.1 says with these fields, where 10.0.0.0/8, fd00::/8 and unix sockets are trusted: client, scheme and host.
+/// What 10.0.0.1 says with these fields, if 10.0.0.0/8, fd00::/8 and unix sockets are trusted: client, scheme and host.
 std::string said(std::string_view fields, ForwardingFields kind = ForwardingFields::either) {
   RequestParser parser;
   const std::string bytes = base::concat("GET / HTTP/1.1\r\nHost: up.example\r\n", fields, "\r\n");

@@ -14,7 +14,7 @@ namespace {
 
 using namespace wharf::codec;
 
-/// A head whose bytes are about to go: they are written over, and freed, when it has been kept.
+/// A head whose bytes do not stay: they are written over, and freed, after it was kept.
 struct Lent {
   explicit Lent(std::string_view text) : bytes(std::make_unique<std::string>(text)) {
     REQUIRE(parser.parse(*bytes) == RequestParser::State::done);

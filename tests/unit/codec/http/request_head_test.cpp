@@ -4,14 +4,14 @@
 
 #include <string>
 
-// What each head is made into, whole and cut at every place, stands in tests/wire/http_request.wire. Here is the rest.
+// tests/wire/http_request.wire has the outcome of heads, whole and cut at every place. Here is the rest.
 
 namespace {
 
 using namespace wharf::codec;
 using State = RequestParser::State;
 
-/// How many bytes of `text` the parser takes until it fails or is done; 0 when it wants more than all of them.
+/// The number of bytes of `text` that the parser takes until it fails or is done; 0 if it wants more than all of them.
 std::size_t bytes_until_decided(std::string_view text) {
   RequestParser parser;
   for (std::size_t size = 1; size <= text.size(); ++size)

@@ -4,8 +4,8 @@
 
 #include <string>
 
-// What each answer is made into stands in tests/wire/http_answer.wire; the reading of heads, in websocket_response_test.cpp
-// too. Here is the framing of every status, and what methods and fields are compared with.
+// tests/wire/http_answer.wire has the outcome of heads, and so has tests/unit/websocket/response_test.cpp. Here is the framing of
+// every status, and how methods and fields are compared.
 
 namespace {
 

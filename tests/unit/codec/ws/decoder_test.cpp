@@ -59,7 +59,7 @@ std::vector<Seen> feed(WsDecoder& decoder, std::string input) {
   }
 }
 
-/// How many bytes, fed one at a time, it takes to see the error.
+/// The number of bytes, fed one at a time, that show the error.
 std::optional<std::size_t> bytes_until(WsError error, Role role, std::string_view bytes, std::uint64_t limit = mebibyte) {
   WsDecoder decoder(role, limit);
   for (std::size_t i = 0; i < bytes.size(); ++i)

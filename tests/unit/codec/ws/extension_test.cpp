@@ -17,7 +17,7 @@ constexpr DeflateWish shared{.context = Context::shared, .window_bits = 12};
 constexpr DeflateWish dedicated{.context = Context::dedicated, .window_bits = 12};
 constexpr DeflateWish widest{.context = Context::dedicated, .window_bits = 15};
 
-/// The server's answer, "none" where it takes no offer.
+/// The extension in the server's response, "none" if it accepts no offer.
 std::string answer(const Fields& fields, const DeflateWish& wish = widest) {
   const auto agreement = accept_deflate(fields, wish);
   return agreement ? deflate_answer(*agreement) : "none";
@@ -26,7 +26,7 @@ std::string answer(std::string_view field, const DeflateWish& wish = widest) { r
 
 std::string after_name(std::string_view parameters) { return "permessage-deflate; " + std::string(parameters); }
 
-/// What a list says, with every value in angles, and " ..." behind it where an element was left out.
+/// The elements of a list, with every value in angles, and " ..." at the end if an element was left out.
 std::string parsed(std::string_view field) {
   std::string text;
   const ExtensionList list = parse_extensions(field);

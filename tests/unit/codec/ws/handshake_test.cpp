@@ -49,7 +49,7 @@ RequestHead offering(std::initializer_list<std::string_view> lists) {
   return head;
 }
 
-/// The status of the answer: 101 for a handshake that is as it should be. A refusal must say why.
+/// The status of the response: 101 for a valid handshake. A refusal must say why.
 int status(const RequestHead& head) {
   const auto offer = check_handshake(head);
   if (offer) return 101;
