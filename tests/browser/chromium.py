@@ -191,9 +191,9 @@ class Page:
             await self.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
     async def drag(self, element, places):
-        """Draws with the mouse, or with a finger where the page is a phone's: places are parts of the element's width and height."""
+        """Draws with the mouse, or with a finger if the page is a phone's: places are fractions of the element's width and height."""
         await self.call("Page.bringToFront")
-        # What a finger meets is what was drawn last: the place is looked up when the scrolled page has been.
+        # A touch goes to the last drawn frame, so the place is looked up after the scrolled page has been drawn.
         box = await self.evaluate(f"""(async () => {{
             const element = document.getElementById({json.dumps(element)});
             element.scrollIntoView({{block: 'center', behavior: 'instant'}});
@@ -213,7 +213,7 @@ class Page:
         await self.call("Input.dispatchMouseEvent", type="mouseReleased", x=points[-1][0], y=points[-1][1], button="left", clickCount=1)
 
     async def type(self, element, text):
-        """Replaces what the field holds, then presses Enter."""
+        """Replaces the field's content, then presses Enter."""
         await self.click(element)
         await self.evaluate(f"document.getElementById({json.dumps(element)}).select()")
         await self.call("Input.insertText", text=text)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Has a real page send messages of many sizes over `echo`, with every --compression, and compares each byte that comes back there.
 
-Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 where the environment says CI=true)."""
+Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 if the environment says CI=true)."""
 
 import argparse
 import asyncio
@@ -23,8 +23,8 @@ AGREED = {"off": "",
           "shared": "permessage-deflate; client_no_context_takeover; client_max_window_bits=12",
           "dedicated": "permessage-deflate; client_max_window_bits=12"}
 
-# Sends each message when the one before has come back. Twice, so that contexts that are kept have something to build on. The answer is
-# the extensions that were agreed on, how many messages came back, how many bytes, and what is wrong with any.
+# Sends each message when the one before has come back. Twice, so that kept contexts have something to build on. The result is the
+# extensions that were agreed on, how many messages came back, how many bytes, and what is wrong with any.
 SCRIPT = """
 (async (url, sizes) => {
   const bytesOf = (size, noisy) => {

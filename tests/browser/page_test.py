@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Drives the page of the test server in a real browser: several protocols at once, drops, and the page opened as a file.
 
-Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 where the environment says CI=true)."""
+Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 if the environment says CI=true)."""
 
 import argparse
 import asyncio
@@ -122,7 +122,7 @@ async def check_reset(report, page):
 
 
 async def reverse(page, text):
-    """What the log shows as received once `text` was typed."""
+    """What the log shows as received after `text` was typed."""
     before = await page.evaluate("document.querySelectorAll('#reverse-log .received').length")
     await page.type("reverse-input", text)
     await page.wait(f"document.querySelectorAll('#reverse-log .received').length > {before}", LIMIT)
@@ -152,7 +152,7 @@ async def check_fraggle(report, page):
 
 
 async def draw(report, name, page, pages, places):
-    """Draws on one page; all boards then show the same. What is drawn last comes last, so its end tells that all is there."""
+    """Draws on one page; all boards then show the same. The last line comes last, so its end shows that all is there."""
     await page.drag("canvas-board", places)
     x, y = places[-1]
     end = f"""(() => {{

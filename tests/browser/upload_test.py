@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Drives the pages that plugins bring along: uploads with their progress, what came of them, and the server's status live.
+"""Drives the pages of plugins: uploads with their progress and results, and the server's status live.
 
-Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 where the environment says CI=true)."""
+Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 if the environment says CI=true)."""
 
 import argparse
 import asyncio
@@ -51,7 +51,7 @@ async def throttle(page, bytes_a_second):
 
 
 async def upload(page, limit=LIMIT):
-    """Clicks and waits; what the page then complains of."""
+    """Clicks and waits; returns the page's complaint."""
     await page.click("upload")
     await page.wait("!byId('upload').disabled", limit)
     return await page.text("upload-error")
@@ -108,7 +108,7 @@ async def check_trouble(report, page, folder):
 
 
 async def check_form(report, page):
-    """The form without files is the browser's own, and its answer a page."""
+    """The browser itself sends the form without files, and the response is a page."""
     await page.type("text", "Grüße & <i>more</i>")
     arrived = await page.wait("document.title === 'Wharf: What came' && document.readyState === 'complete'", LIMIT)
     report.check("form: its answer is a page", arrived)

@@ -1,4 +1,4 @@
-"""What is built outside the tree against the installed library works: plugins in C++ and C, and programs with a server in them."""
+"""Programs that are built outside the tree against the installed library work: plugins in C++ and C, and programs with a server in them."""
 
 import asyncio
 import pathlib

@@ -1,4 +1,4 @@
-"""Wharf installed in a temporary folder, and what people build against it: with the compiler and pkg-config alone, outside the tree."""
+"""Wharf installed in a temporary folder, and programs built against it: only with the compiler and pkg-config, outside the tree."""
 
 import argparse
 import contextlib
@@ -133,7 +133,7 @@ def read_line(stream, seconds):
 
 
 def run(line, **options):
-    """Its stdout; where it fails, an error with all that it said."""
+    """Its stdout; if it fails, an error with all its output."""
     done = subprocess.run(line, capture_output=True, text=True, check=False, **options)
     if done.returncode != 0:
         raise AssertionError(f"{shlex.join(line)}\nended with {done.returncode}\n{done.stdout}{done.stderr}")

@@ -1,4 +1,4 @@
-"""Who may come in, and what is written down of it: password files of htpasswd and openssl, origins, access logs."""
+"""Who may come in, and what is logged about it: password files of htpasswd and openssl, origins, access logs."""
 
 import base64
 import contextlib
@@ -157,7 +157,7 @@ class Passwords(server.Served, unittest.TestCase):
         server.until(lambda: self.get(Authorization=basic("slow", "slow")).status == 200, LATE, "who knows it comes in again")
 
     def test_a_right_password_of_an_address_is_answered_while_forty_wrong_ones_of_it_wait(self):
-        """Nobody gets 503, and neither who is known nor a listing waits for them."""
+        """Nobody gets 503, and neither known clients nor listings wait for them."""
         lines = [bcrypt_line("victim", "slow", 12), bcrypt_line("eve", "slow", 12), bcrypt_line(*ANN)]
         with tempfile.NamedTemporaryFile("w") as file, contextlib.ExitStack() as stack:
             file.write("\n".join(lines) + "\n")
@@ -181,7 +181,7 @@ class Passwords(server.Served, unittest.TestCase):
             self.assertGreater(waiting, 10)
 
     def test_guessers_that_leave(self):
-        """What is checked for somebody who has gone comes to nothing."""
+        """A check for somebody who has gone does no harm."""
         for number in range(40):
             with raw.Connection(self.server) as guesser:
                 guesser.send(request("/files/secret.txt", Authorization=basic("slow", f"gone {number}")))
@@ -260,18 +260,18 @@ ESCAPES = {"b": 8, "n": 10, "r": 13, "t": 9, "v": 11, '"': 34, "\\": 92}
 
 
 def unescaped(text):
-    """What stood there before it was written into a line of the combined format."""
+    """The text as it was before it was written into a line of the combined format."""
     def one(match):
         return chr(int(match[1][1:], 16)) if match[1][0] == "x" else chr(ESCAPES[match[1]])
     return re.sub(r"\\(x[0-9a-f]{2}|.)", one, text).encode("latin-1")
 
 
-# What may stand in a User-Agent, and what an attacker would like to stand in the log.
+# Texts that a User-Agent may have, and that an attacker would like to have in the log.
 AGENTS = [b"plain/1.0", b'"quoted"', b'" 200 - "-" "forged', b"back\\slash\\", b"\\x22", b"\\n", b"tab\there",
           "Grüße 👋".encode(), b"\xff\xfe\x80 not UTF-8", b"\xc2\x85 next line", b"\xe2\x80\xa8 line separator",
           b"{\"json\":1}", b"%0d%0a", b"x" * 5000]
 AGENTS += [b"byte " + bytes([byte]) + b" there" for byte in range(0x80, 0x100)]
-# What may not, and is refused with 400.
+# Texts that it may not have, and that are refused with 400.
 BROKEN = [b"a\nb", b"a\rb", b"a\x00b", b"a\x1b[2Jb", b"a\x7fb", b"a\r\n b"]
 
 
@@ -287,7 +287,7 @@ class Logs(unittest.TestCase):
         return one
 
     def lines(self, count):
-        """All the lines, when there are so many."""
+        """All lines, as soon as there are that many."""
         server.until(lambda: self.file.read_bytes().count(b"\n") >= count, 10, f"{count} lines in the log")
         lines = self.file.read_bytes().split(b"\n")
         self.assertEqual((len(lines), lines[-1]), (count + 1, b""))

@@ -1,4 +1,4 @@
-"""What the tests of hostile peers have in common: another client who must be served, and an eye on the server's memory."""
+"""Common parts of the tests of hostile peers: another client that must be served, and a check of the server's memory."""
 
 import contextlib
 import threading
@@ -80,7 +80,7 @@ class AttackCase(unittest.TestCase):
 
     @contextlib.contextmanager
     def bounded(self, memory, seconds=SOON):
-        """What happens within takes the server no more memory than that, nor more time, nor anything from other clients."""
+        """The attack within costs the server no more memory than that, no more time, and costs other clients nothing."""
         begun = time.monotonic()
         with Watch(self.server) as watch:
             yield

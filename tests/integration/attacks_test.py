@@ -1,4 +1,4 @@
-"""Peers that mean harm: what they cost the server in memory and time has a bound, and other clients are served all the while."""
+"""Hostile peers: their cost in memory and time is bounded, and other clients are served meanwhile."""
 
 import contextlib
 import functools
@@ -107,7 +107,7 @@ class Fragments(AttackCase):
             self.echo(peer, raw.TEXT, b"be", data)
 
     def test_many_peers_that_never_end_their_message(self):
-        """Memory follows what has come, and not what might."""
+        """Memory follows the bytes received, not those announced."""
         peers = [frames.opened(self.server) for _ in range(100)]
         with self.bounded(100 * 3 * 20_000):
             for peer in peers:

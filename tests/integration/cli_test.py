@@ -22,7 +22,7 @@ ROWS = {"chat-protocol", "dumb-increment-protocol", "fraggle-protocol", "lws-mir
 
 
 def run(*arguments, **options):
-    """Runs the server where it should end by itself."""
+    """Runs the server with options with which it should end by itself."""
     return subprocess.run(server.command(*arguments, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=10 * server.SLOW, check=False)
 
@@ -148,7 +148,7 @@ class Refuses(unittest.TestCase):
             self.assertIn(str(first.port), self.refused(1, "-p", first.port))
 
     def test_descriptors_that_do_not_suffice_for_all_loops(self):
-        """libuv ends the process if it finds none for what wakes a loop."""
+        """libuv ends the process if there is no descriptor for a loop's wake-up."""
         for most in (12, 30, 33, 34, 35, 36, 48):
             with self.subTest(most=most):
                 ended = subprocess.run(server.command("-p", "0", "-t", "24"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -25,7 +25,7 @@ if subprocess.run([NODE, "-e", "require('ws')"], env=NODE_ENVIRONMENT, check=Fal
 
 
 def text_of(size):
-    """Text of that many bytes, with characters of one to four bytes where there is room."""
+    """Text of that many bytes, with characters of one to four bytes if there is room."""
     text = "aé€👋" * (size // 10)
     return text + "x" * (size - len(text.encode()))
 

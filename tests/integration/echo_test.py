@@ -19,7 +19,7 @@ NODE_ENVIRONMENT = {**os.environ, "NODE_PATH": os.environ.get("NODE_PATH", "/usr
 LIMIT = 1024 * 1024
 SIZES = (0, 1, 125, 126, 127, 65535, 65536, LIMIT)
 FEW_SIZES = (0, 1, 127, 65536)
-# Bytes that clients send one by one, who take ten microseconds and more for each, and a multiple of that where they compress it.
+# Bytes that clients send one by one. They take ten microseconds and more for each, and a multiple of that if they compress it.
 THOROUGH = os.environ.get("WHARF_THOROUGH") == "1"
 MOST_IN_FRAGMENTS, MOST_WITH_CONTEXT = (LIMIT, LIMIT) if THOROUGH else (65536, 127)
 WINDOW = 12                # the server's own, docs/compression.md
@@ -45,7 +45,7 @@ def ascii_text(size):
 
 
 def text(size):
-    """Text of that many bytes, with characters of one to four bytes where there is room."""
+    """Text of that many bytes, with characters of one to four bytes if there is room."""
     return "aé€👋" * (size // 10) + "x" * (size % 10)
 
 
@@ -204,7 +204,7 @@ class Node(Modes):
 
 
 class Bare(Modes):
-    """Frames by hand: a MiB in fragments of one byte, and what the bytes on the wire are."""
+    """Frames by hand: a MiB in fragments of one byte, and the exact bytes on the wire."""
 
     def echo(self, peer, opcode, message, data):
         peer.send(data)

@@ -1,4 +1,4 @@
-"""What one client gives the server to do does not keep the others waiting, and a server that was late blames nobody for it."""
+"""The work of one client does not keep the others waiting, and a server that was late blames nobody for it."""
 
 import contextlib
 import os
@@ -57,7 +57,7 @@ class OneAmongOthers(server.Served, unittest.TestCase):
 
 
 class Stopped:
-    """The server's process does nothing for so many seconds at least."""
+    """The server's process does nothing for at least that many seconds."""
 
     def __init__(self, one, seconds):
         self.pid, self.seconds = one.pid, seconds

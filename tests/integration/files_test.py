@@ -43,7 +43,7 @@ class Ranges(Folder):
         return raw.once(self.server, raw.request("/noise.bin", Range=f"bytes={ranges}", **fields))
 
     def parts(self, response):
-        """What a mail reader makes of a multipart."""
+        """The parts of a multipart, read by a mail reader."""
         head = f"Content-Type: {response['Content-Type']}\r\n\r\n".encode()
         message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + response.body)
         return [(part["Content-Range"], part["Content-Type"]) for part in message.iter_parts()]

@@ -47,7 +47,7 @@ def single_bytes(opcode, payload, reserved=0):
 
 
 def in_pieces(opcode, payload, size, reserved=0):
-    """A message whose frames have that many bytes each, but for the last."""
+    """A message whose frames have that many bytes each, except the last."""
     frames = []
     for begin in range(0, len(payload), size):
         frames.append(frame(CONTINUATION if frames else opcode, payload[begin:begin + size], begin + size >= len(payload),
@@ -56,14 +56,14 @@ def in_pieces(opcode, payload, size, reserved=0):
 
 
 def deflated(message, window_bits=12):
-    """What the frames of a compressed message carry."""
+    """The payload of a compressed message."""
     stream = zlib.compressobj(wbits=-window_bits)
     data = stream.compress(message) + stream.flush(zlib.Z_SYNC_FLUSH)
     return data[:-len(TAIL)]
 
 
 def opened(to, offer=None, protocol="echo"):
-    """A connection that has become a WebSocket, with compression where that was offered."""
+    """A connection that has become a WebSocket, with compression if that was offered."""
     peer = Peer(to)
     response = peer.exchange(raw.upgrade(protocol, Sec_WebSocket_Extensions=offer))
     if response.status != 101:
@@ -106,7 +106,7 @@ class Peer(raw.Connection):
         return self.inflater.decompress(data + TAIL)
 
     def close_code(self):
-        """What the server closes with, right now and for good; messages before are skipped."""
+        """The code with which the server closes, at once and for good; messages before are skipped."""
         opcode, payload = self.message()
         while opcode != raw.CLOSE:
             opcode, payload = self.message()

@@ -157,7 +157,7 @@ class Default(server.Served, unittest.TestCase):
 
 
 class Frames(server.Served, unittest.TestCase):
-    """What closes a WebSocket, as seen on a real socket. The wire cases have the rest."""
+    """The faults that close a WebSocket, on a real socket. The wire cases have the rest."""
 
     def closes_with(self, data, code):
         with raw.opened(self.server) as connection:

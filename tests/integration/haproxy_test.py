@@ -1,4 +1,4 @@
-"""Debian's haproxy on either side: in front, where it ends TLS and is trusted, and behind a proxy mount."""
+"""Debian's haproxy on either side: as a trusted front that ends TLS, and behind a proxy mount."""
 
 import asyncio
 import http.client
@@ -68,7 +68,7 @@ backend there
 
 
 def application(environment, start_response):
-    """Redirects where it is told to, and is that of the other fronts else."""
+    """Redirects if it is told to, and otherwise does the same as the other fronts."""
     if "HTTP_WHERE" in environment:
         start_response("302 Found", [("Location", environment["HTTP_WHERE"]), ("Content-Length", "0")])
         return [b""]
@@ -130,7 +130,7 @@ class InFront(unittest.TestCase):
         cls.context.check_hostname = False
 
     def by_tls(self, front, path, headers=None):
-        """The answer that a client at CLIENT gets of haproxy."""
+        """The response that a client at CLIENT gets from haproxy."""
         client = http.client.HTTPSConnection(front.host, front.port, timeout=PATIENCE, context=self.context,
                                              source_address=(CLIENT, 0))
         self.addCleanup(client.close)

@@ -38,7 +38,7 @@ ODD_NAMES = ("with space.txt", "100%.txt", "100%2g.txt", "q?x=1&y#z.txt", "<tag>
 
 
 def run(*arguments, data=b"", status=0):
-    """What the program wrote."""
+    """The program's output."""
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "no_proxy": "*"}
     result = subprocess.run(arguments, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, check=False,
                             timeout=2 * PATIENCE)
@@ -77,7 +77,7 @@ class Curl(Case):
                    self.server.url + path, data=data, status=status)
 
     def answer(self, *arguments, path="", data=b""):
-        """Head and body of the last answer."""
+        """Head and body of the last response."""
         with tempfile.NamedTemporaryFile() as head:
             body = self.curl("-D", head.name, *arguments, path=path, data=data)
             return raw.Response(head.read().rpartition(b"\r\n\r\n")[0].rpartition(b"\r\n\r\n")[2]), body
@@ -205,7 +205,7 @@ class Curl(Case):
 
 
 class BrokenOff(unittest.TestCase):
-    """Half an answer of a server behind this one. Without a length, only a reset tells the client that it is not all."""
+    """Half a response of a server behind this one. Without a length, only a reset shows the client that it is incomplete."""
 
     def answer_half(self, listener):
         for _ in range(2):

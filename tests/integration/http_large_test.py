@@ -24,7 +24,7 @@ THOROUGH = os.environ.get("WHARF_THOROUGH") == "1"
 
 
 def make_file(path, size, blocks):
-    """A file that is longer than what it takes on the disk."""
+    """A file that is longer than its space on the disk."""
     with open(path, "wb") as file:
         file.truncate(size)
         for offset in blocks:
@@ -66,7 +66,7 @@ class Large(server.Served, unittest.TestCase):
                 self.server.url + "large.bin"]
 
     def compare(self, stream, offset, size):
-        """Reads so many bytes of the stream, or what is there of them: those of the file at the offset. How many they were."""
+        """Reads up to that many bytes of the stream, which must be those of the file at the offset. Returns their number."""
         got, wanted = bytearray(MIB), bytearray(MIB)
         done = 0
         while done < size:
@@ -81,7 +81,7 @@ class Large(server.Served, unittest.TestCase):
         return done
 
     def check_piped(self, line, offset, size):
-        """What a program writes to its standard output are those bytes of the file and nothing more."""
+        """A program writes exactly those bytes of the file to its standard output."""
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
             try:
                 self.assertEqual(self.compare(process.stdout, offset, size + 1), size)
@@ -98,7 +98,7 @@ class Large(server.Served, unittest.TestCase):
               f"{self.server.cpu_seconds() - before:.1f} s")
 
     def broken_off(self, line, least):
-        """Ends a program when its file has so much of the large one; where it ended."""
+        """Ends a program when its file has that much of the large one. Returns where it ended."""
         copy = self.folder / "copy"
         copy.unlink(missing_ok=True)
         with subprocess.Popen(line) as process:
@@ -168,7 +168,7 @@ class Large(server.Served, unittest.TestCase):
             self.assertEqual((answer.status, answer["Content-Range"]), (416, f"bytes */{BEYOND}"))
 
     def test_those_who_leave_in_the_middle(self):
-        """They ended the server: sendfile() raises SIGPIPE also where it has sent a part."""
+        """They ended the server: sendfile() raises SIGPIPE even if it has sent a part."""
         idle = self.server.descriptors()
         for number in range(50):
             with raw.Connection(self.server) as connection:

@@ -1,4 +1,4 @@
-"""Many requests by programs that make them for a living, wrk, ab and h2load: none goes wrong, and nothing is left behind."""
+"""Many requests by load generators, wrk, ab and h2load: none fails, and nothing is left behind."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The rows that answer with what was sent: http-echo and post-demo, by curl and by hand."""
+"""The rows whose responses show what was sent: http-echo and post-demo, by curl and by hand."""
 
 import html
 import json
@@ -26,7 +26,7 @@ MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def curl(*arguments, data=b"", limit=60):
-    """What curl wrote; the last line is the status."""
+    """The output of curl; the last line is the status."""
     line = [CURL, "--silent", "--show-error", "--max-time", str(limit * server.SLOW), "--noproxy", "*", "-w", "\n%{http_code}"]
     result = subprocess.run(line + list(arguments), input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if result.returncode != 0:
@@ -42,7 +42,7 @@ def chunked(data, size):
 
 class Case(server.Served, unittest.TestCase):
     def read_chunks(self, connection):
-        """The body of a chunked answer."""
+        """The body of a chunked response."""
         body = []
         while True:
             while b"\r\n" not in connection.buffer:
@@ -54,7 +54,7 @@ class Case(server.Served, unittest.TestCase):
             body.append(piece[:-2])
 
     def head(self, connection):
-        """The head of an answer, whatever its body is."""
+        """The head of a response, whatever its body is."""
         while b"\r\n\r\n" not in connection.buffer:
             connection._more()
         head, _, connection.buffer = connection.buffer.partition(b"\r\n\r\n")

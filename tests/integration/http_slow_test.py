@@ -63,7 +63,7 @@ class SlowClient:
         return time.monotonic() - self.begun
 
     def exchange(self, data):
-        """The answer to a whole request."""
+        """The response to a whole request."""
         self.socket.sendall(data)
         self.socket.settimeout(LATE)
         while b"\r\n\r\n" not in self.received:
@@ -76,7 +76,7 @@ class SlowClient:
         return response
 
     def drip(self, data):
-        """One byte after the other until the server ends its side; then when that was, and the status of what it had said."""
+        """Sends one byte after the other until the server ends its side. Returns when that was, and the status of its response."""
         for place in range(len(data) + 1):
             if place < len(data):
                 with contextlib.suppress(ConnectionError):
@@ -155,7 +155,7 @@ def silent_in_body(one):
 
 
 def in_body_of_an_answer_that_has_begun(one):
-    """http-echo answers as the body comes; no other status can follow."""
+    """http-echo responds as the body comes; no other status can follow."""
     with SlowClient(one) as client:
         client.begin()
         client.socket.sendall(request("/echo/", "POST", Content_Length="100000"))
@@ -182,7 +182,7 @@ def reading(one):
 
 
 def reading_steadily(one):
-    """Takes little, but more than write_progress in each write_stall: it may go on. 200 where it did."""
+    """Takes little, but more than write_progress in each write_stall: it may go on. 200 if it did."""
     with SlowClient(one, receive_buffer=4096) as client:
         client.begin()
         client.socket.sendall(request("/large.bin"))
@@ -192,7 +192,7 @@ def reading_steadily(one):
         return client.passed(), 200 if held_by_server(one, client.port) else 0
 
 
-# What each is to meet: after how many seconds, and with which status.
+# What must happen to each: after how many seconds, and with which status.
 SCENARIOS = {in_head: (HEAD, 408), in_second_head: (HEAD, 408), silent: (HEAD, 0), silent_between_requests: (KEPT, 0),
              in_body: (GRACE, 408), in_body_in_chunks: (GRACE, 408), in_body_that_is_dropped: (GRACE, 405),
              in_body_after_much: (GRACE + 1, 408), silent_in_body: (BODY_IDLE, 408),

@@ -20,21 +20,21 @@ for program, package in ((LWS_CLIENT, "libwebsockets-dev"), (GORILLA_ECHO, "gola
 if subprocess.run([sys.executable, "-c", "import tornado"], check=False, stderr=subprocess.DEVNULL).returncode != 0:
     server.missing_peer("python3-tornado")
 
-# What Debian's test client of libwebsockets offers, and what programs made from its examples do.
+# The offers of Debian's test client of libwebsockets, and of programs made from its examples.
 LWS_OFFERS = ("permessage-deflate; client_no_context_takeover",
               "permessage-deflate; client_no_context_takeover; client_max_window_bits")
 MESSAGES = ("hello", "a", "@0", "@3", "@31", "@126", "@300", "@40000", "last")
 
 
 def made(message):
-    """What lws-client makes of an argument."""
+    """The message that lws-client makes of an argument."""
     if not message.startswith("@"):
         return message.encode()
     return bytes(ord("a") + i * i % 23 for i in range(int(message[1:])))
 
 
 class LibwebsocketsCase(unittest.TestCase):
-    """Before 4.4, libwebsockets delivers a message over and over, and never returns, that is not compressed where it may be."""
+    """Before 4.4, if compression was agreed on, libwebsockets delivers an uncompressed message over and over, and never returns."""
 
     def lws(self, one, protocol, offer, count, *messages):
         """The messages that came, each as its size, the sum of its bytes and the first of them."""
@@ -99,7 +99,7 @@ class LibwebsocketsInEveryMode(LibwebsocketsCase):
                         self.check_echo(one, offer)
 
     def test_compress_all_helps_those_that_can_not_be_told(self):
-        # Where it keeps a context, this client aborts when it is to send an empty message itself.
+        # If it keeps a context, this client aborts when it has to send an empty message itself.
         some = tuple(message for message in MESSAGES if message != "@0")
         for mode, messages in (("shared", MESSAGES), ("dedicated", some)):
             with server.Server("-d", "error", "--compression", mode, "--compress-all") as one:

@@ -1,4 +1,4 @@
-"""line-toy: a connection that leaves HTTP, with what came together with the request, and with either side ending first."""
+"""line-toy: a connection that leaves HTTP, with bytes that came together with the request, and with either side ending first."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""Peers that leave something half done and stay: what each of them takes, what is left when they have gone, and how long the server waits."""
+"""Peers that leave something half done and stay: what each of them costs, what is left when they have gone, how long the server waits."""
 
 import concurrent.futures
 import os
@@ -57,7 +57,7 @@ class Crowd(AttackCase):
         return sizes
 
     def check(self, most, offer, data, answer=None):
-        """The first round says what a peer takes. The allocator may keep that afterwards; then the next rounds use it."""
+        """The first round shows what a peer costs. The allocator may keep that afterwards; then the next rounds use it."""
         before, connected, full = self.round(offer, data, answer)
         later = [self.round(offer, data, answer)[2] for _ in range(2)]
         print(f"{self.id()}: {self.peers} peers took {(connected - before) // self.peers} bytes each and then "
@@ -100,7 +100,7 @@ class UnfinishedOnKeptContexts(Unfinished):
     arguments = ("-d", "error", "--compression", "dedicated")
 
     def test_between_messages(self):
-        """What docs/compression.md says of compressing and of inflating, and what an allocator needs to hold it."""
+        """The memory that docs/compression.md names for compressing and inflating, and the allocator's overhead."""
         data = frames.frame(raw.BINARY, frames.deflated(self.long_sample), reserved=COMPRESSED)
         self.check((38 + 11 + 5) * KIB, OFFER, data, self.long_sample)
 
@@ -110,7 +110,7 @@ class UnfinishedOnKeptContexts(Unfinished):
 
 
 class Freed(Crowd):
-    """With an allocator that gives back to the system whatever has a page and more, so that its habits do not hide what is kept."""
+    """With an allocator that returns everything of a page and more to the system, so that it does not hide what is kept."""
 
     arguments = ("-d", "error", "--compression", "dedicated")
 
@@ -203,7 +203,7 @@ class Patience(unittest.TestCase):
             return self.times(self, peer, begun)
 
     def not_reading(self):
-        """Seconds until a peer is cut that sends and never takes what it is answered."""
+        """Seconds until a peer is cut that sends and never reads the responses."""
         data = frames.frame(raw.BINARY, bytes(MIB))
         with frames.opened(self.server) as peer:
             peer.socket.setblocking(False)

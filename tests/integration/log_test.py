@@ -1,4 +1,4 @@
-"""The server's logs and standard streams: dead, stuck, full and closed ones, what peers make it say, and how it ends with them."""
+"""The server's logs and standard streams: dead, stuck, full and closed ones, lines that peers cause, and the end of the server."""
 
 import contextlib
 import fcntl
@@ -64,7 +64,7 @@ class Process:
         return connection
 
     def exchange(self, data, name=None):
-        """What comes until the server is done with the connection."""
+        """The bytes that come until the server is done with the connection."""
         with self.connect(name) as connection:
             connection.sendall(data)
             answer = b""
@@ -137,7 +137,7 @@ class Pipe:
             self.reader = None
 
     def read_in_background(self):
-        """Reads all there is from now on; returns a function that gives what was read so far."""
+        """Reads everything from now on; returns a function that gives the bytes read so far."""
         pieces = []
 
         def read():

@@ -1,4 +1,4 @@
-"""Debian's nginx on either side: as the reverse proxy that the server stands behind, and as what the server is a proxy for."""
+"""Debian's nginx on either side: as a reverse proxy in front of the server, and as the server behind a proxy mount."""
 
 import asyncio
 import concurrent.futures
@@ -132,7 +132,7 @@ class Nginx:
         return []
 
     def started(self):
-        """nginx tells that all is bound by its file, and then forks. False where it ended."""
+        """nginx writes its file when all is bound, and then forks. False if it ended."""
         server.until(lambda: self.process.poll() is not None or ((self.folder / "nginx.pid").exists() and self.workers()), 20,
                      "nginx ready")
         return self.process.poll() is None
@@ -152,7 +152,7 @@ class Nginx:
             self.place.cleanup()
 
     def requests(self):
-        """A list for each request that nginx has answered: connection, its how manieth there, status, Connection."""
+        """A list for each request that nginx has handled: connection, the request's number on it, status, Connection."""
         return [line.split(" ") for line in (self.folder / "access.log").read_text(encoding="utf-8").splitlines()]
 
 
@@ -178,8 +178,8 @@ UPLOAD = b'--limit\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + UPL
 
 
 def uploaded(body):
-    """Whether that is post-demo's answer to UPLOAD. http-echo is not for large bodies here: nginx sends no more of a body when
-    the answer begins, and both would wait."""
+    """Whether that is post-demo's response to UPLOAD. http-echo is not for large bodies here: nginx sends no more of a body when
+    the response begins, and both would wait."""
     part, = json.loads(body)["parts"]
     return (part["size"], part["crc32"]) == (len(UPLOADED), f"{zlib.crc32(UPLOADED):08x}")
 
@@ -245,7 +245,7 @@ class InFront(unittest.IsolatedAsyncioTestCase):
             self.assertIn(line, lines)
 
     def test_clients_that_leave(self):
-        """nginx leaves too, in the middle of an answer."""
+        """nginx leaves too, in the middle of a response."""
         for _ in range(20):
             with raw.Connection(self.nginx) as client:
                 client.send(request("/unbuffered/random.bin"))

@@ -1,4 +1,4 @@
-"""Proxy mounts: below a prefix, answers before the answer, and a bound on connections."""
+"""Proxy mounts: below a prefix, interim responses, and a bound on connections."""
 
 import contextlib
 import threading

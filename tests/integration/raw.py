@@ -1,4 +1,4 @@
-"""HTTP and WebSocket by hand over a plain socket: for what a well-behaved client never sends."""
+"""HTTP and WebSocket by hand over a plain socket, to send what a well-behaved client never sends."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ def request(target="/", method="GET", version="HTTP/1.1", **fields):
 
 
 def upgrade(protocol=None, method="GET", version="HTTP/1.1", **changes):
-    """An opening handshake that is right but for the changes."""
+    """An opening handshake that is right except for the changes."""
     fields = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": KEY,
               "Sec_WebSocket_Protocol": protocol}
     return request(method=method, version=version, **{**fields, **changes})
@@ -135,7 +135,7 @@ class Connection:
 
 
 def once(to, data, method="GET"):
-    """The answer to one request on its own connection."""
+    """The response to one request on its own connection."""
     with Connection(to) as connection:
         return connection.exchange(data, method)
 

@@ -21,7 +21,7 @@ READY = re.compile(r"listening on (http://(\[[0-9a-f:]+\]|[0-9.]+):(\d+)/)\s+(\S
 
 
 def need(program):
-    """The path of a program that the tests talk to; without it the test is skipped, or fails where nothing may be skipped."""
+    """The path of a program that the tests talk to; without it the test is skipped, or fails if nothing may be skipped."""
     path = shutil.which(program)
     if path is None:
         missing_peer(program)
@@ -92,7 +92,7 @@ class Server:
         return line.decode()
 
     def log(self):
-        """What the server has written to stderr so far."""
+        """The server's output on stderr so far."""
         position = self.log_file.tell()
         self.log_file.seek(0)
         text = self.log_file.read()
@@ -137,7 +137,7 @@ class Server:
             print("stderr of the server:", self.log(), file=sys.stderr)
         self.kill()
 
-    # What the kernel knows of it.
+    # What the kernel knows about it.
 
     def memory(self, field="VmRSS"):
         """Bytes: VmRSS, or RssAnon for what the server itself allocated."""

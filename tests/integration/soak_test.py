@@ -1,4 +1,4 @@
-"""A server among peers of every bad kind at once, for WHARF_SOAK seconds, while others are answered and nothing of it stays behind.
+"""A server among bad peers of every kind at once, for WHARF_SOAK seconds, while others get their responses and nothing is left behind.
 
     WHARF_SOAK=1800 meson test -C build/sanitize --timeout-multiplier 20 --print-errorlogs soak
 
@@ -38,7 +38,7 @@ EXPECTED = (OSError, EOFError, TimeoutError, AssertionError, KeyError, ValueErro
 
 
 class Place:
-    """A folder with what the server serves, its pipes, and what a sanitizer may have said."""
+    """A folder with the files that the server serves, its pipes, and the reports of sanitizers."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -134,7 +134,7 @@ class Site(server.Server):
             raise AssertionError("the server did not end") from None
 
 
-# ---- What the wicked do: each once, on a connection of its own ----
+# ---- The attacks: each once, on a connection of its own ----
 
 
 TARGETS = ("/", "/files/", "/files/large.bin", "/echo/", "/wild/x", "/gone/", "/status/", "/upload/", "/%2e%2e/", "/nothing")
@@ -257,7 +257,7 @@ ACTS = (half_a_request, noise, many_and_no_reading, slow_reader, body_with_lies,
         unruly_requests)
 
 
-# ---- Those who do nothing wrong ----
+# ---- Well-behaved clients ----
 
 
 def page(site):

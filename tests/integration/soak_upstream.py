@@ -1,4 +1,4 @@
-"""Servers behind a proxy: one that answers as it should, and one that does anything else."""
+"""Servers behind a proxy: one that responds as it should, and one that does anything else."""
 
 import contextlib
 import random

@@ -64,7 +64,7 @@ class ExampleCase(unittest.IsolatedAsyncioTestCase):
         return await asyncio.wait_for(client.recv(), 5 * server.SLOW)
 
     def check_last_close_after_a_long_message(self, protocol):
-        """What a client that goes on sending is told at the end must not be lost, as it is where a socket is closed with bytes unread."""
+        """The last bytes to a client that goes on sending must not be lost, as happens if a socket is closed with bytes unread."""
         for size in (2 * 1024 * 1024, 32 * 1024 * 1024):
             with self.subTest(size=size), raw.opened(self.example, protocol) as connection:
                 connection.send(b"\x81\xff" + size.to_bytes(8, "big") + bytes(4))

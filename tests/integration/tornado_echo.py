@@ -1,4 +1,4 @@
-"""An echo with tornado, which compresses where the client offers it. It says on stdout where it listens."""
+"""An echo with tornado, which compresses if the client offers it. It says on stdout where it listens."""
 
 import asyncio
 

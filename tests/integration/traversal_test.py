@@ -57,7 +57,7 @@ def make_site(root):
     return www
 
 
-# What names a parent folder, to one who is careless with encodings.
+# Names of a parent folder, for a server that is careless with encodings.
 UP = ("..", "%2e%2e", "%2E%2E", ".%2e", "%2e.", "%252e%252e", "%25252e%25252e", "%c0%ae%c0%ae", "%c0%2e%c0%2e",
       "%e0%80%ae%e0%80%ae", "%f0%80%80%ae%f0%80%80%ae", "%fc%80%80%80%80%ae%fc%80%80%80%80%ae", "%uff0e%uff0e",
       "%u002e%u002e", "%%32%65%%32%65", "%ef%bc%8e%ef%bc%8e", "..%00", "..%20", "..%09", "...", "....", ".. ", "..;",
@@ -121,7 +121,7 @@ def links():
 
 
 def odd():
-    """What trips those who cut, join or copy paths."""
+    """Paths that break code that cuts, joins or copies paths."""
     for target in ("/secret.txt", "/outside/", "/page.html/", "/page.html/.", "/page.html/..", "/page.html%2f",
                    "/page.html/../../secret.txt", "/index.html/x", "/.", "/..", "/./", "/../", "/%2e", "/%2e/",
                    "/%2e%2e", "//", "///", "/%2f", "/%2f%2f", "/%5c", "/%00", "/%00/", "/page.html%00",
@@ -160,7 +160,7 @@ class Traversal(server.Served, unittest.TestCase):
         self.descriptors = self.server.descriptors()
 
     def tearDown(self):
-        """The server goes on, and holds nothing that it need not."""
+        """The server goes on, and keeps nothing open that it does not need."""
         self.assertEqual(raw.once(self.server, raw.request("/")).body, FRONT)
         server.until(lambda: self.server.descriptors() <= self.descriptors + 2, 5, "descriptors are left open")
 

@@ -97,7 +97,7 @@ class TrustedFront(unittest.TestCase):
         process.communicate(timeout=PATIENCE)
 
     def by_tls(self, path, headers=None):
-        """The answer that a client at CLIENT gets of nginx."""
+        """The response that a client at CLIENT gets from nginx."""
         client = http.client.HTTPSConnection(self.nginx.host, self.nginx.port, timeout=PATIENCE, context=self.context,
                                              source_address=(CLIENT, 0))
         self.addCleanup(client.close)

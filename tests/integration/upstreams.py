@@ -1,4 +1,4 @@
-"""Servers behind a proxy mount: python's http.server over TCP and a unix socket, and bare sockets for what a good server never sends."""
+"""Servers behind a proxy mount: python's http.server over TCP and a unix socket, and bare sockets, to send what a good server never sends."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ def digest(body):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers by path."""
+    """Responds by path."""
 
     protocol_version = "HTTP/1.1"
 
@@ -77,7 +77,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.broken.set()
 
     def do_POST(self):
-        """What came, as its digest."""
+        """The digest of the body that came."""
         body = b""
         if self.headers["Transfer-Encoding"] == "chunked":
             while length := int(self.rfile.readline(), 16):
@@ -158,7 +158,7 @@ def says(answer):
 
 @contextlib.contextmanager
 def stopped(served):
-    """What happens meanwhile the server finds in one turn of its loop, in this order."""
+    """The server finds everything that happens meanwhile in one turn of its loop, in this order."""
     served.process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, served.pid, os.WSTOPPED)
     try:

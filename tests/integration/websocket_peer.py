@@ -1,4 +1,4 @@
-"""python's websockets as the tests use it. Version 14 changed its interface (Debian 12 has 10, Debian 13 has 15); what differs is here, once."""
+"""python's websockets as the tests use it. Version 14 changed its interface (Debian 12 has 10, Debian 13 has 15); the differences are only here."""
 
 import server
 
@@ -31,7 +31,7 @@ if VERSION >= 14:
         return refused.response.status_code
 
     def field(client, name):
-        """The value of a field of the answer to the handshake, or an empty text."""
+        """The value of a field of the response to the handshake, or an empty text."""
         return client.response.headers.get(name, "")
 
     def extensions(client):
@@ -53,7 +53,7 @@ else:
         return refused.status_code
 
     def field(client, name):
-        """The value of a field of the answer to the handshake, or an empty text."""
+        """The value of a field of the response to the handshake, or an empty text."""
         return client.response_headers.get(name, "")
 
     def extensions(client):

@@ -20,7 +20,7 @@ HOST = os.environ["WHARF_RDYNAMIC_HOST"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 HIDDEN = "-fvisibility=hidden"  # what the documents recommend beside
 
-# Built without it, by g++: what they would share.
+# Built without it, by g++: the symbols that they would share.
 SHOWN = {"a": ["-DCOUNTING=int", "-DOLD_HEADER"], "b": ["-DCOUNTING=double"], "c": ["-DCOUNTING=int", "-DOLD_HEADER"]}
 
 
@@ -52,7 +52,7 @@ def dynamic_symbols(file):
 
 
 def logged_lines(serving, count):
-    """All lines of the log, of which there must be so many: another thread writes them."""
+    """All lines of the log, as soon as there are that many: another thread writes them."""
     server.until(lambda: len(serving.log().splitlines()) >= count, 10, f"{count} lines of the log")
     lines = serving.log().splitlines()
     if len(lines) != count:
@@ -93,7 +93,7 @@ class Mixing(unittest.TestCase):
                     cls.folders[compiler + level] = folder
                     jobs += [pool.submit(namesake, folder / "a.so", compiler, level, "a", "first", 1),
                              pool.submit(namesake, folder / "b.so", compiler, level, "b", "second", 5000)]
-                # Not optimised, everything has a symbol; optimised, what is left of them takes long to make.
+                # Without optimisation everything has a symbol; with it, compiling takes long.
                 jobs.append(pool.submit(build, cls.root / f"everything-{compiler}.so", "everything.cpp", compiler, "-O0"))
                 folder = cls.root / (compiler + HIDDEN)
                 folder.mkdir()

@@ -8,7 +8,7 @@ from titles import ROOT, names_of_tests, titles_of  # noqa: E402
 
 PAGE = ROOT / "docs" / "websocket.md"
 
-# Where a named case has to be: in each of these files.
+# The files that must have a named case: each of these.
 PLACES = {
     "server": ["websocket_server"],
     "client": ["websocket_client"],
