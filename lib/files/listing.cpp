@@ -11,8 +11,8 @@
 #include <optional>
 #include <utility>
 
-#include "base/ascii.h"
 #include "base/log.h"
+#include "codec/http/date.h"
 #include "listing.html.h"
 #include "listing_incomplete.html.h"
 #include "listing_parent.html.h"
@@ -26,19 +26,6 @@ struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-/// One segment of a path (RFC 3986 section 3.3), in which only unreserved characters stay as they are.
-std::string segment(std::string_view name) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string text;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool is_letter = base::lower(c) >= 'a' && base::lower(c) <= 'z';
-    if (is_letter || base::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~') text += c;
-    else ((text += '%') += digits[byte >> 4U]) += digits[byte & 15U];
-  }
-  return text;
-}
-
 std::string size_text(std::uint64_t size) {
   constexpr std::array<const char*, 6> units{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   if (size < 1024) return std::to_string(size) + " B";
@@ -51,10 +38,9 @@ std::string size_text(std::uint64_t size) {
 }
 
 std::string time_text(std::time_t time) {
-  std::tm parts{};
-  std::array<char, 32> text{};
-  if (::gmtime_r(&time, &parts) == nullptr || std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &parts) == 0) return {};
-  return text.data();
+  std::string text;
+  codec::append_time(text, "%Y-%m-%d %H:%M", time);
+  return text;
 }
 
 /// Leaves out names that no URL of ours can have, and what no response would serve.
@@ -80,7 +66,7 @@ std::optional<ListedName> look_at(const OpenFolder& root, int folder, const std:
 
 void append_row(std::string& rows, const ListedName& listed) {
   const bool is_folder = listed.kind == FileKind::folder;
-  pages::ListingRowHtml{.segment = segment(listed.name),
+  pages::ListingRowHtml{.segment = percent_encode(listed.name),
                         .slash = is_folder ? "/" : "",
                         .name = html_escape(listed.name),
                         .size = is_folder ? std::string() : size_text(listed.size),

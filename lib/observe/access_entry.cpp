@@ -118,26 +118,19 @@ void put_number(std::string& line, std::string_view name, std::uint64_t number) 
 }
 
 /// RFC 3339, in UTC.
-std::string timestamp(std::time_t time, std::uint32_t microseconds) {
-  const codec::HttpDate date(time);
-  const std::string_view text = date.text();  // Sun, 06 Nov 1994 08:49:37 GMT
-  const std::size_t month = std::string_view("JanFebMarAprMayJunJulAugSepOctNovDec").find(text.substr(8, 3)) / 3 + 1;
-  const std::string fraction = std::to_string(1'000'000 + microseconds % 1'000'000).substr(1);
-  return base::concat(text.substr(12, 4), month < 10 ? "-0" : "-", month, "-", text.substr(5, 2), "T", text.substr(17, 8), ".",
-                      fraction, "Z");
+void put_timestamp(std::string& line, std::time_t time, std::uint32_t microseconds) {
+  codec::append_time(line, "%Y-%m-%dT%H:%M:%S.", time);
+  line.append(std::to_string(1'000'000 + microseconds % 1'000'000), 1) += 'Z';
 }
 
 }  // namespace
 
 std::string combined_line(const AccessEntry& entry) {
-  const codec::HttpDate date(entry.time);
-  const std::string_view time = date.text();
   std::string line;
   line.reserve(160 + entry.target.size() + entry.referer.size() + entry.user_agent.size());
   put_bare(line, entry.address.host());
   put_bare(line += " - ", entry.user);
-  line +=
-      base::concat(" [", time.substr(5, 2), "/", time.substr(8, 3), "/", time.substr(12, 4), ":", time.substr(17, 8), " +0000] \"");
+  codec::append_time(line, " [%d/%b/%Y:%H:%M:%S +0000] \"", entry.time);
   put_request_line(line, entry);
   line += entry.status == 0 ? "\" - " : base::concat("\" ", entry.status, " ");
   if (entry.body_bytes == 0) line += '-';
@@ -150,7 +143,8 @@ std::string combined_line(const AccessEntry& entry) {
 std::string json_line(const AccessEntry& entry) {
   std::string line;
   line.reserve(320 + entry.target.size() + entry.referer.size() + entry.user_agent.size());
-  ((line += R"({"time":")") += timestamp(entry.time, entry.microseconds)) += '"';
+  put_timestamp(line += R"({"time":")", entry.time, entry.microseconds);
+  line += '"';
   put_member(line, "address", entry.address.host());
   put_member(line, "user", entry.user);
   put_member(line, "host", entry.host);

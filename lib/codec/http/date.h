@@ -2,6 +2,7 @@
 #include <array>
 #include <ctime>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace wharf::codec {
@@ -15,6 +16,10 @@ class HttpDate {
  private:
   std::array<char, 29> text_;
 };
+
+/// Appends a time in UTC in a layout of strftime(), as in the C locale, with these letters: %a %b %d %m %Y %H %M %S. A year that four
+/// digits cannot express becomes the nearest that they can, here and in an HttpDate.
+void append_time(std::string& text, std::string_view layout, std::time_t when);
 
 /// Reads an HTTP-date (RFC 9110 section 5.6.7) in any of its three forms: IMF-fixdate, the RFC 850 form and that of asctime(). Seconds
 /// since 1970, or nullopt for anything else. Strict: case, spaces, digits, a day that the month has, a time that the day has;

@@ -16,6 +16,12 @@ constexpr std::time_t in_2024 = 1'709'208'000;  // Thu, 29 Feb 2024 12:00:00 GMT
 
 std::string date(std::time_t when) { return std::string(wharf::codec::HttpDate(when).text()); }
 
+std::string time_in(const char* layout, std::time_t when) {
+  std::string text;
+  wharf::codec::append_time(text, layout, when);
+  return text;
+}
+
 }  // namespace
 
 TEST_CASE("HttpDate writes the example of RFC 9110 section 5.6.7") { CHECK(date(784111777) == "Sun, 06 Nov 1994 08:49:37 GMT"); }
@@ -48,8 +54,22 @@ TEST_CASE("HttpDate agrees with the C library in every month and on every weekda
     char expected[32];
     REQUIRE(std::strftime(expected, sizeof expected, "%a, %d %b %Y %H:%M:%S GMT", &parts) == 29);
     CHECK(date(when) == expected);
+    REQUIRE(std::strftime(expected, sizeof expected, "%H:%M:%S, %a %Y-%m-%d (%b)", &parts) == 30);
+    CHECK(time_in("%H:%M:%S, %a %Y-%m-%d (%b)", when) == expected);
   }
   std::setlocale(LC_TIME, before.c_str());
+}
+
+TEST_CASE("append_time appends, in any layout") {
+  std::string text = "at ";
+  wharf::codec::append_time(text, "[%d/%b/%Y:%H:%M:%S +0000]", in_1994);
+  CHECK(text == "at [06/Nov/1994:08:49:37 +0000]");
+  CHECK(time_in("", in_1994).empty());
+  CHECK(time_in("%d", in_1994) == "06");
+  CHECK(time_in("%d%m%a%b", in_1994) == "0611SunNov");
+  CHECK(time_in("noon", in_1994) == "noon");
+  CHECK(time_in("%Y-%m-%dT%H:%M:%SZ", 253402300800) == "9999-12-31T23:59:59Z");
+  CHECK(time_in("%Y-%m-%dT%H:%M:%SZ", std::numeric_limits<std::time_t>::min()) == "0000-01-01T00:00:00Z");
 }
 
 TEST_CASE("parse_http_date reads the three forms of RFC 9110 section 5.6.7") {
