@@ -5,10 +5,9 @@
 #include <string_view>
 
 #include "wharf/protocol.hpp"
+#include "wharf/utf8.hpp"
 
 namespace {
-
-bool continues_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
 
 /// Received text is valid UTF-8: a code point is a first byte and the continuation bytes behind it.
 std::string reversed_text(std::string_view text) {
@@ -16,7 +15,7 @@ std::string reversed_text(std::string_view text) {
   reversed.reserve(text.size());
   for (std::size_t end = text.size(); end > 0;) {
     std::size_t begin = end - 1;
-    while (begin > 0 && continues_code_point(text[begin])) --begin;
+    while (begin > 0 && wharf::utf8_continues(text[begin])) --begin;
     reversed.append(text.substr(begin, end - begin));
     end = begin;
   }

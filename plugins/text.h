@@ -5,29 +5,16 @@
 #include <string>
 #include <string_view>
 
-namespace plugins {
+#include "wharf/utf8.hpp"
 
-/// The number of bytes of the code point at the front, 1 to 4; 0 if there is none (RFC 3629 section 4).
-inline std::size_t code_point_size(std::string_view text) {
-  const auto byte = [text](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return text.empty() ? 0 : 1;
-  if (first < 0xC2 || first > 0xF4) return 0;
-  const std::size_t size = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-  const unsigned least = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-  const unsigned most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-  if (byte(1) < least || byte(1) > most) return 0;
-  for (std::size_t at = 2; at < size; ++at)
-    if ((byte(at) & 0xC0) != 0x80) return 0;
-  return size;
-}
+namespace plugins {
 
 /// The text as UTF-8: each byte that belongs to no code point becomes U+FFFD.
 inline std::string utf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t size = code_point_size(text);
+    const std::size_t size = wharf::utf8_code_point(text);
     valid += size != 0 ? text.substr(0, size) : std::string_view("\xEF\xBF\xBD");
     text.remove_prefix(size != 0 ? size : 1);
   }

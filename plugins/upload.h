@@ -1,7 +1,6 @@
 #pragma once
 /// The content of a form, as far as post-demo shows it: only the first bytes of each part are kept, however long it is.
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +14,7 @@
 #include "upload_row.html.h"
 #include "wharf/form.hpp"
 #include "wharf/multipart.hpp"
+#include "wharf/utf8.hpp"
 
 namespace plugins {
 
@@ -61,12 +61,13 @@ struct UploadedPart {
   /// The beginning, if it is text without control characters; a code point that is cut off at its end is left out.
   [[nodiscard]] std::optional<std::string> text() const {
     std::string_view rest = beginning;
-    while (!rest.empty() && !is_cut_off(rest)) {
-      const std::size_t length = code_point_size(rest);
+    while (!rest.empty()) {
+      const wharf::Utf8Front front = wharf::utf8_front(rest);
+      if (wharf::utf8_left(front.state) != 0 && size > beginning.size()) break;
       const auto first = static_cast<unsigned char>(rest.front());
       const bool printable = first >= ' ' ? first != 0x7F : first == '\n' || first == '\r' || first == '\t';
-      if (length == 0 || !printable) return std::nullopt;
-      rest.remove_prefix(length);
+      if (front.state != wharf::Utf8State::boundary || !printable) return std::nullopt;
+      rest.remove_prefix(front.size);
     }
     return beginning.substr(0, beginning.size() - rest.size());
   }
@@ -78,15 +79,6 @@ struct UploadedPart {
     std::string digits;
     for (int shift = 24; shift >= 0; shift -= 8) digits += static_cast<char>(crc.value() >> static_cast<unsigned>(shift) & 0xFFU);
     return hexadecimal(digits);
-  }
-
- private:
-  /// Whether these last bytes may begin a code point whose other bytes came, but were not kept.
-  [[nodiscard]] bool is_cut_off(std::string_view rest) const {
-    const auto first = static_cast<unsigned char>(rest.front());
-    const std::size_t length = first < 0xC2 || first > 0xF4 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80; };
-    return size > beginning.size() && rest.size() < length && std::all_of(rest.begin() + 1, rest.end(), continues);
   }
 };
 

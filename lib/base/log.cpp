@@ -4,6 +4,8 @@
 #include <chrono>
 #include <utility>
 
+#include "wharf/utf8.hpp"
+
 namespace wharf::base {
 
 std::string_view name_of(LogLevel level) {
@@ -76,14 +78,9 @@ bool is_harmful_punctuation(unsigned second, unsigned third) {
 std::size_t harmless_code_point(std::string_view bytes) {
   const auto byte = [bytes](std::size_t i) { return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U; };
   const unsigned first = byte(0);
-  if (first < 0x80) return first >= 0x20 && first != 0x7F ? 1 : 0;
-  if (first < 0xC2 || first > 0xF4) return 0;
-  const unsigned least = first == 0xC2 ? 0xA0 : first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
-  const unsigned most = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
-  if (byte(1) < least || byte(1) > most) return 0;
-  const std::size_t size = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-  for (std::size_t i = 2; i < size; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
+  const std::size_t size = utf8_code_point(bytes);
+  if (size == 1 && (first < 0x20 || first == 0x7F)) return 0;
+  if (first == 0xC2 && byte(1) < 0xA0) return 0;  // control characters
   if (first == 0xE2 && is_harmful_punctuation(byte(1), byte(2))) return 0;
   if (first == 0xD8 && byte(1) == 0x9C) return 0;  // U+061C, a mark like U+200F
   return size;

@@ -6,51 +6,20 @@
 #include <cstring>
 
 #include "codec/variants.h"
+#include "wharf/utf8.hpp"
 
 namespace wharf::codec {
 namespace {
 
-// What the next byte may be. The ranges of a second byte that are narrower than 80-BF are those of RFC 3629 section 4.
-enum State : std::uint8_t {
-  boundary,    // any first byte
-  one_left,    // 80-BF
-  two_left,    // 80-BF, then one_left
-  three_left,  // 80-BF, then two_left
-  after_e0,    // A0-BF, then one_left: less would be overlong
-  after_ed,    // 80-9F, then one_left: more would be a surrogate
-  after_f0,    // 90-BF, then two_left: less would be overlong
-  after_f4,    // 80-8F, then two_left: more would lie above U+10FFFF
-  impossible,  // stays
-  anywhere,    // in a text whose beginning was not seen: a first byte, or any number of 80-BF before one
-  state_count
-};
+constexpr auto boundary = static_cast<unsigned>(Utf8State::boundary);
+constexpr auto impossible = static_cast<unsigned>(Utf8State::impossible);
+// In a text whose beginning was not seen: a first byte, or any number of 80-BF before one.
+constexpr unsigned anywhere = impossible + 1;
+constexpr unsigned state_count = anywhere + 1;
 
-constexpr State first_byte(unsigned byte) {
-  if (byte < 0x80) return boundary;
-  if (byte < 0xC2) return impossible;
-  if (byte < 0xE0) return one_left;
-  if (byte < 0xF0) return byte == 0xE0 ? after_e0 : byte == 0xED ? after_ed : two_left;
-  if (byte < 0xF5) return byte == 0xF0 ? after_f0 : byte == 0xF4 ? after_f4 : three_left;
-  return impossible;
-}
-
-constexpr State later_byte(unsigned byte, unsigned least, unsigned most, State then) {
-  return byte >= least && byte <= most ? then : impossible;
-}
-
-constexpr State follow(State state, unsigned byte) {
-  switch (state) {
-    case boundary: return first_byte(byte);
-    case one_left: return later_byte(byte, 0x80, 0xBF, boundary);
-    case two_left: return later_byte(byte, 0x80, 0xBF, one_left);
-    case three_left: return later_byte(byte, 0x80, 0xBF, two_left);
-    case after_e0: return later_byte(byte, 0xA0, 0xBF, one_left);
-    case after_ed: return later_byte(byte, 0x80, 0x9F, one_left);
-    case after_f0: return later_byte(byte, 0x90, 0xBF, two_left);
-    case after_f4: return later_byte(byte, 0x80, 0x8F, two_left);
-    case anywhere: return byte >= 0x80 && byte <= 0xBF ? anywhere : first_byte(byte);
-    default: return impossible;
-  }
+constexpr unsigned follow(unsigned state, char byte) {
+  if (state == anywhere && utf8_continues(byte)) return anywhere;
+  return static_cast<unsigned>(utf8_step(state == anywhere ? Utf8State::boundary : static_cast<Utf8State>(state), byte));
 }
 
 // A state is the place of its field in a row, so that a step is one shift: the row of the next byte, shifted by the state, has the
@@ -63,7 +32,7 @@ constexpr std::array<std::uint64_t, 256> make_rows() {
   std::array<std::uint64_t, 256> rows{};
   for (unsigned byte = 0; byte < 256; ++byte)
     for (unsigned state = 0; state < state_count; ++state)
-      rows[byte] |= std::uint64_t{follow(static_cast<State>(state), byte) * field_bits} << (state * field_bits);
+      rows[byte] |= std::uint64_t{follow(state, static_cast<char>(byte)) * field_bits} << (state * field_bits);
   return rows;
 }
 constexpr std::array<std::uint64_t, 256> rows = make_rows();
@@ -182,6 +151,13 @@ bool Utf8::feed(std::string_view piece) {
   const char* const end = piece.data() + piece.size();
   const char* const at = state_ == boundary ? skip_ascii(piece.data(), end) : piece.data();
   return at == end ? state_ != impossible * field_bits : feed_from(state_, piece, at);
+}
+
+std::string_view utf8_prefix(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t end = most;
+  while (end > 0 && most - end < 3 && utf8_continues(text[end])) --end;
+  return text.substr(0, end);
 }
 
 bool is_utf8_of_any_kind(std::string_view text) {

@@ -24,4 +24,7 @@ class Utf8 {
 /// Whether the whole text is valid UTF-8.
 [[nodiscard]] inline bool is_utf8(std::string_view text) { return is_utf8_of_any_kind(text); }
 
+/// The longest beginning of at most `most` bytes that does not end within a code point; at most 3 bytes less if it is no UTF-8.
+[[nodiscard]] std::string_view utf8_prefix(std::string_view text, std::size_t most);
+
 }  // namespace wharf::codec

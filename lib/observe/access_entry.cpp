@@ -5,18 +5,12 @@
 #include "base/log.h"
 #include "codec/http/date.h"
 #include "codec/utf8.h"
+#include "wharf/utf8.hpp"
 
 namespace wharf::server {
 namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
-
-std::string_view cut(std::string_view text, std::size_t most) {
-  if (text.size() <= most) return text;
-  std::size_t end = most;
-  while (end + 3 > most && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return text.substr(0, end);
-}
 
 void put_hex(std::string& line, unsigned char byte) { (line += hex_digits[byte >> 4]) += hex_digits[byte & 15]; }
 
@@ -47,7 +41,7 @@ void take_plain(std::string& line, std::string_view& rest) {
 
 /// A text of the combined format, with spaces or their replacement.
 void put_escaped(std::string& line, std::string_view text, std::size_t most, std::string_view space) {
-  const std::string_view shown = cut(text, most);
+  const std::string_view shown = codec::utf8_prefix(text, most);
   std::string_view rest = shown;
   for (take_plain(line, rest); !rest.empty(); take_plain(line, rest)) {
     const char c = rest.front();
@@ -73,19 +67,6 @@ void put_request_line(std::string& line, const AccessEntry& entry) {
   put_quoted(line += ' ', entry.version, longest_short_text);
 }
 
-/// The number of bytes of the code point at the front of a text, which is not empty; 0 if there is none, and then `wrong` is the number
-/// of bytes that one U+FFFD stands for.
-std::size_t code_point(std::string_view text, std::size_t& wrong) {
-  codec::Utf8 utf8;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    wrong = std::max<std::size_t>(i, 1);
-    if (!utf8.feed(text.substr(i, 1))) return 0;
-    if (utf8.complete()) return i + 1;
-  }
-  wrong = text.size();
-  return 0;
-}
-
 void put_code_point(std::string& line, std::string_view bytes) {
   const auto last = static_cast<unsigned char>(bytes.back());
   const bool is_c1 = bytes.size() == 2 && bytes.front() == '\xC2' && last < 0xA0;
@@ -99,14 +80,16 @@ void put_code_point(std::string& line, std::string_view bytes) {
 
 void put_member(std::string& line, std::string_view name, std::string_view text, std::size_t most = longest_short_text) {
   ((line += ",\"") += name) += "\":\"";
-  const std::string_view shown = cut(text, most);
+  const std::string_view shown = codec::utf8_prefix(text, most);
   std::string_view rest = shown;
   for (take_plain(line, rest); !rest.empty(); take_plain(line, rest)) {
-    std::size_t wrong = 0;
-    const std::size_t size = code_point(rest, wrong);
-    if (size != 0) put_code_point(line, rest.substr(0, size));
+    const Utf8Front front = utf8_front(rest);
+    const bool is_cut = utf8_left(front.state) != 0;
+    // One U+FFFD stands for the bytes that could have begun a code point, or for one that could not.
+    const std::size_t wrong = is_cut ? front.size : std::max<std::size_t>(front.size - 1, 1);
+    if (front.state == Utf8State::boundary) put_code_point(line, rest.substr(0, front.size));
     else line += "\xEF\xBF\xBD";
-    rest.remove_prefix(size != 0 ? size : wrong);
+    rest.remove_prefix(front.state == Utf8State::boundary ? front.size : wrong);
   }
   if (shown.size() < text.size()) line += "...";
   line += '"';

@@ -13,14 +13,6 @@ namespace {
 /// From here up, a payload is handed to the carrier where it lies instead of being copied into the queue.
 constexpr std::size_t write_through_from = 16 * 1024;
 
-/// At most `most` bytes of `text`, not cut inside a code point; nothing where it is not UTF-8.
-std::string_view utf8_prefix(std::string_view text, std::size_t most) {
-  if (!codec::is_utf8(text)) return {};
-  if (text.size() <= most) return text;
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0) == 0x80) --most;
-  return text.substr(0, most);
-}
-
 }  // namespace
 
 // ---- Life ----
@@ -299,7 +291,7 @@ void Ws::close(std::uint16_t code, std::string_view reason) {
     code = 1011;
   }
   end_sending();
-  send_close(code, utf8_prefix(reason, codec::max_close_reason));
+  send_close(code, codec::is_utf8(reason) ? codec::utf8_prefix(reason, codec::max_close_reason) : "");
   await_close();
   go_on(overfull | paused);  // the peer's answer must be seen
 }

@@ -14,7 +14,8 @@ CROWD = 28                                                       # the most file
 PUBLIC = {"files", "access", "observe", "protocol", "proxy", "server", "testing",
           "include", "plugins", "test-apps", "bench", "tests"}   # may name wharf/
 INSIDE = {"bench/codec.cpp": "codec"}                            # the code that it measures has no public header
-OWN_PUBLIC = {"websocket": {"wharf/websocket.hpp"}}                  # a lower room implements these
+OWN_PUBLIC = {"websocket": {"wharf/websocket.hpp"},                  # a lower room implements these,
+              "base": {"wharf/utf8.hpp"}, "codec": {"wharf/utf8.hpp"}}  # or has them in common with plugins
 GENERATED = {"test-apps": {"builtin_plugins.inc"}}
 EMBEDDED = re.compile(r"[^/]+\.(?:css|html|js|svg)(?=\.h$)")  # of the header that scripts/embed makes of a page
 

@@ -8,6 +8,7 @@
 #include <wharf/form.hpp>
 #include <wharf/multipart.hpp>
 #include <wharf/protocol.hpp>
+#include <wharf/utf8.hpp>
 
 namespace {
 
@@ -46,6 +47,7 @@ std::string told_by_form(std::string_view text) {
   std::string said = wharf::percent_decode(text) + wharf::percent_encode(text) + wharf::html_escape(text);
   for (const wharf::Parameter& each : parameters) said += each.name + each.value;
   for (const wharf::Cookie& each : cookies) (said += each.name) += each.value;
+  said += std::to_string(wharf::utf8_code_point(text) + wharf::utf8_left(wharf::utf8_front(text).state));
   said += parameters.find("a").value_or("");
   said += cookies.find("a").value_or("");
   said += std::to_string(parameters.all("a").size() + parameters.size() + cookies.size());

@@ -2,26 +2,9 @@
 
 #include <doctest/doctest.h>
 
-using plugins::code_point_size;
 using plugins::hexadecimal;
 using plugins::json_string;
 using plugins::utf8;
-
-TEST_CASE("text: code points at the front, and bytes that are none") {
-  CHECK(code_point_size("") == 0);
-  CHECK(code_point_size("a") == 1);
-  CHECK(code_point_size(std::string_view("\0", 1)) == 1);
-  CHECK(code_point_size("\xC3\xA4x") == 2);
-  CHECK(code_point_size("\xE2\x82\xAC") == 3);
-  CHECK(code_point_size("\xF0\x9F\x91\x8B") == 4);
-  CHECK(code_point_size("\xF4\x8F\xBF\xBF") == 4);  // the last one
-  for (const std::string_view none :
-       {"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC3", "\xC3(", "\xE0\x9F\xBF", "\xE2\x82", "\xE2\x28\xA1", "\xED\xA0\x80",
-        "\xF0\x8F\xBF\xBF", "\xF0\x9F\x91", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF"}) {
-    CAPTURE(hexadecimal(none));
-    CHECK(code_point_size(none) == 0);
-  }
-}
 
 TEST_CASE("text: each wrong byte is replaced, and nothing else") {
   CHECK(utf8("Gr\xC3\xBC\xC3\x9F"

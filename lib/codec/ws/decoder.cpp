@@ -11,6 +11,7 @@
 #include "codec/utf8.h"
 #include "codec/ws/header.h"
 #include "codec/ws/short_payload.h"
+#include "wharf/utf8.hpp"
 
 namespace wharf::codec {
 namespace {
@@ -26,16 +27,11 @@ std::span<char> take(std::span<char>& input, std::uint64_t at_most) {
   return taken;
 }
 
-// The number of bytes of the code point that begins with `first`.
-constexpr std::size_t code_point_size(unsigned first) { return first < 0xC0 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4; }
-
 // The number of bytes at the end of valid text that belong to an incomplete code point.
 std::size_t unfinished_bytes(std::string_view text) {
   const std::size_t most = std::min<std::size_t>(text.size(), 3);
-  for (std::size_t back = 1; back <= most; ++back) {
-    const unsigned byte = byte_at(text, text.size() - back);
-    if ((byte & 0xC0) != 0x80) return code_point_size(byte) > back ? back : 0;
-  }
+  for (std::size_t back = 1; back <= most; ++back)
+    if (!utf8_continues(text[text.size() - back])) return utf8_code_point(text.substr(text.size() - back)) == 0 ? back : 0;
   return 0;
 }
 
@@ -335,7 +331,8 @@ void WsDecoder::read_frames(Assembly& assembly, std::span<char>& input, WsEvent&
 WsError WsDecoder::read_plain(Assembly& assembly, std::span<char>& input, WsEvent& event) const {
   // An unfinished code point is completed separately, so that the bytes behind it can be handed out where they lie.
   const bool completes = assembly.carried != 0;
-  const std::size_t missing = completes ? code_point_size(byte_at(assembly.carry, 0)) - assembly.carried : 0;
+  const std::size_t missing =
+      completes ? utf8_left(utf8_front(text_of(std::span(assembly.carry).first(assembly.carried))).state) : 0;
   std::span<char> piece = assembly.take_unmasked(input, completes ? missing : assembly.frame.length);
   assembly.size += piece.size();
   if (assembly.type == Opcode::text && !assembly.text.feed(text_of(piece))) return WsError::text_not_utf8;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "codec/variants.h"
+#include "unit/code_points.h"
 
 namespace {
 
@@ -19,14 +20,6 @@ using wharf::codec::long_text;
 using wharf::codec::Utf8;
 using wharf::codec::utf8_variants;
 using wharf::codec::Utf8Variant;
-
-std::string encoded(std::uint32_t code_point) {
-  const auto later = [](std::uint32_t bits) { return static_cast<char>(0x80 | (bits & 0x3F)); };
-  if (code_point < 0x80) return {static_cast<char>(code_point)};
-  if (code_point < 0x800) return {static_cast<char>(0xC0 | code_point >> 6), later(code_point)};
-  if (code_point < 0x10000) return {static_cast<char>(0xE0 | code_point >> 12), later(code_point >> 6), later(code_point)};
-  return {static_cast<char>(0xF0 | code_point >> 18), later(code_point >> 12), later(code_point >> 6), later(code_point)};
-}
 
 /// The index of the byte at which feed() refuses, fed byte by byte; nothing if it never does.
 std::optional<std::size_t> refused_at(std::string_view text) {
@@ -344,3 +337,17 @@ TEST_CASE("utf8: a text that is refused stays refused in every variant") {
 }
 
 TEST_CASE("utf8: the last variant is the one that every machine has") { CHECK(utf8_variants().back().name == "table"); }
+
+TEST_CASE("utf8_prefix cuts no code point") {
+  using wharf::codec::utf8_prefix;
+  const std::string text = "a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x91\x8Bz";
+  const std::array<std::size_t, 12> sizes = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11};
+  for (std::size_t most = 0; most < sizes.size(); ++most) {
+    CAPTURE(most);
+    CHECK(utf8_prefix(text, most) == text.substr(0, sizes[most]));
+  }
+  CHECK(utf8_prefix(text, 1000) == text);
+  CHECK(utf8_prefix("", 0).empty());
+  CHECK(utf8_prefix(std::string(9, '\x80'), 8).size() == 5);
+  CHECK(utf8_prefix(std::string(9, '\x80'), 2).empty());
+}
