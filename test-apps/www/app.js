@@ -15,7 +15,7 @@ function bytes(count) {
   return `${(count / 1e6).toFixed(2)} MB`;
 }
 
-// Runs `draw` at most once a frame, twice a second where reduced motion is wished for, and not at all while the tab is hidden.
+// Runs `draw` at most once a frame, twice a second if the user wants reduced motion, and not at all while the tab is hidden.
 function painter(draw) {
   let due = false;
   const run = () => {
@@ -30,9 +30,9 @@ function painter(draw) {
   };
 }
 
-// The part that all cards share: state, papers, and the line at the foot about the last close.
+// The parts that all cards share: state, papers, and the line at the foot about the last close.
 class Card {
-  // `target` makes the card's own URL of the server's.
+  // `target` makes the card's URL from the server's.
   constructor(id, protocol, { received, opened = () => {}, lost = () => {}, target = (url) => url }) {
     this.id = id;
     this.hooks = { opened, lost, target };
@@ -112,13 +112,13 @@ class Card {
   }
 }
 
-// A browser does not tell why a handshake failed; what the other berths see narrows it down.
+// A browser does not say why a handshake failed; the states of the other berths narrow it down.
 function refusal(card) {
   const othersOpen = cards.some((other) => other !== card && other.berth.state === 'open');
   return othersOpen ? `Refused: no ${card.berth.protocol} here?` : 'No server answers here';
 }
 
-// Messages a second over the last three seconds.
+// Messages per second over the last three seconds.
 function rate(samples) {
   const last = samples[samples.length - 1].time;
   const recent = samples.filter((sample) => sample.time > last - 3000);
@@ -308,7 +308,7 @@ function drawHarbour() {
   if (byId('summary').textContent !== text) byId('summary').textContent = text;
 }
 
-// Back in sight, or back on the network: no reason to sit out the rest of a wait.
+// The page is visible again, or the network is back: the rest of a wait is skipped.
 function hurry() {
   if (document.hidden) return;
   for (const card of cards) if (card.berth.state === 'waiting') card.berth.retry();
@@ -317,7 +317,7 @@ function hurry() {
 const cards = [];
 cards.push(counterCard(), reverseCard(), new Pinger().card, new Easel().card, fraggleCard());
 byId('address').value = firstAddress();
-// Pages that the server brings along are not beside a file.
+// A page that is opened as a file has no pages of plugins beside it.
 if (fromFile) for (const link of document.querySelectorAll('nav a[href$="/"]')) link.hidden = true;
 byId('harbour').addEventListener('submit', (event) => {
   event.preventDefault();

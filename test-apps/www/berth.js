@@ -6,8 +6,8 @@ class Berth {
   static longestWait = 5000;     // ms
   static politeWait = 4000;      // ms after a close that the user asked for
   static connectLimit = 10000;   // ms until an unanswered handshake counts as failed
-  static closeLimit = 5000;      // ms until a server that did not close when asked counts as open again
-  static steadyAfter = 2000;     // ms open before the wait starts from the bottom again
+  static closeLimit = 5000;      // ms until a server that was asked to close and did not counts as open again
+  static steadyAfter = 2000;     // ms open before the wait starts from the shortest again
 
   // `changed()` is called after every change of state, `received(data)` for every message.
   constructor(protocol, { changed, received }) {
@@ -30,7 +30,7 @@ class Berth {
     this.out = { messages: 0, bytes: 0 };
   }
 
-  // Forgets whatever was before and goes to `url`.
+  // Forgets everything before and connects to `url`.
   moor(url) {
     this.url = url;
     this.closing = null;
@@ -61,7 +61,7 @@ class Berth {
     this.changed();
   }
 
-  // Drops the socket and the timer without a word to the listeners.
+  // Drops the socket and the timer without calling the listeners.
   letGo() {
     clearTimeout(this.timer);
     const socket = this.socket;
@@ -101,14 +101,14 @@ class Berth {
     this.changed();
   }
 
-  // The jitter shortens the wait by up to a quarter, so that pages which lost the same server do not return in step.
+  // The jitter shortens the wait by up to a quarter, so that pages that lost the same server do not return in step.
   nextWait() {
     const full = Math.min(Berth.longestWait, Berth.firstWait * 2 ** this.failures);
     this.failures = Math.min(this.failures + 1, 16);
     return full * (1 - Math.random() / 4);
   }
 
-  // False when nothing was sent. The socket knows of a close before `onclose` is called.
+  // False if nothing was sent. The socket knows of a close before `onclose` is called.
   send(data) {
     if (this.state !== 'open' || this.socket.readyState !== WebSocket.OPEN) return false;
     this.socket.send(data);

@@ -1,7 +1,7 @@
 'use strict';
 
-// What lws-mirror-protocol's clients say: "c #RRGGBB x y r;" is a circle, "d #RRGGBB x1 y1 x2 y2;" a line, several in a message. What
-// is neither is left out.
+// What lws-mirror-protocol's clients say: "c #RRGGBB x y r;" is a circle, "d #RRGGBB x1 y1 x2 y2;" a line, several in a message.
+// Anything else is left out.
 class Board {
   static lineWidth = 4;
 
@@ -41,7 +41,7 @@ class Board {
     this.paper.clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
-  // Where on the board a pointer is, however large the board is shown.
+  // The place of a pointer on the board, however large the board is shown.
   place(event) {
     const { left, top, width, height } = this.canvas.getBoundingClientRect();
     return {
@@ -51,7 +51,7 @@ class Board {
   }
 }
 
-// The card with the board. What is drawn shows when it comes back from the server, so that all boards get all strokes in one order.
+// The card with the board. A stroke is drawn when it comes back from the server, so that all boards get all strokes in one order.
 class Easel {
   static longestRoom = 64;   // bytes
 

@@ -8,7 +8,7 @@ function element(kind, name, text) {
   return made;
 }
 
-// The first `count` words of a line, and what is left of it.
+// The first `count` words of a line, and the rest of it.
 function words(line, count) {
   const found = [];
   let rest = line;
@@ -20,7 +20,7 @@ function words(line, count) {
   return [...found, rest];
 }
 
-// chat-protocol: plugins/chat.cpp says what goes to and fro.
+// chat-protocol: plugins/chat.cpp describes the messages.
 class ChatRoom {
   static longestLog = 500;   // entries
 
@@ -144,7 +144,7 @@ class ChatRoom {
     this.append(entry);
   }
 
-  // Whoever has scrolled back to read keeps the place.
+  // A reader who has scrolled back keeps the place.
   append(entry) {
     const list = byId('chat-log');
     const atEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 40;

@@ -1,5 +1,5 @@
-// echo_client.js URL: has messages of many sizes echoed, whole and in fragments of one byte, for each set of options that stdin holds as
-// JSON, and prints for each what was agreed on, what came back changed and how many bytes travelled.
+// echo_client.js URL: has messages of many sizes echoed, whole and in fragments of one byte, for each set of options on stdin (JSON), and
+// prints for each what was agreed on, which messages came back changed and how many bytes travelled.
 'use strict';
 const WebSocket = require('ws');
 const url = process.argv[2];
@@ -39,7 +39,7 @@ function open(options) {
   });
 }
 
-// Not all at once: ws queues what waits for compression in an array that it takes from the front.
+// Not all at once: ws queues messages that wait for compression in an array, and takes them from the front.
 async function sendBytes(socket, data, binary) {
   for (let i = 0; i < data.length; i++) {
     const options = { binary, fin: i === data.length - 1, compress: true };
@@ -63,7 +63,7 @@ async function run({ options, fragments }) {
     const most = way === 'whole' ? LIMIT : fragments;
     for (const size of SIZES.filter((size) => size <= most)) {
       for (const [data, binary] of [[textOf(size), false], [binaryOf(size), true]]) {
-        // Compressing each byte by itself takes ws long: one kind of each large size will do.
+        // Compressing each byte by itself takes ws long, so one kind of each large size is enough.
         if (way === 'fragments' && client.extensions && size > 1000 && binary === (size % 2 === 1)) continue;
         report.wrong.push(...await echo(client, data, binary, way));
         report.echoed++;
