@@ -21,7 +21,7 @@ CachedFile::Weight CachedFile::weigh() const {
   weight.bytes = sizeof *this + bytes_of_a_map_entry + path.capacity() + chosen_for.capacity() +
                  (coded.capacity() - coded.size()) * sizeof(Representation);
   for_each_representation(*this, [&](const Representation& each) {
-    weight.bytes += sizeof each + each.name.capacity() + each.etag.capacity() + each.lines.capacity();
+    weight.bytes += sizeof each + each.name.capacity() + each.etag.capacity() + each.fields.memory();
     if (each.held == Representation::Held::bytes) weight.bytes += each.bytes->capacity();
     if (each.held == Representation::Held::file) ++weight.descriptors;
   });

@@ -78,14 +78,13 @@ void append_row(std::string& rows, const ListedName& listed) {
 
 std::string_view listing_style() { return pages::ListingHtml::style_hashes; }
 
-std::string_view listing_lines() {
-  static const std::string lines = base::concat(
-      "Content-Type: text/html; charset=utf-8\r\n"
-      "Content-Security-Policy: default-src 'none'; style-src ",
-      pages::ListingHtml::style_hashes,
-      "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
-      "X-Content-Type-Options: nosniff\r\n");
-  return lines;
+const codec::PreparedFields& listing_fields() {
+  static const codec::PreparedFields fields{
+      {"Content-Type", "text/html; charset=utf-8"},
+      {"Content-Security-Policy", base::concat("default-src 'none'; style-src ", pages::ListingHtml::style_hashes,
+                                               "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")},
+      {"X-Content-Type-Options", "nosniff"}};
+  return fields;
 }
 
 FolderNames read_folder(const OpenFolder& root, base::Descriptor folder, const std::string& name, std::size_t most) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/http/prepared_fields.h"
 #include "files/open_folder.h"
 
 namespace wharf::server {
@@ -33,8 +34,8 @@ enum class Parent : std::uint8_t { none, shown };
 /// An HTML page with links to all of them. `title` is the folder's path.
 std::string listing_page(const FolderNames& names, std::string_view title, Parent parent);
 
-/// The field lines for such a page, each with its CRLF.
-std::string_view listing_lines();
+/// The fields of a response with such a page.
+const codec::PreparedFields& listing_fields();
 
 /// The page's style, as a source of a Content-Security-Policy: other policies of the response must allow it too.
 std::string_view listing_style();

@@ -10,7 +10,7 @@ namespace wharf::server {
 
 void answer_with_listing(session::Exchange& exchange, Shared<std::string> page) {
   session::Response response;
-  response.prepared = listing_lines();
+  response.prepared = listing_fields();
   response.source = std::make_unique<MemoryBody>(std::move(page));
   exchange.respond(std::move(response));
 }

@@ -39,28 +39,22 @@ std::string entity_tag(const Representation& representation, EntityTags kind) {
   return tag += '"';
 }
 
-void append_line(std::string& lines, std::string_view name, std::string_view value) {
-  (((lines += name) += ": ") += value) += "\r\n";
-}
-
 }  // namespace
 
 void describe(Representation& representation, Varies varies, const Files& files, std::time_t now) {
   representation.etag = entity_tag(representation, files.etag);
   representation.last_modified = std::min<std::time_t>(representation.identity.modified / nanoseconds_per_second, now);
-  std::string lines;
-  lines.reserve(256 + files.cache_control.size());
-  append_line(lines, "Content-Type", representation.type);
-  representation.metadata_at = lines.size();
-  if (representation.is_coded()) append_line(lines, "Content-Encoding", representation.coding);
-  if (!representation.is_made_here()) append_line(lines, "Accept-Ranges", "bytes");
-  append_line(lines, "Last-Modified", codec::HttpDate(representation.last_modified).text());
-  representation.validators_at = lines.size();
-  append_line(lines, "ETag", representation.etag);
-  if (varies == Varies::yes) append_line(lines, "Vary", "Accept-Encoding");
-  if (!files.cache_control.empty()) append_line(lines, "Cache-Control", files.cache_control);
-  lines.shrink_to_fit();
-  representation.lines = std::move(lines);
+  codec::PreparedFields fields;
+  fields.add("Content-Type", representation.type);
+  representation.metadata_at = fields.size();
+  if (representation.is_coded()) fields.add("Content-Encoding", representation.coding);
+  if (!representation.is_made_here()) fields.add("Accept-Ranges", "bytes");
+  fields.add("Last-Modified", codec::HttpDate(representation.last_modified).text());
+  representation.validators_at = fields.size();
+  fields.add("ETag", representation.etag);
+  if (varies == Varies::yes) fields.add("Vary", "Accept-Encoding");
+  if (!files.cache_control.empty()) fields.add("Cache-Control", files.cache_control);
+  representation.fields = std::move(fields);
 }
 
 }  // namespace wharf::server

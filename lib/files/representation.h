@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/shared.h"
 #include "codec/http/conditions.h"
+#include "codec/http/prepared_fields.h"
 #include "files/open_folder.h"
 #include "wharf/mounts.hpp"
 
@@ -37,9 +38,9 @@ struct Representation {
 
   std::string etag;  ///< with its quotes
   std::time_t last_modified = 0;
-  std::string lines;              ///< the field lines of a 200, each with its CRLF, in three parts that differ in use:
+  codec::PreparedFields fields;   ///< of a 200, in three parts that differ in use:
   std::size_t metadata_at = 0;    ///< before it only Content-Type
-  std::size_t validators_at = 0;  ///< before it the lines that a 304 does not have (RFC 9110 section 15.4.5)
+  std::size_t validators_at = 0;  ///< before it the fields that a 304 does not have (RFC 9110 section 15.4.5)
 
   Held held = Held::nothing;
   Shared<std::string> bytes;
@@ -49,14 +50,14 @@ struct Representation {
   [[nodiscard]] bool is_made_here() const { return name.empty(); }
   [[nodiscard]] std::uint64_t size() const { return held == Held::bytes ? bytes->size() : identity.size; }
   [[nodiscard]] codec::Validators validators() const { return {etag, last_modified}; }
-  [[nodiscard]] std::string_view lines_without_type() const { return std::string_view(lines).substr(metadata_at); }
-  [[nodiscard]] std::string_view validator_lines() const { return std::string_view(lines).substr(validators_at); }
+  [[nodiscard]] codec::PreparedFields::Part fields_without_type() const { return {fields, metadata_at}; }
+  [[nodiscard]] codec::PreparedFields::Part validator_fields() const { return {fields, validators_at}; }
 };
 
 /// Whether the responses for a path depend on Accept-Encoding (RFC 9110 section 12.5.5).
 enum class Varies : std::uint8_t { no, yes };
 
-/// Sets etag, last_modified and lines from the other members and the mount's options for tags and Cache-Control. Last-Modified is never
+/// Sets etag, last_modified and fields from the other members and the mount's options for tags and Cache-Control. Last-Modified is never
 /// later than `now` (section 8.8.2.1). No Cache-Control if its value is empty.
 void describe(Representation& representation, Varies varies, const Files& files, std::time_t now);
 

@@ -71,21 +71,21 @@ void answer_partial(session::Exchange& exchange, const codec::ConditionalFields&
     return answer_with_whole_file(exchange, representation);
   session::Response response;
   response.status = 206;
-  if (fields.if_range) response.prepared = representation.validator_lines();
-  else response.prepared = several ? representation.lines_without_type() : std::string_view(representation.lines);
+  if (fields.if_range) response.prepared = representation.validator_fields();
+  else response.prepared = several ? representation.fields_without_type() : representation.fields;
   if (several) answer_ranges(exchange, response, representation, std::move(answer.ranges));
   else answer_one_range(exchange, response, representation, answer.ranges.front());
 }
 
-/// `lines` are for a 304.
+/// `of_304` are those of a 304.
 bool answered_by_conditions(session::Exchange& exchange, const codec::ConditionalFields& fields,
-                            const codec::Validators& validators, std::string_view lines, std::time_t now) {
+                            const codec::Validators& validators, codec::PreparedFields::Part of_304, std::time_t now) {
   session::Response response;
   switch (codec::evaluate_conditions(exchange.request(), fields, validators, now)) {
     case Condition::proceed: return false;
     case Condition::not_modified:
       response.status = 304;
-      response.prepared = lines;
+      response.prepared = of_304;
       break;
     case Condition::precondition_failed:
       response = session::text_response(412, "The file is not what the request's conditions say.");
@@ -113,7 +113,7 @@ void answer_with_file(session::Exchange& exchange, const FileRequest& request, c
   const codec::RequestHead& head = exchange.request();
   const codec::ConditionalFields fields(head);
   const std::time_t now = std::time(nullptr);
-  if (answered_by_conditions(exchange, fields, representation.validators(), representation.validator_lines(), now)) return;
+  if (answered_by_conditions(exchange, fields, representation.validators(), representation.validator_fields(), now)) return;
   if (!representation.is_made_here() && codec::range_applies(head, fields, representation.validators(), now))
     return answer_partial(exchange, fields, representation);
   answer_with_whole_file(exchange, representation);
@@ -121,7 +121,7 @@ void answer_with_file(session::Exchange& exchange, const FileRequest& request, c
 
 void answer_with_whole_file(session::Exchange& exchange, const Representation& representation) {
   session::Response response;
-  response.prepared = representation.lines;
+  response.prepared = representation.fields;
   if (representation.held == Held::file)
     response.source = std::make_unique<FileRangeBody>(representation.file, 0, representation.size());
   else if (representation.bytes->size() > copied_up_to) response.source = std::make_unique<MemoryBody>(representation.bytes);
@@ -132,7 +132,7 @@ void answer_with_whole_file(session::Exchange& exchange, const Representation& r
 bool answer_conditions(session::Exchange& exchange, const FileRequest& request, const Representation& representation) {
   return request.is_conditional &&
          answered_by_conditions(exchange, codec::ConditionalFields(exchange.request()), representation.validators(),
-                                representation.validator_lines(), std::time(nullptr));
+                                representation.validator_fields(), std::time(nullptr));
 }
 
 bool answer_conditions(session::Exchange& exchange) {

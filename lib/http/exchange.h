@@ -13,6 +13,7 @@
 #include "base/out_queue.h"
 #include "base/peer_address.h"
 #include "codec/http/forwarded.h"
+#include "codec/http/prepared_fields.h"
 #include "codec/http/request_head.h"
 #include "link/link.h"
 #include "link/peer.h"
@@ -49,8 +50,8 @@ struct Response {
   Fields fields;  ///< without Date, Content-Length and Connection
   std::string body;
   std::unique_ptr<BodySource> source;
-  std::string_view prepared;  ///< more field lines, each with its CRLF; trusted, lent during respond()
-  std::string_view content;   ///< lent during respond()
+  codec::PreparedFields::Part prepared;  ///< more fields; lent during respond()
+  std::string_view content;              ///< lent during respond()
 };
 
 /// A short text/plain answer, one line.
@@ -69,6 +70,8 @@ class ExchangeObserver {
   virtual ~ExchangeObserver() = default;
   /// Once, last, on a fresh stack or within respond().
   virtual void ended(const ExchangeEnd& end) = 0;
+  /// Who had it look on, to find it again among others. It is compared, never followed.
+  [[nodiscard]] virtual const void* owner() const { return nullptr; }
 };
 
 /// What answers one exchange after handle() has returned, or while its body comes in. Called by the exchange on a fresh stack each time, never
@@ -124,12 +127,13 @@ class Exchange {
 
   /// During handle(), at most once.
   virtual void set_responder(std::unique_ptr<Responder> responder) = 0;
+  /// Each is told of the end, in the order in which they were given.
   virtual void observe(std::unique_ptr<ExchangeObserver> observer) = 0;
-  /// What observe() was given, or nullptr.
-  [[nodiscard]] virtual ExchangeObserver* observer() const = 0;
+  /// The first one of that owner, or nullptr.
+  [[nodiscard]] virtual ExchangeObserver* observer(const void* owner) const = 0;
 
-  /// Field lines, each with its CRLF, for whatever answer comes but 101. Trusted; lent as long as the exchange. A later call replaces them.
-  virtual void add_lines(std::string_view prepared) = 0;
+  /// For whatever response comes but an interim one or that of switch_to(). Lent as long as the exchange. A later call replaces them.
+  virtual void add_fields(codec::PreparedFields::Part prepared) = 0;
 
   /// Within handle(), where something must be known before the request can be answered: `visit` goes on when that has come.
   virtual void suspend(std::unique_ptr<Visit> visit) = 0;
@@ -173,8 +177,9 @@ class Exchange {
   /// Calls the responder's tick() every so often; zero ends it.
   virtual void tick_every(base::Time period) = 0;
 
-  /// Answers that what carries the exchange leaves HTTP for `protocol` (RFC 9110 section 7.8), and hands it over to the session that
-  /// `next` makes within the call; what that queues follows the answer. An exception of `next` cuts the connection, and is thrown on.
+  /// Answers that what carries the exchange leaves HTTP for `protocol`, with 101 in HTTP/1.1 (RFC 9110 section 7.8) and with 200 to an
+  /// extended CONNECT (RFC 8441 section 5), and hands it over to the session that `next` makes within the call; what that queues
+  /// follows the response. An exception of `next` cuts what carries the exchange, and is thrown on.
   virtual void switch_to(std::string_view protocol, const Fields& fields, const SessionMaker& next) = 0;
 
  protected:

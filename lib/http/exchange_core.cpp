@@ -26,13 +26,18 @@ void ExchangeCore::request_came(const codec::RequestHead& head, Behind behind, s
   answer_ = Answer::none;
   end_ = {};
   pending_.clear();
-  lines_ = {};
+  fields_ = {};
   body_received_ = 0;
   answer_time_ = context_.limits.answer_time;
   intake_ = body_left().nothing() ? Intake::complete : Intake::unasked;
   if (intake_ != Intake::complete && !knows_expectations(behind))
     return refuse({417, "The one expectation that is known here is 100-continue."});
   dispatch([this] { context_.handler.handle(*this); });
+}
+
+ExchangeObserver* ExchangeCore::observer(const void* owner) const {
+  const auto found = std::ranges::find(observers_, owner, [](const auto& observer) { return observer->owner(); });
+  return found == observers_.end() ? nullptr : found->get();
 }
 
 /// Each request anew: a front sends those of many clients on one connection.
@@ -92,7 +97,7 @@ void ExchangeCore::refuse(const codec::HeadError& error) {
   const bool is_request = stage_ == Stage::open;
   stage_ = Stage::open;
   if (!is_request) request_ = nullptr;
-  lines_ = {};
+  fields_ = {};
   answer_ = Answer::none;
   end_ = {};
   intake_ = Intake::complete;
@@ -141,12 +146,12 @@ void ExchangeCore::tell_over() {
   pending_.clear();
   answer_due_ = tick_due_ = base::never;
   const std::unique_ptr<Responder> responder = std::move(responder_);
-  const std::unique_ptr<ExchangeObserver> observer = std::move(observer_);
+  const std::vector<std::unique_ptr<ExchangeObserver>> observers = std::exchange(observers_, {});
   source_.reset();
   visit_.reset();
   ++calls_;
   if (responder) responder->ended(end_);
-  if (observer) observer->ended(end_);
+  for (const auto& observer : observers) observer->ended(end_);
   --calls_;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/flags.h"
@@ -67,9 +68,9 @@ class ExchangeCore : public Exchange {
   [[nodiscard]] std::size_t buffered() const final { return link_.out().size(); }
   [[nodiscard]] const codec::Forwarding* forwarding() const final { return forwarding_.get(); }
   void set_responder(std::unique_ptr<Responder> responder) final { responder_ = std::move(responder); }
-  void observe(std::unique_ptr<ExchangeObserver> observer) final { observer_ = std::move(observer); }
-  [[nodiscard]] ExchangeObserver* observer() const final { return observer_.get(); }
-  void add_lines(std::string_view prepared) final { lines_ = prepared; }
+  void observe(std::unique_ptr<ExchangeObserver> observer) final { observers_.push_back(std::move(observer)); }
+  [[nodiscard]] ExchangeObserver* observer(const void* owner) const final;
+  void add_fields(codec::PreparedFields::Part prepared) final { fields_ = prepared; }
   void suspend(std::unique_ptr<Visit> visit) final { visit_ = std::move(visit); }
   [[nodiscard]] Visit* visit() const final { return visit_.get(); }
   void resume() final;
@@ -150,8 +151,8 @@ class ExchangeCore : public Exchange {
   virtual void send_end() = 0;
   /// A response from 100 to 199 before the other one.
   virtual void send_interim(int status, const Fields& fields) = 0;
-  /// The response to a request that leaves HTTP.
-  virtual void send_switch(std::string_view protocol, const Fields& fields) = 0;
+  /// The response to a request that leaves HTTP; returns its status.
+  virtual int send_switch(std::string_view protocol, const Fields& fields) = 0;
   /// No other exchange follows this one where that depends on it; the head of the response may still be to come.
   virtual void make_last(Reason reason) = 0;
   [[nodiscard]] virtual bool is_last() const = 0;
@@ -172,7 +173,8 @@ class ExchangeCore : public Exchange {
   [[nodiscard]] const HttpContext& context() const { return context_; }
   /// nullptr once the request is no longer needed.
   [[nodiscard]] const codec::RequestHead* head() const { return request_; }
-  [[nodiscard]] std::string_view lines() const { return lines_; }
+  /// What every response to the present request has.
+  [[nodiscard]] codec::PreparedFields::Part fields() const { return fields_; }
   [[nodiscard]] bool has_body(int status) const;
   /// Of the stage: replaces what was set before.
   void set_deadline(base::Time when);
@@ -226,10 +228,10 @@ class ExchangeCore : public Exchange {
   const codec::RequestHead* request_ = nullptr;
   std::unique_ptr<codec::KeptHead> kept_;          // where the request's own bytes are gone
   std::unique_ptr<codec::Forwarding> forwarding_;  // of the present request
-  std::string_view lines_;                         // for the head of the response
+  codec::PreparedFields::Part fields_;             // for the head of the response
   std::unique_ptr<Visit> visit_;
   std::unique_ptr<Responder> responder_;
-  std::unique_ptr<ExchangeObserver> observer_;
+  std::vector<std::unique_ptr<ExchangeObserver>> observers_;
   std::unique_ptr<BodySource> source_;
   std::uint64_t answer_left_ = 0;  // of a length that was promised
   ExchangeEnd end_;

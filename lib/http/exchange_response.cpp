@@ -187,11 +187,11 @@ void ExchangeCore::answer_complete() {
 void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, const SessionMaker& next) {
   if (answered() || !open()) return;
   try {
-    send_switch(protocol, fields);
+    const int status = send_switch(protocol, fields);
     link_.resume_input();  // held for the requests behind this one
     link_.touch();
     answer_ = Answer::complete;
-    end_ = {101, 0, true};
+    end_ = {status, 0, true};
     stage_ = Stage::switched;
     if (forwarding_) link_.set_peer(forwarding_->client);  // the connection is this client's alone from here on
     link_.become(next(link_));

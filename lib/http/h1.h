@@ -49,7 +49,7 @@ class H1 final : public Session, private ExchangeCore {
   void send_piece(std::string_view piece) override;
   void send_end() override;
   void send_interim(int status, const Fields& fields) override;
-  void send_switch(std::string_view protocol, const Fields& fields) override;
+  int send_switch(std::string_view protocol, const Fields& fields) override;
   void make_last(Reason /*reason*/) override { persistence_ = Persistence::last; }
   [[nodiscard]] bool is_last() const override { return persistence_ == Persistence::last; }
   void reset(Reason reason) override;

@@ -20,8 +20,8 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
     dated = dated || base::equal_ignoring_case(name, "Date");
   }
   if (!dated) text.lines(context().date_line());
-  text.lines(response.prepared);
-  text.lines(lines());
+  text.lines(response.prepared.lines());
+  text.lines(fields().lines());
   delimiting_ = Delimiting::length;
   if (length) text.field("Content-Length", *length);
   if (content == Content::open) {
@@ -60,12 +60,13 @@ void H1::send_interim(int status, const Fields& fields) {
   link().touch();
 }
 
-void H1::send_switch(std::string_view protocol, const Fields& fields) {
+int H1::send_switch(std::string_view protocol, const Fields& fields) {
   codec::ResponseHead text(101);
   text.field("Upgrade", protocol);
   text.field("Connection", "Upgrade");
   for (const auto& [name, value] : fields) text.field(name, value);
   link().out().append(std::move(text).finish());
+  return 101;
 }
 
 /// Only a connection that breaks tells a client that what it was promised will not come. Answers before this one still leave.

@@ -29,14 +29,14 @@ RequestLog::Line::Line(RequestLog& log)
     : log_(log), began_(microseconds_now<std::chrono::system_clock>()), started_(microseconds_now<std::chrono::steady_clock>()) {}
 
 RequestLog::Line& RequestLog::line(session::Exchange& exchange) {
-  if (session::ExchangeObserver* const known = exchange.observer()) return static_cast<Line&>(*known);
+  if (session::ExchangeObserver* const known = exchange.observer(this)) return static_cast<Line&>(*known);
   auto made = std::make_unique<Line>(*this);
   Line& line = *made;
   const codec::RequestHead& head = exchange.request();
   line.address_ = exchange.client();
   line.method_ = head.method;
   line.target_ = head.target;
-  line.version_ = head.version == codec::HttpVersion::http11 ? "HTTP/1.1" : "HTTP/1.0";
+  line.version_ = codec::name_of(head.version);
   line.referer_ = head.field("Referer");
   line.user_agent_ = head.field("User-Agent");
   line.host_ = head.host;

@@ -21,9 +21,7 @@ const Raw& raw(const wharf_pipe* pipe) { return static_cast<const Raw&>(*pipe); 
 
 wharf_text method(const wharf_request* request) { return text(view(request).head().method); }
 wharf_text target(const wharf_request* request) { return text(view(request).head().target); }
-wharf_text version(const wharf_request* request) {
-  return text(view(request).head().version == codec::HttpVersion::http10 ? "HTTP/1.0" : "HTTP/1.1");
-}
+wharf_text version(const wharf_request* request) { return text(codec::name_of(view(request).head().version)); }
 std::uint64_t body_length(const wharf_request* request) {
   const codec::RequestHead& head = view(request).head();
   return head.body == codec::BodyFraming::chunked ? WHARF_UNKNOWN_LENGTH : head.content_length;

@@ -16,10 +16,8 @@ namespace {
 
 void refuse(session::Exchange& exchange, const codec::WsRefusal& refusal) {
   session::Response response = session::text_response(refusal.status, refusal.reason);
-  if (refusal.status == 426) {
-    response.fields.emplace_back("Sec-WebSocket-Version", "13");
-    response.fields.emplace_back("Upgrade", "websocket");
-  }
+  if (refusal.tells_version) response.fields.emplace_back("Sec-WebSocket-Version", "13");
+  if (refusal.status == 426) response.fields.emplace_back("Upgrade", "websocket");
   exchange.respond(std::move(response));
 }
 
@@ -68,8 +66,8 @@ session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const Proto
       return nullptr;
     }
   }
-  std::vector<std::pair<std::string, std::string>> fields{
-      {"Sec-WebSocket-Accept", std::string(codec::WsAccept(offer->key).text())}};
+  session::Fields fields;
+  if (!offer->key.empty()) fields.emplace_back("Sec-WebSocket-Accept", std::string(codec::WsAccept(offer->key).text()));
   if (!offer->protocols.empty()) fields.emplace_back("Sec-WebSocket-Protocol", protocol->row.name);
   const auto deflate = agree_on_deflate(head, *protocol);
   if (deflate) fields.emplace_back("Sec-WebSocket-Extensions", codec::deflate_answer(*deflate));

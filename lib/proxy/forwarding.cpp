@@ -173,7 +173,7 @@ std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest&
   if (forwards) add_line(text, "Max-Forwards", base::concat(*forwards - 1));
   add_forwarding(text, head, request);
   if (request.via == Switch::on)
-    add_line(text, "Via", base::concat(head.version == codec::HttpVersion::http10 ? "1.0 " : "1.1 ", own_name));
+    add_line(text, "Via", base::concat(codec::name_of(head.version).substr(std::string_view("HTTP/").size()), " ", own_name));
   if (request.expectation == Expectation::to_continue) add_line(text, "Expect", "100-continue");
   if (head.body == codec::BodyFraming::length) add_line(text, "Content-Length", base::concat(head.content_length));
   if (head.body == codec::BodyFraming::chunked) add_line(text, "Transfer-Encoding", "chunked");
@@ -189,6 +189,7 @@ std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest&
 Refusal check_forwarding(const codec::RequestHead& head) {
   if (connection_options(head.fields).size() > most_connection_options)
     return {400, "Connection names more options than the limit."};
+  if (head.method == "CONNECT") return {501, "A tunnel is not passed on."};
   if (own_hops(head) >= most_hops) return {502, "The request goes round in circles."};
   if (max_forwards(head).value_or(1) != 0) return {};
   if (head.method == "OPTIONS") return {204, {}};

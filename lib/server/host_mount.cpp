@@ -12,14 +12,14 @@ namespace wharf::server {
 namespace {
 
 /// A browser heeds every policy of a response, so this one allows the style of folder listings.
-std::string security_lines(const Mount& mount) {
+void add_security(codec::PreparedFields& fields, const Mount& mount) {
   const std::string_view style = std::visit([](const auto& kind) { return style_policy(kind); }, mount.serves);
-  return base::concat("Content-Security-Policy: default-src 'self'; ", style.empty() ? "" : "style-src 'self' ", style,
-                      style.empty() ? "" : "; ",
-                      "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'\r\n"
-                      "Referrer-Policy: no-referrer\r\n"
-                      "X-Content-Type-Options: nosniff\r\n"
-                      "X-Frame-Options: DENY\r\n");
+  fields.add("Content-Security-Policy",
+             base::concat("default-src 'self'; ", style.empty() ? "" : "style-src 'self' ", style, style.empty() ? "" : "; ",
+                          "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"));
+  fields.add("Referrer-Policy", "no-referrer");
+  fields.add("X-Content-Type-Options", "nosniff");
+  fields.add("X-Frame-Options", "DENY");
 }
 
 std::string check_fields(const Mount& mount) {
@@ -50,8 +50,8 @@ std::string HostMount::check(const Mount& mount) {
 base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Mount& mount, const MountParts& parts) {
   std::unique_ptr<HostMount> opened(new HostMount);
   opened->prefix_ = mount.prefix;
-  if (mount.security == SecurityFields::on) opened->lines_ += security_lines(mount);
-  for (const auto& [name, value] : mount.fields) (((opened->lines_ += name) += ": ") += value) += "\r\n";
+  if (mount.security == SecurityFields::on) add_security(opened->fields_, mount);
+  for (const auto& [name, value] : mount.fields) opened->fields_.add(name, value);
   if (mount.access) {
     auto gate = AccessGate::open(*mount.access, parts.passwords, parts.log);
     if (!gate) return base::Failure{gate.error()};

@@ -5,6 +5,7 @@
 
 #include "access/gate.h"
 #include "base/result.h"
+#include "codec/http/prepared_fields.h"
 #include "http/exchange.h"
 #include "http/mount_service.h"
 #include "server/mount_kinds.h"
@@ -33,14 +34,14 @@ class HostMount {
   void serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) const;
   /// Checks whether what it serves was replaced. Returns an empty text, or what is in the way, in one line.
   [[nodiscard]] std::string look_again() const { return service_->look_again(); }
-  /// Lines for the head of every response.
-  [[nodiscard]] std::string_view lines() const { return lines_; }
+  /// For the head of every response.
+  [[nodiscard]] const codec::PreparedFields& fields() const { return fields_; }
 
  private:
   HostMount() = default;
 
   std::string prefix_;
-  std::string lines_;
+  codec::PreparedFields fields_;
   std::unique_ptr<AccessGate> gate_;
   std::unique_ptr<MountService> service_;
 };

@@ -148,7 +148,8 @@ void Router::reopen_logs() {
 void Router::serve_host(session::Exchange& exchange, const Host& host) {
   const codec::RequestHead& head = exchange.request();
   if (head.target == "*") return exchange.respond(options_of_server());
-  if (head.method == "CONNECT") return exchange.respond(session::text_response(501, "This server opens no tunnels."));
+  const bool tunnels = head.method == "CONNECT" && !(head.is_extended_connect() && codec::wants_websocket(head));
+  if (tunnels) return exchange.respond(session::text_response(501, "This server opens no tunnels."));
   const auto target = codec::split_target(head.target);
   if (!target) return exchange.respond(session::text_response(400, "The request's target has no path."));
   std::optional<std::string> storage;
@@ -174,7 +175,7 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, const Req
   if (!is_read_alike(path.decoded) && mount_for(host, as_others_read(path.decoded)) != mount)
     return exchange.respond(nothing_here());
   if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
-  exchange.add_lines(mount->lines());
+  exchange.add_fields(mount->fields());
   enter(exchange, host, *mount, path);
 }
 
@@ -196,7 +197,7 @@ void Router::serve_user(session::Exchange& exchange, const Host& host, const Hos
   const codec::RequestHead& head = exchange.request();
   if (mount != nullptr && mount->takes_upgrades()) {
     if (offers_websocket(offered_upgrades(head)) && !check_origin(exchange, host)) return;
-  } else if (head.may_upgrade() && codec::wants_websocket(head)) {
+  } else if ((head.may_upgrade() || head.is_extended_connect()) && codec::wants_websocket(head)) {
     return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});
   }
   if (mount == nullptr) return exchange.respond(nothing_here());

@@ -74,7 +74,6 @@ std::string_view reason_phrase(int status) {
   return "Unknown";
 }
 
-/// A status that is no three-digit number would break the line: it becomes 500.
 bool is_framing_field(std::string_view name) {
   for (const std::string_view own : {"Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive"})
     if (base::equal_ignoring_case(name, own)) return true;
@@ -83,6 +82,7 @@ bool is_framing_field(std::string_view name) {
 
 bool is_server_field(std::string_view name) { return is_framing_field(name) || base::equal_ignoring_case(name, "Date"); }
 
+/// A status that is no three-digit number would spoil the line: it becomes 500.
 ResponseHead::ResponseHead(int status, std::string memory) : text_(std::move(memory)) {
   if (status < 100 || status > 999) status = 500;
   if (text_.capacity() < 256) text_.reserve(256);

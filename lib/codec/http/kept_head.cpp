@@ -9,7 +9,9 @@ namespace {
 std::string bytes_of(const RequestHead& head) {
   const char* end = head.method.data() + head.method.size();
   const auto reach = [&end](std::string_view view) { end = std::max(end, view.data() + view.size()); };
+  reach(head.protocol);
   reach(head.target);
+  reach(head.host);
   for (const Field& field : head.fields) {
     reach(field.name);
     reach(field.value);
@@ -33,6 +35,7 @@ void KeptHead::move_views(const char* from) {
     if (view.data() != nullptr) view = {to + (view.data() - from), view.size()};
   };
   move(head_.method);
+  move(head_.protocol);
   move(head_.target);
   move(head_.host);
   for (Field& field : head_.fields) {

@@ -57,6 +57,15 @@ std::uint32_t offset(std::size_t value) { return static_cast<std::uint32_t>(valu
 
 }  // namespace
 
+std::string_view name_of(HttpVersion version) {
+  switch (version) {
+    case HttpVersion::http10: return "HTTP/1.0";
+    case HttpVersion::http11: return "HTTP/1.1";
+    case HttpVersion::http2: return "HTTP/2.0";
+  }
+  return {};
+}
+
 std::string_view RequestHead::field(std::string_view name) const {
   for (const Field& each : fields)
     if (base::equal_ignoring_case(each.name, name)) return each.value;

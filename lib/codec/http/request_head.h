@@ -13,7 +13,9 @@ struct HeadLimits {
   std::size_t fields = 100;             ///< field lines; more: 431
 };
 
-enum class HttpVersion : std::uint8_t { http10, http11 };
+enum class HttpVersion : std::uint8_t { http10, http11, http2 };
+/// Such as "HTTP/1.1"; static storage.
+std::string_view name_of(HttpVersion version);
 
 struct Field {
   std::string_view name;   ///< a token, in the sender's case; compare with base::equal_ignoring_case
@@ -26,7 +28,8 @@ enum class BodyFraming : std::uint8_t { none, length, chunked };
 /// A parsed request head. Every view points into the bytes given to the parse() call that returned done.
 struct RequestHead {
   std::string_view method;
-  std::string_view target;  ///< as sent: origin form, absolute form, "*" with OPTIONS, authority form with CONNECT
+  std::string_view protocol;  ///< `:protocol` of an extended CONNECT (RFC 8441 section 4); without one empty
+  std::string_view target;    ///< as sent: origin form, absolute form, "*" with OPTIONS, authority form with CONNECT
   HttpVersion version = HttpVersion::http11;
   std::vector<Field> fields;  ///< in the order sent
   std::string_view host;      ///< the Host value, or the authority of an absolute target; empty only with HTTP/1.0
@@ -38,6 +41,8 @@ struct RequestHead {
   [[nodiscard]] bool takes_interim() const { return version != HttpVersion::http10; }  ///< RFC 9110 section 15.2
   [[nodiscard]] bool takes_chunks() const { return version == HttpVersion::http11; }   ///< RFC 9112 section 7.1
   [[nodiscard]] bool may_upgrade() const { return version == HttpVersion::http11; }    ///< RFC 9110 section 7.8
+  /// Whether it asks for a stream of its own that leaves HTTP for `protocol`.
+  [[nodiscard]] bool is_extended_connect() const { return !protocol.empty(); }  ///< RFC 8441 section 4
 
   /// The value of the first field of that name, or an empty view with a null data() if there is none.
   [[nodiscard]] std::string_view field(std::string_view name) const;

@@ -13,7 +13,7 @@ namespace {
 
 using Refused = base::Failure<WsRefusal>;
 
-Refused refuse(std::string_view reason) { return {{400, reason}}; }
+Refused refuse(std::string_view reason) { return {{400, reason, false}}; }
 
 constexpr bool is_base64_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || base::is_digit(c) || c == '+' || c == '/';
@@ -35,23 +35,31 @@ bool is_handshake_key(std::string_view key) {
          std::string_view("AQgw").find(digits.back()) != std::string_view::npos;
 }
 
-bool wants_websocket(const RequestHead& head) { return head.has_token("Upgrade", "websocket"); }
+bool wants_websocket(const RequestHead& head) {
+  if (head.is_extended_connect()) return base::equal_ignoring_case(head.protocol, "websocket");
+  return head.has_token("Upgrade", "websocket");
+}
 
 base::Result<WsOffer, WsRefusal> check_handshake(const RequestHead& head) {
-  if (head.method != "GET") return refuse("A WebSocket handshake must be a GET request.");
-  if (head.version != HttpVersion::http11) return refuse("A WebSocket handshake must be HTTP/1.1.");
+  const bool connects = head.is_extended_connect();
+  if (!connects && head.method != "GET") return refuse("A WebSocket handshake must be a GET request.");
+  if (!connects && !head.may_upgrade()) return refuse("A WebSocket handshake must be HTTP/1.1.");
   if (head.host.empty()) return refuse("A WebSocket handshake must have a Host field.");
   if (!wants_websocket(head)) return refuse("A WebSocket handshake must have \"Upgrade: websocket\".");
-  if (!head.has_token("Connection", "upgrade")) return refuse("A WebSocket handshake must have \"Connection: Upgrade\".");
+  if (!connects && !head.has_token("Connection", "upgrade"))
+    return refuse("A WebSocket handshake must have \"Connection: Upgrade\".");
   if (head.body == BodyFraming::chunked || head.content_length != 0) return refuse("A WebSocket handshake must not have a body.");
 
   if (head.count("Sec-WebSocket-Version") > 1) return refuse("A WebSocket handshake must not repeat Sec-WebSocket-Version.");
-  if (head.field("Sec-WebSocket-Version") != "13") return Refused{{426, "This server speaks WebSocket version 13 only."}};
+  if (head.field("Sec-WebSocket-Version") != "13")
+    return Refused{{connects ? 400 : 426, "This server speaks WebSocket version 13 only.", true}};
 
   WsOffer offer;
-  offer.key = head.field("Sec-WebSocket-Key");
-  if (head.count("Sec-WebSocket-Key") != 1) return refuse("A WebSocket handshake must have exactly one Sec-WebSocket-Key.");
-  if (!is_handshake_key(offer.key)) return refuse("Sec-WebSocket-Key must be the base64 form of 16 bytes.");
+  if (!connects) {
+    offer.key = head.field("Sec-WebSocket-Key");
+    if (head.count("Sec-WebSocket-Key") != 1) return refuse("A WebSocket handshake must have exactly one Sec-WebSocket-Key.");
+    if (!is_handshake_key(offer.key)) return refuse("Sec-WebSocket-Key must be the base64 form of 16 bytes.");
+  }
 
   for (const Field& field : head.fields)
     if (base::equal_ignoring_case(field.name, "Sec-WebSocket-Protocol"))

@@ -217,8 +217,9 @@ class PlainFraming final : public session::Session, public session::ExchangeCore
   }
   void send_end() override { send("end"); }
   void send_interim(int status, const session::Fields& /*fields*/) override { send("interim " + std::to_string(status)); }
-  void send_switch(std::string_view protocol, const session::Fields& /*fields*/) override {
+  int send_switch(std::string_view protocol, const session::Fields& /*fields*/) override {
     send("switch " + std::string(protocol));
+    return 101;
   }
   void make_last(Reason reason) override {
     last_ = true;

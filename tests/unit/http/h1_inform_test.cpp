@@ -14,9 +14,10 @@ using session::Flow;
 }  // namespace
 
 TEST_CASE("h1 inform: before the answer, as often as wanted, without what frames or what the mount adds") {
+  const codec::PreparedFields of_mount{{"X-Mount", "1"}};
   H1Bench bench;
-  bench.handler.answer = [](session::Exchange& exchange) {
-    exchange.add_lines("X-Mount: 1\r\n");
+  bench.handler.answer = [&](session::Exchange& exchange) {
+    exchange.add_fields(of_mount);
     CHECK(exchange.inform(103, {{"Link", "</a>"}, {"Content-Length", "3"}, {"Transfer-Encoding", "chunked"}}) == Flow::go);
     CHECK(exchange.inform(102, {}) == Flow::go);
     CHECK_FALSE(exchange.answered());

@@ -308,13 +308,15 @@ TEST_CASE("h1 responses: a request is still there, whole, when its bytes have go
   CHECK(head.field("Last") == "z");
 }
 
-TEST_CASE("h1 responses: fields that frame the answer are the connection's own, and lines of the mount come along") {
+TEST_CASE("h1 responses: fields that frame the answer are the connection's own, and fields of the mount come along") {
+  const codec::PreparedFields of_response{{"C", "d"}};
+  const codec::PreparedFields of_mount{{"E", "f"}};
   H1Bench bench;
-  bench.handler.answer = [](session::Exchange& exchange) {
+  bench.handler.answer = [&](session::Exchange& exchange) {
     session::Response response = plain();
     response.fields = {{"content-length", "7"}, {"Transfer-Encoding", "chunked"}, {"Connection", "x"}, {"A", "b"}};
-    response.prepared = "C: d\r\n";
-    exchange.add_lines("E: f\r\n");
+    response.prepared = of_response;
+    exchange.add_fields(of_mount);
     response.content = "hello";
     exchange.respond(std::move(response));
   };

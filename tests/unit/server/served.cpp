@@ -34,10 +34,15 @@ Served::Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows) {
 
 Served::~Served() = default;
 
-std::unique_ptr<session::MemoryLink> Served::connect() {
+std::unique_ptr<session::MemoryLink> Served::open(
+    const std::function<std::unique_ptr<session::Session>(session::Link&, session::HttpContext&)>& made) {
   auto link = std::make_unique<session::MemoryLink>(pool_, output_, home.now);
-  link->open(std::make_unique<session::H1>(*link, *context_));
+  link->open(made(*link, *context_));
   return link;
+}
+
+std::unique_ptr<session::MemoryLink> Served::connect() {
+  return open([](session::Link& link, session::HttpContext& context) { return std::make_unique<session::H1>(link, context); });
 }
 
 Answer Served::ask(std::string_view request) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -48,6 +49,9 @@ class Served {
   explicit Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows = {});
   ~Served();
 
+  /// A link whose first session `made` is, with what the sessions of the server share.
+  std::unique_ptr<session::MemoryLink> open(
+      const std::function<std::unique_ptr<session::Session>(session::Link&, session::HttpContext&)>& made);
   /// A new connection to the server.
   std::unique_ptr<session::MemoryLink> connect();
   /// The response to this request, on a new connection.

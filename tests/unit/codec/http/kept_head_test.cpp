@@ -34,7 +34,7 @@ struct Lent {
 std::string text_of(const RequestHead& head) {
   std::string text = std::string(head.method) + "|" + std::string(head.target) + "|" + std::string(head.host);
   for (const Field& field : head.fields) text.append("|").append(field.name).append("=").append(field.value);
-  text += head.version == HttpVersion::http10 ? "|1.0" : "|1.1";
+  text.append("|").append(name_of(head.version));
   text += head.body == BodyFraming::length ? "|length " : head.body == BodyFraming::chunked ? "|chunked " : "|none ";
   return text + std::to_string(head.content_length) + (head.keep_alive ? "|kept" : "|last");
 }
@@ -114,4 +114,21 @@ TEST_CASE("kept head: a copy of a copy outlives it") {
   first.reset();
   CHECK(text_of(second.head()) == before);
   CHECK(second.head().field("X") == "y");
+}
+
+TEST_CASE("kept head: the protocol of an extended CONNECT is kept too") {
+  auto bytes = std::make_unique<std::string>("CONNECTwebsocket/chatserver.example.comsec-websocket-version13");
+  const auto part = [&bytes](std::size_t at, std::size_t size) { return std::string_view(*bytes).substr(at, size); };
+  RequestHead head;
+  head.method = part(0, 7);
+  head.protocol = part(7, 9);
+  head.target = part(16, 5);
+  head.host = part(21, 18);
+  head.fields = {{part(39, 21), part(60, 2)}};
+  head.version = HttpVersion::http2;
+  const std::string before = text_of(head);
+  const KeptHead kept(head);
+  std::ranges::fill(*bytes, '#');
+  CHECK(kept.head().protocol == "websocket");
+  CHECK(text_of(kept.head()) == before);
 }

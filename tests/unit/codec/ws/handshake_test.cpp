@@ -181,3 +181,53 @@ TEST_CASE("ws_handshake: thousands of subprotocols are checked in no time") {
   CHECK(status(offering({list})) == 101);
   CHECK(status(offering({list, "p777"})) == 400);
 }
+
+namespace {
+
+/// RFC 8441 section 5.1, as HTTP/2 hands it over.
+RequestHead connect(std::vector<Field> fields) {
+  RequestHead head;
+  head.method = "CONNECT";
+  head.protocol = "websocket";
+  head.target = "/chat";
+  head.host = "server.example.com";
+  head.version = HttpVersion::http2;
+  head.fields = std::move(fields);
+  return head;
+}
+
+}  // namespace
+
+TEST_CASE("ws_handshake: an extended CONNECT needs neither Upgrade nor a key (RFC 8441 section 5)") {
+  const RequestHead head = connect({{"sec-websocket-protocol", "chat, superchat"}, {"sec-websocket-version", "13"}});
+  CHECK(wants_websocket(head));
+  const auto offer = check_handshake(head);
+  REQUIRE(offer);
+  CHECK(offer->key.empty());
+  CHECK(offer->protocols == Names{"chat", "superchat"});
+  CHECK(status(connect({{"sec-websocket-version", "13"}, {"sec-websocket-key", "none"}})) == 101);
+}
+
+TEST_CASE("ws_handshake: what else holds for an extended CONNECT too") {
+  CHECK(status(connect({})) == 400);
+  const auto other = check_handshake(connect({{"sec-websocket-version", "8"}}));
+  REQUIRE_FALSE(other);
+  CHECK(other.error().status == 400);  // 426 goes with Upgrade, which HTTP/2 does not have
+  CHECK(other.error().tells_version);
+  CHECK(status(connect({{"sec-websocket-version", "13"}, {"sec-websocket-version", "13"}})) == 400);
+  CHECK(status(connect({{"sec-websocket-version", "13"}, {"sec-websocket-protocol", "a, a"}})) == 400);
+  RequestHead nowhere = connect({{"sec-websocket-version", "13"}});
+  nowhere.host = {};
+  CHECK(status(nowhere) == 400);
+}
+
+TEST_CASE("ws_handshake: other requests of HTTP/2, and an Upgrade in it, want no WebSocket") {
+  RequestHead other = connect({{"sec-websocket-version", "13"}});
+  other.protocol = "connect-udp";
+  CHECK_FALSE(wants_websocket(other));
+  other.protocol = "WebSocket";
+  CHECK(wants_websocket(other));
+  RequestHead upgrade = handshake();
+  upgrade.version = HttpVersion::http2;
+  CHECK(status(upgrade) == 400);
+}
