@@ -69,7 +69,7 @@ std::uint64_t Client::run(Bound bound) {
     if (now >= end) may_send_ = 0;
     if (now - last_answer < patience) continue;
     for (Connection& connection : connections_) {
-      if (connection.outstanding > 0) fail(connection, "no answer for 10 s");
+      if (connection.outstanding > 0) fail(connection, "no echo for 10 s");
     }
   }
   return answers_;
@@ -146,15 +146,15 @@ bool Client::consume(Connection& connection, std::span<const std::uint8_t> bytes
   const std::size_t answer_size = ring_.answer_size();
   const std::uint64_t checked = options_.check == Check::every ? UINT64_MAX : sampled_answers;
   while (!bytes.empty()) {
-    if (connection.outstanding == 0) return fail(connection, "more answers than messages"), false;
+    if (connection.outstanding == 0) return fail(connection, "more echoes than messages"), false;
     const std::size_t part = std::min(answer_size - connection.received, bytes.size());
     if (connection.received < header.size()) {
       const std::size_t here = std::min(header.size() - connection.received, part);
       if (std::memcmp(bytes.data(), header.data() + connection.received, here) != 0) {
-        return fail(connection, "an answer that is not one frame of the kind and length that was sent"), false;
+        return fail(connection, "an echo that is not one frame of the kind and length that was sent"), false;
       }
     }
-    if (connection.checked < checked && !right(connection, bytes.first(part))) complain(connection, "an answer with other bytes");
+    if (connection.checked < checked && !right(connection, bytes.first(part))) complain(connection, "an echo with other bytes");
     bytes = bytes.subspan(part);
     connection.received += part;
     if (connection.received < answer_size) break;

@@ -65,7 +65,7 @@ std::string read_head(int fd) {
 // What is wrong with the response; empty if nothing is.
 std::string fault_of(const std::string& head, const LoadOptions& options) {
   const std::size_t end = head.find("\r\n\r\n");
-  if (end == std::string::npos) return head.empty() ? "no answer to the upgrade request" : "the answer's head has no end";
+  if (end == std::string::npos) return head.empty() ? "no response to the upgrade request" : "the head of the response has no end";
   if (!head.starts_with("HTTP/1.1 101 ")) return "refused with \"" + head.substr(0, head.find("\r\n")) + "\"";
   if (field(head, "Sec-WebSocket-Accept") != accept_value(key)) return "wrong Sec-WebSocket-Accept";
   const std::string_view protocol = field(head, "Sec-WebSocket-Protocol");

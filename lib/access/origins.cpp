@@ -80,7 +80,7 @@ std::string AllowedOrigins::check(const std::string& entry) {
   if (entry.find('@', end) != std::string::npos) return fault("it has no user in front of the host");
   if (std::any_of(entry.begin(), entry.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
     return fault("write the host in ASCII, as browsers send it: xn--...");
-  return fault("it is a scheme, a host, and a port where it is not the usual one, as in https://example.com:8443");
+  return fault("it is a scheme, a host, and a port if it is not the usual one, as in https://example.com:8443");
 }
 
 bool AllowedOrigins::allows(std::string_view origin, std::size_t origin_fields, std::string_view host, Transport transport) const {

@@ -27,8 +27,8 @@ class FixedService final : public MountService {
 
 std::string check_kind(const Fixed& fixed, const Mount& /*mount*/) {
   if (fixed.status < 200 || fixed.status > 599)
-    return "a fixed answer has a status from 200 to 599, not " + std::to_string(fixed.status);
-  if (!base::is_field_value(fixed.media_type)) return "the media type of a fixed answer has a control character";
+    return "a fixed response has a status from 200 to 599, not " + std::to_string(fixed.status);
+  if (!base::is_field_value(fixed.media_type)) return "the media type of a fixed response has a control character";
   return {};
 }
 

@@ -29,7 +29,7 @@ std::string check_kind(const Requests& requests, const Mount& mount) {
 OpenedService open_kind(const Requests& requests, const Mount& mount, const MountParts& parts) {
   session::Protocol* const protocol = parts.table.find(requests.protocol);
   if (protocol == nullptr || protocol->row.http == nullptr)
-    return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests.protocol + "' answers no requests"};
+    return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests.protocol + "' handles no requests"};
   return opened<RowService>(mount.prefix, *protocol);
 }
 

@@ -84,7 +84,7 @@ class Refuses(unittest.TestCase):
     def test_bad_mounts(self):
         self.assertIn("PREFIX=PROTOCOL, not 'x'", self.refused(2, "--mount", "x"))
         self.assertIn("there is no protocol 'nothing'", self.refused(1, "--mount", "/x/=nothing"))
-        self.assertIn("'echo' answers no requests", self.refused(1, "--mount", "/x/=echo"))
+        self.assertIn("'echo' handles no requests", self.refused(1, "--mount", "/x/=echo"))
         self.assertIn("'/x' must start and end with '/'", self.refused(1, "--mount", "/x=http-echo"))
         self.assertIn("write '/a b/'", self.refused(1, "--mount", "/a%20b/=http-echo"))
 

@@ -273,7 +273,7 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
     CAPTURE(prefix);
     CHECK(fault({prefix, Fixed{}}).empty());
   }
-  CHECK(fault({"/", Fixed{100, "", ""}}) == "a fixed answer has a status from 200 to 599, not 100");
+  CHECK(fault({"/", Fixed{100, "", ""}}) == "a fixed response has a status from 200 to 599, not 100");
   CHECK(fault({"/", Redirect{"/x", 303}}) == "a redirect has status 301, 302, 307 or 308, not 303");
   CHECK(fault({"/", Redirect{"/a b", 301}}) == "a redirect needs a percent-encoded location, not '/a b'");
   CHECK(fault({"/", Requests{}}) == "mount '/' names no protocol");
@@ -285,7 +285,7 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
   for (const char* value : {"\x01", "a\x7F", "\x1B[31m"}) {
     fields.fields = {{"A", value}};
     CHECK(fault(fields) == "mount '/': the value of A has a control character");
-    CHECK(fault({"/", Fixed{200, value, ""}}) == "the media type of a fixed answer has a control character");
+    CHECK(fault({"/", Fixed{200, value, ""}}) == "the media type of a fixed response has a control character");
   }
   fields.fields = {{"A", "b\tc"}};
   CHECK(fault(fields).empty());
