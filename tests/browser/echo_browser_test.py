@@ -3,21 +3,14 @@
 
 Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 if the environment says CI=true)."""
 
-import argparse
-import asyncio
 import json
-import os
-import re
+import pathlib
 import sys
 import tempfile
 
-try:
-    import chromium
-except ImportError as error:
-    chromium = None
-    missing = f"the Python module {error.name} is missing (Debian: python3-websockets)"
+import driven
+from driven import chromium
 
-LIMIT = 30  # s for anything that should happen soon
 SIZES = (0, 1, 125, 126, 127, 65535, 65536, 1024 * 1024)
 AGREED = {"off": "",
           "shared": "permessage-deflate; client_no_context_takeover; client_max_window_bits=12",
@@ -68,79 +61,33 @@ SCRIPT = """
 })"""
 
 
-class Report:
-    def __init__(self):
-        self.failed = 0
-
-    def equal(self, name, found, wanted):
-        self.failed += found != wanted
-        print(f"ok   {name}" if found == wanted else f"FAIL {name}: found {found!r}, wanted {wanted!r}", flush=True)
-
-
-async def start(arguments, mode, log):
-    """The server's process and its address."""
-    command = [arguments.server, "-p", "0", "-r", arguments.www, "-d", "info", "--compression", mode]
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log)
-    line = (await asyncio.wait_for(process.stdout.readline(), LIMIT)).decode()
-    found = re.match(r"listening on http://(127\.0\.0\.1:\d+)/", line)
-    if not found:
-        raise RuntimeError(f"the server printed {line!r} where its ready line should be")
-    return process, found[1]
-
-
-async def stop(process):
-    """The exit status, or None when it had to be killed."""
-    if process.returncode is None:
-        process.terminate()
+async def check(report, browser, server, mode):
+    url = await server.start()
     try:
-        return await asyncio.wait_for(process.wait(), 10)
-    except asyncio.TimeoutError:
-        process.kill()
-        await process.wait()
-        return None
-
-
-async def check(report, browser, arguments, mode, log):
-    process, address = await start(arguments, mode, log)
-    try:
-        page = await browser.open(f"http://{address}/")
-        result = await page.evaluate(f"{SCRIPT}({json.dumps(f'ws://{address}/')}, {json.dumps(SIZES)})")
+        page = await browser.open(url)
+        result = await page.evaluate(f"{SCRIPT}({json.dumps(url.replace('http', 'ws', 1))}, {json.dumps(SIZES)})")
         await page.close()
         report.equal(f"{mode}: what was agreed on", result["extensions"], AGREED[mode])
         report.equal(f"{mode}: every message came back", (result["echoed"], result["bytes"]), (6 * len(SIZES), 6 * sum(SIZES)))
         report.equal(f"{mode}: byte for byte", result["wrong"], [])
         report.equal(f"{mode}: closed cleanly", result["closed"], [1000, True])
     finally:
-        report.equal(f"{mode}: the server exits with 0", await stop(process), 0)
+        report.equal(f"{mode}: the server exits with 0", await server.stop(), 0)
 
 
 async def run(arguments, report):
-    with tempfile.TemporaryFile("w+", errors="replace") as log:
+    with tempfile.TemporaryDirectory(prefix="wharf-browser-test-") as scratch:
+        log = pathlib.Path(scratch) / "server.log"
+        log.touch()
         try:
             async with chromium.Chromium(chromium.find()) as browser:
                 for mode in AGREED:
-                    await check(report, browser, arguments, mode, log)
+                    await check(report, browser, driven.Server(arguments, log, "-d", "info", "--compression", mode), mode)
         except Exception as error:
             report.equal("the test ran to its end", f"{type(error).__name__}: {error}", "")
         if report.failed:
-            log.seek(0)
-            print(f"the server's log:\n{log.read()[-2000:]}")
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--server", required=True, help="the test server's binary")
-    parser.add_argument("--www", required=True, help="the folder of the page")
-    arguments = parser.parse_args()
-    lacking = missing if chromium is None else None if chromium.find() else "Chromium is missing (Debian: chromium)"
-    if lacking:
-        print(f"{'FAIL' if os.environ.get('CI') == 'true' else 'skip'} {lacking}")
-        return 1 if os.environ.get("CI") == "true" else 77
-    report = Report()
-    asyncio.run(run(arguments, report))
-    print(f"{report.failed} failed" if report.failed else "all passed")
-    return 1 if report.failed else 0
+            print(f"the server's log:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(driven.main(__doc__, run))

@@ -3,24 +3,13 @@
 
 Exit status: 0 every check passed, 1 one failed, 77 there is no Chromium here (1 if the environment says CI=true)."""
 
-import argparse
-import asyncio
 import os
-import pathlib
-import shutil
-import signal
 import sys
-import tempfile
 import zlib
 
+import driven
 import page_test
-from page_test import LIMIT, Report, Server
-
-try:
-    import chromium
-except ImportError as error:
-    chromium = None
-    missing = f"the Python module {error.name} is missing (Debian: python3-websockets)"
+from driven import LIMIT
 
 MIB = 1024 * 1024
 BIG = 12 * MIB
@@ -197,43 +186,11 @@ async def check_pages(report, browser, server, scratch, folder):
 
 
 async def run(arguments, report):
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    folder = pathlib.Path(arguments.screenshot_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = pathlib.Path(tempfile.mkdtemp(prefix="wharf-upload-test-"))
-    server = Server(arguments, scratch / "server.log")
-    for option in OPTIONS:
-        server.command += ["--protocol-option", option]
-    try:
-        await server.start()
-        async with chromium.Chromium(chromium.find()) as browser:
-            await check_pages(report, browser, server, scratch, folder)
-        report.equal("the server exits with 0", await server.stop(), 0)
-    except Exception as error:
-        report.check("the test ran to its end", False, f"{type(error).__name__}: {error}")
-    finally:
-        await server.stop()
-        if report.failed:
-            print(f"the server's log:\n{server.said()}")
-        shutil.rmtree(scratch, ignore_errors=True)
+    async def check(browser, server, folder, scratch):
+        await check_pages(report, browser, server, scratch, folder)
 
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--server", required=True, help="the test server's binary")
-    parser.add_argument("--plugin-dir", action="append", default=[], help="a folder with plugins; may be given again")
-    parser.add_argument("--www", required=True, help="the folder of the page")
-    parser.add_argument("--screenshot-dir", required=True, help="where the pictures go")
-    arguments = parser.parse_args()
-    lacking = missing if chromium is None else None if chromium.find() else "Chromium is missing (Debian: chromium)"
-    if lacking:
-        print(f"{'FAIL' if os.environ.get('CI') == 'true' else 'skip'} {lacking}")
-        return 1 if os.environ.get("CI") == "true" else 77
-    report = Report()
-    asyncio.run(run(arguments, report))
-    print(f"{report.failed} failed; pictures are in {arguments.screenshot_dir}" if report.failed else "all passed")
-    return 1 if report.failed else 0
+    await driven.drive(arguments, report, check, *(word for option in OPTIONS for word in ("--protocol-option", option)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(driven.main(__doc__, run))
