@@ -64,13 +64,7 @@ def deflated(message, window_bits=12):
 
 def opened(to, offer=None, protocol="echo"):
     """A connection that has become a WebSocket, with compression if that was offered."""
-    peer = Peer(to)
-    response = peer.exchange(raw.upgrade(protocol, Sec_WebSocket_Extensions=offer))
-    if response.status != 101:
-        peer.close()
-        raise AssertionError(f"no WebSocket: {response}")
-    peer.extensions = response.fields.get("sec-websocket-extensions", "")
-    return peer
+    return raw.opened(to, protocol, Peer, Sec_WebSocket_Extensions=offer)
 
 
 class Peer(raw.Connection):

@@ -26,16 +26,6 @@ SMALL = b"a small file\n"
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
 
-def held_by_server(one, port):
-    """Whether the server has the connection of that client's port open: then the kernel lists it with a socket's number."""
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        for line in table:
-            fields = line.split()
-            if fields[1].endswith(f":{one.port:04X}") and fields[2].endswith(f":{port:04X}"):
-                return fields[9] != "0"
-    return False
-
-
 class SlowClient:
     """A connection that tells when the server has ended it. Times are from the last call of begin()."""
 
@@ -167,7 +157,7 @@ def reading(one):
     with SlowClient(one, receive_buffer=4096) as client:
         client.begin()
         client.socket.sendall(request("/large.bin"))
-        while held_by_server(one, client.port):
+        while one.holds(client.port):
             client.socket.recv(1)
             time.sleep(PAUSE / 2)
             if client.passed() > STALL + LATE:
@@ -189,7 +179,7 @@ def reading_steadily(one):
         while client.passed() < 4 * STALL:
             client.received += client.socket.recv(64 * 1024)
             time.sleep(PAUSE / 2)
-        return client.passed(), 200 if held_by_server(one, client.port) else 0
+        return client.passed(), 200 if one.holds(client.port) else 0
 
 
 # What must happen to each: after how many seconds, and with which status.

@@ -126,17 +126,6 @@ class Freed(Crowd):
         self.check_freed(OFFER, data, self.long_sample)
 
 
-def held_by_server(one, peer):
-    """Whether the server has the connection still open: the kernel lists its end with the number of an open socket."""
-    port = peer.socket.getsockname()[1]
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        for line in table:
-            fields = line.split()
-            if fields[1].endswith(f":{one.port:04X}") and fields[2].endswith(f":{port:04X}"):
-                return fields[9] != "0"
-    return False
-
-
 class Patience(unittest.TestCase):
     """Peers that leave the server waiting: it waits as long as docs/limits.md says, for all of them at once."""
 
@@ -172,7 +161,7 @@ class Patience(unittest.TestCase):
         """Seconds until the server ends its side, and until it has let go of the connection."""
         peer.socket.settimeout(0.1)
         ended = None
-        while ended is None or held_by_server(self.server, peer):
+        while ended is None or self.server.holds(peer.socket.getsockname()[1]):
             try:
                 if talk:
                     peer.socket.send(talk)

@@ -96,11 +96,6 @@ FILE_SERVER = """
 """
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 class Nginx:
     """One master and one worker with a folder of their own, both gone after stop()."""
 
@@ -108,7 +103,7 @@ class Nginx:
         self.place = tempfile.TemporaryDirectory()
         self.folder = pathlib.Path(self.place.name)
         for _ in range(5):  # somebody else may take the port
-            self.host, self.port = "127.0.0.1", free_port()
+            self.host, self.port = "127.0.0.1", server.free_port()
             user = "user root;\n" if os.geteuid() == 0 else ""
             text = http.format(**{"listen": f"{self.host}:{self.port}", **values})
             (self.folder / "nginx.conf").write_text(BASE.format(folder=self.folder, user=user, http=text), encoding="utf-8")

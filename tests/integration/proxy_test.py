@@ -18,7 +18,7 @@ import raw
 import server
 import websocket_peer
 from raw import request
-from upstreams import BIG, Handler, Proxied, UnixUpstream, digest, free_port, says, stopped
+from upstreams import BIG, Handler, Proxied, UnixUpstream, digest, says, stopped
 
 
 class Http(Proxied):
@@ -128,13 +128,13 @@ class Places(Proxied):
                 self.assertEqual(self.ask(client, "GET", "/app/none")[0].status, 404)
 
     def test_nobody_there(self):
-        for url in ("http://127.0.0.1:%d/" % free_port(), "unix:/nonexistent/socket", "http://nobody.invalid/"):
+        for url in ("http://127.0.0.1:%d/" % server.free_port(), "unix:/nonexistent/socket", "http://nobody.invalid/"):
             served = self.serve(url)
             self.assertEqual(raw.once(served, request("/app/x")).status, 502)
             server.until(lambda log=served.log: "is not reached" in log(), 10, "the log says so")
 
     def test_requests_that_go_round_in_circles(self):
-        port = free_port()
+        port = server.free_port()
         served = self.serve(f"http://127.0.0.1:{port}/app/", "-p", port)
         self.assertEqual(raw.once(served, request("/app/x")).status, 502)
 

@@ -140,11 +140,12 @@ def once(to, data, method="GET"):
         return connection.exchange(data, method)
 
 
-def opened(to, protocol="echo"):
-    """A connection that has become a WebSocket."""
-    connection = Connection(to)
-    response = connection.exchange(upgrade(protocol))
+def opened(to, protocol="echo", kind=None, **fields):
+    """A connection that has become a WebSocket. `extensions` is what the server agreed on."""
+    connection = (kind or Connection)(to)
+    response = connection.exchange(upgrade(protocol, **fields))
     if response.status != 101:
         connection.close()
         raise AssertionError(f"no WebSocket: {response}")
+    connection.extensions = response.fields.get("sec-websocket-extensions", "")
     return connection

@@ -6,6 +6,7 @@ import re
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,11 @@ def until(condition, seconds, what):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds * SLOW:g} s: {what}")
         time.sleep(0.01)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 def command(*arguments, plugins=True, www=WWW):
@@ -149,6 +155,15 @@ class Server:
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def holds(self, port):
+        """Whether the server has the connection of the client's port open: then the kernel lists it with a socket's number."""
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            for line in table:
+                fields = line.split()
+                if fields[1].endswith(f":{self.port:04X}") and fields[2].endswith(f":{port:04X}"):
+                    return fields[9] != "0"
+        return False
 
     def cpu_seconds(self):
         with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:

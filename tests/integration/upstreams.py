@@ -167,11 +167,6 @@ def stopped(served):
         served.process.send_signal(signal.SIGCONT)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 class Proxied(unittest.TestCase):
     """A server with one proxy mount at /app/ for each test."""
 
