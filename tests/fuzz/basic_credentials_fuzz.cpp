@@ -1,34 +1,18 @@
 #include "codec/http/basic_credentials.h"
 
-#include <openssl/evp.h>
-
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "base64.h"
 #include "codec/utf8.h"
+#include "fuzz/promise.h"
 
 // Input: the value of an Authorization field, which is then also read as decoded credentials, as a user and as a realm.
 
 namespace {
 
 using namespace wharf::codec;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
-
-std::string base64(std::string_view text) {
-  std::string encoded((text.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  encoded.resize(static_cast<std::size_t>(size));
-  return encoded;
-}
 
 bool has_controls(std::string_view text) {
   for (const char c : text)

@@ -1,10 +1,9 @@
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "fuzz/promise.h"
 #include "wharf/websocket.hpp"
 
 // Input: a byte that says what the client asks for, then a response as a server could send it. In place of the accept value it may have
@@ -13,12 +12,6 @@
 namespace {
 
 using namespace wharf::websocket;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 constexpr std::uint64_t memory_for_14 = std::uint64_t{64} * 1024;  // enough for a window of 2^14 bytes and not for one of 2^15
 

@@ -1,12 +1,11 @@
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "fuzz/promise.h"
 #include "wharf/form.hpp"
 
 // Input: a byte of flags, three bytes for the lengths of a name, a value and a path, then these and a domain, all of one cookie
@@ -18,16 +17,6 @@ namespace {
 using namespace wharf;
 
 constexpr std::size_t control_bytes = 4;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
-
-bool lies_in(std::string_view view, std::string_view bytes) {
-  return view.data() >= bytes.data() && view.data() + view.size() <= bytes.data() + bytes.size();
-}
 
 bool is_trimmed(std::string_view text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t'; };

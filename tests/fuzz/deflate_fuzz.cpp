@@ -1,9 +1,8 @@
 #include "codec/deflate.h"
+#include "fuzz/promise.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,12 +18,6 @@ using Status = Inflater::Status;
 
 constexpr std::size_t control_bytes = 6;
 constexpr std::size_t limit = std::size_t{64} * 1024;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 /// Sizes of pieces, 0 to `most`, the same for the same seed.
 class Cuts {

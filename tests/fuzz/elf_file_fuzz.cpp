@@ -1,9 +1,8 @@
+#include "fuzz/promise.h"
 #include "protocol/elf_file.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <span>
 
 // Input: a file. The segments of an accepted file lie in it, a longer file with the same beginning is accepted too, and one that is cut
@@ -12,12 +11,6 @@
 namespace {
 
 using namespace wharf::codec;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 /// The end of the file's segments; 0: it is refused. The first `size` bytes of the file are there.
 std::uint64_t checked(std::span<const char> file, std::uint64_t size) {

@@ -1,11 +1,10 @@
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "fuzz/promise.h"
 #include "wharf/form.hpp"
 
 // Input: a byte for the limit, then a query or the body of a form. What was read can be written and read again; every text can
@@ -14,12 +13,6 @@
 namespace {
 
 using namespace wharf;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 bool same(const Parameters& a, const Parameters& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),

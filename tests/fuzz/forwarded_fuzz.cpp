@@ -1,13 +1,12 @@
 #include "codec/http/forwarded.h"
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "codec/http/target.h"
+#include "fuzz/promise.h"
 
 // Input: lines, each a letter for a field and its value: f Forwarded, x X-Forwarded-For, p -Proto, h -Host, o -Port; another letter is
 // a part of a name. They come from a trusted front, which then adds what it knows: whatever a client has sent before that, it
@@ -18,12 +17,6 @@ namespace {
 using namespace wharf::codec;
 using wharf::base::PeerAddress;
 using wharf::base::PeerNetwork;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 std::string_view name_of(char letter) {
   switch (letter) {

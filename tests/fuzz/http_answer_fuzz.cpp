@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/ascii.h"
 #include "codec/http/response_head.h"
+#include "fuzz/promise.h"
 
 // Input: eight bytes that say where to cut, which limits apply and what was asked for, then what a server sends. Whatever the
 // cuts, the outcome is the same and keeps its promises.
@@ -17,12 +16,6 @@ namespace {
 using namespace wharf::codec;
 
 constexpr std::size_t control_bytes = 8;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 AnswerLimits limits_from(std::uint8_t choice) {
   if (choice < 0x80) return {};

@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/ascii.h"
 #include "codec/http/chunked.h"
+#include "fuzz/promise.h"
 
 // Input: eight bytes that say where to cut and which limits apply, then what a peer sends as a chunked body. Whatever the cuts,
 // the outcome is the same and keeps its promises. Then the same bytes as a body: written in chunks and read again.
@@ -18,12 +17,6 @@ using namespace wharf::codec;
 using State = ChunkedDecoder::State;
 
 constexpr std::size_t control_bytes = 8;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 ChunkLimits limits_from(std::uint8_t choice) {
   if (choice < 0x80) return {};

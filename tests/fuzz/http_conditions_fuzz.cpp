@@ -1,14 +1,13 @@
 #include "codec/http/conditions.h"
 
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "base/ascii.h"
 #include "codec/http/accept.h"
 #include "codec/http/date.h"
+#include "fuzz/promise.h"
 
 // Input: a byte for the method, one for the representation's validators, then field lines, one to a line: a digit for the name, the rest
 // is the value. What is decided has to agree with itself when a field is added whose effect is known. Each value is also read as a
@@ -27,12 +26,6 @@ constexpr std::array<std::string_view, 10> names = {"If-Match", "If-None-Match",
                                                     "Host",     "If-Unknown"};
 constexpr std::array<std::string_view, 6> methods = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
 constexpr std::array<std::string_view, 4> codings = {"br", "zstd", "gzip", "identity"};
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 Validators validators_from(std::uint8_t choice) {
   Validators validators;

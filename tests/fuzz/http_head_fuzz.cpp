@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +8,7 @@
 #include "base/ascii.h"
 #include "codec/http/request_head.h"
 #include "codec/http/target.h"
+#include "fuzz/promise.h"
 
 // Input: eight bytes that say where to cut and which limits apply, then what a client sends. Whatever the cuts, the outcome is the
 // same and keeps its promises.
@@ -20,12 +19,6 @@ using namespace wharf::codec;
 using State = RequestParser::State;
 
 constexpr std::size_t control_bytes = 8;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 HeadLimits limits_from(std::uint8_t choice) {
   if (choice < 0x80) return {};
@@ -43,10 +36,6 @@ std::string outcome(const RequestParser& parser, State state) {
           std::to_string(head.content_length) + (head.keep_alive ? "k" : "c");
   for (const auto& [name, value] : head.fields) (((text += "\r\n") += name) += ':') += value;
   return text;
-}
-
-bool lies_in(std::string_view view, std::string_view bytes) {
-  return view.data() >= bytes.data() && view.data() + view.size() <= bytes.data() + bytes.size();
 }
 
 void check_path(std::string_view text) {

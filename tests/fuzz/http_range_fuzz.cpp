@@ -1,13 +1,12 @@
 #include "codec/http/range.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <limits>
 #include <set>
 
 #include "base/ascii.h"
 #include "codec/http/multipart_range.h"
+#include "fuzz/promise.h"
 
 // Input: a byte for the limit of ranges, eight for the size of the representation, then the value of a Range field. The ranges lie in
 // the representation, are not more and have no more bytes than allowed, and are exactly those that were asked for; asking for them
@@ -20,12 +19,6 @@ using Kind = RangeAnswer::Kind;
 
 constexpr std::size_t control_bytes = 9;
 constexpr std::uint64_t small = 256;  // the size of a representation whose bytes can be checked one by one
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 /// The high bytes are seldom set: ranges meet only if sizes are small.
 std::uint64_t size_from(const std::uint8_t* data) {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 
 #include "base/ascii.h"
+#include "fuzz/promise.h"
 
 // Input: a text, which is taken for a request target, an authority, something that is percent-encoded and a path that is decoded. The
 // file name of a path never leads out of its folder, and a path is decoded once.
@@ -13,16 +13,6 @@
 namespace {
 
 using namespace wharf::codec;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
-
-bool lies_in(std::string_view view, std::string_view bytes) {
-  return view.data() >= bytes.data() && view.data() + view.size() <= bytes.data() + bytes.size();
-}
 
 std::string encoded(std::string_view text) {
   constexpr std::string_view digits = "0123456789aBcDeF";

@@ -1,9 +1,8 @@
+#include "fuzz/promise.h"
 #include "wharf/multipart.hpp"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,12 +19,6 @@ using namespace wharf;
 constexpr std::size_t control_bytes = 8;
 constexpr std::string_view boundaries[] = {"x", "AaB03x", "----",
                                            "0123456789012345678901234567890123456789012345678901234567890123456789"};
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 struct Part {
   MultipartPart head;

@@ -1,11 +1,10 @@
 #include "codec/utf8.h"
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string_view>
 
 #include "codec/variants.h"
+#include "fuzz/promise.h"
 
 // Input: one byte that says where to cut, then text. The checker, in each of its variants, agrees with a plain decoder, whole and cut, and
 // refuses at the first byte that makes the text impossible.
@@ -17,12 +16,6 @@ using wharf::codec::long_text;
 using wharf::codec::Utf8;
 using wharf::codec::utf8_variants;
 using wharf::codec::Utf8Variant;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 /// The code point at the front by the bit patterns of RFC 3629 section 3, -1 if there is none; `size` is its size.
 std::int32_t decode(std::string_view text, std::size_t& size) {

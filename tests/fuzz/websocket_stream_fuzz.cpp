@@ -1,6 +1,4 @@
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <string>
@@ -8,6 +6,7 @@
 #include <utility>
 
 #include "codec/utf8.h"
+#include "fuzz/promise.h"
 #include "wharf/websocket.hpp"
 
 // Input: three bytes that say how the two ends are set up, then operations of both: sending, receiving with the bytes cut anywhere, and in
@@ -17,12 +16,6 @@ namespace {
 
 using namespace wharf::websocket;
 using Type = Event::Type;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 /// The fuzzer's bytes, from the front; zeros behind their end.
 class Source {

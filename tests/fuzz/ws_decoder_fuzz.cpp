@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
+#include "fuzz/promise.h"
 
 // Input: four bytes that say which role, which limit, whether and how frames may be compressed, and where to cut; then frames. The events
 // are the same whole, cut, and byte by byte, handed out in messages or in pieces, and keep their promises.
@@ -20,12 +19,6 @@ using namespace wharf::codec;
 using Type = WsEvent::Type;
 
 constexpr std::size_t control_bytes = 4;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 std::string_view payload_of(const WsEvent& event) { return {event.payload.data(), event.payload.size()}; }
 bool is_message(const WsEvent& event) { return event.type == Type::text || event.type == Type::binary; }

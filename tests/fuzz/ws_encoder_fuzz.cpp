@@ -1,14 +1,13 @@
 #include "codec/ws/encoder.h"
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "codec/ws/decoder.h"
+#include "fuzz/promise.h"
 
 // Input: six bytes that say which role sends, how it compresses and where to cut; then the content of the messages. They are encoded
 // whole or in pieces, and the other role reads the same messages from the frames, however those are cut.
@@ -20,12 +19,6 @@ using Fault = WsEncoder::Fault;
 using Type = WsEvent::Type;
 
 constexpr std::size_t control_bytes = 6;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 /// Numbers below a bound, the same for the same seed.
 class Choices {

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ascii.h"
+#include "fuzz/promise.h"
 
 // Input: a byte for the wish of one end and a byte for the other's, then the values of Sec-WebSocket-Extensions fields, one to a line.
 // They are read as a client's offer and as a server's response.
@@ -21,12 +20,6 @@ using Fields = std::vector<std::string_view>;
 
 constexpr std::size_t control_bytes = 2;
 constexpr DeflateWish widest{.context = DeflateWish::Context::dedicated, .window_bits = 15};
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 DeflateWish wish_of(std::uint8_t byte) {
   return {.context = (byte & 8) == 0 ? DeflateWish::Context::shared : DeflateWish::Context::dedicated,

@@ -3,13 +3,13 @@
 #include <openssl/evp.h>
 
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <set>
 #include <string>
 #include <string_view>
 
 #include "base/ascii.h"
+#include "base64.h"
+#include "fuzz/promise.h"
 
 // Input: a request head. A head that passes the check keeps every promise on which an upgrade depends; any other is refused with a status
 // and a reason.
@@ -18,23 +18,11 @@ namespace {
 
 using namespace wharf::codec;
 
-void require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
-
-std::string base64(const unsigned char* bytes, int size) {
-  std::string text(64, '\0');
-  text.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes, size)));
-  return text;
-}
-
 void check_key(std::string_view key) {
   unsigned char decoded[18] = {};
   require(key.size() == 24, "a key has 24 characters");
   require(EVP_DecodeBlock(decoded, reinterpret_cast<const unsigned char*>(key.data()), 24) == 18, "a key is base64");
-  require(base64(decoded, 16) == key, "a key is the one base64 form of 16 bytes");
+  require(base64({reinterpret_cast<const char*>(decoded), 16}) == key, "a key is the one base64 form of 16 bytes");
   const WsAccept accept(key);
   const auto* const text = reinterpret_cast<const unsigned char*>(accept.text().data());
   require(accept.text().size() == 28 && accept.text().back() == '=', "an accept value has 28 characters");

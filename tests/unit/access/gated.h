@@ -1,6 +1,5 @@
 #pragma once
 #include <doctest/doctest.h>
-#include <openssl/evp.h>
 
 #include <functional>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "access/gate.h"
+#include "base64.h"
 #include "unit/files/mounted.h"
 #include "unit/files/www_folder.h"
 
@@ -30,12 +30,7 @@ inline const std::string carol = "Authorization: Basic Y2Fyb2w6Y29ycmVjdCBob3JzZ
 
 /// Alice's name, or another, with another wrong password each.
 inline std::string guess(int number, std::string_view user = "alice") {
-  const std::string plain = base::concat(user, ":", number);
-  std::string text((plain.size() + 2) / 3 * 4 + 1, '\0');
-  const auto* from = reinterpret_cast<const unsigned char*>(plain.data());
-  text.resize(static_cast<std::size_t>(
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), from, static_cast<int>(plain.size()))));
-  return "Authorization: Basic " + text + "\r\n";
+  return "Authorization: Basic " + base64(base::concat(user, ":", number)) + "\r\n";
 }
 
 /// A password file with alice and bob.

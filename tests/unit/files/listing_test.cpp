@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base64.h"
 #include "unit/files/mounted.h"
 #include "unit/files/www_folder.h"
 
@@ -43,9 +44,7 @@ std::string hash_of_style(const std::string& page) {
   std::array<unsigned char, 32> digest{};
   unsigned size = 0;
   REQUIRE(EVP_Digest(style[0].data(), style[0].size(), digest.data(), &size, EVP_sha256(), nullptr) == 1);
-  std::array<unsigned char, 48> text{};
-  const int length = EVP_EncodeBlock(text.data(), digest.data(), static_cast<int>(size));
-  return "'sha256-" + std::string(reinterpret_cast<const char*>(text.data()), static_cast<std::size_t>(length)) + "'";
+  return "'sha256-" + base64({reinterpret_cast<const char*>(digest.data()), size}) + "'";
 }
 
 std::vector<std::string> links(const std::string& page) { return between(page, "<a href=\"", "\""); }

@@ -1,10 +1,11 @@
 #include "codec/http/basic_credentials.h"
 
 #include <doctest/doctest.h>
-#include <openssl/evp.h>
 
 #include <string>
 #include <string_view>
+
+#include "base64.h"
 
 namespace {
 
@@ -14,14 +15,6 @@ using namespace wharf::codec;
 std::string read(std::string_view authorization) {
   const std::optional<Credentials> credentials = parse_basic_credentials(authorization);
   return credentials ? credentials->user + "|" + credentials->password : "none";
-}
-
-std::string base64(std::string_view text) {
-  std::string encoded((text.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  encoded.resize(static_cast<std::size_t>(size));
-  return encoded;
 }
 
 std::string read_decoded(std::string_view decoded) { return read("Basic " + base64(decoded)); }
