@@ -30,17 +30,20 @@ def clauses_of(title):
 
 
 def rows_of(page):
-    """(line number, {("6455", number)}, [named case]) of each row of the two tables of clauses."""
-    rows = []
-    rfc = None
+    """(line number, {("6455", number)}, [named case]) of each row of the two tables of clauses; lists below them have the cases."""
+    rows, lists = [], {}
+    rfc = clause = None
     for number, line in enumerate(page.splitlines(), 1):
         if line.startswith("## "):
             heading = re.fullmatch(r"## RFC (6455|7692)", line)
             rfc = heading[1] if heading else None
-        cells = [cell.strip() for cell in line.strip("|").split(" |")]
         if rfc and re.match(rf"\| {NUMBER}", line):
-            rows.append((number, {(rfc, clause) for clause in cells[0].split(", ")}, re.findall(r"`([^`]+)`", cells[-1])))
-    return rows
+            rows.append((number, rfc, line.strip("|").split(" |")[0].strip()))
+        elif rfc and (item := re.fullmatch(rf"- \*\*({NUMBER}(?:, {NUMBER})*)\*\*", line)):
+            clause = lists.setdefault((rfc, item[1]), [])
+        elif rfc and line.startswith("  - `"):
+            clause.append(line[5:-1])
+    return [(number, {(rfc, each) for each in clauses.split(", ")}, lists.get((rfc, clauses), [])) for number, rfc, clauses in rows]
 
 
 def check_named(rows, titles, tests):
