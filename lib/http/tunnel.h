@@ -10,13 +10,13 @@
 
 namespace wharf::session {
 
-/// One end of two links that are joined: what comes in here goes out there, and the other way round. Neither is read from while
-/// the other has more to send than its high-water mark. The end of one side's output is passed on; the end of one link ends the
-/// other after all that came has left; and both end after `idle` without a byte either way.
+/// One end of two links that are joined: what comes in on one goes out on the other. Neither is read from while the other has
+/// more to send than its high-water mark. The end of one side's output is passed on; the end of one link ends the
+/// other after everything that came has left; and both end after `idle` without a byte in either direction.
 class Tunnel final : public Session {
  public:
-  /// The next session of `link`: both become a tunnel, each on a fresh stack. What their sessions have queued is sent first, and what
-  /// they have not used of their input is passed on. base::never: no limit. `share` is what `other` is counted by.
+  /// The next session of `link`: both become a tunnel, each on a fresh stack. Output that their sessions have queued is sent first,
+  /// and input that they have not used is passed on. base::never: no limit. `share` counts `other`.
   static std::unique_ptr<Session> to(Link& other, Link& link, base::Time idle, LinkShare share = {});
 
   ~Tunnel() override;
