@@ -18,13 +18,13 @@ namespace {
 
 constexpr socklen_t unix_path_offset = offsetof(sockaddr_un, sun_path);
 
-/// A path, maybe with a zero behind it, or a zero and an abstract name, or nothing.
+/// A path, with or without a zero behind it, or a zero and an abstract name, or nothing.
 std::string_view unix_name(const Address& address) {
   const char* name = reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path;
   return address.size > unix_path_offset ? std::string_view(name, address.size - unix_path_offset) : std::string_view();
 }
 
-/// IPv4 before IPv6, as the rest of the defaults.
+/// IPv4 before IPv6, like the other defaults.
 bool find_network_interface(const std::string& name, Address& address) {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return false;

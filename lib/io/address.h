@@ -24,7 +24,7 @@ struct Address {
   [[nodiscard]] std::string text() const;
 };
 
-/// Without a unix socket's name, for which there is no room in it.
+/// Without a unix socket's name, for which it has no room.
 base::PeerAddress peer_address(const Address& address);
 
 /// Copies an IPv4 or IPv6 address; false for anything else.
@@ -33,7 +33,7 @@ bool copy_address(Address& to, const sockaddr* from);
 /// The address of a unix socket: a path, or '@' and a name of Linux's abstract kind. The error is a few words.
 base::Result<Address, std::string> unix_address(const std::string& path);
 
-/// The address to listen on for what a person writes: an IPv4 or IPv6 address, the name of a network interface, or a host name.
+/// The address to listen on, from what a person writes: an IPv4 or IPv6 address, the name of a network interface, or a host name.
 /// The error is one line.
 base::Result<Address, std::string> resolve_interface(const std::string& name, std::uint16_t port);
 

@@ -11,7 +11,7 @@ Admission::Place Admission::take() {
   return {};
 }
 
-/// Who is about to wait says so before it looks a last time, so that one of the two sees the other.
+/// A loop that is about to wait says so before it checks a last time, so that one of the two sees the other.
 void Admission::leave_place() noexcept {
   taken_.fetch_sub(1);
   if (waiting_.load() == 0) return;

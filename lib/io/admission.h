@@ -9,22 +9,22 @@
 namespace wharf::io {
 
 /// How many accepted connections the loops of a server may have together. One budget for all of them, so that none is full while
-/// another has room. Outlives the loops. take() and the end of a Place come from any thread, as often as connections do.
+/// another has room. Outlives the loops. take() and the end of a Place come from any thread, as often as connections come and end.
 class Admission {
  public:
-  /// A loop. Both are called from any thread, with the admission's lock held, and only make the loop do so on its own thread soon.
+  /// A loop. Both are called from any thread, with the admission's lock held, and only have the loop act on its own thread soon.
   class Member {
    public:
     virtual void room_came() noexcept = 0;    ///< there may be a place
-    virtual void room_wanted() noexcept = 0;  ///< another loop has none: an idle connection of this one should go
-    std::atomic<std::size_t> idle{0};         ///< how many it has
-    bool waits = false;                       ///< the admission's
+    virtual void room_wanted() noexcept = 0;  ///< another loop has none: an idle connection of this one should end
+    std::atomic<std::size_t> idle{0};         ///< how many idle connections it has
+    bool waits = false;                       ///< used by the admission
 
    protected:
     ~Member() = default;
   };
 
-  /// One connection's place; empty where there was none.
+  /// One connection's place; empty if there was none.
   class Place {
    public:
     Place() = default;
@@ -42,7 +42,7 @@ class Admission {
     void give_back() noexcept {
       if (Admission* const admission = std::exchange(admission_, nullptr)) admission->leave_place();
     }
-    /// The same where it was of no use, for want of something else: nobody is told, who would find the same.
+    /// The same if it was of no use because something else was missing: others would find the same, so nobody is told.
     void give_back_silently() noexcept {
       if (Admission* const admission = std::exchange(admission_, nullptr)) admission->taken_.fetch_sub(1);
     }

@@ -23,13 +23,13 @@ struct Job {
   std::string about;
 };
 
-/// The tasks of one party that wait.
+/// The waiting tasks of one party.
 struct Queue {
   const void* party;
   std::deque<Job> jobs;
 };
 
-/// While it exists, threads that are made get no signals but those of faults of their own: the others are for the program's threads.
+/// While it exists, new threads get no signals except those of their own faults: the others are for the program's threads.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
@@ -53,7 +53,7 @@ struct Executor::Pool {
   struct Thread {
     std::thread thread;
     bool busy = false;
-    std::string about;  ///< what it is busy with
+    std::string about;  ///< what the thread's task is about
   };
 
   explicit Pool(const Bounds& most)
@@ -120,7 +120,7 @@ bool Executor::run(const void* party, Task task, std::string_view about) {
 }
 
 void Executor::forget(const void* party) {
-  std::list<Queue> dropped;  // without the lock, as tasks may do anything when they go
+  std::list<Queue> dropped;  // without the lock, because destructors of tasks may do anything
   const std::lock_guard lock(pool_->mutex);
   const auto queue =
       std::find_if(pool_->queues.begin(), pool_->queues.end(), [party](const Queue& each) { return each.party == party; });
@@ -133,7 +133,7 @@ std::size_t Executor::threads() const { return pool_->bounds.threads; }
 
 // ---- The threads ----
 
-/// With the lock. It begins when the lock is given back.
+/// With the lock. The thread begins when the lock is released.
 bool Executor::Pool::make_thread(const std::shared_ptr<Pool>& self) {
   const SignalsBlocked blocked;
   Thread& made = threads.emplace_back();
@@ -141,7 +141,7 @@ bool Executor::Pool::make_thread(const std::shared_ptr<Pool>& self) {
     made.thread = std::thread([self, &made] { self->serve(made); });
     ++idle;
     return true;
-  } catch (...) {  // the system has none, or there is no memory: who waits for a thread that is no thread would wait for ever
+  } catch (...) {  // the system has no thread, or there is no memory: a task that waited for it would wait for ever
     threads.pop_back();
     return false;
   }
@@ -173,7 +173,7 @@ bool Executor::Pool::may_begin(const Job& job) const {
   return job.about.empty() || static_cast<std::size_t>(std::count_if(threads.begin(), threads.end(), is_at_it)) < bounds.of_one;
 }
 
-/// With the lock. The first party that has one which may begin.
+/// With the lock. A task of the first party that has one that may begin.
 std::optional<Job> Executor::Pool::take() {
   for (auto queue = queues.begin(); queue != queues.end(); ++queue) {
     const auto found = std::find_if(queue->jobs.begin(), queue->jobs.end(), [this](const Job& each) { return may_begin(each); });

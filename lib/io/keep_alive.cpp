@@ -11,7 +11,7 @@ namespace wharf::io {
 namespace {
 
 constexpr int longest = 32'767;  // seconds, and
-constexpr int most = 127;        // questions that Linux takes
+constexpr int most = 127;        // probes that Linux allows
 
 void set_option(int socket, int level, int option, int value) { setsockopt(socket, level, option, &value, sizeof value); }
 

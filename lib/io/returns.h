@@ -7,8 +7,8 @@
 
 namespace wharf::io {
 
-/// Where other threads hand back to a loop what they have done for it. It takes no memory for that, and lives as long as the loop
-/// or any of those threads: what comes back to a loop that has ended goes quietly.
+/// Other threads hand back to a loop what they have done for it. That allocates no memory. Lives as long as the loop or any of
+/// those threads: what comes back to a loop that has ended is dropped.
 class Returns {
  public:
   class Errand {
@@ -33,7 +33,7 @@ class Returns {
     wake_ = std::move(wake);
   }
 
-  /// From any thread, which keeps nothing of the errand; each comes back once. After close() it is destroyed here.
+  /// From any thread, which must not keep the errand; each comes back once. After close() it is destroyed here.
   void hand_back(std::shared_ptr<Errand> errand) {
     const std::lock_guard lock(mutex_);
     if (!wake_) return;
@@ -44,8 +44,8 @@ class Returns {
     if (first) wake_();
   }
 
-  /// Takes those that came before this call, in their order, also where one of them has the loop end. Returns how many of them
-  /// threw something, which ends here.
+  /// Takes those that came before this call, in their order, even if one of them ends the loop. Returns how many of them threw;
+  /// exceptions end here.
   std::size_t run() {
     std::size_t failed = 0;
     for (std::shared_ptr<Errand> next = take(); next;) {
@@ -59,7 +59,7 @@ class Returns {
     return failed;
   }
 
-  /// Nothing is taken from here on, and what came before goes.
+  /// From here on nothing is accepted, and what came before is dropped.
   void close() {
     {
       const std::lock_guard lock(mutex_);

@@ -7,7 +7,7 @@
 namespace wharf::io {
 namespace {
 
-/// The loop's end of it.
+/// The part of it on the loop.
 class Work final : public Pending {
  public:
   /// What a thread does, and then brings back.
@@ -18,7 +18,7 @@ class Work final : public Pending {
     }
 
     std::function<void()> task;
-    Work* work = nullptr;  // for the loop's thread alone
+    Work* work = nullptr;  // only for the loop's thread
   };
 
   Work(Loop& loop, Executor& executor, std::shared_ptr<Errand> errand, std::function<void()> done)
@@ -60,7 +60,7 @@ bool work(Loop& loop, Executor& executor, std::function<void()> task, std::funct
   auto run = [errand = std::move(errand), returns = loop.returns()]() mutable {
     try {
       errand->task();
-    } catch (...) {  // whoever is told looks for what came out, and finds nothing
+    } catch (...) {  // `done` looks for the outcome, and finds none
     }
     returns->hand_back(std::move(errand));
   };
