@@ -6,15 +6,15 @@
 
 namespace wharf::session {
 
-/// What a TLS handshake found out. A text is empty where nothing is known.
+/// The facts of a TLS handshake. A text is empty if nothing is known.
 struct TlsFacts {
   std::string version;         ///< such as TLSv1.3
   std::string cipher;          ///< its name in OpenSSL
-  std::string server_name;     ///< what the client asked for (RFC 6066 section 3)
+  std::string server_name;     ///< the name that the client asked for (RFC 6066 section 3)
   std::string client_subject;  ///< of a certificate that was checked
 };
 
-/// The other end of a link, also after it has gone: of a client's connection the client, of one of our own where it leads.
+/// The other end of a link, even after it has gone: the client of an accepted connection, the destination of one of our own.
 struct LinkPeer {
   base::PeerAddress address;
   const TlsFacts* tls = nullptr;  ///< lives as long as the link; nullptr: the link is not encrypted
