@@ -17,7 +17,7 @@ using Segment = std::conditional_t<is_64_bit, Elf64_Phdr, Elf32_Phdr>;
 constexpr unsigned char own_class = is_64_bit ? ELFCLASS64 : ELFCLASS32;
 constexpr unsigned char own_order = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
 
-/// EM_NONE: not known here, and left to the loader.
+/// EM_NONE: not known here; the loader checks it.
 #if defined(__x86_64__)
 constexpr unsigned own_machine = EM_X86_64;
 #elif defined(__aarch64__)
@@ -32,7 +32,7 @@ constexpr unsigned own_machine = EM_ARM;
 constexpr unsigned own_machine = EM_NONE;
 #endif
 
-/// Whether `size` bytes from `offset` on lie within a file; no sum of the two, which may not fit any number.
+/// Whether `size` bytes from `offset` on lie within a file; without adding them, because the sum may overflow.
 bool fits(std::uint64_t offset, std::uint64_t size, std::uint64_t file_size) {
   return offset <= file_size && size <= file_size - offset;
 }

@@ -8,13 +8,13 @@
 
 namespace wharf::session {
 
-/// Names for the conversations and exchanges of one loop that stay valid when these do not: a slot and the generation of its present user.
-/// post() finds the loop by a number in a registry of the process, so that a handle may outlive even the server.
+/// Names for the conversations and exchanges of one loop that stay valid after these have gone: a slot and the generation of its
+/// user. post() finds the loop by a number in a registry of the process, so that a handle may outlive even the server.
 class Handles {
  public:
   static constexpr std::uint32_t no_slot = 0xFFFF'FFFF;
 
-  /// With what add() was given, or with nullptr twice where that is gone.
+  /// Called with the arguments of add(), or with nullptr twice if the thing is gone.
   using Task = std::function<void(void* thing, void* state)>;
 
   /// `mailbox` is that of the loop, and outlives this.
@@ -26,7 +26,7 @@ class Handles {
   /// From here on nothing is posted to this loop.
   void retire();
 
-  /// A slot for a thing whose kind whoever posts knows from where the handle came.
+  /// A slot for a thing; the caller of post() must know its kind.
   std::uint32_t add(void* thing, void* state);
   void remove(std::uint32_t slot);
   [[nodiscard]] wharf_handle handle(std::uint32_t slot) const { return {loop_, slot, slots_[slot].generation}; }
@@ -50,7 +50,7 @@ class Handles {
   std::uint32_t first_free_ = no_slot;
 };
 
-/// One thing's place in a loop's Handles: taken when it is first asked for.
+/// One thing's place in a loop's Handles, taken when it is first needed.
 class HandleSlot {
  public:
   wharf_handle take(Handles& handles, void* thing, void* state) {

@@ -24,7 +24,7 @@ Error refused(const std::string& file, std::string_view reason) {
   return {"plugin '" + file + "' is refused: " + std::string(reason)};
 }
 
-/// What dlopen says starts with the file's name; one naming is enough.
+/// A message of dlopen() starts with the file's name, which is left out here.
 std::string loader_message(const std::string& file) {
   const char* said = dlerror();
   std::string_view text = said != nullptr ? said : "unknown reason";
@@ -38,7 +38,7 @@ class File {
   explicit File(const std::string& path) : descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)) {}
   [[nodiscard]] bool is_open() const { return static_cast<bool>(descriptor_); }
   [[nodiscard]] bool describe(struct stat& facts) const { return fstat(descriptor_.get(), &facts) == 0; }
-  /// As many bytes as there are.
+  /// Fewer bytes if the file ends there.
   [[nodiscard]] std::string read(std::uint64_t offset, std::size_t size) const {
     std::string bytes(size, '\0');
     std::size_t have = 0;
@@ -56,11 +56,11 @@ class File {
   base::Descriptor descriptor_;
 };
 
-/// An empty text, or why the dynamic loader must not be asked: it would wait, or end the process.
+/// An empty text, or why the dynamic loader must not be called: it would wait, or end the process.
 std::string check_file(const std::string& path) {
   const File file(path);
   struct stat facts {};
-  if (!file.is_open() || !file.describe(facts)) return {};  // the loader says why
+  if (!file.is_open() || !file.describe(facts)) return {};  // the loader will say why
   if (!S_ISREG(facts.st_mode)) return "it is not a regular file";
   const auto size = static_cast<std::uint64_t>(facts.st_size);
   const auto table = codec::find_segments(file.read(0, codec::elf_head_size), size);
@@ -97,7 +97,7 @@ std::string check_plugin(const wharf_plugin& plugin) {
 }
 
 base::Result<LoadedPlugin, Error> load_plugin(const std::string& file) {
-  // A name without a slash would be looked for in the system's library folders.
+  // The loader would look for a name without a slash in the system's library folders.
   const std::string path = file.find('/') == std::string::npos ? "./" + file : file;
   if (const std::string fault = check_file(path); !fault.empty())
     return base::Failure{refused(file, "it cannot be loaded: " + fault)};

@@ -13,9 +13,9 @@ struct LoadedPlugin {
   std::string warning;  ///< one line for the log, or nothing
 };
 
-/// Opens a plugin and checks everything that can be checked before its rows are used: the file is whole, it can be loaded, has the one
-/// symbol, was built for this ABI number and needs nothing newer, lists rows, and no other takes its variables for something else. A plugin stays loaded until the process ends, because its code may be anywhere by then. The error
-/// names the file and the reason.
+/// Opens a plugin and checks everything that can be checked before its rows are used: the file is whole, it can be loaded, has the
+/// one symbol, was built for this ABI number and needs nothing newer, lists rows, and its variables are its own. A plugin stays
+/// loaded until the process ends, because its code may be in use anywhere by then. The error names the file and the reason.
 base::Result<LoadedPlugin, Error> load_plugin(const std::string& file);
 
 /// An empty text, or why the rows of a plugin cannot be used: another ABI number, a newer version, too small, no rows.

@@ -31,7 +31,7 @@ std::string demangled(const std::string& symbol) {
 
 bool is_word_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
 
-/// What may begin a name in the demangled text of a symbol of the language: namespaces of its library, types, and other such words.
+/// Words that may begin a name in the demangled text of a symbol of the language: namespaces of its library, types, and the like.
 bool is_word_of_the_language(std::string_view word) {
   static constexpr auto words = std::to_array<std::string_view>(
       {"std",      "__gnu_cxx", "__cxxabiv1", "void",     "bool",   "char", "char8_t",  "char16_t", "char32_t",
@@ -41,7 +41,7 @@ bool is_word_of_the_language(std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end() || std::isdigit(static_cast<unsigned char>(word.front())) != 0;
 }
 
-/// Leaves out what the demangler says of symbols that are made for a class or a variable.
+/// Removes the demangler's words about symbols that are made for a class or a variable.
 std::string_view without_purpose(std::string_view text) {
   for (const std::string_view start : {"guard variable for ", "vtable for ", "VTT for ", "construction vtable for ",
                                        "typeinfo for ", "typeinfo name for ", "non-virtual thunk to ", "virtual thunk to "})
@@ -49,7 +49,7 @@ std::string_view without_purpose(std::string_view text) {
   return text;
 }
 
-/// What an object has the dynamic linker look up, as it lies in memory.
+/// The symbols that the dynamic linker looks up for an object, as they lie in memory.
 class Lookups {
  public:
   explicit Lookups(const link_map& object) : bias_(object.l_addr) {
@@ -70,7 +70,7 @@ class Lookups {
     }
   }
 
-  /// Each symbol once. One that the object shows but does not look up is its own, whoever else has it.
+  /// Each symbol once. If the object exports a symbol and does not look it up, it uses its own, whoever else has it.
   [[nodiscard]] std::set<const Symbol*> symbols() const {
     std::set<const Symbol*> found;
     if (symbols_ == nullptr) return found;
@@ -91,9 +91,9 @@ class Lookups {
 
   template <class T>
   static const T* pointer(std::uintptr_t address) {
-    return reinterpret_cast<const T*>(address);  // NOLINT(performance-no-int-to-ptr): the loader's tables are of numbers
+    return reinterpret_cast<const T*>(address);  // NOLINT(performance-no-int-to-ptr): the loader's tables have numbers
   }
-  /// Some systems leave the addresses as they are in the file.
+  /// Some systems keep the addresses as they are in the file.
   template <class T>
   [[nodiscard]] const T* at(std::uintptr_t address) const {
     return pointer<T>(address < bias_ ? address + bias_ : address);
@@ -123,7 +123,7 @@ bool is_shown(const Symbol& symbol) {
   return symbol.st_shndx != SHN_UNDEF && (function || is_variable(symbol)) && ELF64_ST_VISIBILITY(symbol.st_other) == STV_DEFAULT;
 }
 
-/// Where the definition is that everybody uses; nullptr: there is no other than the plugin's.
+/// The definition that everybody uses; nullptr: there is only the plugin's.
 const void* used(void* library, const Symbol& symbol, const std::string& name) {
   const void* of_program = dlsym(RTLD_DEFAULT, name.c_str());
   return of_program == nullptr && binding(symbol) == STB_GNU_UNIQUE ? dlsym(library, name.c_str()) : of_program;

@@ -45,7 +45,7 @@ void RowExchange::start() {
   const codec::RequestHead& head = exchange_->request();
   if (head.body == codec::BodyFraming::length && head.content_length > body_limit()) return refuse_body();
   if (row_.body != nullptr || exchange_->body_complete()) begin_request();
-  exchange_->read_body();  // also beside an answer in pieces that has begun
+  exchange_->read_body();  // even beside a response in pieces that has begun
 }
 
 /// The row sees the request.
@@ -90,7 +90,7 @@ void RowExchange::tick() {
 
 void RowExchange::ended(const ExchangeEnd& end) {
   over_ = true;
-  destroy_state(end.complete);  // which may still look at the request
+  destroy_state(end.complete);  // closing() may still look at the request
   exchange_ = nullptr;
 }
 
@@ -113,9 +113,9 @@ const RequestView& RowExchange::request() const {
   return *request_;
 }
 
-// ---- Answers ----
+// ---- Responses ----
 
-/// Logs a second answer.
+/// Logs a second response.
 bool RowExchange::may_answer() {
   if (over_) return false;
   if (!exchange_->answered()) return true;

@@ -14,7 +14,7 @@
 
 namespace wharf::session {
 
-/// One request that a row answers: what its author holds as wharf_exchange.
+/// One request that a row handles: what its author holds as wharf_exchange.
 class RowExchange final : public Responder, public wharf_exchange, public AuthorState<RowExchange> {
  public:
   /// Within Handler::handle(). The row's `http` is not null.
@@ -65,11 +65,11 @@ class RowExchange final : public Responder, public wharf_exchange, public Author
   const wharf_http_row& row_;
   std::string_view mount_prefix_;  // the router's
   std::optional<std::string> user_;
-  mutable std::optional<RequestView> request_;  // made when it is first asked for
+  mutable std::optional<RequestView> request_;  // made when it is first needed
   Fields fields_;
   std::string body_;
   std::uint64_t body_size_ = 0;
-  bool over_ = false;  // nothing can be answered any more
+  bool over_ = false;  // no response is possible any more
 };
 
 }  // namespace wharf::session

@@ -7,8 +7,8 @@
 #include "protocol/request_view.h"
 #include "wharf/abi.h"
 
-// What the functions of both service tables have in common. Their callers are C: no exception may pass, and any text may come as a
-// null pointer.
+// Common parts of the functions of both service tables. Their callers are C: no exception may pass, and any text may be a null
+// pointer.
 namespace wharf::session {
 
 /// `otherwise` if there is no memory.
@@ -21,7 +21,7 @@ Result guarded(Result otherwise, Call&& call) noexcept {
   }
 }
 
-/// The same for what changes something: if there is no memory, `thing` loses its connection.
+/// The same for calls that change something: if there is no memory, `thing` loses its connection.
 template <class Thing, class Result, class Call>
 Result sheltered(Thing& thing, Result lost, Call&& call) {
   try {
@@ -38,7 +38,7 @@ wharf_handle handle_of(Thing& thing) noexcept {
   return guarded(wharf_handle{}, [&thing] { return thing.handle(); });
 }
 
-/// 1 if the task will be run, 0 if not; see wharf_services::post. Thing is what the author knows the handle's owner as.
+/// 1 if the task will be run, 0 if not; see wharf_services::post. Thing is the owner of the handle as the author knows it.
 template <class Thing>
 int post_to(wharf_handle handle, void (*task)(Thing*, void*, void*), void* argument) noexcept {
   const auto run = [task, argument](void* thing, void* state) { task(static_cast<Thing*>(thing), state, argument); };

@@ -19,7 +19,7 @@ struct RowCounts {
   std::atomic<std::uint64_t> exchanges{0};
 };
 
-/// Adds where only one thread writes: no locked instruction.
+/// Adds to a count that only one thread writes: no locked instruction.
 inline void add(std::atomic<std::uint64_t>& count, std::uint64_t more = 1) {
   count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
 }
@@ -34,7 +34,7 @@ struct LoopCounts {
   std::deque<RowCounts> rows;
 };
 
-/// What all loops of a server count. The rows' names and the loops are there before the first loop runs.
+/// What all loops of a server count. The rows' names and the loops are set before the first loop runs.
 struct Statistics {
   explicit Statistics(std::vector<std::string> names = {}) : row_names(std::move(names)) {}
 

@@ -12,7 +12,7 @@
 
 namespace wharf::server {
 
-/// Whether a server can be told to compress so.
+/// An error if a server cannot compress like that.
 Error check_compression(const Compression& server);
 
 /// All rows of a server, in the order in which they were added.
@@ -33,17 +33,17 @@ class RowList {
 /// The protocol table of one virtual host on one loop: its rows with their shared state there.
 class ProtocolTable {
  public:
-  /// Starts each row. On failure, what was started is stopped again, and the error names the row.
+  /// Starts each row. On failure, the rows that were started are stopped again, and the error names the row.
   static base::Result<std::unique_ptr<ProtocolTable>, Error> start(const RowList& rows, const VirtualHost& host,
                                                                    const session::WsLimits& limits, session::Home& home);
   ~ProtocolTable();
   ProtocolTable(const ProtocolTable&) = delete;
   ProtocolTable& operator=(const ProtocolTable&) = delete;
 
-  /// RFC 6455 section 4.2.2: the first name that the client offers and the table has; where it offers none, the default row, or else
+  /// RFC 6455 section 4.2.2: the first name that the client offers and the table has; if it offers none, the default row, or else
   /// the row with the empty name. nullptr: refuse.
   [[nodiscard]] session::Protocol* select(std::span<const std::string_view> offered) const;
-  /// The row of that name, also where clients cannot select it.
+  /// The row of that name, even if clients cannot select it.
   [[nodiscard]] session::Protocol* find(std::string_view name) const;
   /// The names that can be selected, with commas.
   [[nodiscard]] std::string names() const;
