@@ -1,4 +1,4 @@
-/// An echo on blocking sockets, with a thread for each connection: of Wharf it uses wharf/websocket.hpp alone.
+/// An echo on blocking sockets, with a thread for each connection. It uses only wharf/websocket.hpp of Wharf.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -20,7 +20,7 @@ static bool write_all(int socket, std::string_view bytes) {
   return sent >= 0;
 }
 
-/// Waits for bytes: none at the end, and after half a minute of silence.
+/// Waits for bytes. Empty at the end, and after half a minute of silence.
 static std::span<char> read_some(int socket, std::span<char> room) {
   const ssize_t size = recv(socket, room.data(), room.size(), 0);
   return room.first(size > 0 ? static_cast<std::size_t>(size) : 0);
@@ -49,8 +49,8 @@ static void talk(int socket, std::span<char> room) {
   } while (stream.validity() != Validity::invalid && !(input = read_some(socket, room)).empty());
 }
 
-/// What was sent arrives also where the client is still sending, as a long message that was refused: closing with bytes unread would be a
-/// reset, which destroys what is on its way.
+/// Closes so that everything that was sent arrives, even if the client is still sending, as a long message that was refused:
+/// closing with bytes unread would be a reset, which destroys what is on its way.
 static void finish(int socket, std::span<char> room) {
   shutdown(socket, SHUT_WR);
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -83,6 +83,6 @@ int main(int count, char** arguments) {
   if (bind(listener, bound, size) != 0 || listen(listener, 16) != 0) return std::perror("blocking-echo"), 1;
   getsockname(listener, bound, &size);
   std::printf("listening on http://127.0.0.1:%d/\n", ntohs(address.sin_port)), std::fflush(stdout);
-  for (int client = 0;; sleep(client < 0 ? 1U : 0U))  // a second where no descriptor is left, say: somebody will go
+  for (int client = 0;; sleep(client < 0 ? 1U : 0U))  // a second if no descriptor is left, for example: some client will leave
     if ((client = accept(listener, nullptr, nullptr)) >= 0) std::thread(serve, client).detach();
 }

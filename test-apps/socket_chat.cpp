@@ -1,8 +1,8 @@
-/// A chat on plain sockets, and its page: of Wharf it uses wharf/websocket.hpp alone.
+/// A chat on plain sockets, and its page. It uses only wharf/websocket.hpp of Wharf.
 ///
-/// Each client has two threads. One reads, and has the receiving half of the stream to itself. The other writes what was queued. Whoever has
-/// something to say to a client makes the frame under the mutex that guards the sending half and the queue behind it, and never waits for
-/// that client's network: see the thread rule of wharf::websocket::Stream.
+/// Each client has two threads. One reads, and has the receiving half of the stream to itself. The other writes the queue. Any
+/// thread may send to a client: it makes the frame under the mutex that guards the sending half and the queue behind it, and never
+/// waits for that client's network. See the thread rule of wharf::websocket::Stream.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -29,7 +29,7 @@ namespace {
 
 using namespace wharf::websocket;
 
-constexpr int seconds_of_silence = 20;            // then a client is sent a ping, and cut after as many more
+constexpr int seconds_of_silence = 20;            // after this a client is sent a ping, and cut after the same time again
 constexpr std::size_t most_queued = 1024 * 1024;  // bytes; a client that takes less is cut
 constexpr std::size_t most_clients = 200;
 constexpr std::chrono::seconds longest_farewell{10};
@@ -67,7 +67,7 @@ class Client {
   }
   [[nodiscard]] bool is_over() const { return stream_.validity() == Validity::invalid; }
   std::string& name() { return name_; }
-  /// What is queued is still sent.
+  /// The queue is still sent.
   void finish() {
     const std::lock_guard lock(sending_);
     is_finished_ = true;
@@ -103,7 +103,7 @@ class Client {
   bool is_finished_ = false;
 };
 
-/// Who is there.
+/// The clients that are there.
 class Room {
  public:
   std::shared_ptr<Client> enter(int socket, const Agreement& agreement) {
@@ -143,7 +143,7 @@ void on_text(Client& client, std::string_view text) {
   client.name() = name;
 }
 
-/// True once the conversation is over.
+/// True when the conversation is over.
 bool on_input(Client& client, std::span<char> input) {
   for (Event event = client.next(input); event.type != Event::Type::more; event = client.next(input)) {
     if (event.type == Event::Type::text) on_text(client, event.view());
@@ -174,7 +174,8 @@ std::string answer_without_websocket(const ServerHandshake& handshake) {
          std::to_string(page.size()) + "\r\n\r\n" + std::string(page);
 }
 
-/// Whether the request comes from our own page, or from what is no browser. Browsers let any page open a WebSocket to any server.
+/// Whether the request comes from our own page, or from a client that is no browser. Browsers let any page open a WebSocket to any
+/// server.
 bool is_own(const Fields& fields) {
   const auto origin = find_field(fields, "Origin");
   return !origin || *origin == "http://" + std::string(find_field(fields, "Host").value_or(""));
@@ -208,8 +209,8 @@ void talk(int socket, std::span<char> buffer) {
   room().say_to_all("* " + client->name() + " left");
 }
 
-/// What was sent arrives also where the client is still sending, as a long message that was refused: closing with bytes unread would be a
-/// reset, which destroys what is on its way.
+/// Closes so that everything that was sent arrives, even if the client is still sending, as a long message that was refused:
+/// closing with bytes unread would be a reset, which destroys what is on its way.
 void finish(int socket, std::span<char> buffer) {
   shutdown(socket, SHUT_WR);
   const auto end = std::chrono::steady_clock::now() + longest_farewell;
@@ -226,7 +227,7 @@ void serve(int socket) {
   finish(socket, buffer);
 }
 
-/// A socket that listens on the loopback address; a port of 0 becomes a free one. Negative where that failed.
+/// A socket that listens on the loopback address; a port of 0 becomes a free one. Negative if that failed.
 int listen_on(std::uint16_t& port) {
   sockaddr_in address{AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, {}};
   socklen_t size = sizeof address;
@@ -262,7 +263,7 @@ int main(int count, char** arguments) {
   for (;;) {
     const int socket = accept(listener, nullptr, nullptr);
     if (socket >= 0) std::thread(serve, socket).detach();
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) sleep(1);  // somebody will go
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) sleep(1);  // some client will leave
     else if (errno != EINTR && errno != ECONNABORTED) return std::perror("socket-chat"), 1;
   }
 }
