@@ -8,7 +8,7 @@
 
 #include "unit/http/exchange_states.h"
 
-// What the responder of an exchange calls. What the framing, the link and the clock tell it is in exchange_core_test.cpp.
+// The calls of the responder of an exchange. Those of the framing, the link and the clock are in exchange_core_test.cpp.
 
 namespace {
 
@@ -16,7 +16,7 @@ using namespace wharf;
 using namespace wharf::test;
 using session::Exchange;
 
-/// A call from outside of all others, and what follows from it.
+/// A call from outside all others, and its consequences.
 ExchangeEvent calls(std::string_view name, ExchangeRecord::Deed deed) {
   return {name, [deed = std::move(deed)](ExchangeBench& bench) { bench.call(deed); }};
 }

@@ -7,7 +7,7 @@
 
 #include "unit/http/exchange_states.h"
 
-// What the framing, the link and the clock tell an exchange. What its responder calls is in exchange_calls_test.cpp.
+// The calls of the framing, the link and the clock to an exchange. Those of its responder are in exchange_calls_test.cpp.
 
 namespace {
 

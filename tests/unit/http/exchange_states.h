@@ -10,7 +10,7 @@
 
 #include "unit/http/exchange_bench.h"
 
-// The stages of an exchange with what goes on in them, and tables of what an event does in each.
+// The stages of an exchange with their states, and tables of what an event does in each.
 
 namespace wharf::test {
 
@@ -56,14 +56,14 @@ struct ExchangeState {
   std::vector<ExchangeRecord::Deed> in_handle;
   std::vector<ExchangeRecord::Deed> behind;
   ExchangeBench::With with = ExchangeBench::With::responder;
-  std::size_t window = session::MemoryLink::unlimited;  ///< what the client takes of the answer
+  std::size_t window = session::MemoryLink::unlimited;  ///< how much of the response the client takes
 };
 
 inline const std::vector<ExchangeState>& exchange_states() {
   using With = ExchangeBench::With;
   static const std::vector<ExchangeState> all{
       {"idle", "", {}, {}},
-      // open, and not answered: all of the body has come, or nobody has asked for it, or it is being read
+      // open, without a response: all of the body has come, or nobody has asked for it, or it is being read
       {"all came", get_request, {}, {}},
       {"nobody", get_request, {}, {}, With::nobody},
       {"unasked", post_request, {}, {}},
@@ -76,7 +76,7 @@ inline const std::vector<ExchangeState>& exchange_states() {
       {"waiting, unasked", post_request, {wait}, {}},
       {"waiting, nobody", get_request, {wait}, {}, With::nobody},
       {"about to go on", get_request, {wait}, {go_on}},
-      // open, and being answered
+      // open, with a response under way
       {"in pieces", get_request, {begin}, {}},
       {"in two bytes", get_request, {begin_sized}, {}},
       {"told to hold", get_request, {begin, write_too_much}, {}, With::responder, 0},
@@ -87,7 +87,7 @@ inline const std::vector<ExchangeState>& exchange_states() {
       {"from source", get_request, {respond_from_source}, {}, With::responder, 0},
       {"source, reading", post_request, {read_body, respond_from_source}, {}, With::responder, 0},
       {"source, nobody", get_request, {respond_from_source}, {}, With::nobody, 0},
-      // open, and answered outside of a call, by an answer that the client does not take
+      // open, with a response from outside a call that the client does not take
       {"complete", get_request, {}, {respond}, With::responder, 0},
       {"complete, reading", post_request, {read_body}, {respond}, With::responder, 0},
       {"complete, unread", post_request, {}, {respond}, With::responder, 0},
@@ -122,7 +122,7 @@ struct ExchangeRow {
   std::string_view acts;
 };
 
-/// The link is cut, unless it has gone: whoever has not heard of the end hears of it now, and nobody hears of it twice.
+/// Cuts the link, unless it has gone: those who have not heard of the end hear of it now, and nobody hears of it twice.
 inline void check_ends(ExchangeBench& bench, ExchangeBench::With with) {
   const bool responder = with == ExchangeBench::With::responder;
   const std::string stage = bench.stage();

@@ -10,7 +10,7 @@
 
 #include "unit/http/exchange_states.h"
 
-// What is called from within the handler and the responder, and what is not a matter of one event.
+// Calls from within the handler and the responder, and cases of more than one event.
 
 namespace {
 
@@ -18,7 +18,7 @@ using namespace wharf;
 using namespace wharf::test;
 using session::Exchange;
 
-/// A callback, and what brings it about.
+/// A callback, and its cause.
 struct Callback {
   std::string_view name;
   std::string_view request;

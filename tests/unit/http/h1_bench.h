@@ -21,7 +21,7 @@ struct ScriptedVisit final : session::Visit {
   std::function<void(session::Exchange&)> answer;
 };
 
-/// A handler that writes down each request, and answers with "METHOD TARGET" or as the test says.
+/// A handler that writes down each request, and responds with "METHOD TARGET" or as the test says.
 class ScriptedHandler final : public session::Handler {
  public:
   void handle(session::Exchange& exchange) override {
@@ -35,7 +35,7 @@ class ScriptedHandler final : public session::Handler {
   std::function<void(session::Exchange&)> answer;
 };
 
-/// A body of so many 'b', given in parts; the rest cannot be had after `available`.
+/// A body of that many 'b', given in parts; there are only `available` of them.
 class Source final : public session::BodySource {
  public:
   explicit Source(std::size_t size) : Source(size, size) {}
@@ -83,7 +83,7 @@ struct H1Bench {
   session::MemoryLink link{pool, limits, now};
 };
 
-/// One answer as a client sees it.
+/// One response as a client sees it.
 struct Answer {
   int status = 0;
   std::string head;
@@ -92,8 +92,8 @@ struct Answer {
   [[nodiscard]] bool has(std::string_view line) const { return head.find("\r\n" + std::string(line) + "\r\n") != head.npos; }
 };
 
-/// Takes the first answer from the front of `bytes`: whole by its Content-Length. `method` is that of the request. Status 0: there is
-/// no whole answer.
+/// Takes the first response from the front of `bytes`: whole by its Content-Length. `method` is that of the request. Status 0:
+/// there is no whole response.
 inline Answer take_answer(std::string& bytes, std::string_view method = "GET") {
   const std::size_t end = bytes.find("\r\n\r\n");
   if (end == bytes.npos) return {};
@@ -107,7 +107,7 @@ inline Answer take_answer(std::string& bytes, std::string_view method = "GET") {
   return answer;
 }
 
-/// All whole answers to GETs in `bytes`.
+/// All whole responses to GETs in `bytes`.
 inline std::vector<Answer> answers(std::string bytes) {
   std::vector<Answer> all;
   for (Answer answer = take_answer(bytes); answer.status != 0; answer = take_answer(bytes)) all.push_back(std::move(answer));

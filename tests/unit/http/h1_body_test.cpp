@@ -12,7 +12,7 @@ namespace {
 using namespace wharf;
 using namespace wharf::test;
 
-/// Reads the body and writes down what comes; then answers with it, or does what the test says.
+/// Reads the body and writes down what comes; then responds with it, or does what the test says.
 struct Reader final : session::Responder {
   Reader(session::Exchange& of, std::vector<std::string>& into) : exchange(of), story(into) {}
   void body(std::string_view piece) override {
@@ -44,7 +44,7 @@ struct BodyBench : H1Bench {
       exchange.read_body();
     };
   }
-  ~BodyBench() {  // while what the reader writes into is there
+  ~BodyBench() {  // while the reader's target still exists
     link.abort();
     link.run();
   }
@@ -228,7 +228,7 @@ TEST_CASE("h1 bodies: who expects nothing, in as many words, is told nothing bef
     CHECK(answers(bench.link.take()).at(0).body == "hi\n");
     CHECK_FALSE(bench.link.closed());
 
-    H1Bench refusing;  // answered before its body came, the connection goes on
+    H1Bench refusing;  // after a response before the body came, the connection goes on
     refusing.link.receive(post("Content-Length: 2\r\n" + std::string(fields), ""));
     CHECK_FALSE(answers(refusing.link.take()).at(0).has("Connection: close"));
     refusing.link.receive("hi" + get("/b"));
@@ -350,7 +350,7 @@ TEST_CASE("h1 bodies: who has answered from outside is told no more of the body,
     bench.link.receive(more);
     CHECK(bench.story.empty());
     CHECK(bench.reader->text == "he");
-    bench.advance(25'000);  // the body is not late: it is not read while the client has not taken the answer
+    bench.advance(25'000);  // the body is not late: it is not read while the client has not taken the response
     CHECK_FALSE(bench.link.closed());
     bench.link.set_window(session::MemoryLink::unlimited);
     bench.link.run();
@@ -391,7 +391,7 @@ TEST_CASE("h1 bodies: silence within a body is 408, and so is a trickle (RFC 911
     trickle.link.receive("x");
     trickle.advance(1'000);
   }
-  CHECK(seconds == 21);  // 20 s of grace, and what it earned by 20 bytes
+  CHECK(seconds == 21);  // 20 s of grace, and the time that 20 bytes add
   CHECK(answers(trickle.link.take())[0].status == 408);
 
   BodyBench steady;  // 600 bytes a second is slow, but fast enough
@@ -402,7 +402,7 @@ TEST_CASE("h1 bodies: silence within a body is 408, and so is a trickle (RFC 911
   }
   CHECK_FALSE(steady.link.closed());
 
-  H1Bench dropped;  // also where nobody reads it
+  H1Bench dropped;  // even if nobody reads it
   dropped.link.receive(post("Content-Length: 5\r\n", "he"));
   dropped.advance(20'000);
   CHECK(dropped.link.closed());

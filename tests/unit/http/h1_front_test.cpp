@@ -23,7 +23,7 @@ codec::TrustedFronts trusting(std::string_view network) {
 
 std::string ask(std::string_view fields) { return base::concat("GET / HTTP/1.1\r\nHost: up.example\r\n", fields, "\r\n"); }
 
-/// Each request is answered with who asked, and how.
+/// Each response names the client, and its scheme and host.
 void tell(session::Exchange& exchange) {
   exchange.respond(
       session::text_response(200, base::concat(exchange.client().text(), " ", exchange.scheme(), " ", exchange.host())));
@@ -38,7 +38,7 @@ std::string told(H1Bench& bench, std::string_view fields) {
 constexpr std::string_view forwarded =
     "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: www.example\r\n";
 
-/// What a row sees of a request.
+/// The request as a row sees it.
 struct Seen {
   static void request(Exchange exchange) {
     const Request& asked = exchange.request();

@@ -1,4 +1,4 @@
-// Requests behind others on one connection, where an answer is held, cut, or the last.
+// Requests behind others on one connection, if a response is held, cut, or the last.
 #include <doctest/doctest.h>
 
 #include <optional>
@@ -96,7 +96,7 @@ TEST_CASE("h1 pipeline: whole answers leave before a later one is cut") {
     bench.link.receive(get("/a") + get("/b") + get("/c"));
     std::string bytes = bench.link.take();
     CHECK(take_answer(bytes).body == "whole\n");
-    CHECK(take_answer(bytes, "HEAD").body.empty());  // of the second there is a head at most
+    CHECK(take_answer(bytes, "HEAD").body.empty());  // the second has a head at most
     CHECK(bytes.empty());
     CHECK(bench.link.was_aborted());
     CHECK(bench.handler.requests == Requests{"GET /a", "GET /b"});

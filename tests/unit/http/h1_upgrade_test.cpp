@@ -19,7 +19,7 @@ using namespace wharf::test;
 using namespace std::chrono_literals;
 using Story = std::vector<std::string>;
 
-/// What the rows below and their pipes were told.
+/// The calls to the rows below and their pipes.
 struct Told {
   Story story;
   std::string body;
@@ -51,7 +51,7 @@ struct Whole {
   }
 };
 
-/// Waits for the end of the body, also where there is none.
+/// Waits for the end of the body, even if there is none.
 struct AtBodyEnd {
   struct Responder {
     Exchange exchange;
@@ -82,7 +82,7 @@ struct InBody {
   };
 };
 
-/// Answers when the test says so.
+/// Responds when the test says so.
 struct Later {
   static void request(Exchange exchange) { told->handle = exchange.handle(); }
 };

@@ -17,7 +17,7 @@ namespace {
 using namespace wharf;
 using namespace wharf::session;
 
-/// What speaks on a link before the tunnel: it leaves all input alone.
+/// The session on a link before the tunnel: it leaves all input alone.
 class Before final : public Session {
  public:
   std::size_t input(std::span<char> /*bytes*/) override { return 0; }
@@ -31,7 +31,7 @@ class Counter final : public LinkCounter {
   int gone = 0;
 };
 
-/// Two links, and who is at the far end of each.
+/// Two links, and the peer at the far end of each.
 struct Bench {
   explicit Bench(base::Time limit_of_silence = base::Time{1'000}) : idle(limit_of_silence) {
     one.open(std::make_unique<Before>());
@@ -138,7 +138,7 @@ TEST_CASE("tunnel: a slow side slows the other down") {
     for (; sent < 1'000'000 && source.reading(); sent += 10'000) joined.send(source, std::string(10'000, 'a'));
     CHECK(sent < 100'000);
     CHECK(slow.out().size() == sent);
-    joined.send(slow, "back");  // the other way goes on
+    joined.send(slow, "back");  // the other direction goes on
     CHECK(source.take() == "back");
     joined.take_in(slow, 10'000);
     CHECK_FALSE(source.reading());

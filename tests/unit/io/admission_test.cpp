@@ -42,7 +42,7 @@ class Client {
   int socket_;
 };
 
-/// A loop with a listening socket whose sessions call themselves idle at once, but for those of whom the story says otherwise.
+/// A loop with a listening socket whose sessions are idle at once, except those of which the story says otherwise.
 struct Served {
   explicit Served(const io::LoopLimits& limits) : turns(limits) {
     auto socket = io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 100, io::ListeningSocket::Sharing::alone);

@@ -11,7 +11,7 @@
 
 namespace wharf::test {
 
-/// A task that other threads wait in until the test lets them go. It owns what it touches, and so may outlive the test.
+/// A task in which other threads wait until the test releases them. It owns what it touches, so it may outlive the test.
 class Gate {
  public:
   [[nodiscard]] io::Executor::Task task() const {
@@ -21,7 +21,7 @@ class Gate {
       ++shared->over;
     };
   }
-  /// Until so many threads have come in.
+  /// Waits until that many threads are in it.
   void wait_for(std::size_t threads = 1) const {
     for (std::size_t i = 0; i < threads; ++i) shared_->begun.acquire();
   }

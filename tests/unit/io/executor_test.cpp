@@ -31,7 +31,7 @@ void wait_until(const std::function<bool()>& so) {
   while (!so()) std::this_thread::yield();
 }
 
-/// What was done, from several threads. Its entries may outlive it.
+/// The work that was done, on several threads. Its entries may outlive it.
 class Diary {
  public:
   [[nodiscard]] Executor::Task entry(char what) const {

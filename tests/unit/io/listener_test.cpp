@@ -132,7 +132,7 @@ class Client {
   int socket_;
 };
 
-/// An option of the socket in this process whose other end is this port; -1 where there is none.
+/// An option of the socket in this process whose other end is this port; -1 if there is none.
 int option_of_peer_at(const std::string& port, int level, int option) {
   for (int descriptor = 3; descriptor < 256; ++descriptor) {
     Address peer;

@@ -28,7 +28,7 @@ class SlowNames {
   Gate gate_;
 };
 
-/// What outlives the loop.
+/// The objects that outlive the loop.
 struct Threads {
   io::Executor executor{{.threads = 2, .waiting = 8}};
 };

@@ -42,7 +42,7 @@ class Turns {
     }
     return true;
   }
-  /// Turns for so long, for what must not happen.
+  /// Turns for that long, to show that something does not happen.
   void for_a_while(std::chrono::milliseconds time) {
     const auto end = std::chrono::steady_clock::now() + time;
     while (std::chrono::steady_clock::now() < end) {

@@ -47,8 +47,8 @@ struct Told final : session::Session {
 
 }  // namespace
 
-// A socket counts as writable only when much of its buffer is free. What a slow peer makes room for below that is found when the time of
-// the write stall has come; the session must hear of it, or it would wait for ever.
+// A socket counts as writable only if much of its buffer is free. What a slow peer makes room for below that is found when the time
+// of the write stall has come; the session must hear of it, or it would wait for ever.
 TEST_CASE("connection: output that leaves when the write stall is looked at gives the session room") {
   base::Log log{base::LogLevel::quiet, nullptr};
   io::LoopLimits limits;

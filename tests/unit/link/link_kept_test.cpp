@@ -8,7 +8,7 @@
 #include "unit/http/h1_bench.h"
 #include "unit/protocol/ws_bench.h"
 
-// How much of what a peer sends is kept while nobody takes it.
+// How much of a peer's input is kept while nobody takes it.
 
 namespace {
 
@@ -17,7 +17,7 @@ using namespace wharf::test;
 
 constexpr std::size_t kilobyte = 1024;
 
-/// Takes the body and never answers.
+/// Takes the body and never responds.
 struct Silent final : session::Responder {
   explicit Silent(std::size_t& of_test) : size(of_test) {}
   void body(std::string_view piece) override { size += piece.size(); }

@@ -11,7 +11,7 @@
 
 #include "unit/link/scripted.h"
 
-// What a session throws ends at the waist, and costs the one link.
+// An exception of a session ends at the waist, and costs only that link.
 
 namespace {
 
@@ -54,7 +54,7 @@ class Throws final : public session::Session {
   std::string& story_;
 };
 
-/// Looks at the end at what it was given when it threw, as one does whose request's head is not copied yet.
+/// At the end it looks at the bytes that it was given when it threw, like a session whose request's head is not copied yet.
 class LooksBack final : public session::Session {
  public:
   LooksBack(session::Link& link, std::string& seen) : link_(link), seen_(seen) {}

@@ -19,7 +19,7 @@ void put(session::Link& link, std::string_view bytes) {
   link.touch();
 }
 
-/// Every call that a session gets, and what brings it about.
+/// Every call that a session gets, and its cause.
 const std::vector<std::pair<std::string, std::function<void(LinkBench&)>>> provocations{
     {"start", [](LinkBench&) {}},
     {"input", [](LinkBench& bench) { bench.link->receive("x"); }},

@@ -6,7 +6,7 @@
 
 #include "unit/link/scripted.h"
 
-// What a session asks to do on a fresh stack: want_turn() and turn().
+// Work that a session wants to do on a fresh stack: want_turn() and turn().
 
 namespace {
 

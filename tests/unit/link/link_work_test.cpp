@@ -12,7 +12,7 @@
 #include "unit/link/scripted.h"
 #include "unit/protocol/ws_bench.h"
 
-// How much of what one peer sends is worked on before the others get their turn.
+// How much of one peer's input is worked on before the others get their turn.
 
 namespace {
 
@@ -20,7 +20,7 @@ using namespace wharf;
 using namespace wharf::test;
 using Words = std::vector<std::string>;
 
-/// What a client sends that compresses.
+/// A frame of a client that compresses.
 std::string compressed(std::string_view data, codec::DeflatePool& pool) {
   const codec::DeflateSettings settings{&pool, {}, 0};
   codec::WsEncoder encoder;
@@ -48,7 +48,7 @@ void ignore_fragment(void* state, wharf_kind /*kind*/, wharf_part part, char* /*
   row::happened(state, std::to_string(part) + " " + std::to_string(size), &RowStory::on_message);
 }
 
-/// Uses one byte at a time, and says what each costs.
+/// Uses one byte at a time, and spends work for each.
 class Costly final : public session::Session {
  public:
   Costly(session::Link& link, std::int64_t cost) : link_(link), cost_(cost) {}
@@ -131,7 +131,7 @@ TEST_CASE("link work: one client's frames that inflate to a megabyte each were a
     more = bench.link().run_one_turn();
     most = std::max(most, bench.story.take().size());
   }
-  CHECK(most <= 4);  // the last megabyte, what is short behind it, and the end
+  CHECK(most <= 4);  // the last megabyte, the short messages behind it, and the end
   CHECK(turns >= 40);
 }
 

@@ -18,7 +18,7 @@
 
 namespace wharf::test {
 
-/// What sessions did, in order, and what they are to do.
+/// What sessions did, in order, and what they have to do.
 struct Story {
   std::vector<std::string> events;
   std::map<std::string, std::function<void(session::Link&)>> deeds;  ///< by event, like "first input"

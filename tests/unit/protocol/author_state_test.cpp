@@ -17,7 +17,7 @@ using session::AuthorState;
 using session::Handles;
 using session::StateSize;
 
-/// What a session is beside: something with a size that is no multiple of any alignment.
+/// Stands for a session: its size is no multiple of any alignment.
 class Thing final : public AuthorState<Thing> {
  public:
   enum class Constructor : std::uint8_t { returns, throws };

@@ -45,7 +45,7 @@ std::string file_of(const std::vector<Segment>& segments, std::size_t size, Head
   return file;
 }
 
-/// Where its segments end, or what is wrong with it.
+/// The end of its segments, or what is wrong with it.
 std::string checked(std::string_view file) {
   const auto table = find_segments(file.substr(0, elf_head_size), file.size());
   if (!table) return std::string(message(table.error()));

@@ -14,7 +14,7 @@ using namespace wharf;
 using test::WsBench;
 using Events = std::vector<std::string>;
 
-/// What a task found.
+/// The arguments of a task.
 struct Visit {
   int count = 0;
   wharf_peer* peer = nullptr;

@@ -20,7 +20,7 @@ using namespace wharf;
 using namespace wharf::test;
 using Story = std::vector<std::string>;
 
-/// Speaks lines: what it is told decides what it does.
+/// Speaks lines, which say what it has to do.
 struct Lines {
   Pipe pipe;
   Story* story;
@@ -53,7 +53,7 @@ struct Upgrader {
   }
 };
 
-/// Upgrades to what it is told, as a plugin in C might.
+/// Upgrades to a given protocol, as a plugin in C might.
 struct CUpgrader {
   static inline const wharf_raw* raw = nullptr;
   static int request(void* /*state*/, void* /*shared*/, wharf_exchange* exchange) {

@@ -22,7 +22,7 @@ using namespace wharf;
 using namespace wharf::test;
 using Story = std::vector<std::string>;
 
-/// What the rows below do and did.
+/// What the rows below have to do, and did.
 struct Script {
   Story story;
   std::function<void(Exchange)> request;
@@ -123,7 +123,7 @@ TEST_CASE("rows: a request with its whole body, and an answer at once") {
     CHECK(answer.has("X-A: b"));
     CHECK(answer.has("Content-Type: text/plain"));
   }
-  CHECK(bench.log_lines.size() == request.size() + 1);  // the second answers
+  CHECK(bench.log_lines.size() == request.size() + 1);  // the second responses
 }
 
 TEST_CASE("rows: a body beyond the limit is 413, by its length or as it comes, and the row does not see it") {

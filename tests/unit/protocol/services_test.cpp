@@ -19,7 +19,7 @@ namespace {
 
 using namespace wharf;
 
-/// What a row's functions are called with.
+/// The arguments of a row's functions.
 struct Scene {
   Scene() { protocol.row.name = "row"; }
 

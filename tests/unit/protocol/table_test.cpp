@@ -14,7 +14,7 @@ using namespace wharf::server;
 
 std::string refusal(RowList& rows, const wharf_row& row) { return rows.add(row).message; }
 
-/// Which rows were started and stopped, in order; a row's start fails where its option `fail` says so.
+/// Which rows were started and stopped, in order; a row's start fails if its option `fail` says so.
 std::vector<std::string> events;
 
 struct Counted {
@@ -279,7 +279,7 @@ TEST_CASE("row list: a row that ends with destroy is taken, with the defaults fo
   RowList rows;
   wharf_row row = plain_row("old");
   row.size = offsetof(wharf_row, destroy) + sizeof row.destroy;
-  row.ping_after = 1;  // lies beyond what the size says
+  row.ping_after = 1;  // lies beyond the given size
   row.compression = 99;
   REQUIRE(refusal(rows, row).empty());
   CHECK(rows.rows().front().ping_after == 0);

@@ -24,7 +24,7 @@ Fields handshake(const std::string& protocols = {}) {
   return fields;
 }
 
-/// Replaces a field, or removes it where the value is empty.
+/// Replaces a field, or removes it if the value is empty.
 Fields with(Fields fields, const std::string& name, const std::string& value) {
   std::erase_if(fields, [&name](const auto& field) { return field.first == name; });
   if (!value.empty()) fields.emplace_back(name, value);
@@ -120,7 +120,7 @@ TEST_CASE("upgrade: none offered") {
   Served with_default({host}, {plain_row("chat"), plain_row("echo")});
   const Answer defaulted = with_default.ask(request(handshake()));
   CHECK(defaulted.status == 101);
-  CHECK(defaulted.field("Sec-WebSocket-Protocol") == "none");  // a name that was not offered must not be answered
+  CHECK(defaulted.field("Sec-WebSocket-Protocol") == "none");  // the response must not have a name that was not offered
 
   Served nameless({VirtualHost{}}, {plain_row("chat"), plain_row("")});
   const Answer without = nameless.ask(request(handshake()));

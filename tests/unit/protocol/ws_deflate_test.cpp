@@ -29,7 +29,7 @@ struct DeflateBench : WsBench {
   }
 };
 
-/// What a client sends that compresses.
+/// A frame of a client that compresses.
 std::string compressed(std::string_view data, codec::DeflatePool& pool) {
   const codec::DeflateSettings settings{&pool, {}, 0};
   codec::WsEncoder encoder;

@@ -9,7 +9,7 @@
 
 #include "unit/protocol/ws_bench.h"
 
-// What may be done inside callbacks, ticks, and that everything ends exactly once.
+// Calls inside callbacks, ticks, and that everything ends exactly once.
 
 namespace {
 

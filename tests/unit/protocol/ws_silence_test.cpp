@@ -5,7 +5,7 @@
 
 #include "unit/protocol/ws_bench.h"
 
-// Peers that say nothing: they are sent a ping, and cut when they do not answer.
+// Peers that say nothing: they are sent a ping, and cut if they do not answer.
 
 namespace {
 

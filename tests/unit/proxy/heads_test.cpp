@@ -1,4 +1,4 @@
-// What a proxy mount tells each side of the other, and what can be switched off.
+// What a proxy mount tells each side about the other, and what can be switched off.
 #include <doctest/doctest.h>
 
 #include <string>

@@ -1,4 +1,4 @@
-// Answers 1xx that come before an answer, and bodies that wait for one (RFC 9110 sections 10.1.1 and 15.2).
+// Interim responses, and bodies that wait for one (RFC 9110 sections 10.1.1 and 15.2).
 #include <doctest/doctest.h>
 
 #include <string>

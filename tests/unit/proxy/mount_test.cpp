@@ -14,7 +14,7 @@ namespace {
 using namespace wharf;
 using namespace wharf::server;
 
-/// What a client gets for `request` where the server upstream says `answer`, in two pieces cut at `at`.
+/// What a client gets for `request` if the server upstream sends `answer`, in two pieces cut at `at`.
 std::string relayed(std::string_view request, std::string_view answer, std::size_t at) {
   ProxyBench bench;
   auto& client = bench.client();
@@ -44,7 +44,7 @@ void check_passed_on(std::string_view request, std::string_view expected) {
     bench.send(client, request.substr(0, at));
     if (!bench.outside.attempts.empty()) bench.accept();
     bench.send(client, request.substr(at));
-    // There is exactly one connection upstream, which comes now where it did not before.
+    // There is exactly one connection upstream, which comes now if it did not come before.
     auto& upstream = bench.outside.attempts.empty() ? bench.last() : bench.accept();
     REQUIRE(bench.outside.count == 1);
     const std::string found = upstream.take();

@@ -1,4 +1,4 @@
-// What answers say of places on a server behind a prefix.
+// Places on a server behind a prefix that its responses name.
 #include "proxy/places.h"
 
 #include <doctest/doctest.h>
@@ -75,7 +75,7 @@ TEST_CASE("proxy places: what points elsewhere is left as it is") {
            Case{usual, "base/x", {}},
            Case{usual, "http://other.example/base/x", {}},
            Case{usual, "http://up.example/base/x", {}},        // another port
-           Case{usual, "https://up.example:8080/base/x", {}},  // not what we ask
+           Case{usual, "https://up.example:8080/base/x", {}},  // not the target
            Case{whole, "https://up.example/x", {}},            // a server that wants TLS: mapped, it would go round in circles
            Case{usual, "http://site.example:8443/base/x", {}},
            Case{usual, "http://a@up.example:8080/base/x", {}},

@@ -1,4 +1,5 @@
-// What the router decides before a request goes to a proxy mount. There is nobody behind it here: what is passed on is 502.
+// What the router decides before a request is passed to a proxy mount. There is no server behind it here: a request that is passed
+// on is 502.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -36,7 +37,7 @@ TEST_CASE("proxy router: a page of any origin could open a WebSocket behind the 
   CHECK(served.ask(upgrading("https://good.example")).status == 502);
   CHECK(served.ask(upgrading("http://localhost")).status == 502);
   CHECK(served.ask("GET /a%20b/x HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n").status == 502);
-  CHECK(proxied().ask(upgrading("https://evil.example")).status == 502);  // where all may
+  CHECK(proxied().ask(upgrading("https://evil.example")).status == 502);  // if all may
 }
 
 TEST_CASE("proxy router: no spelling of an upgrade to WebSocket gets around the origins") {

@@ -249,7 +249,7 @@ TEST_CASE("upstream pool: clients that come and go do not make connections pile 
   bench.send(one, asks());
   bench.send(two, asks("HEAD"));
   CHECK(bench.outside.count == 2);
-  CHECK(bench.accept().take() == asked());  // who came first is served first
+  CHECK(bench.accept().take() == asked());  // the first to come is served first
   CHECK(bench.accept().take() == asked("HEAD"));
 }
 
