@@ -62,11 +62,10 @@ std::string check_folder(const std::string& folder) {
 }
 
 /// Redirects to the same path with a slash at its end. It cannot name another host: a path with several slashes at its front is not served.
-session::Response moved_to_slash(std::string_view request_target) {
-  const auto target = codec::split_target(request_target);
-  if (!target || target->path.substr(0, 2).find_first_of("/\\", 1) != std::string_view::npos) return not_found();
-  std::string location = base::concat(target->path, "/");
-  if (!target->query.empty()) (location += '?') += target->query;
+session::Response moved_to_slash(const codec::RequestHead& head) {
+  if (head.path.substr(0, 2).find_first_of("/\\", 1) != std::string_view::npos) return not_found();
+  std::string location = base::concat(head.path, "/");
+  if (!head.query.empty()) (location += '?') += head.query;
   session::Response response = session::text_response(301, "The folder's path ends in a slash.");
   response.fields.emplace_back("Location", std::move(location));
   return response;
@@ -176,7 +175,7 @@ CachedFile* FileMount::load(session::Exchange& exchange, std::string_view path, 
   switch (loaded.error()) {
     case NoFile::missing: exchange.respond(not_found()); break;
     case NoFile::folder: list(exchange, path); break;
-    case NoFile::needs_slash: exchange.respond(moved_to_slash(exchange.request().target)); break;
+    case NoFile::needs_slash: exchange.respond(moved_to_slash(exchange.request())); break;
     case NoFile::unavailable: exchange.respond(unavailable()); break;
   }
   return nullptr;
@@ -280,8 +279,7 @@ void FileMount::list(session::Exchange& exchange, std::string_view path) {
   if (shared_.jobs.join(*this, path, exchange)) return;
   const bool has_thread = shared_.jobs.has_room(*this) || shared_.jobs.may_wait();
   if (shared_.jobs.has_threads() && !has_thread) return exchange.respond(listings_crowded());
-  const auto target = codec::split_target(exchange.request().target);
-  auto title = target ? codec::percent_decode(target->path) : std::nullopt;
+  auto title = codec::percent_decode(exchange.request().path);
   auto job = std::make_unique<ListingJob>(
       *this,
       ListedFolder{loader_.folder(), std::move(*folder), std::string(path), title.value_or(std::string(path)), files_.listed},

@@ -23,7 +23,7 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
   text.lines(response.prepared.lines());
   text.lines(fields().lines());
   delimiting_ = Delimiting::length;
-  if (length) text.field("Content-Length", *length);
+  if (length) text.content_length(*length);
   if (content == Content::open) {
     delimiting_ = head()->takes_chunks() ? Delimiting::chunks : Delimiting::close;
     if (delimiting_ == Delimiting::chunks) text.field("Transfer-Encoding", "chunked");

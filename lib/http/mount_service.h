@@ -7,13 +7,6 @@
 
 namespace wharf::server {
 
-/// The path of a request: as it came, and percent-decoded once.
-struct RequestPath {
-  std::string_view encoded;
-  std::string_view decoded;
-  std::string_view query;
-};
-
 /// What serves one mount of one virtual host on one loop. Outlives its exchanges.
 class MountService {
  public:
@@ -21,7 +14,7 @@ class MountService {
 
   /// Within Handler::handle(), for a path that begins with the mount's prefix, or is the prefix without its last '/'. `user` is who was let
   /// in; null data if nobody was asked.
-  virtual void serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) = 0;
+  virtual void serve(session::Exchange& exchange, std::string_view path, std::string_view user) = 0;
   /// Whether such a request for the prefix without its last '/' is sent to the prefix instead.
   [[nodiscard]] virtual bool adds_slash(const codec::RequestHead& /*head*/) const { return false; }
   /// Whether WebSockets below the prefix are its own. Otherwise the protocol table serves them.

@@ -11,17 +11,7 @@ RequestView::RequestView(const codec::RequestHead& head, const LinkPeer& peer, c
       peer_(&peer),
       mount_prefix_(place.mount_prefix),
       user_(place.user),
-      forwarding_(place.forwarding) {
-  rebase(head);
-}
-
-void RequestView::rebase(const codec::RequestHead& head) {
-  head_ = &head;
-  if (const auto target = codec::split_target(head.target)) {
-    path_ = target->path;
-    query_ = target->query;
-  }
-}
+      forwarding_(place.forwarding) {}
 
 std::string_view RequestView::address() const {
   if (!address_) address_ = peer().text();
@@ -35,7 +25,7 @@ std::string_view RequestView::peer_host() const {
 
 std::string_view RequestView::decoded_path() const {
   if (!decoded_) {
-    decoded_path_ = codec::percent_decode(path_);
+    decoded_path_ = codec::percent_decode(path());
     decoded_ = true;
   }
   return decoded_path_ ? std::string_view(*decoded_path_) : std::string_view();

@@ -24,8 +24,8 @@ class RequestView : public wharf_request {
   RequestView(const codec::RequestHead& head, const LinkPeer& peer, const RequestPlace& place = {});
 
   [[nodiscard]] const codec::RequestHead& head() const { return *head_; }
-  [[nodiscard]] std::string_view path() const { return path_; }
-  [[nodiscard]] std::string_view query() const { return query_; }
+  [[nodiscard]] std::string_view path() const { return head().path; }
+  [[nodiscard]] std::string_view query() const { return head().query; }
   [[nodiscard]] const base::PeerAddress& peer() const { return forwarding_ != nullptr ? forwarding_->client : peer_->address; }
   /// Of the connection, which may be a front's; nullptr: it is not encrypted.
   [[nodiscard]] const TlsFacts* tls() const { return peer_->tls; }
@@ -39,13 +39,11 @@ class RequestView : public wharf_request {
   [[nodiscard]] std::string_view user() const { return user_; }
 
   /// The head has moved.
-  void rebase(const codec::RequestHead& head);
+  void rebase(const codec::RequestHead& head) { head_ = &head; }
 
  private:
   const codec::RequestHead* head_;
   const LinkPeer* peer_;
-  std::string_view path_;
-  std::string_view query_;
   std::string_view mount_prefix_;
   std::string_view user_;
   const codec::Forwarding* forwarding_;

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "codec/http/target.h"
 #include "proxy/forwarding.h"
 #include "proxy/target.h"
 
@@ -59,8 +58,7 @@ bool ProxyMount::adds_slash(const codec::RequestHead& head) const {
 void ProxyMount::serve(session::Exchange& exchange) {
   const codec::RequestHead& head = exchange.request();
   if (const Refusal refusal = check_forwarding(head); refusal.status != 0) return exchange.respond(response_to(refusal));
-  const auto target = codec::split_target(head.target);
-  const auto rest = target ? behind_prefix(target->path, prefix_) : std::nullopt;
+  const auto rest = behind_prefix(head.path, prefix_);
   if (!rest || may_climb(*rest)) return exchange.respond(session::text_response(404, "There is nothing here."));
   if (!upstream_) return exchange.respond(session::text_response(502, "The server behind this one cannot be reached."));
   std::string path = upstream_->target.base;

@@ -67,10 +67,10 @@ AccessGate::Verdict HostMount::enter(session::Exchange& exchange, std::string& u
   return gate_ ? gate_->check(exchange, user) : AccessGate::Verdict::enters;
 }
 
-void HostMount::serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) const {
-  const bool lacks_slash = path.decoded.size() < prefix_.size();
+void HostMount::serve(session::Exchange& exchange, std::string_view path, std::string_view user) const {
+  const bool lacks_slash = path.size() < prefix_.size();
   if (!lacks_slash || !service_->adds_slash(exchange.request())) return service_->serve(exchange, path, user);
-  const std::string query = path.query.empty() ? std::string() : base::concat("?", path.query);
+  const std::string query = exchange.request().query.empty() ? std::string() : base::concat("?", exchange.request().query);
   exchange.respond(moved(301, codec::percent_encode_path(prefix_) + query));
 }
 

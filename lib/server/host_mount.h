@@ -31,7 +31,7 @@ class HostMount {
   /// Whether the client may come in; if not, there is or will be a response.
   AccessGate::Verdict enter(session::Exchange& exchange, std::string& user) const;
   /// Responds. `user` has come in; null data if no user was asked for.
-  void serve(session::Exchange& exchange, const RequestPath& path, std::string_view user) const;
+  void serve(session::Exchange& exchange, std::string_view path, std::string_view user) const;
   /// Checks whether what it serves was replaced. Returns an empty text, or what is in the way, in one line.
   [[nodiscard]] std::string look_again() const { return service_->look_again(); }
   /// For the head of every response.

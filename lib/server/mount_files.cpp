@@ -11,8 +11,8 @@ class FileService final : public MountService {
  public:
   FileService(std::size_t prefix_size, std::unique_ptr<FileMount> files) : prefix_size_(prefix_size), files_(std::move(files)) {}
 
-  void serve(session::Exchange& exchange, const RequestPath& path, std::string_view /*user*/) override {
-    files_->serve(exchange, path.decoded.substr(prefix_size_ - 1));
+  void serve(session::Exchange& exchange, std::string_view path, std::string_view /*user*/) override {
+    files_->serve(exchange, path.substr(prefix_size_ - 1));
   }
   [[nodiscard]] bool adds_slash(const codec::RequestHead& /*head*/) const override { return true; }
   std::string look_again() override { return files_->look_again(); }

@@ -11,7 +11,7 @@ class FixedService final : public MountService {
  public:
   explicit FixedService(Fixed fixed) : fixed_(std::move(fixed)) {}
 
-  void serve(session::Exchange& exchange, const RequestPath& /*path*/, std::string_view /*user*/) override {
+  void serve(session::Exchange& exchange, std::string_view /*path*/, std::string_view /*user*/) override {
     session::Response response;
     response.status = fixed_.status;
     if (!fixed_.media_type.empty()) response.fields.emplace_back("Content-Type", fixed_.media_type);

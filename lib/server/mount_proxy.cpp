@@ -11,7 +11,7 @@ class ProxyService final : public MountService {
  public:
   explicit ProxyService(std::unique_ptr<ProxyMount> proxy) : proxy_(std::move(proxy)) {}
 
-  void serve(session::Exchange& exchange, const RequestPath& /*path*/, std::string_view /*user*/) override {
+  void serve(session::Exchange& exchange, std::string_view /*path*/, std::string_view /*user*/) override {
     proxy_->serve(exchange);
   }
   [[nodiscard]] bool adds_slash(const codec::RequestHead& head) const override { return proxy_->adds_slash(head); }

@@ -17,14 +17,15 @@ class RedirectService final : public MountService {
  public:
   RedirectService(std::size_t prefix_size, Redirect to) : prefix_size_(prefix_size), to_(std::move(to)) {}
 
-  void serve(session::Exchange& exchange, const RequestPath& path, std::string_view /*user*/) override {
+  void serve(session::Exchange& exchange, std::string_view path, std::string_view /*user*/) override {
     std::string location = to_.location;
-    if (location.back() == '/' && path.decoded.size() > prefix_size_) {
-      std::string_view rest = path.decoded.substr(prefix_size_);
+    if (location.back() == '/' && path.size() > prefix_size_) {
+      std::string_view rest = path.substr(prefix_size_);
       while (rest.starts_with('/')) rest.remove_prefix(1);  // "//" at the front would name another host
       location += codec::percent_encode_path(rest);
     }
-    if (!path.query.empty()) location += base::concat(location.find('?') == std::string::npos ? "?" : "&", path.query);
+    if (!exchange.request().query.empty())
+      location += base::concat(location.find('?') == std::string::npos ? "?" : "&", exchange.request().query);
     exchange.respond(moved(to_.status, std::move(location)));
   }
 

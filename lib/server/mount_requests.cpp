@@ -11,7 +11,7 @@ class RowService final : public MountService {
  public:
   RowService(std::string prefix, session::Protocol& protocol) : prefix_(std::move(prefix)), protocol_(protocol) {}
 
-  void serve(session::Exchange& exchange, const RequestPath& /*path*/, std::string_view user) override {
+  void serve(session::Exchange& exchange, std::string_view /*path*/, std::string_view user) override {
     session::RowExchange::serve(exchange, protocol_, {prefix_, user});
   }
 

@@ -55,21 +55,17 @@ session::Response options_of_server() {
 /// A request that waits at a gate; the bytes of its head do not stay that long.
 class Router::Waiting final : public session::Visit {
  public:
-  Waiting(const Host& host, const HostMount& mount, const RequestPath& path)
-      : host_(host), mount_(mount), encoded_(path.encoded), decoded_(path.decoded), query_(path.query) {}
+  Waiting(const Host& host, const HostMount& mount, std::string_view path) : host_(host), mount_(mount), path_(path) {}
 
   void go_on(session::Exchange& exchange) override {
-    const RequestPath path{encoded_, decoded_, query_};
-    if (user.empty()) enter(exchange, host_, mount_, path);
-    else serve_user(exchange, host_, &mount_, path, user);
+    if (user.empty()) enter(exchange, host_, mount_, path_);
+    else serve_user(exchange, host_, &mount_, path_, user);
   }
 
  private:
   const Host& host_;
   const HostMount& mount_;
-  std::string encoded_;
-  std::string decoded_;
-  std::string query_;
+  std::string path_;
 };
 
 std::string Router::check(const VirtualHost& host) {
@@ -150,16 +146,15 @@ void Router::serve_host(session::Exchange& exchange, const Host& host) {
   if (head.target == "*") return exchange.respond(options_of_server());
   const bool tunnels = head.method == "CONNECT" && !(head.is_extended_connect() && codec::wants_websocket(head));
   if (tunnels) return exchange.respond(session::text_response(501, "This server opens no tunnels."));
-  const auto target = codec::split_target(head.target);
-  if (!target) return exchange.respond(session::text_response(400, "The request's target has no path."));
+  if (head.path.empty()) return exchange.respond(session::text_response(400, "The request's target has no path."));
   std::optional<std::string> storage;
-  RequestPath path{target->path, target->path, target->query};
-  if (path.encoded.find('%') != std::string_view::npos) {
-    storage = codec::percent_decode(path.encoded);
+  std::string_view path = head.path;
+  if (path.find('%') != std::string_view::npos) {
+    storage = codec::percent_decode(path);
     if (!storage) return exchange.respond(session::text_response(400, "The path has a broken percent-encoding."));
-    path.decoded = *storage;
+    path = *storage;
   }
-  if (has_dot_segment(path.decoded)) return exchange.respond(nothing_here());
+  if (has_dot_segment(path)) return exchange.respond(nothing_here());
   serve_path(exchange, host, path);
 }
 
@@ -170,17 +165,16 @@ const HostMount* Router::mount_for(const Host& host, std::string_view decoded_pa
 }
 
 /// Another spelling of a path must not bypass the guard of its mount, if a server behind reads both alike.
-void Router::serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path) {
-  const HostMount* const mount = mount_for(host, path.decoded);
-  if (!is_read_alike(path.decoded) && mount_for(host, as_others_read(path.decoded)) != mount)
-    return exchange.respond(nothing_here());
+void Router::serve_path(session::Exchange& exchange, const Host& host, std::string_view path) {
+  const HostMount* const mount = mount_for(host, path);
+  if (!is_read_alike(path) && mount_for(host, as_others_read(path)) != mount) return exchange.respond(nothing_here());
   if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
   exchange.add_fields(mount->fields());
   enter(exchange, host, *mount, path);
 }
 
 /// Asks the gate of the mount, now or later.
-void Router::enter(session::Exchange& exchange, const Host& host, const HostMount& mount, const RequestPath& path) {
+void Router::enter(session::Exchange& exchange, const Host& host, const HostMount& mount, std::string_view path) {
   std::string user;
   switch (mount.enter(exchange, user)) {
     case AccessGate::Verdict::enters: return serve_user(exchange, host, &mount, path, user);
@@ -190,7 +184,7 @@ void Router::enter(session::Exchange& exchange, const Host& host, const HostMoun
 }
 
 /// The gate has been passed.
-void Router::serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, const RequestPath& path,
+void Router::serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, std::string_view path,
                         const std::string& user) {
   if (host.log && !user.empty()) host.log->line(exchange).user = user;
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);

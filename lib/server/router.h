@@ -54,9 +54,9 @@ class Router final : public session::Handler {
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
   static void serve_host(session::Exchange& exchange, const Host& host);
   static const HostMount* mount_for(const Host& host, std::string_view decoded_path);
-  static void serve_path(session::Exchange& exchange, const Host& host, const RequestPath& path);
-  static void enter(session::Exchange& exchange, const Host& host, const HostMount& mount, const RequestPath& path);
-  static void serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, const RequestPath& path,
+  static void serve_path(session::Exchange& exchange, const Host& host, std::string_view path);
+  static void enter(session::Exchange& exchange, const Host& host, const HostMount& mount, std::string_view path);
+  static void serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, std::string_view path,
                          const std::string& user);
   static bool check_origin(session::Exchange& exchange, const Host& host);
   static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);

@@ -54,7 +54,7 @@ std::string write_refusal(int status, std::string_view text, std::string_view me
     head.field("Sec-WebSocket-Version", "13");
   }
   head.field("Content-Type", "text/plain; charset=utf-8");
-  head.field("Content-Length", text.size() + 1);
+  head.content_length(text.size() + 1);
   std::string answer = std::move(head).finish();
   if (method != "HEAD") (answer += text) += '\n';
   return answer;

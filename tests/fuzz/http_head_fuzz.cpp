@@ -75,6 +75,7 @@ void check_head(const RequestHead& head, std::string_view bytes, const HeadLimit
   if (head.target == "*") require(head.method == "OPTIONS", "* goes with OPTIONS");
   else require(target.has_value() == (head.method != "CONNECT"), "every target but that of CONNECT has a path");
   if (target) check_path(target->path);
+  require(head.path == (target ? target->path : "") && head.query == (target ? target->query : ""), "the head has its parts");
 }
 
 std::string parse_whole(std::string_view bytes, const HeadLimits& limits) {

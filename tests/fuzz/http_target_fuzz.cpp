@@ -68,7 +68,7 @@ void check_authority(std::string_view text) {
 void check_target(std::string_view text) {
   const std::optional<Target> target = split_target(text);
   if (!target) return;
-  const auto& [path, query] = *target;
+  const auto& [path, query, authority] = *target;
   require(path.starts_with('/') && path.find_first_of("?#") == std::string_view::npos, "a path starts with a slash and is no more");
   require(query.empty() || lies_in(query, text), "a query lies in the target");
   for (const char c : std::string(path) + std::string(query))
@@ -76,9 +76,9 @@ void check_target(std::string_view text) {
   const std::string whole(path);
   if (text.starts_with('/')) {
     require(whole == text || whole + "?" + std::string(query) == text, "of an origin form they are all");
-    require(target_authority(text).empty(), "which has no authority");
+    require(target_authority(text).empty() && authority.empty(), "which has no authority");
   } else {
-    require(split_authority(target_authority(text)).has_value(), "an absolute form has an authority");
+    require(split_authority(authority).has_value() && authority == target_authority(text), "an absolute form has an authority");
     require(text.ends_with(query), "and ends with its query");
   }
   check_decoding(path);

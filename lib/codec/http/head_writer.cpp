@@ -100,10 +100,10 @@ bool ResponseHead::field(std::string_view name, std::string_view value) {
   return true;
 }
 
-bool ResponseHead::field(std::string_view name, std::uint64_t value) {
+void ResponseHead::content_length(std::uint64_t value) {
   std::array<char, 20> digits{};
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  return field(name, std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+  ((text_ += "Content-Length: ").append(digits.data(), end)) += "\r\n";
 }
 
 std::string ResponseHead::finish() && {

@@ -22,7 +22,7 @@ class ResponseHead {
   /// `memory` is overwritten: a caller that writes one head after the other need not allocate each time.
   explicit ResponseHead(int status, std::string memory = {});
   bool field(std::string_view name, std::string_view value);
-  bool field(std::string_view name, std::uint64_t value);
+  void content_length(std::uint64_t value);
   /// Field lines that are ready, each with its CRLF. They are not checked.
   void lines(std::string_view prepared) { text_ += prepared; }
   /// The whole head, the empty line included.

@@ -1,6 +1,7 @@
 #include "codec/http/kept_head.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace wharf::codec {
@@ -31,12 +32,15 @@ KeptHead::KeptHead(RequestHead head, std::string&& bytes) : head_(std::move(head
 
 /// They pointed into bytes that began at `from`.
 void KeptHead::move_views(const char* from) {
-  const auto move = [from, to = bytes_.data()](std::string_view& view) {
-    if (view.data() != nullptr) view = {to + (view.data() - from), view.size()};
+  const auto move = [from, to = bytes_.data(), end = from + bytes_.size()](std::string_view& view) {
+    const bool is_in = !std::less<>()(view.data(), from) && !std::less<>()(end, view.data());
+    if (is_in) view = {to + (view.data() - from), view.size()};  // others are constants
   };
   move(head_.method);
   move(head_.protocol);
   move(head_.target);
+  move(head_.path);
+  move(head_.query);
   move(head_.host);
   for (Field& field : head_.fields) {
     move(field.name);

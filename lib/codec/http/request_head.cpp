@@ -37,19 +37,17 @@ constexpr std::array<CharClass, 256> make_classes() {
 }
 constexpr std::array<CharClass, 256> classes = make_classes();
 
-bool is_in(char c, CharClass wanted) { return (classes[static_cast<unsigned char>(c)] & wanted) != 0; }
-
 /// The first place from `at` on whose byte is not of the class, or the end.
 std::size_t scan(std::string_view bytes, std::size_t at, CharClass wanted) {
   const std::size_t end = bytes.size();
-  const char* const data = bytes.data();
+  const auto* const data = reinterpret_cast<const unsigned char*>(bytes.data());
   for (; at + 4 <= end; at += 4) {
-    if (!is_in(data[at], wanted)) return at;
-    if (!is_in(data[at + 1], wanted)) return at + 1;
-    if (!is_in(data[at + 2], wanted)) return at + 2;
-    if (!is_in(data[at + 3], wanted)) return at + 3;
+    if ((classes[data[at]] & wanted) == 0) return at;
+    if ((classes[data[at + 1]] & wanted) == 0) return at + 1;
+    if ((classes[data[at + 2]] & wanted) == 0) return at + 2;
+    if ((classes[data[at + 3]] & wanted) == 0) return at + 3;
   }
-  while (at < end && is_in(data[at], wanted)) ++at;
+  while (at < end && (classes[data[at]] & wanted) != 0) ++at;
   return at;
 }
 
@@ -88,20 +86,19 @@ bool RequestHead::has_token(std::string_view name, std::string_view token) const
 
 RequestParser::State RequestParser::parse(std::string_view bytes) {
   while (state_ == State::more) {
-    const std::size_t end = limit();
-    if (position_ >= end) {
+    if (position_ >= limit_) {
       if (phase_ <= Phase::version) fail(414, "The request line is longer than this server takes.");
       else fail(431, "The request head is larger than this server takes.");
       break;
     }
     if (position_ >= bytes.size()) break;
-    advance(bytes.substr(0, end));
+    advance(bytes.substr(0, limit_));
   }
   return state_;
 }
 
 void RequestParser::reset() {
-  head_.method = head_.target = head_.host = {};
+  head_.method = head_.target = head_.path = head_.query = head_.host = {};
   head_.version = HttpVersion::http11;
   head_.fields.clear();
   head_.body = BodyFraming::none;
@@ -115,12 +112,13 @@ void RequestParser::reset() {
   phase_ = Phase::start;
   field_kind_ = FieldKind::other;
   seen_ = {};
+  set_limit();
 }
 
 /// The latest end of the phase's bytes. Each phase needs at least one byte more to go on.
-std::size_t RequestParser::limit() const {
+void RequestParser::set_limit() {
   const std::size_t head = std::min(limits_.head, largest_head);
-  return line_ + (phase_ <= Phase::version ? std::min(limits_.request_line, head) : head);
+  limit_ = line_ + (phase_ <= Phase::version ? std::min(limits_.request_line, head) : head);
 }
 
 /// Takes at least one byte, or changes the phase, or fails. There is a byte at position_.
@@ -194,7 +192,9 @@ void RequestParser::read_version(std::string_view bytes) {
     if (expected == '0' ? !base::is_digit(found) : found != expected)
       return refuse(found, "The target is not followed by one space and an HTTP version.");
   }
-  if (position_ == start + version_pattern.size()) phase_ = Phase::request_line_end;
+  if (position_ < start + version_pattern.size()) return;
+  phase_ = Phase::request_line_end;
+  set_limit();
 }
 
 void RequestParser::read_line_feed(std::string_view bytes) {
@@ -204,7 +204,7 @@ void RequestParser::read_line_feed(std::string_view bytes) {
     case Phase::empty_line_feed:
       line_ = position_;
       phase_ = Phase::method;
-      return;
+      return set_limit();
     case Phase::request_line_feed: return end_request_line(bytes);
     case Phase::last_line_feed: return finish(bytes);
     default: phase_ = Phase::field_start; return;
@@ -228,7 +228,7 @@ void RequestParser::start_field(std::string_view bytes) {
     phase_ = Phase::last_line_feed;
   } else if (found == ' ' || found == '\t') {
     fail(400, "A field line starts with white space; folded lines are not taken.");
-  } else if (!is_in(found, token_char)) {
+  } else if ((classes[static_cast<unsigned char>(found)] & token_char) == 0) {
     refuse(found, "A field line does not start with a field name.");
   } else if (field_spans_.size() >= limits_.fields) {
     fail(431, "The request has more fields than this server takes.");
@@ -343,10 +343,12 @@ void RequestParser::finish(std::string_view bytes) {
   head_.method = view(method_);
   head_.target = view(target_);
   head_.host = view(host_);
-  if (const std::string_view authority = target_authority(head_.target); !authority.empty()) {
-    if (seen_.host && !base::equal_ignoring_case(authority, head_.host))
+  if (const Target target = cut_target(head_.target); !target.path.empty()) {
+    head_.path = target.path;
+    head_.query = target.query;
+    if (!target.authority.empty() && seen_.host && !base::equal_ignoring_case(target.authority, head_.host))
       return fail(400, "The target names another host than the Host field.");
-    head_.host = authority;
+    if (!target.authority.empty()) head_.host = target.authority;
   }
   if (head_.body == BodyFraming::chunked) {
     if (!seen_.chunked) return fail(400, "The last transfer coding is not chunked.");

@@ -30,6 +30,9 @@ struct RequestHead {
   std::string_view method;
   std::string_view protocol;  ///< `:protocol` of an extended CONNECT (RFC 8441 section 4); without one empty
   std::string_view target;    ///< as sent: origin form, absolute form, "*" with OPTIONS, authority form with CONNECT
+  std::string_view
+      path;  ///< of the target, still percent-encoded; starts with '/' and may be a constant; empty with "*" and CONNECT
+  std::string_view query;  ///< of the target, still percent-encoded, without '?'; empty if there is none
   HttpVersion version = HttpVersion::http11;
   std::vector<Field> fields;  ///< in the order sent
   std::string_view host;      ///< the Host value, or the authority of an absolute target; empty only with HTTP/1.0
@@ -70,7 +73,7 @@ class RequestParser {
  public:
   enum class State : std::uint8_t { more, done, failed };
 
-  explicit RequestParser(const HeadLimits& limits = {}) : limits_(limits) {}
+  explicit RequestParser(const HeadLimits& limits = {}) : limits_(limits) { set_limit(); }
 
   /// `bytes` is all that was received of this head so far: it starts with the head's first byte at every call and only grows at its
   /// end; it may have moved in memory. Bytes behind the head are ignored. Work already done is not repeated, and the outcome does not
@@ -121,7 +124,7 @@ class RequestParser {
     bool keep_alive : 1 = false;
   };
 
-  [[nodiscard]] std::size_t limit() const;
+  void set_limit();
   void advance(std::string_view bytes);
   void read_method(std::string_view bytes);
   void read_target(std::string_view bytes);
@@ -143,6 +146,7 @@ class RequestParser {
   HeadLimits limits_;
   RequestHead head_;
   HeadError error_;
+  std::size_t limit_ = 0;     // where the bytes of the phase end at the latest
   std::size_t line_ = 0;      // start of the request line
   std::size_t position_ = 0;  // first byte not yet looked at
   std::vector<FieldSpan> field_spans_;

@@ -98,16 +98,24 @@ std::string_view target_authority(std::string_view target) {
 
 std::optional<Target> split_target(std::string_view target) {
   if (!std::all_of(target.begin(), target.end(), [](char c) { return c > ' ' && c < '\x7F' && c != '#'; })) return std::nullopt;
+  const Target cut = cut_target(target);
+  if (cut.path.empty() || (!cut.authority.empty() && !split_authority(cut.authority))) return std::nullopt;
+  return cut;
+}
+
+Target cut_target(std::string_view target) {
+  Target cut;
   std::string_view rest = target;
   if (!target.starts_with('/')) {
-    const std::string_view authority = target_authority(target);
-    if (!split_authority(authority)) return std::nullopt;
-    rest = after_scheme(target).substr(authority.size());
+    cut.authority = target_authority(target);
+    if (cut.authority.empty()) return {};
+    rest = after_scheme(target).substr(cut.authority.size());
   }
   const std::size_t mark = rest.find('?');
   const std::string_view path = rest.substr(0, mark);
-  return Target{path.empty() ? std::string_view("/") : path,
-                mark == std::string_view::npos ? std::string_view() : rest.substr(mark + 1)};
+  cut.path = path.empty() ? std::string_view("/") : path;
+  if (mark != std::string_view::npos) cut.query = rest.substr(mark + 1);
+  return cut;
 }
 
 std::optional<std::string> percent_decode(std::string_view text) {

@@ -7,13 +7,17 @@ namespace wharf::codec {
 
 /// A request target cut into its parts (RFC 9112 section 3.2, RFC 3986 section 3). Views are into the target given.
 struct Target {
-  std::string_view path;   ///< still percent-encoded, starts with '/'; a constant if an absolute form has no path
-  std::string_view query;  ///< still percent-encoded, without '?'; empty if there is none
+  std::string_view path;       ///< still percent-encoded, starts with '/'; a constant if an absolute form has no path
+  std::string_view query;      ///< still percent-encoded, without '?'; empty if there is none
+  std::string_view authority;  ///< of an absolute form; otherwise empty
 };
 
 /// Cuts a target in origin form, or in absolute form (http or https; an empty path becomes "/"), into path and query.
 /// A fragment, white space or any other form: nullopt.
 std::optional<Target> split_target(std::string_view target);
+
+/// The same without a check of the characters and of the authority, for those who have checked them. Any other form: no path.
+Target cut_target(std::string_view target);
 
 /// `uri-host [":" port]`, as in a Host field or with CONNECT (RFC 9110 section 7.2, RFC 3986 section 3.2), cut in two.
 struct Authority {

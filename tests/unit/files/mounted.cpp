@@ -52,9 +52,7 @@ void Mounted::next_turn() {
 }
 
 void Mounted::handle(session::Exchange& exchange) {
-  const auto target = codec::split_target(exchange.request().target);
-  REQUIRE(target);
-  const auto path = codec::percent_decode(target->path);
+  const auto path = codec::percent_decode(exchange.request().path);
   if (!path) return exchange.respond(session::text_response(400, "The path has a broken percent-encoding."));
   mount_->serve(exchange, *path);
 }

@@ -128,6 +128,8 @@ struct WsBench {
   WsClient& connect() {
     codec::RequestHead head;
     head.target = "/chat?room=1";
+    head.path = "/chat";
+    head.query = "room=1";
     auto link = std::make_unique<session::MemoryLink>(pool, limits, now);
     const session::RequestView request(head, link->peer());
     link->open(session::Ws::open(*link, protocol, request, deflate));

@@ -19,6 +19,8 @@ codec::RequestHead connect(std::vector<codec::Field> fields, std::string_view pr
   head.method = "CONNECT";
   head.protocol = protocol;
   head.target = "/chat?room=1";
+  head.path = "/chat";
+  head.query = "room=1";
   head.host = "localhost";
   head.fields = std::move(fields);
   return head;
@@ -119,7 +121,8 @@ TEST_CASE("prepared fields: those of a mount leave as pairs with names in lower 
   Served served({with_mount(std::move(mount))});
   codec::RequestHead head = connect({}, {});
   head.method = "GET";
-  head.target = "/";
+  head.target = head.path = "/";
+  head.query = {};
   const std::string text = answer(served, head);
   CHECK(text.find("\nx-mount=Yes: it is\n") != std::string::npos);
   CHECK(text.find("\nx-content-type-options=nosniff\n") != std::string::npos);

@@ -8,7 +8,7 @@ using wharf::codec::ResponseHead;
 TEST_CASE("a response head is a status line, fields and an empty line") {
   ResponseHead head(200);
   CHECK(head.field("Content-Type", "text/html; charset=utf-8"));
-  CHECK(head.field("Content-Length", 18446744073709551615U));
+  head.content_length(18446744073709551615U);
   CHECK(head.field("X-Empty", ""));
   CHECK(std::move(head).finish() ==
         "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 18446744073709551615\r\nX-Empty: \r\n\r\n");
@@ -17,7 +17,7 @@ TEST_CASE("a response head is a status line, fields and an empty line") {
 
 TEST_CASE("a length of zero is a number") {
   ResponseHead head(200);
-  CHECK(head.field("Content-Length", 0));
+  head.content_length(0);
   CHECK(std::move(head).finish() == "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
@@ -32,7 +32,6 @@ TEST_CASE("a field that would split a response is refused and changes nothing") 
   CHECK_FALSE(head.field("a:", "a"));
   CHECK_FALSE(head.field("a\r\nb", "a"));
   CHECK_FALSE(head.field("\xE9", "a"));
-  CHECK_FALSE(head.field("a:", 1));
   CHECK(head.field("Location", "/\xC3\xA9"));
   CHECK(std::move(head).finish() == "HTTP/1.1 302 Found\r\nLocation: /\xC3\xA9\r\n\r\n");
 }

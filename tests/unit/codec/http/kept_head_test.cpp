@@ -32,7 +32,8 @@ struct Lent {
 
 /// All that a head says.
 std::string text_of(const RequestHead& head) {
-  std::string text = std::string(head.method) + "|" + std::string(head.target) + "|" + std::string(head.host);
+  std::string text = std::string(head.method) + "|" + std::string(head.target) + "|" + std::string(head.host) + "|" +
+                     std::string(head.path) + "|" + std::string(head.query);
   for (const Field& field : head.fields) text.append("|").append(field.name).append("=").append(field.value);
   text.append("|").append(name_of(head.version));
   text += head.body == BodyFraming::length ? "|length " : head.body == BodyFraming::chunked ? "|chunked " : "|none ";
@@ -45,6 +46,7 @@ const std::vector<std::string> heads{
     "POST /a?b=c HTTP/1.1\r\nhost:  b:80 \r\nContent-Length: 12\r\nConnection: close\r\n\r\n",
     "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: a\r\n\r\nbehind it",
     "GET http://absolute.example:81/x HTTP/1.1\r\nHost: absolute.example:81\r\nX: y\r\n\r\n",
+    "GET http://absolute.example?no=path HTTP/1.1\r\nHost: absolute.example\r\n\r\n",
     "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
     "CONNECT far.example:443 HTTP/1.1\r\nHost: far.example:443\r\n\r\n",
     "GET / HTTP/1.0\r\n\r\n",                         // no field and no host
