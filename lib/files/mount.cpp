@@ -76,16 +76,8 @@ session::Response moved_to_slash(const codec::RequestHead& head) {
 // ---- LoopFiles ----
 
 /// The clock is not enough: many turns can begin within a millisecond, and a change after one has to show in the next.
-LoopMoment LoopFiles::moment(base::Time now) {
-  if (outside_ == nullptr) return {now, static_cast<std::uint64_t>(now.count()) + 1};
-  if (!end_awaited_) {
-    outside_->at_turn_end([this] {
-      ++turn_;
-      end_awaited_ = false;
-    });
-    end_awaited_ = true;  // only now: if there was no memory for at_turn_end(), the turn would last for ever
-  }
-  return {now, turn_};
+LoopMoment LoopFiles::moment(base::Time now) const {
+  return {now, outside_ == nullptr ? static_cast<std::uint64_t>(now.count()) + 1 : outside_->turn()};
 }
 
 // ---- Setting up ----

@@ -30,7 +30,7 @@ class LoopFiles {
   LoopFiles(const LoopFiles&) = delete;
   LoopFiles& operator=(const LoopFiles&) = delete;
 
-  [[nodiscard]] LoopMoment moment(base::Time now);
+  [[nodiscard]] LoopMoment moment(base::Time now) const;
 
   FileCache cache;
   KeptListings listings;
@@ -38,8 +38,6 @@ class LoopFiles {
 
  private:
   Outside* outside_;
-  std::uint64_t turn_ = 1;
-  bool end_awaited_ = false;  // of this turn
 };
 
 /// Serves the files of a folder: GET and HEAD with conditions, ranges and content codings, index files, listings. One for each mount

@@ -159,7 +159,7 @@ class Exchange {
   virtual Flow inform(int status, const Fields& fields) = 0;
 
   /// Answers at once. Of respond(), begin() and switch_to() exactly one is called, once; later calls do nothing.
-  virtual void respond(Response response) = 0;
+  virtual void respond(Response&& response) = 0;
 
   /// Answers in pieces: so many bytes in all where `length` is set, else in chunks, or until the connection closes with HTTP/1.0. Of `response`
   /// only status and fields count.

@@ -80,7 +80,7 @@ class ExchangeCore : public Exchange {
   void pause_body() final;
   void resume_body() final;
   Flow inform(int status, const Fields& fields) final;
-  void respond(Response response) final;
+  void respond(Response&& response) final;
   Flow begin(Response response, std::optional<std::uint64_t> length) final;
   Flow write(std::string_view piece) final;
   void end() final;

@@ -41,7 +41,7 @@ void ExchangeCore::forgo_body() {
   if (intake_ == Intake::expected || body_left().bytes > context_.limits.dropped_body) make_last(Reason::body_unwanted);
 }
 
-void ExchangeCore::respond(Response response) {
+void ExchangeCore::respond(Response&& response) {
   if (answered() || !open()) return;
   forgo_body();
   const std::string_view content = response.content.data() != nullptr ? response.content : std::string_view(response.body);

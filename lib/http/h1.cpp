@@ -31,14 +31,15 @@ void H1::start() {
 }
 
 std::size_t H1::input(std::span<char> bytes) {
+  Link& link = this->link();
   std::span<char> rest = bytes;
-  while (!rest.empty() && stage() != Stage::switched && !link().ending() && link().may_go_on()) {
+  while (!rest.empty() && stage() != Stage::switched && !link.ending() && link.may_go_on()) {
     if (takes_body()) {
       rest = take_body(rest);
     } else if (!wants_head()) {
       break;
     } else {
-      link().spend(request_work);
+      link.spend(request_work);
       rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
     }
   }
@@ -124,9 +125,10 @@ std::span<char> H1::take_body(std::span<char> bytes) {
 /// Input is taken where somebody has a use for it.
 void H1::intake_changed() {
   if (stage() == Stage::switched) return;  // it is another session's
-  link().read_at_most(useful_read());
-  if (takes_body() || wants_head()) link().resume_input();
-  else link().hold_input();
+  Link& link = this->link();
+  link.read_at_most(useful_read());
+  if (takes_body() || wants_head()) link.resume_input();
+  else link.hold_input();
 }
 
 /// How much is read at a time: what comes behind a body may have to be kept until its answer is complete.
@@ -141,15 +143,16 @@ std::size_t H1::useful_read() const {
 
 /// A peer that asks and asks and does not read the answers: the rest of its requests can wait.
 void H1::next() {
-  if (is_last()) return link().finish();
-  set_deadline(link().now() + context().limits.idle);
-  if (link().overfull()) {
+  Link& link = this->link();
+  if (is_last()) return link.finish();
+  set_deadline(link.now() + context().limits.idle);
+  if (link.overfull()) {
     next_ = Next::waits;
-    link().want_room();
+    link.want_room();
     return intake_changed();
   }
   intake_changed();
-  link().now_idle();
+  link.now_idle();
 }
 
 void H1::end_of_input() {

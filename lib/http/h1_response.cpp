@@ -10,7 +10,8 @@
 
 namespace wharf::session {
 void H1::send_head(const Response& response, Content content, std::optional<std::uint64_t> length) {
-  codec::ResponseHead text(response.status, std::move(context().head_memory));
+  HttpContext& context = this->context();
+  codec::ResponseHead text(response.status, std::move(context.head_memory));
   bool offers_upgrade = false;
   bool dated = false;  // by the server that made the answer (RFC 9110 section 6.6.1)
   for (const auto& [name, value] : response.fields) {
@@ -19,7 +20,7 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
     offers_upgrade = offers_upgrade || base::equal_ignoring_case(name, "Upgrade");
     dated = dated || base::equal_ignoring_case(name, "Date");
   }
-  if (!dated) text.lines(context().date_line());
+  if (!dated) text.lines(context.date_line());
   text.lines(response.prepared.lines());
   text.lines(fields().lines());
   delimiting_ = Delimiting::length;
@@ -34,7 +35,7 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
   else if (head() != nullptr && head()->version == codec::HttpVersion::http10) text.field("Connection", "keep-alive");
   std::string whole = std::move(text).finish();
   link().out().append(whole);
-  context().head_memory = std::move(whole);
+  context.head_memory = std::move(whole);
 }
 
 void H1::send_piece(std::string_view piece) {

@@ -197,15 +197,16 @@ bool Connection::read() {
 // ---- Output ----
 
 void Connection::flush() {
-  if (broken_ || out().empty()) return;  // on_settle() drops it: who writes until it is too much must get to hear that it is
-  while (!out().empty() && !aborted()) {
+  base::OutQueue& queue = out();
+  if (broken_ || queue.empty()) return;  // on_settle() drops it: who writes until it is too much must get to hear that it is
+  while (!queue.empty() && !aborted()) {
     std::size_t offered = 0;
     const ssize_t sent = send_front(offered);
     if (sent == -EINTR) continue;
     if (would_block(sent)) return wrote(false);
     if (sent < 0) return write_failed(sent);
-    out().consume(static_cast<std::size_t>(sent));
-    progress(static_cast<std::size_t>(sent), out().size());
+    queue.consume(static_cast<std::size_t>(sent));
+    progress(static_cast<std::size_t>(sent), queue.size());
     if (static_cast<std::size_t>(sent) != offered) return wrote(false);
   }
   wrote(true);
@@ -213,13 +214,14 @@ void Connection::flush() {
 
 /// Offers the front of the queue to the system, mostly all of it and mostly one piece. Negative: the error, as -errno.
 ssize_t Connection::send_front(std::size_t& offered) {
-  std::string_view first = out().front();
-  if (first.size() == out().size()) {
+  base::OutQueue& queue = out();
+  std::string_view first = queue.front();
+  if (first.size() == queue.size()) {
     offered = first.size();
     return send_pieces(socket_, {&first, 1});
   }
   std::array<std::string_view, pieces_per_write> room;
-  const std::span pieces(room.data(), out().peek(room));
+  const std::span pieces(room.data(), queue.peek(room));
   offered = total(pieces);
   return send_pieces(socket_, pieces);
 }

@@ -42,7 +42,7 @@ class Connection final : public session::Link, private Timed {
   Connection(Loop& loop, int socket, Origin origin);
   ~Connection() override = default;
 
-  [[nodiscard]] std::uint32_t turn_number() const override { return loop_.turn_number(); }
+  [[nodiscard]] std::uint32_t turn_number() const override { return static_cast<std::uint32_t>(loop_.turn_number()); }
   void schedule() override { loop_.schedule(*this); }
   void input_wanted_changed() override;
   void wind_up() override;

@@ -126,7 +126,7 @@ class Loop final : private Admission::Member {
   void look_at_clock() { uv_update_time(uv_); }
 
   /// Which turn this is: another one from each time on that the loop is about to look at its sockets.
-  [[nodiscard]] std::uint32_t turn_number() const { return turn_; }
+  [[nodiscard]] std::uint64_t turn_number() const { return turn_; }
 
   /// Calls back once, in this turn of the loop, before it blocks. What the call has connections write leaves in the same turn.
   /// Dropped when the loop has ended.
@@ -199,7 +199,7 @@ class Loop final : private Admission::Member {
   std::unique_ptr<SignalWatch> signals_;
   int open_handles_ = 0;
   base::Time timer_due_ = base::never;
-  std::uint32_t turn_ = 0;
+  std::uint64_t turn_ = 0;
   bool time_has_come_ = false;  // for the wheel, behind what the sockets have
   base::Time come_{0};          // and what time that was
 

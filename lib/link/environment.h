@@ -48,6 +48,9 @@ class Outside {
   /// Calls back once, later in this turn of the loop, before it blocks.
   virtual void at_turn_end(std::function<void()> call) = 0;
 
+  /// Counts the turns of the loop, from 1.
+  [[nodiscard]] virtual std::uint64_t turn() const = 0;
+
   [[nodiscard]] virtual base::Time now() const = 0;
 };
 

@@ -16,6 +16,7 @@ class LoopOutside final : public Outside {
   [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override;
   [[nodiscard]] std::size_t threads(Executor of) const override { return executor(of).threads(); }
   void at_turn_end(std::function<void()> call) override;
+  [[nodiscard]] std::uint64_t turn() const override { return loop_.turn_number() + 1; }
   [[nodiscard]] base::Time now() const override { return loop_.now(); }
 
  private:

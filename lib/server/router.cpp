@@ -123,9 +123,10 @@ const Router::Host& Router::host_for(std::string_view authority) const {
 
 void Router::handle(session::Exchange& exchange) {
   if (home_.counts != nullptr) session::add(home_.counts->exchanges);
-  const Host& host = host_for(exchange.request().host);
+  const codec::RequestHead& head = exchange.request();
+  const Host& host = host_for(head.host);
   if (host.log) host.log->line(exchange);
-  serve_host(exchange, host);
+  serve_host(exchange, head, host);
 }
 
 void Router::refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) {
@@ -141,8 +142,7 @@ void Router::reopen_logs() {
   }
 }
 
-void Router::serve_host(session::Exchange& exchange, const Host& host) {
-  const codec::RequestHead& head = exchange.request();
+void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host) {
   if (head.target == "*") return exchange.respond(options_of_server());
   const bool tunnels = head.method == "CONNECT" && !(head.is_extended_connect() && codec::wants_websocket(head));
   if (tunnels) return exchange.respond(session::text_response(501, "This server opens no tunnels."));

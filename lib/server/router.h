@@ -52,7 +52,7 @@ class Router final : public session::Handler {
 
   Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits);
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
-  static void serve_host(session::Exchange& exchange, const Host& host);
+  static void serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host);
   static const HostMount* mount_for(const Host& host, std::string_view decoded_path);
   static void serve_path(session::Exchange& exchange, const Host& host, std::string_view path);
   static void enter(session::Exchange& exchange, const Host& host, const HostMount& mount, std::string_view path);

@@ -144,6 +144,7 @@ class Busy final : public server::Outside {
   }
   [[nodiscard]] std::size_t threads(server::Executor) const override { return 4; }
   void at_turn_end(std::function<void()>) override {}
+  [[nodiscard]] std::uint64_t turn() const override { return 1; }
   [[nodiscard]] base::Time now() const override { return base::Time{1'000'000}; }
 
   /// Does the first work, and then delivers its outcome.

@@ -11,7 +11,7 @@ constexpr std::string_view end_of_line = "\r\n";
 }  // namespace
 
 std::string_view PreparedFields::Part::lines() const {
-  if (size() == 0) return {};
+  if (fields_ == nullptr || first_ >= fields_->places_.size()) return {};
   return std::string_view(fields_->lines_).substr(fields_->places_[first_].line);
 }
 

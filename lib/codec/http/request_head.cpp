@@ -51,7 +51,7 @@ std::size_t scan(std::string_view bytes, std::size_t at, CharClass wanted) {
   return at;
 }
 
-std::uint32_t offset(std::size_t value) { return static_cast<std::uint32_t>(value); }
+using Offset = std::uint32_t;
 
 }  // namespace
 
@@ -84,15 +84,34 @@ bool RequestHead::has_token(std::string_view name, std::string_view token) const
   return found;
 }
 
-RequestParser::State RequestParser::parse(std::string_view bytes) {
+/// Each step takes at least one byte, or changes the phase, or fails; there is a byte for it.
+RequestParser::State RequestParser::parse(std::string_view all) {
   while (state_ == State::more) {
     if (position_ >= limit_) {
       if (phase_ <= Phase::version) fail(414, "The request line is longer than this server takes.");
       else fail(431, "The request head is larger than this server takes.");
       break;
     }
-    if (position_ >= bytes.size()) break;
-    advance(bytes.substr(0, limit_));
+    if (position_ >= all.size()) break;
+    const std::string_view bytes = all.substr(0, limit_);
+    switch (phase_) {
+      case Phase::start:
+        phase_ = bytes[position_] == '\r' ? Phase::empty_line_feed : Phase::method;
+        if (phase_ == Phase::empty_line_feed) ++position_;
+        break;
+      case Phase::method: read_method(bytes); break;
+      case Phase::target: read_target(bytes); break;
+      case Phase::version: read_version(bytes); break;
+      case Phase::request_line_end: read_request_line_end(bytes[position_]); break;
+      case Phase::field_start: start_field(bytes); break;
+      case Phase::field_name: read_field_name(bytes); break;
+      case Phase::before_value:
+      case Phase::field_value: read_field_value(bytes); break;
+      case Phase::empty_line_feed:
+      case Phase::request_line_feed:
+      case Phase::field_line_feed:
+      case Phase::last_line_feed: read_line_feed(bytes); break;
+    }
   }
   return state_;
 }
@@ -121,32 +140,6 @@ void RequestParser::set_limit() {
   limit_ = line_ + (phase_ <= Phase::version ? std::min(limits_.request_line, head) : head);
 }
 
-/// Takes at least one byte, or changes the phase, or fails. There is a byte at position_.
-void RequestParser::advance(std::string_view bytes) {
-  switch (phase_) {
-    case Phase::start:
-      phase_ = bytes[position_] == '\r' ? Phase::empty_line_feed : Phase::method;
-      if (phase_ == Phase::empty_line_feed) ++position_;
-      return;
-    case Phase::method: return read_method(bytes);
-    case Phase::target: return read_target(bytes);
-    case Phase::version: return read_version(bytes);
-    case Phase::request_line_end:
-      if (bytes[position_] != '\r') return refuse(bytes[position_], "The request line does not end after the version.");
-      ++position_;
-      phase_ = Phase::request_line_feed;
-      return;
-    case Phase::field_start: return start_field(bytes);
-    case Phase::field_name: return read_field_name(bytes);
-    case Phase::before_value:
-    case Phase::field_value: return read_field_value(bytes);
-    case Phase::empty_line_feed:
-    case Phase::request_line_feed:
-    case Phase::field_line_feed:
-    case Phase::last_line_feed: return read_line_feed(bytes);
-  }
-}
-
 void RequestParser::read_method(std::string_view bytes) {
   const std::size_t too_far = line_ + longest_method + 1;
   position_ = scan(bytes.substr(0, too_far), position_, token_char);
@@ -154,8 +147,8 @@ void RequestParser::read_method(std::string_view bytes) {
   if (position_ == bytes.size()) return;
   if (bytes[position_] != ' ' || position_ == line_)
     return refuse(bytes[position_], "The request line does not start with a method and a space.");
-  method_ = {offset(line_), offset(position_ - line_)};
-  target_.at = offset(++position_);
+  method_ = {Offset(line_), Offset(position_ - line_)};
+  target_.at = Offset(++position_);
   phase_ = Phase::target;
 }
 
@@ -164,7 +157,7 @@ void RequestParser::read_target(std::string_view bytes) {
   if (position_ == bytes.size()) return;
   if (bytes[position_] != ' ' || position_ == target_.at)
     return refuse(bytes[position_], "The method is not followed by a target, a space and a version.");
-  target_.size = offset(position_ - target_.at);
+  target_.size = Offset(position_ - target_.at);
   ++position_;
   phase_ = Phase::version;
   check_target(bytes);
@@ -195,6 +188,12 @@ void RequestParser::read_version(std::string_view bytes) {
   if (position_ < start + version_pattern.size()) return;
   phase_ = Phase::request_line_end;
   set_limit();
+}
+
+void RequestParser::read_request_line_end(char found) {
+  if (found != '\r') return refuse(found, "The request line does not end after the version.");
+  ++position_;
+  phase_ = Phase::request_line_feed;
 }
 
 void RequestParser::read_line_feed(std::string_view bytes) {
@@ -233,7 +232,7 @@ void RequestParser::start_field(std::string_view bytes) {
   } else if (field_spans_.size() >= limits_.fields) {
     fail(431, "The request has more fields than this server takes.");
   } else {
-    field_spans_.push_back({{offset(position_), 0}, {}});
+    field_spans_.push_back({{Offset(position_), 0}, {}});
     phase_ = Phase::field_name;
     read_field_name(bytes);
   }
@@ -246,7 +245,7 @@ void RequestParser::read_field_name(std::string_view bytes) {
   if (found == ' ' || found == '\t') return fail(400, "White space stands before the colon of a field.");
   if (found != ':') return refuse(found, "A field name is not followed by a colon.");
   Span& name = field_spans_.back().name;
-  name.size = offset(position_ - name.at);
+  name.size = Offset(position_ - name.at);
   ++position_;
   phase_ = Phase::before_value;
   check_field_name(bytes.substr(name.at, name.size));
@@ -257,14 +256,14 @@ void RequestParser::read_field_value(std::string_view bytes) {
   if (phase_ == Phase::before_value) {
     while (position_ < bytes.size() && (bytes[position_] == ' ' || bytes[position_] == '\t')) ++position_;
     if (position_ == bytes.size()) return;
-    value.at = offset(position_);
+    value.at = Offset(position_);
     phase_ = Phase::field_value;
   }
   position_ = scan(bytes, position_, value_char);
   if (position_ == bytes.size()) return;
   if (bytes[position_] != '\r') return refuse(bytes[position_], "A field value holds a control character.");
   const std::string_view trimmed = base::trim(bytes.substr(value.at, position_ - value.at));
-  value.size = offset(trimmed.size());
+  value.size = Offset(trimmed.size());
   ++position_;
   phase_ = Phase::field_line_feed;
   if (field_kind_ != FieldKind::other) check_field_value(trimmed);
@@ -338,11 +337,10 @@ void RequestParser::check_transfer_encoding(std::string_view value) {
 }
 
 void RequestParser::finish(std::string_view bytes) {
-  const auto view = [bytes](Span span) { return bytes.substr(span.at, span.size); };
   if (!seen_.host && head_.version == HttpVersion::http11) return fail(400, "The request has no Host.");
-  head_.method = view(method_);
-  head_.target = view(target_);
-  head_.host = view(host_);
+  head_.method = bytes.substr(method_.at, method_.size);
+  head_.target = bytes.substr(target_.at, target_.size);
+  head_.host = bytes.substr(host_.at, host_.size);
   if (const Target target = cut_target(head_.target); !target.path.empty()) {
     head_.path = target.path;
     head_.query = target.query;
@@ -356,7 +354,8 @@ void RequestParser::finish(std::string_view bytes) {
   }
   head_.keep_alive = !seen_.close && (head_.version == HttpVersion::http11 || seen_.keep_alive);
   head_.fields.reserve(field_spans_.size());
-  for (const FieldSpan& each : field_spans_) head_.fields.push_back({view(each.name), view(each.value)});
+  for (const auto& [name, value] : field_spans_)
+    head_.fields.push_back({bytes.substr(name.at, name.size), bytes.substr(value.at, value.size)});
   state_ = State::done;
 }
 

@@ -125,10 +125,10 @@ class RequestParser {
   };
 
   void set_limit();
-  void advance(std::string_view bytes);
   void read_method(std::string_view bytes);
   void read_target(std::string_view bytes);
   void read_version(std::string_view bytes);
+  void read_request_line_end(char found);
   void read_line_feed(std::string_view bytes);
   void end_request_line(std::string_view bytes);
   void start_field(std::string_view bytes);

@@ -1,6 +1,7 @@
 #include "codec/http/target.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/ascii.h"
 
@@ -57,16 +58,23 @@ bool is_ipv6_address(std::string_view text) {
   return shortened ? groups < 8 : groups == 8;
 }
 
+constexpr std::array<bool, 256> make_name_chars() {
+  std::array<bool, 256> chars{};
+  for (const std::string_view text :
+       {std::string_view("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"), std::string_view("-._~!$&'()*+,;=%")})
+    for (const char c : text) chars[static_cast<unsigned char>(c)] = true;
+  return chars;
+}
+constexpr std::array<bool, 256> name_chars = make_name_chars();
+
 /// reg-name of RFC 3986 section 3.2.2, which IPv4 addresses are too; not empty.
 bool is_registered_name(std::string_view text) {
-  if (text.empty()) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if ((base::lower(c) >= 'a' && base::lower(c) <= 'z') || base::is_digit(c)) continue;
-    if (c == '\0' || std::string_view("-._~!$&'()*+,;=%").find(c) == std::string_view::npos) return false;
+    if (!name_chars[static_cast<unsigned char>(c)]) return false;
     if (c == '%' && (text.size() - i < 3 || base::hex_value(text[i + 1]) < 0 || base::hex_value(text[i + 2]) < 0)) return false;
   }
-  return true;
+  return !text.empty();
 }
 
 /// The text behind "http://" or "https://"; empty for anything else.

@@ -53,6 +53,7 @@ class Elsewhere final : public Outside {
   }
   [[nodiscard]] std::size_t threads(Executor of) const override { return thread_.threads(of); }
   void at_turn_end(std::function<void()> call) override { thread_.at_turn_end(std::move(call)); }
+  [[nodiscard]] std::uint64_t turn() const override { return thread_.turn(); }
   [[nodiscard]] base::Time now() const override { return now_; }
 
  private:

@@ -184,22 +184,6 @@ TEST_CASE("file cache: a turn of the loop may be shorter than a millisecond") {
   CHECK(looks == 0);
 }
 
-TEST_CASE(
-    "file cache: a turn whose end could not be asked for, for want of memory, lasted for ever, and no change was seen any more") {
-  const WwwFolder site;
-  site.write("page.txt", "first");
-  TestThread thread;
-  Mounted mounted({site.www()}, settled_at_once(), &thread);
-  thread.has_no_memory_at_end = true;
-  const auto lost = mounted.connect();
-  lost->receive(Mounted::head("GET", "/page.txt"));
-  CHECK(lost->was_aborted());
-  CHECK(mounted.get("/page.txt").body == "first");
-  site.write("page.txt", "second");
-  thread.end_turn();
-  CHECK(mounted.get("/page.txt").body == "second");
-}
-
 TEST_CASE("file cache: a coded file costs one look more") {
   const WwwFolder site;
   site.write("page.html", "page");

@@ -29,6 +29,7 @@ void TestThread::tell() {
 
 void TestThread::end_turn() {
   for (const auto& call : std::exchange(turn_end_, {})) call();
+  ++turn_;
 }
 
 FileLimits settled_at_once() {

@@ -30,10 +30,8 @@ class TestThread final : public Outside {
     return true;
   }
   [[nodiscard]] std::size_t threads(Executor /*of*/) const override { return most; }
-  void at_turn_end(std::function<void()> call) override {
-    if (std::exchange(has_no_memory_at_end, false)) throw std::bad_alloc();
-    turn_end_.push_back(std::move(call));
-  }
+  void at_turn_end(std::function<void()> call) override { turn_end_.push_back(std::move(call)); }
+  [[nodiscard]] std::uint64_t turn() const override { return turn_; }
   [[nodiscard]] base::Time now() const override { return base::Time{0}; }
 
   [[nodiscard]] std::size_t waiting() const { return jobs_.size(); }
@@ -51,16 +49,16 @@ class TestThread final : public Outside {
   /// The loop stops: what was not done is dropped.
   void drop_all() { jobs_.clear(); }
 
-  std::vector<std::string> abouts;    ///< of each job
-  std::optional<Executor> full;       ///< accepts nothing more
-  bool has_no_memory = false;         ///< for another job
-  bool has_no_memory_at_end = false;  ///< for the next call at the end of a turn
+  std::vector<std::string> abouts;  ///< of each job
+  std::optional<Executor> full;     ///< accepts nothing more
+  bool has_no_memory = false;       ///< for another job
   static constexpr std::size_t usual = 4;
   std::size_t most = usual;  ///< the number of threads that it claims to have
 
  private:
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;
   std::vector<std::function<void()>> turn_end_;
+  std::uint64_t turn_ = 1;
 };
 
 /// Limits under which a file counts as settled as soon as it is written.

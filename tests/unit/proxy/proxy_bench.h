@@ -42,6 +42,7 @@ class TestOutside final : public Outside {
   }
   [[nodiscard]] std::size_t threads(Executor /*of*/) const override { return 1; }
   void at_turn_end(std::function<void()> call) override { at_end_.push_back(std::move(call)); }
+  [[nodiscard]] std::uint64_t turn() const override { return 1; }
   [[nodiscard]] base::Time now() const override { return now_; }
 
   /// Whether there was something to do. What a call throws ends there, as in a loop.

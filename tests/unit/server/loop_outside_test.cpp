@@ -58,8 +58,11 @@ TEST_CASE("outside: work, the end of a turn and the time are the loop's") {
   bool called = false;
   outside.at_turn_end([&] { called = true; });
   CHECK_FALSE(called);
+  const std::uint64_t turn = outside.turn();
+  CHECK(turn > 0);
   turns.one();
   CHECK(called);
+  CHECK(outside.turn() > turn);
   CHECK(outside.now() == turns.loop().now());
 }
 
