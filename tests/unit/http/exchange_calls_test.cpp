@@ -423,4 +423,4 @@ constexpr auto rows = std::to_array<ExchangeRow>({
 
 }  // namespace
 
-TEST_CASE("exchange: what its responder calls in each of its stages") { check_table(events, rows); }
+TEST_CASE("exchange: the calls of its responder in each of its stages") { check_table(events, rows); }

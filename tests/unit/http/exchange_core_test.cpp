@@ -356,4 +356,4 @@ constexpr auto rows = std::to_array<ExchangeRow>({
 
 }  // namespace
 
-TEST_CASE("exchange: what is told to it in each of its stages") { check_table(events, rows); }
+TEST_CASE("exchange: the calls of its framing in each of its stages") { check_table(events, rows); }

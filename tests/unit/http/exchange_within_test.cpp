@@ -141,7 +141,7 @@ void check_within(const Callback& callback, const Call& call, const Row& row) {
 
 }  // namespace
 
-TEST_CASE("exchange within: what is called from within each callback, and what follows behind it") {
+TEST_CASE("exchange within: calls from within each callback, and the callbacks that follow") {
   REQUIRE(rows.size() == callbacks.size() * calls.size());
   auto row = rows.begin();
   for (const Callback& callback : callbacks)
@@ -166,7 +166,7 @@ TEST_CASE("exchange within: each of a link's exchanges has its own end, once") {
   CHECK(bench.record.observers_ended == 3);
 }
 
-TEST_CASE("exchange within: of a body that nobody wants, the byte beyond what is dropped ends the connection") {
+TEST_CASE("exchange within: a body that nobody wants ends the connection with the first byte beyond dropped_body") {
   ExchangeBench bench;
   bench.record.deeds["handle"] = respond;
   bench.link->receive(post_request);
@@ -185,7 +185,7 @@ TEST_CASE("exchange within: an expectation that is not known is refused, and no 
   CHECK(bench.record.observers_made == 0);
 }
 
-TEST_CASE("exchange within: the request is kept, where its bytes were lent for the call that brought it") {
+TEST_CASE("exchange within: the request is kept if its bytes were lent only for a call") {
   ExchangeBench bench;
   bench.link->receive("GET /kept HTTP/1.1\r\nHost: a\r\n\r\n");
   REQUIRE(bench.record.exchange != nullptr);
@@ -193,7 +193,7 @@ TEST_CASE("exchange within: the request is kept, where its bytes were lent for t
   CHECK(bench.record.exchange->request().field("host") == "a");
 }
 
-TEST_CASE("exchange within: who waited goes without an end, once for each wait, and who looks on stays") {
+TEST_CASE("exchange within: the responder that waited is destroyed without ended(), once for each wait; observers stay") {
   ExchangeBench bench;
   bench.record.deeds["handle"] = wait;
   bench.record.deeds["go_on"] = [](Exchange& exchange) {
@@ -217,7 +217,7 @@ TEST_CASE("exchange within: who waited goes without an end, once for each wait, 
   check_ends(bench, ExchangeBench::With::responder);
 }
 
-TEST_CASE("exchange within: who answered behind resume(), before the visit went on, was replaced and never heard of the end") {
+TEST_CASE("exchange within: a responder that responded after resume() was replaced and never heard of the end") {
   for (const ExchangeRecord::Deed& answer : std::vector<ExchangeRecord::Deed>{respond, begin, respond_from_source}) {
     ExchangeBench bench;
     bench.record.deeds["handle"] = wait;

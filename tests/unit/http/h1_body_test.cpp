@@ -131,7 +131,7 @@ TEST_CASE("h1 bodies: one that arrived while the handler thought about it gets n
   CHECK(answers(bench.link.take()).at(0).body == "hi\n");
 }
 
-TEST_CASE("h1 bodies: an answer begun before a long body that nobody reads says that it ends the connection") {
+TEST_CASE("h1 bodies: a response begun before a long body that nobody reads says that it ends the connection") {
   BodyBench bench;
   bench.handler.answer = [&bench](session::Exchange& exchange) {
     exchange.set_responder(std::make_unique<Reader>(exchange, bench.story));
@@ -152,7 +152,7 @@ TEST_CASE("h1 bodies: an answer begun before a long body that nobody reads says 
   CHECK_FALSE(short_enough.link.closed());
 }
 
-TEST_CASE("h1 bodies: an answer begun while a long body is read leaves the connection to the next request") {
+TEST_CASE("h1 bodies: a response begun while a long body is read leaves the connection to the next request") {
   BodyBench bench;
   session::Exchange* answered = nullptr;
   bench.handler.answer = [&](session::Exchange& exchange) {
@@ -183,7 +183,7 @@ TEST_CASE("h1 bodies: an unknown expectation is 417, and the connection ends (RF
   CHECK(bench.handler.requests.empty());
 }
 
-TEST_CASE("h1 bodies: 417 has no content where HEAD asked (RFC 9110 section 9.3.2)") {
+TEST_CASE("h1 bodies: 417 has no content in response to HEAD (RFC 9110 section 9.3.2)") {
   BodyBench bench;
   bench.link.receive("HEAD /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: the-unexpected\r\n\r\n");
   std::string bytes = bench.link.take();
@@ -218,7 +218,7 @@ TEST_CASE("h1 bodies: every expectation counts, in one line or in several (RFC 9
   }
 }
 
-TEST_CASE("h1 bodies: who expects nothing, in as many words, is told nothing before the answer") {
+TEST_CASE("h1 bodies: a request with an empty Expect gets no 100") {
   for (const std::string_view fields : {"Expect:\r\n", "Expect: \r\n", "Expect: ,\r\n", "Expect:\r\nExpect:\r\n"}) {
     CAPTURE(fields);
     BodyBench bench;
@@ -245,7 +245,7 @@ TEST_CASE("h1 bodies: refused before it was sent, the connection ends, since the
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1 bodies: one that nobody wants is dropped where it is short, and the next request is answered") {
+TEST_CASE("h1 bodies: a short body that nobody wants is dropped, and the next request gets its response") {
   for (const std::string& request :
        {post("Content-Length: 5\r\n", "hello"), post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n")}) {
     const std::string bytes = request + get("/b");
@@ -259,7 +259,7 @@ TEST_CASE("h1 bodies: one that nobody wants is dropped where it is short, and th
   }
 }
 
-TEST_CASE("h1 bodies: one that nobody wants and is long ends the connection after the answer") {
+TEST_CASE("h1 bodies: a long body that nobody wants ends the connection after the response") {
   H1Bench bench;
   bench.link.receive(post("Content-Length: 65537\r\n", "hello"));
   const auto all = answers(bench.link.take());
@@ -277,7 +277,7 @@ TEST_CASE("h1 bodies: one that nobody wants and is long ends the connection afte
   CHECK(chunks.link.closed());
 }
 
-TEST_CASE("h1 bodies: what follows a body that is broken is never taken for a request") {
+TEST_CASE("h1 bodies: bytes behind a broken body are never taken for a request") {
   H1Bench dropping;
   dropping.link.receive(post("Transfer-Encoding: chunked\r\n", "5\r\nhelloX" + get("/smuggled")));
   CHECK(dropping.handler.requests == std::vector<std::string>{"POST /a"});
@@ -303,7 +303,7 @@ TEST_CASE("h1 bodies: the end of input within a body is 400, for a client that c
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1 bodies: half-closed after a whole request, the answer still comes") {
+TEST_CASE("h1 bodies: after a half-close behind a whole request, the response still comes") {
   BodyBench bench;
   bench.link.receive(post("Content-Length: 5\r\n", "hello"));
   bench.link.receive_end();
@@ -326,7 +326,7 @@ TEST_CASE("h1 bodies: a responder that pauses gets no more until it resumes") {
   CHECK(answers(bench.link.take())[0].body == "helloworld\n");
 }
 
-TEST_CASE("h1 bodies: answered while it comes, the rest is dropped and the next request answered") {
+TEST_CASE("h1 bodies: after a response during the body, the rest is dropped and the next request served") {
   BodyBench bench;
   bench.on_piece = [](Reader& reader) {
     if (reader.text.size() == 2) reader.exchange.respond(session::text_response(403, "enough"));
@@ -340,7 +340,7 @@ TEST_CASE("h1 bodies: answered while it comes, the rest is dropped and the next 
   CHECK(all[1].status == 200);
 }
 
-TEST_CASE("h1 bodies: who has answered from outside is told no more of the body, and not that it ended") {
+TEST_CASE("h1 bodies: a responder that responded from outside hears no more of the body, not even its end") {
   for (const std::string_view more : {"l", "llo"}) {
     CAPTURE(more);
     BodyBench bench;
@@ -364,7 +364,7 @@ TEST_CASE("h1 bodies: who has answered from outside is told no more of the body,
   }
 }
 
-TEST_CASE("h1 bodies: once it has come, its deadline is over, and the answer's begins") {
+TEST_CASE("h1 bodies: when a body has come, its deadline is over, and that of the response begins") {
   BodyBench bench;
   bench.link.receive(post("Content-Length: 5\r\n", "he"));
   bench.reader->answers = false;

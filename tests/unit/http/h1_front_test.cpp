@@ -62,7 +62,7 @@ TEST_CASE("front: each request on the connection of a trusted front has a client
   CHECK(told(bench, "Forwarded: for=\"[2001:db8::1]\";proto=https\r\n") == "2001:db8::1 https up.example\n");
 }
 
-TEST_CASE("front: what anybody else says of who asks is not believed") {
+TEST_CASE("front: anybody else who names a client is not believed") {
   H1Bench bench;
   bench.handler.answer = tell;
   CHECK(told(bench, forwarded) == "192.0.2.1:4711 http up.example\n");
@@ -76,7 +76,7 @@ TEST_CASE("front: what anybody else says of who asks is not believed") {
   CHECK(told(bench, forwarded) == " http up.example\n");
 }
 
-TEST_CASE("front: what is said holds as long as the exchange, when the head's own bytes are long gone") {
+TEST_CASE("front: what a front said stays as long as the exchange, even if the head's bytes are gone") {
   H1Bench bench;
   bench.context.fronts = trusting("192.0.2.1");
   session::Exchange* open = nullptr;

@@ -16,7 +16,7 @@ using Requests = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("h1 pipeline: an answer that was ended while the queue was overfull does not stall the request behind it") {
+TEST_CASE("h1 pipeline: a response that ended while the queue was overfull does not stall the request behind it") {
   H1Bench bench({}, {10, 20, 1000});
   bench.link.set_window(0);
   std::vector<session::Flow> flows;
@@ -70,7 +70,7 @@ TEST_CASE("h1 pipeline: nor does one that a responder ended so") {
   CHECK(bench.link.reading());
 }
 
-TEST_CASE("h1 pipeline: whole answers leave before a later one is cut") {
+TEST_CASE("h1 pipeline: whole responses leave before a later one is cut") {
   using Cut = void (*)(session::Exchange&);
   const Cut cuts[] = {
       [](session::Exchange& exchange) {
@@ -103,7 +103,7 @@ TEST_CASE("h1 pipeline: whole answers leave before a later one is cut") {
   }
 }
 
-TEST_CASE("h1 pipeline: behind CONNECT may come what is no request: the connection ends after the answer") {
+TEST_CASE("h1 pipeline: bytes behind CONNECT may be no request: the connection ends after the response") {
   H1Bench bench;
   bench.link.receive("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n" + get("/b"));
   const auto all = answers(bench.link.take());
@@ -113,7 +113,7 @@ TEST_CASE("h1 pipeline: behind CONNECT may come what is no request: the connecti
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1 pipeline: a source that runs short cuts its own answer alone") {
+TEST_CASE("h1 pipeline: a source that runs short cuts only its own response") {
   H1Bench bench;
   bench.handler.answer = [](session::Exchange& exchange) {
     if (exchange.request().target == "/b") return exchange.respond(sourced(std::make_unique<Source>(200, 0)));

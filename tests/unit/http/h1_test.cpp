@@ -24,7 +24,7 @@ std::string no_date(std::string head) {
 
 }  // namespace
 
-TEST_CASE("h1: an answer has status, date, the handler's fields and its length") {
+TEST_CASE("h1: a response has status, date, the handler's fields and its length") {
   H1Bench bench;
   bench.link.receive(get("/a"));
   std::string bytes = bench.link.take();
@@ -44,7 +44,7 @@ TEST_CASE("h1: keep-alive: one request after the other on the same link") {
   }
 }
 
-TEST_CASE("h1: pipelined requests are answered in order and in one write, wherever they are cut") {
+TEST_CASE("h1: pipelined requests get their responses in order and in one write, wherever they are cut") {
   std::string requests;
   for (int i = 0; i < 5; ++i) requests += get("/" + std::to_string(i));
   for (std::size_t cut = 0; cut <= requests.size(); ++cut) {
@@ -58,7 +58,7 @@ TEST_CASE("h1: pipelined requests are answered in order and in one write, wherev
   }
 }
 
-TEST_CASE("h1: an answer that takes longer holds the requests behind it") {
+TEST_CASE("h1: a response that takes longer holds the requests behind it") {
   H1Bench bench;
   session::Exchange* waiting = nullptr;
   bench.handler.answer = [&waiting](session::Exchange& exchange) { waiting = &exchange; };
@@ -78,7 +78,7 @@ TEST_CASE("h1: an answer that takes longer holds the requests behind it") {
   CHECK(all[2].body == "GET /third\n");
 }
 
-TEST_CASE("h1: HEAD gets the head of the answer and no body, from a text and from a source") {
+TEST_CASE("h1: HEAD gets the head of the response and no body, from a text and from a source") {
   H1Bench bench;
   bench.link.receive("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n");
   bench.handler.answer = [](session::Exchange& exchange) { exchange.respond(sourced(std::make_unique<Source>(100'000))); };
@@ -90,7 +90,7 @@ TEST_CASE("h1: HEAD gets the head of the answer and no body, from a text and fro
   CHECK_FALSE(bench.link.closed());
 }
 
-TEST_CASE("h1: HTTP/1.0 closes after the answer unless asked to keep the connection") {
+TEST_CASE("h1: HTTP/1.0 closes after the response unless asked to keep the connection") {
   H1Bench closes;
   closes.link.receive("GET / HTTP/1.0\r\n\r\n");
   const auto last = answers(closes.link.take());
@@ -105,7 +105,7 @@ TEST_CASE("h1: HTTP/1.0 closes after the answer unless asked to keep the connect
   CHECK_FALSE(stays.link.closed());
 }
 
-TEST_CASE("h1: Connection: close ends the link after the answer, and what follows is not looked at") {
+TEST_CASE("h1: Connection: close ends the link after the response, and later bytes are ignored") {
   H1Bench bench;
   bench.link.receive("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + get("/b"));
   const auto all = answers(bench.link.take());
@@ -115,7 +115,7 @@ TEST_CASE("h1: Connection: close ends the link after the answer, and what follow
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1: a bad head is answered with its status, and the link ends") {
+TEST_CASE("h1: a bad head gets its status, and the link ends") {
   H1Bench bench;
   bench.link.receive(get("/good") + "GET / HTTP/1.1\r\nHost : a\r\n\r\n" + get("/after"));
   const auto all = answers(bench.link.take());
@@ -127,7 +127,7 @@ TEST_CASE("h1: a bad head is answered with its status, and the link ends") {
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1: fields whose value has a control character are left out, but for tab (RFC 9110 section 5.5)") {
+TEST_CASE("h1: fields whose value has a control character other than tab are left out (RFC 9110 section 5.5)") {
   for (int c = 0; c < 256; ++c) {
     CAPTURE(c);
     const bool allowed = (c >= 0x20 && c != 0x7F) || c == '\t';
@@ -148,7 +148,7 @@ TEST_CASE("h1: fields whose value has a control character are left out, but for 
   }
 }
 
-TEST_CASE("h1: fields that would split the answer are left out") {
+TEST_CASE("h1: fields that would split the response are left out") {
   H1Bench bench;
   bench.handler.answer = [](session::Exchange& exchange) {
     session::Response response = session::text_response(200, "x");
@@ -163,7 +163,7 @@ TEST_CASE("h1: fields that would split the answer are left out") {
   CHECK(all[0].has("X-Good: c"));
 }
 
-TEST_CASE("h1: the Date of an answer that has one of its own stays, and is the only one (RFC 9110 section 6.6.1)") {
+TEST_CASE("h1: the Date of a response that has its own stays, and is the only one (RFC 9110 section 6.6.1)") {
   for (const std::string_view name : {"Date", "date", "DATE"}) {
     H1Bench bench;
     bench.handler.answer = [name](session::Exchange& exchange) {
@@ -180,7 +180,7 @@ TEST_CASE("h1: the Date of an answer that has one of its own stays, and is the o
   }
 }
 
-TEST_CASE("h1: answers of 204 have no length") {
+TEST_CASE("h1: responses of 204 have no length") {
   H1Bench bench;
   bench.handler.answer = [](session::Exchange& exchange) {
     session::Response response;
@@ -261,7 +261,7 @@ TEST_CASE("h1: the head of a later request has 10 seconds too") {
   CHECK(answers(bench.link.take()).at(0).status == 408);
 }
 
-TEST_CASE("h1: a peer that still reads its answer is not idle") {
+TEST_CASE("h1: a peer that still reads its response is not idle") {
   H1Bench bench;
   bench.link.set_window(10);
   bench.link.receive(get("/a"));
@@ -311,7 +311,7 @@ TEST_CASE("h1: a source that runs short breaks the connection, for the length wa
   }
 }
 
-TEST_CASE("h1: a peer that sends requests and does not read the answers is held, and goes on when it reads") {
+TEST_CASE("h1: a peer that sends requests and does not read the responses is held, and goes on when it reads") {
   H1Bench bench;
   bench.link.set_window(0);
   std::string requests;
@@ -332,7 +332,7 @@ TEST_CASE("h1: a peer that sends requests and does not read the answers is held,
   CHECK(bench.link.reading());
 }
 
-TEST_CASE("h1: of the requests that arrive together, 16 are answered in each turn") {
+TEST_CASE("h1: of requests that arrive together, 16 are served in each turn") {
   H1Bench bench;
   std::map<std::size_t, int> by_turn;  // each turn ends with a write
   bench.handler.answer = [&](session::Exchange& exchange) {
@@ -352,7 +352,7 @@ TEST_CASE("h1: of the requests that arrive together, 16 are answered in each tur
 
 // ---- The end ----
 
-TEST_CASE("h1: when the peer ends, requests that it has sent are answered first") {
+TEST_CASE("h1: when the peer ends, requests that it has sent are served first") {
   H1Bench bench;
   bench.link.receive(get("/a") + get("/b"));
   bench.link.receive_end();
@@ -360,7 +360,7 @@ TEST_CASE("h1: when the peer ends, requests that it has sent are answered first"
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1: when the peer ends while an answer is being made, it still gets it") {
+TEST_CASE("h1: a peer that ends while its response is being made still gets it") {
   H1Bench bench;
   session::Exchange* waiting = nullptr;
   bench.handler.answer = [&waiting](session::Exchange& exchange) { waiting = &exchange; };
@@ -382,7 +382,7 @@ TEST_CASE("h1: a head that the end of input cuts off is no request (RFC 9112 sec
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1: a stop ends a link at rest at once, and one in the middle of an answer after it") {
+TEST_CASE("h1: a stop ends an idle link at once, and one in the middle of a response after it") {
   H1Bench idle;
   idle.link.receive(get("/a"));
   idle.link.server_stops();
@@ -403,7 +403,7 @@ TEST_CASE("h1: a stop ends a link at rest at once, and one in the middle of an a
   CHECK(busy.link.closed());
 }
 
-TEST_CASE("h1: an answer that begins after the stop says that it is the last") {
+TEST_CASE("h1: a response that begins after the stop says that it is the last") {
   H1Bench bench;
   session::Exchange* waiting = nullptr;
   bench.handler.answer = [&waiting](session::Exchange& exchange) { waiting = &exchange; };
@@ -460,7 +460,7 @@ TEST_CASE("h1: the session after an upgrade that is agreed to later was given no
   CHECK(story.events == Requests{"next start", "next input early", "next input late"});
 }
 
-TEST_CASE("h1: an upgrade behind pipelined requests is answered after them") {
+TEST_CASE("h1: an upgrade behind pipelined requests gets its response after them") {
   Story story;
   H1Bench bench;
   bench.handler.answer = [&](session::Exchange& exchange) {

@@ -113,7 +113,7 @@ TEST_CASE("tunnel: bytes pass both ways, few and many") {
   }
 }
 
-TEST_CASE("tunnel: what has come before it is passed on, and what was queued before it leaves first, wherever it is cut") {
+TEST_CASE("tunnel: input from before it is passed on, and output queued before it leaves first, wherever it is cut") {
   const std::string bytes = "early and late";
   for (int way = 0; way < ways; ++way) {
     for (std::size_t at = 0; at <= bytes.size(); ++at) {
@@ -207,7 +207,7 @@ TEST_CASE("tunnel: an end that came before it is passed on too") {
   }
 }
 
-TEST_CASE("tunnel: a side that is gone ends the other, after what it had sent") {
+TEST_CASE("tunnel: a side that is gone ends the other, after its bytes have left") {
   for (int way = 0; way < ways; ++way) {
     Joined joined;
     MemoryLink& first = from(joined, way);
@@ -231,7 +231,7 @@ TEST_CASE("tunnel: both sides go at once") {
   CHECK(joined.over());
 }
 
-TEST_CASE("tunnel: a side that goes in the moment of the switch ends the other") {
+TEST_CASE("tunnel: a side that leaves at the moment of the switch ends the other") {
   for (int way = 0; way < ways; ++way) {
     Bench bench;
     bench.send(from(bench, way), "more");
@@ -269,7 +269,7 @@ TEST_CASE("tunnel: no limit of silence, and none of the session before") {
   CHECK(bench.two.due() == base::never);
 }
 
-TEST_CASE("tunnel: ends when the server stops, after what is queued has left") {
+TEST_CASE("tunnel: it ends when the server stops, after the queue has left") {
   for (int way = 0; way < ways; ++way) {
     Joined joined;
     from(joined, way).set_window(0);

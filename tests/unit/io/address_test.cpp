@@ -31,7 +31,7 @@ TEST_CASE("address: a host's name") {
   CHECK(local->port() == 1);
 }
 
-TEST_CASE("address: what is none of these is refused with the name and what to do") {
+TEST_CASE("address: anything else is refused with the name and what to do") {
   const auto wrong = resolve_interface("no such place", 1);
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().find("'no such place'") != std::string::npos);
@@ -62,7 +62,7 @@ TEST_CASE("address: unix sockets, by path, by abstract name and without either")
   CHECK(resolve_interface("127.0.0.1", 80)->path().empty());
 }
 
-TEST_CASE("address: the longest path of a unix socket, and what is none") {
+TEST_CASE("address: the longest path of a unix socket, and paths that are too long") {
   const std::string longest = "/" + std::string(106, 'x');  // unix(7): 108 bytes with the zero behind it
   REQUIRE(unix_address(longest));
   CHECK(unix_address(longest)->text() == "unix:" + longest);

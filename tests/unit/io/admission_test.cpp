@@ -98,7 +98,7 @@ TEST_CASE("admission: a connection that is not idle is not closed for another; a
   CHECK(served.turns.until([&] { return served.story.count("session start") == 4; }));
 }
 
-TEST_CASE("admission: an idle connection on which something has come is left alone, and the next one goes") {
+TEST_CASE("admission: an idle connection on which something has come is left alone, and the next one is closed") {
   Served served(three());
   for (int i = 0; i < 3; ++i) served.connect();
   served.clients[0]->send("x");
@@ -123,7 +123,7 @@ TEST_CASE("admission: sixteen idle connections that could not go kept a new clie
   for (std::size_t i = 0; i < 40; ++i) CHECK_FALSE(served.clients[i]->was_closed());
 }
 
-TEST_CASE("admission: without anybody who waits, nobody is closed") {
+TEST_CASE("admission: if nobody waits, nothing is closed") {
   Served served(three());
   for (int i = 0; i < 3; ++i) served.connect();
   for (int i = 0; i < 10; ++i) served.turns.one();

@@ -100,7 +100,7 @@ TEST_CASE("executor: parties come in turn, so that one with much to do keeps oth
   CHECK(diary.text() == "ababaaa");
 }
 
-TEST_CASE("executor: so many tasks of one party wait, and no more; that does not count for another") {
+TEST_CASE("executor: a bounded number of tasks of one party waits; that does not count for another") {
   Executor executor({.threads = 1, .waiting = 2});
   const Diary diary;
   BlockedThreads blocked(executor, 1);
@@ -115,7 +115,7 @@ TEST_CASE("executor: so many tasks of one party wait, and no more; that does not
   CHECK(diary.text() == "bA");
 }
 
-TEST_CASE("executor: what is forgotten, or waits when the executor goes, is let go of by whoever does that") {
+TEST_CASE("executor: forgotten tasks, or those that wait at its end, are destroyed on the thread that does that") {
   const auto held = std::make_shared<int>(0);
   const Gate gate;
   {
@@ -133,7 +133,7 @@ TEST_CASE("executor: what is forgotten, or waits when the executor goes, is let 
   wait_until([&gate] { return gate.over() == 1; });
 }
 
-TEST_CASE("executor: a task that does not end holds up nobody when the executor goes, and ends alone with what it owns") {
+TEST_CASE("executor: a task that does not end holds up nobody at its end, and ends alone with what it owns") {
   const Gate gate;
   auto held = std::make_shared<int>(0);
   const std::weak_ptr<int> seen = held;
@@ -147,7 +147,7 @@ TEST_CASE("executor: a task that does not end holds up nobody when the executor 
   wait_until([&seen] { return seen.expired(); });
 }
 
-TEST_CASE("executor: what a task throws is dropped, and its thread goes on") {
+TEST_CASE("executor: exceptions of a task are dropped, and its thread goes on") {
   Executor executor({.threads = 1});
   const Diary diary;
   REQUIRE(executor.run(&alice, [] { throw std::runtime_error("nobody hears this"); }));
@@ -172,7 +172,7 @@ TEST_CASE("executor: no threads at all are one, and signals are not for them") {
   CHECK(sigismember(&own, SIGTERM) == 0);
 }
 
-TEST_CASE("executor: four threads give it work, and it goes in the middle of that") {
+TEST_CASE("executor: four threads give it work, and it is destroyed in the middle of that") {
   const Diary diary;
   std::atomic<int> taken{0};
   {
@@ -189,7 +189,7 @@ TEST_CASE("executor: four threads give it work, and it goes in the middle of tha
   CHECK(taken >= 12);
 }
 
-TEST_CASE("executor: what does not answer takes a part of the threads, whoever asks for it, and the others go on") {
+TEST_CASE("executor: a thing that does not answer takes a part of the threads, whoever uses it, and the others go on") {
   Executor executor({.threads = 4, .waiting = 8, .of_one = 3});
   const Gate hung;
   const Diary diary;

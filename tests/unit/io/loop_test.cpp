@@ -22,7 +22,7 @@ struct LoopBench {
 
 }  // namespace
 
-TEST_CASE("loop: runs what was posted, in order, and stops when told; the callback is the last thing") {
+TEST_CASE("loop: it runs posted tasks in order, and stops when told; the callback comes last") {
   LoopBench bench;
   std::vector<int> done;
   io::Loop& loop = *bench.loop;
@@ -35,7 +35,7 @@ TEST_CASE("loop: runs what was posted, in order, and stops when told; the callba
   CHECK_FALSE(loop.mailbox().post([] {}));
 }
 
-TEST_CASE("loop: what was posted before the loop took no more runs before the callback") {
+TEST_CASE("loop: tasks that were posted before the loop accepted no more run before the callback") {
   LoopBench bench;
   std::vector<int> done;
   io::Loop& loop = *bench.loop;
@@ -56,7 +56,7 @@ TEST_CASE("loop: another thread wakes it") {
   CHECK(loop.stopping());
 }
 
-TEST_CASE("loop: one that never ran, and was not stopped, goes quietly") {
+TEST_CASE("loop: one that never ran, and was not stopped, is destroyed quietly") {
   const LoopBench bench;
   CHECK_FALSE(bench.loop->stopping());
 }
@@ -96,7 +96,7 @@ TEST_CASE("loop: at the end of a turn, each call comes once, in the order of ask
   CHECK(done.size() == 3);
 }
 
-TEST_CASE("loop: what a call at the end of a turn asks for comes with the next turn, which does not wait") {
+TEST_CASE("loop: a call that is asked for at the end of a turn comes with the next turn, which does not wait") {
   LoopBench bench;
   io::Loop& loop = *bench.loop;
   int calls = 0;
@@ -127,7 +127,7 @@ TEST_CASE("loop: calls at the end of a turn are dropped when the loop has ended,
   CHECK(held.use_count() == 1);
 }
 
-TEST_CASE("loop: what a task, or a call at the end of a turn, threw went through libuv and ended the process") {
+TEST_CASE("loop: an exception of a task, or of a call at the end of a turn, passed through libuv and ended the process") {
   test::Turns turns;
   int done = 0;
   turns.loop().mailbox().post([] { throw std::bad_alloc(); });

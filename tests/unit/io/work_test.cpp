@@ -51,7 +51,7 @@ TEST_CASE("work: the task runs on another thread, then done on the loop's, on a 
   CHECK(*task_thread != done_thread);
 }
 
-TEST_CASE("work: the task goes before done is called, on the loop's thread") {
+TEST_CASE("work: the task is destroyed before done is called, on the loop's thread") {
   Bench bench;
   std::thread::id destroyed_on;
   std::shared_ptr<int> owned(new int(7), [&](const int* value) {
@@ -82,14 +82,14 @@ TEST_CASE("work: done may have more work done") {
   REQUIRE(bench.turns.until([&] { return left == 0; }));
 }
 
-TEST_CASE("work: where the task throws, done is called all the same") {
+TEST_CASE("work: if the task throws, done is called all the same") {
   Bench bench;
   bool done = false;
   REQUIRE(bench.work([] { throw std::bad_alloc(); }, [&done] { done = true; }));
   REQUIRE(bench.turns.until([&done] { return done; }));
 }
 
-TEST_CASE("work: beyond what may wait it is refused, and nobody is called") {
+TEST_CASE("work: if too many wait it is refused, and nobody is called") {
   Bench bench;
   const auto held = std::make_shared<int>(0);
   BlockedThreads blocked(bench.executor, 2);
@@ -103,7 +103,7 @@ TEST_CASE("work: beyond what may wait it is refused, and nobody is called") {
   REQUIRE(bench.turns.until([&done] { return done == 5; }));
 }
 
-TEST_CASE("work: when the loop stops, what no thread has begun goes, and nothing is done") {
+TEST_CASE("work: when the loop stops, tasks that no thread has begun are destroyed, and done is not called") {
   const auto held = std::make_shared<int>(0);
   Bench bench;
   BlockedThreads blocked(bench.executor, 2);
@@ -113,7 +113,7 @@ TEST_CASE("work: when the loop stops, what no thread has begun goes, and nothing
   blocked.unblock();
 }
 
-TEST_CASE("work: when the loop stops, a task that runs is not waited for; what it owns goes when it ends, and nothing is done") {
+TEST_CASE("work: when the loop stops, it does not wait for a running task, which is destroyed at its end; done is not called") {
   const Gate gate;
   auto held = std::make_shared<int>(0);
   const std::weak_ptr<int> seen = held;
@@ -129,7 +129,7 @@ TEST_CASE("work: when the loop stops, a task that runs is not waited for; what i
   while (!seen.expired()) std::this_thread::yield();
 }
 
-TEST_CASE("work: what comes back while the loop ends is dropped on the loop's thread") {
+TEST_CASE("work: an errand that comes back while the loop ends is dropped on the loop's thread") {
   const Gate gate;
   Bench bench;
   bool done = false;
@@ -141,7 +141,7 @@ TEST_CASE("work: what comes back while the loop ends is dropped on the loop's th
   CHECK_FALSE(done);
 }
 
-TEST_CASE("work: done may stop the loop; what else was to be done is not") {
+TEST_CASE("work: done may stop the loop; other work is not done then") {
   const Gate gate;
   Bench bench;
   int done = 0;
@@ -165,7 +165,7 @@ TEST_CASE("work: a loop that has ended takes none") {
   CHECK_FALSE(bench.turns.loop().in_use_by_caller());
 }
 
-TEST_CASE("work: a loop of its own does not wait for what runs when it is destroyed") {
+TEST_CASE("work: an own loop that is destroyed does not wait for tasks that run") {
   const Gate gate;
   base::Log log{base::LogLevel::quiet, nullptr};
   io::Executor executor({.threads = 1});

@@ -42,7 +42,7 @@ struct SilentBench : H1Bench {
 
 }  // namespace
 
-TEST_CASE("kept input: behind a request that waits, a receive buffer of what came with it was kept") {
+TEST_CASE("kept input: behind a request that waits, a whole receive buffer was kept") {
   SilentBench bench;
   const std::string request = get("/");
   CHECK(bench.taken(request + std::string(1000 * kilobyte, 'x')) <= request.size() + 16 * kilobyte);

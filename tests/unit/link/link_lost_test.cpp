@@ -79,7 +79,7 @@ class LooksBack final : public session::Session {
 
 }  // namespace
 
-TEST_CASE("link lost: what a session threw passed through the carrier, whichever call it was, and ended the process") {
+TEST_CASE("link lost: an exception of a session, in whichever call, passed through the carrier and ended the process") {
   for (const char* where : {"start", "input", "end of input", "room", "deadline", "shut down", "ended"}) {
     CAPTURE(where);
     LinkBench bench;

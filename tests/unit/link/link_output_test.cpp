@@ -99,7 +99,7 @@ TEST_CASE("link: a cork holds up to the high-water mark and no more") {
   CHECK(bench.link->take() == std::string(bench.limits.high_water, 'x') + "y");
 }
 
-TEST_CASE("link: a corked session that waits for room gets it: what is above the low-water mark leaves") {
+TEST_CASE("link: a corked session that waits for room gets it: output above the low-water mark leaves") {
   LinkBench bench;
   bench.open();
   bench.story.take();
@@ -143,7 +143,7 @@ TEST_CASE("link: flush writes through a cork, and the cork stays") {
   CHECK(bench.link->take().empty());
 }
 
-TEST_CASE("link: finishing from within every call lets out what a cork held") {
+TEST_CASE("link: finishing from within every call sends what a cork held") {
   for (const auto& entry : provocations) {
     const auto& event = entry.first;
     const auto& provoke = entry.second;
@@ -161,7 +161,7 @@ TEST_CASE("link: finishing from within every call lets out what a cork held") {
   }
 }
 
-TEST_CASE("link: a cork goes with its session") {
+TEST_CASE("link: a cork ends with its session") {
   LinkBench bench;
   bench.open();
   bench.link->cork();
@@ -221,7 +221,7 @@ TEST_CASE("link: a session may end its output from within every call; the peer i
   }
 }
 
-TEST_CASE("link: ending the output lets out what a cork held, and no later cork holds it") {
+TEST_CASE("link: ending the output sends what a cork held, and no later cork holds it") {
   for (const bool corked_later : {false, true}) {
     LinkBench bench;
     bench.open();

@@ -18,7 +18,7 @@ class Counter final : public LinkCounter {
 
 }  // namespace
 
-TEST_CASE("link share: is given back once, by whoever holds it last") {
+TEST_CASE("link share: it is given back once, by its last holder") {
   Counter counter;
   std::optional<LinkShare> session(std::in_place, counter);
   std::optional<LinkShare> next(std::move(*session));

@@ -166,7 +166,7 @@ TEST_CASE("link: finishing or aborting from ended() changes nothing any more") {
   CHECK(bench.story.count("second start") == 0);
 }
 
-TEST_CASE("link: who asks for another session and for the end gets the end") {
+TEST_CASE("link: a session that asks for another session and for the end gets the end") {
   LinkBench bench;
   bench.open();
   bench.story.deeds["first input"] = [&](session::Link& link) {
@@ -282,7 +282,7 @@ TEST_CASE("link: kept input outlives the session that held it") {
   CHECK(bench.story.take() == Events{"second input bc"});
 }
 
-TEST_CASE("link: what a turn puts into the queue leaves in one write") {
+TEST_CASE("link: everything that a turn queues leaves in one write") {
   LinkBench bench;
   bench.open();
   bench.story.deeds["first input"] = [](session::Link& link) {
@@ -304,7 +304,7 @@ TEST_CASE("link: output from outside any call waits for touch() and the end of t
   CHECK(bench.link->write_calls() == 1);
 }
 
-TEST_CASE("link: write-through keeps the order with what was queued before and after") {
+TEST_CASE("link: write-through keeps the order with output queued before and after") {
   LinkBench bench;
   bench.open();
   bench.story.deeds["first input"] = [](session::Link& link) {
@@ -395,7 +395,7 @@ TEST_CASE("link: a deadline comes once, at its time; a later one replaces it; ne
   CHECK(bench.story.take().empty());
 }
 
-TEST_CASE("link: finishing waits for the peer to take what is queued; no input is looked at meanwhile") {
+TEST_CASE("link: finishing waits for the peer to take the queue; input is ignored meanwhile") {
   LinkBench bench;
   bench.open();
   bench.link->set_window(0);
@@ -411,7 +411,7 @@ TEST_CASE("link: finishing waits for the peer to take what is queued; no input i
   CHECK(bench.link->closed());
 }
 
-TEST_CASE("link: an abort while finishing drops what is queued") {
+TEST_CASE("link: an abort while finishing drops the queue") {
   LinkBench bench;
   bench.open();
   bench.link->set_window(0);

@@ -67,7 +67,7 @@ TEST_CASE("link turn: asked for within start(), it comes before the loop blocks"
   CHECK(bench.story.take() == Events{"first turn"});
 }
 
-TEST_CASE("link turn: it comes although the output is full, where room() does not") {
+TEST_CASE("link turn: it comes although the output is full, unlike room()") {
   TurnBench bench;
   bench.link->set_window(0);
   bench.link->out().append(std::string(bench.limits.hard_cap + 1, 'x'));
@@ -78,7 +78,7 @@ TEST_CASE("link turn: it comes although the output is full, where room() does no
   CHECK_FALSE(bench.link->scheduled());
 }
 
-TEST_CASE("link turn: it comes before input that waits, also while that is held") {
+TEST_CASE("link turn: it comes before input that waits, even while that is held") {
   TurnBench bench;
   bench.link->hold_input();
   bench.link->arrive("x");
@@ -106,7 +106,7 @@ TEST_CASE("link turn: asked for again from within, it comes in a later turn, whe
   CHECK(bench.story.take().empty());
 }
 
-TEST_CASE("link turn: what it queues leaves in that turn, in one write") {
+TEST_CASE("link turn: its output leaves in that turn, in one write") {
   TurnBench bench;
   bench.story.deeds["first turn"] = [](session::Link& link) {
     link.out().append("ab");

@@ -89,7 +89,7 @@ TEST_CASE("link work: a session that spends a turn's work gets the rest of its b
   CHECK(session.ended_after_ == 25);
 }
 
-TEST_CASE("link work: what is asked of a link within one turn does not give it another turn's work") {
+TEST_CASE("link work: calls within one turn do not give a link another turn's work") {
   LinkBench bench;
   auto owned = std::make_unique<Costly>(*bench.link, session::work_per_turn);
   const Costly& session = *owned;
@@ -146,7 +146,7 @@ TEST_CASE("link work: frames that inflate to a megabyte each arrive in their ord
                                     "text 2", "closing 1006", "destroy"});
 }
 
-TEST_CASE("link work: inflating one message stops within it, also where nothing is left to be read") {
+TEST_CASE("link work: inflating one message stops within it, even if nothing is left to read") {
   Flood bench;
   bench.link().arrive(bench.bomb());
   bench.link().arrive_end();

@@ -79,7 +79,7 @@ TEST_CASE("author's state: a constructor that throws leaves nothing behind") {
   CHECK_THROWS_AS(std::unique_ptr<Thing>(new (StateSize{64}) Thing(loop.handles, Thing::Constructor::throws)), std::runtime_error);
 }
 
-TEST_CASE("author's state: what was made is ended once") {
+TEST_CASE("author's state: a state that was made is destroyed once") {
   Loop loop;
   const std::unique_ptr<Thing> thing(new (StateSize{8}) Thing(loop.handles));
   CHECK_FALSE(thing->has_state());
@@ -91,7 +91,7 @@ TEST_CASE("author's state: what was made is ended once") {
   CHECK(thing->ended_with == thing->state());
 }
 
-TEST_CASE("author's state: what was never made is not ended, and is not found by what was posted meanwhile") {
+TEST_CASE("author's state: a state that was never made is not destroyed, and posted tasks do not find it") {
   Loop loop;
   const std::unique_ptr<Thing> thing(new (StateSize{8}) Thing(loop.handles));
   const wharf_handle early = thing->handle();

@@ -56,7 +56,7 @@ TEST_CASE("handles: a peer keeps its name") {
   CHECK(first.generation == again.generation);
 }
 
-TEST_CASE("handles: after the peer has gone the task runs without one, also when another has its slot") {
+TEST_CASE("handles: after the peer has gone the task runs without one, even if another has its slot") {
   WsBench bench;
   bench.connect();
   const wharf_handle old = bench.services.handle(bench.peer());

@@ -150,7 +150,7 @@ TEST_CASE("raw: closed by its own callback, cut by an exception") {
   CHECK(cut.log_lines.size() == 1);
 }
 
-TEST_CASE("raw: corked, what is written waits") {
+TEST_CASE("raw: under a cork, output waits") {
   RawBench bench;
   bench.upgrade();
   bench.link.receive("cork");
@@ -175,7 +175,7 @@ TEST_CASE("raw: a peer that does not read is not read from, and drained follows"
   CHECK(bench.story == Story{"data " + std::string(30, 'x'), "drained", "data more"});
 }
 
-TEST_CASE("raw: a pipe is cut when more than the hard cap was queued already, and not for the length of what is sent last") {
+TEST_CASE("raw: a pipe is cut if more than the hard cap was queued already, not for the length of the last write") {
   for (const std::size_t writes : {1U, 2U}) {
     RawBench bench({1'000, 2'000, 9'999});
     bench.upgrade();
@@ -187,7 +187,7 @@ TEST_CASE("raw: a pipe is cut when more than the hard cap was queued already, an
   }
 }
 
-TEST_CASE("raw: the size of a wharf_raw was not looked at, and what lay behind it was taken for callbacks") {
+TEST_CASE("raw: the size of a wharf_raw was not checked, and the bytes behind it were taken for callbacks") {
   RawBench bench;
   bench.protocol.http = {};
   bench.protocol.http.size = sizeof(wharf_http_row);
@@ -235,7 +235,7 @@ TEST_CASE("raw: ticks, a pause, and the limit of idleness") {
   CHECK(idle.link.closed());
 }
 
-TEST_CASE("raw: tasks posted to a pipe run on its loop with what speaks on it, and not when it is over") {
+TEST_CASE("raw: tasks posted to a pipe run on its loop with its state, and not after its end") {
   RawBench bench;
   bench.mailbox.open([] {});
   bench.upgrade();

@@ -89,7 +89,7 @@ struct RowBench : H1Bench {
 
 }  // namespace
 
-TEST_CASE("rows: a request with its whole body, and an answer at once") {
+TEST_CASE("rows: a request with its whole body, and a response at once") {
   RowBench bench(protocol<Whole>("whole"));
   bench.told.request = [](Exchange exchange) {
     CHECK(exchange.method() == "POST");
@@ -152,7 +152,7 @@ TEST_CASE("rows: an exception is 500, is logged, and the connection goes on") {
   CHECK_FALSE(bench.link.closed());
 }
 
-TEST_CASE("rows: an answer from another thread, by a handle that knows when it is over") {
+TEST_CASE("rows: a response from another thread, by a handle that knows when the exchange is over") {
   RowBench bench(protocol<Whole>("whole"));
   std::optional<ExchangeHandle<>> handle;
   bench.told.request = [&handle](Exchange exchange) { handle = exchange.handle(); };
@@ -180,7 +180,7 @@ TEST_CASE("rows: a responder hears of a streamed body and of its own end") {
   CHECK(bench.told.story == Story{"request", "body end", "closing complete", "destroyed"});
 }
 
-TEST_CASE("rows: a responder whose client goes") {
+TEST_CASE("rows: a responder whose client leaves") {
   RowBench bench(protocol<Streamed>("streamed"));
   bench.link.receive("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe");
   bench.link.abort();
@@ -196,7 +196,7 @@ TEST_CASE("rows: refused at its head, a body is not asked for") {
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("rows: a field with a control character in its value is refused, but for tab (RFC 9110 section 5.5)") {
+TEST_CASE("rows: a field with a control character other than tab in its value is refused (RFC 9110 section 5.5)") {
   RowBench bench(protocol<Whole>("whole"));
   bench.told.request = [](Exchange exchange) {
     for (int c = 0; c < 256; ++c) {
@@ -252,7 +252,7 @@ TEST_CASE("rows: behind abort() the responder hears of its end alone") {
   }
 }
 
-TEST_CASE("rows: behind an exception that cut its answer the responder hears of its end alone") {
+TEST_CASE("rows: after an exception that cut its response the responder hears only of the end") {
   for (const std::string& request : {std::string("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"), get("/")}) {
     RowBench bench(protocol<Streamed>("streamed"));
     bench.told.request = [](Exchange exchange) {
@@ -274,7 +274,7 @@ TEST_CASE("rows: behind an exception that cut its answer the responder hears of 
   CHECK(bench.told.story == Story{"request", "body hello", "closing cut", "destroyed"});
 }
 
-TEST_CASE("rows: an answer in pieces may begin before the body has come") {
+TEST_CASE("rows: a response in pieces may begin before the body has come") {
   RowBench bench(protocol<Streamed>("streamed"));
   bench.told.request = [](Exchange exchange) { exchange.begin(200, "text/plain", 5); };
   bench.told.body = [](Exchange exchange, std::string_view piece) { exchange.write(piece); };

@@ -35,7 +35,7 @@ struct Scene {
 
 }  // namespace
 
-TEST_CASE("services: statistics are written as far as the row's struct goes, and nowhere where that has no size") {
+TEST_CASE("services: statistics are written as far as the row's struct goes, and not at all if it has no size") {
   Scene scene;
   const auto ask = [&scene](std::size_t size) {
     wharf_server_statistics statistics{};

@@ -188,7 +188,7 @@ TEST_CASE("protocol table: only the rows that the host lists can be selected, in
   CHECK(table.table->names() == "a, b");
 }
 
-TEST_CASE("protocol table: the row with the empty name serves those that offer none, where no default is named") {
+TEST_CASE("protocol table: the row with the empty name serves those that offer none, if no default is named") {
   const Table table({"a", ""});
   CHECK(table.selected({}) == "''");
   CHECK(table.selected({"a"}) == "'a'");
@@ -275,7 +275,7 @@ TEST_CASE("protocol table: the message limit is the row's, or else the server's"
   CHECK((*table)->select(std::span(names).last(1))->message_limit() == 99);
 }
 
-TEST_CASE("row list: a row that ends with destroy is taken, with the defaults for what it does not have") {
+TEST_CASE("row list: a row that ends with destroy is accepted, with defaults for the members that it does not have") {
   RowList rows;
   wharf_row row = plain_row("old");
   row.size = offsetof(wharf_row, destroy) + sizeof row.destroy;

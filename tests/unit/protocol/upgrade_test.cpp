@@ -158,7 +158,7 @@ TEST_CASE("upgrade: another Upgrade than websocket is plain HTTP") {
   CHECK(served.ask(request(with(handshake("chat"), "Upgrade", "h2c, WebSocket"))).status == 101);
 }
 
-TEST_CASE("upgrade: accept() refuses with its status, and with 500 where that is none") {
+TEST_CASE("upgrade: accept() refuses with its status, and with 500 if that is none") {
   const wharf_row row = accepting([](void*, const wharf_request* asked) {
     const wharf_text query = asked->services->query(asked);
     return accept_status({query.data, query.size});
@@ -184,7 +184,7 @@ TEST_CASE("upgrade: accept() refuses with its status, and with 500 where that is
   }
 }
 
-TEST_CASE("upgrade: what accept() and open() see of the request") {
+TEST_CASE("upgrade: the request as accept() and open() see it") {
   static std::string seen;
   seen.clear();
   const auto look = [](const wharf_request* asked) {

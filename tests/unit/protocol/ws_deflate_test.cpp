@@ -44,7 +44,7 @@ std::string compressed(std::string_view data, codec::DeflatePool& pool) {
 
 }  // namespace
 
-TEST_CASE("ws deflate: a compressed message comes inflated, and long answers leave compressed") {
+TEST_CASE("ws deflate: a compressed message comes inflated, and long messages leave compressed") {
   for (const codec::DeflateAgreement& agreement : {shared(), dedicated()}) {
     DeflateBench bench(agreement);
     bench.story.on_message = [](wharf_peer* peer) { send_text(peer, long_text); };
@@ -175,7 +175,7 @@ TEST_CASE("ws deflate: in pieces, each leaves at once, and the peer sees one mes
   }
 }
 
-TEST_CASE("ws deflate: what inflates beyond the limit closes with 1009, what does not inflate with 1007") {
+TEST_CASE("ws deflate: a message that inflates beyond the limit closes with 1009, one that cannot be inflated with 1007") {
   wharf_row row = scripted_row();
   row.message_limit = 999;
   DeflateBench bench(shared(), row);
@@ -189,7 +189,7 @@ TEST_CASE("ws deflate: what inflates beyond the limit closes with 1009, what doe
   CHECK(broken.clients[0].read()[0].starts_with("close 1007"));
 }
 
-TEST_CASE("ws deflate: a row that takes pieces gets all that a small frame inflates to, also when it pauses at each") {
+TEST_CASE("ws deflate: a row that takes pieces gets all that a small frame inflates to, even if it pauses at each") {
   static std::size_t received;
   static int last_pieces;
   received = 0;

@@ -51,7 +51,7 @@ TEST_CASE("ws flow: a peer that reads is never held, however much is sent at onc
   CHECK(bench.story.count("drained") == 0);
 }
 
-TEST_CASE("ws flow: while the peer does not read, nothing is read from it; then what it sent comes in order") {
+TEST_CASE("ws flow: while the peer does not read, nothing is read from it; then its messages come in order") {
   WsBench bench;
   fill(bench);
   bench.story.take();
@@ -64,7 +64,7 @@ TEST_CASE("ws flow: while the peer does not read, nothing is read from it; then 
   CHECK(bench.clients[0].link->reading());
 }
 
-TEST_CASE("ws flow: input is held in the middle of what arrived together") {
+TEST_CASE("ws flow: input is held in the middle of messages that arrived together") {
   WsBench bench;
   bench.story.on_message = [](wharf_peer* peer) { send_binary(peer, std::string(30'000, 'x')); };
   bench.connect();
@@ -169,7 +169,7 @@ TEST_CASE("ws flow: a flood of pings by a peer that does not read stays bounded,
   CHECK(bench.clients[0].read().size() == 40'000);
 }
 
-TEST_CASE("ws flow: a close while holding still sees the peer's answer") {
+TEST_CASE("ws flow: a close while holding still sees the peer's close") {
   WsBench bench;
   fill(bench);
   close(bench.peer(), 1000);
@@ -181,7 +181,7 @@ TEST_CASE("ws flow: a close while holding still sees the peer's answer") {
   CHECK(bench.clients[0].link->closed());
 }
 
-TEST_CASE("ws flow: the peer's time to answer a close begins when it has been sent all that was queued before") {
+TEST_CASE("ws flow: the peer's time to answer a close begins when everything queued before has been sent") {
   for (const bool answers : {true, false}) {
     CAPTURE(answers);
     WsBench bench;
@@ -213,7 +213,7 @@ TEST_CASE("ws flow: drained does not come after a close") {
   CHECK(bench.story.count("drained") == 0);
 }
 
-TEST_CASE("ws flow: a peer that is held and goes away is noticed when it is read again") {
+TEST_CASE("ws flow: a peer that is held and leaves is noticed when it is read again") {
   WsBench bench;
   fill(bench);
   bench.clients[0].send(text("1"));
@@ -224,7 +224,7 @@ TEST_CASE("ws flow: a peer that is held and goes away is noticed when it is read
   CHECK(bench.story.take() == Words{"open", "drained", "text 1", "closing 1006", "destroy"});
 }
 
-TEST_CASE("ws flow: what open sends counts like everything else") {
+TEST_CASE("ws flow: output of open() counts like all other") {
   WsBench bench;
   bench.story.on_open = [](wharf_peer* peer) {
     for (int i = 0; i < 30; ++i) send_binary(peer, std::string(10'000, 'x'));

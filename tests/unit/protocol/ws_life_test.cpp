@@ -126,7 +126,7 @@ TEST_CASE("ws life: an open() that refuses, with a peer that does not answer the
   CHECK(bench.story.take() == Words{"open"});
 }
 
-TEST_CASE("ws life: a callback may close its own peer; the peer's answer ends it") {
+TEST_CASE("ws life: a callback may close its own peer; the peer's close ends it") {
   for (const Callback& callback : callbacks()) {
     CAPTURE(callback.name);
     WsBench bench;
@@ -255,7 +255,7 @@ TEST_CASE("ws ticks: come every so often, from the call on, until stopped") {
   CHECK(bench.story.count("tick") == 101);
 }
 
-TEST_CASE("ws ticks: a second call replaces the first, also within a tick") {
+TEST_CASE("ws ticks: a second call replaces the first, even within a tick") {
   WsBench bench;
   bench.connect();
   bench.services.every(bench.peer(), 50);
@@ -347,7 +347,7 @@ TEST_CASE("ws services: from C, an empty text may come as a null pointer") {
   CHECK(bench.clients[0].read() == Words{"text ", "ping ", "close 1000"});
 }
 
-TEST_CASE("ws life: where memory runs out for what a peer sends, that peer is cut and no other") {
+TEST_CASE("ws life: if memory runs out for what a peer sends, that peer is cut and no other") {
   WsBench bench;
   bench.connect();
   bench.connect();

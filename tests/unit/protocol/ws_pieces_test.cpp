@@ -128,7 +128,7 @@ TEST_CASE("ws pieces: out of turn, the peer is closed with 1011 and the log says
   }
 }
 
-TEST_CASE("ws pause: nothing is handed out until resume, what had arrived comes then, in order") {
+TEST_CASE("ws pause: nothing is handed out until resume(); then the messages come in order") {
   WsBench bench;
   bench.story.on_message = [](wharf_peer* peer) { peer->services->pause(peer); };
   bench.connect();
@@ -150,7 +150,7 @@ TEST_CASE("ws pause: nothing is handed out until resume, what had arrived comes 
   CHECK(bench.clients[0].link->reading());
 }
 
-TEST_CASE("ws pause: sending goes on, and a peer that does not read either goes on only when both reasons are gone") {
+TEST_CASE("ws pause: sending goes on, and a peer that does not read either is read again only when both reasons are gone") {
   WsBench bench;
   bench.connect();
   bench.story.take();
@@ -171,7 +171,7 @@ TEST_CASE("ws pause: sending goes on, and a peer that does not read either goes 
   CHECK(bench.story.take() == Words{"text 1"});
 }
 
-TEST_CASE("ws pause: a close of ours ends it, so that the peer's answer is seen") {
+TEST_CASE("ws pause: our close ends it, so that the peer's close is seen") {
   WsBench bench;
   bench.connect();
   bench.story.take();

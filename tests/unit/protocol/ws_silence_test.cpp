@@ -86,7 +86,7 @@ TEST_CASE("ws silence: ticks come at their times all the same") {
   CHECK(bench.clients[0].read() == Words{"ping "});
 }
 
-TEST_CASE("ws silence: what the server sends is no sign of life") {
+TEST_CASE("ws silence: output of the server is no sign of life") {
   WsBench bench(pinging_row());
   bench.connect();
   for (int i = 0; i < 9; ++i) {
@@ -144,7 +144,7 @@ TEST_CASE("ws silence: after our close frame its deadline counts, and no ping fo
   CHECK(bench.clients[0].link->closed());
 }
 
-TEST_CASE("ws silence: a pong brings the next ping after its time, also where the wait for a pong is longer") {
+TEST_CASE("ws silence: after a pong the next ping comes in its time, even if the wait for a pong is longer") {
   wharf_row row = scripted_row();
   row.ping_after = 1000;
   row.pong_timeout = 60'000;
@@ -159,7 +159,7 @@ TEST_CASE("ws silence: a pong brings the next ping after its time, also where th
   }
 }
 
-TEST_CASE("ws silence: a peer that has not yet taken what is queued before the ping is not cut for its silence") {
+TEST_CASE("ws silence: a peer that has not yet taken the output before the ping is not cut for its silence") {
   WsBench bench(pinging_row());
   bench.connect();
   bench.clients[0].link->set_window(0);
@@ -176,7 +176,7 @@ TEST_CASE("ws silence: a peer that has not yet taken what is queued before the p
   CHECK(bench.clients[0].link->was_aborted());
 }
 
-TEST_CASE("ws silence: where the wait for a pong has no end the peer is pinged once and not cut") {
+TEST_CASE("ws silence: if the wait for a pong has no end, the peer is pinged once and not cut") {
   WsBench bench;
   bench.protocol.limits.ping_after = base::Time{70};
   bench.protocol.limits.pong_timeout = base::never;

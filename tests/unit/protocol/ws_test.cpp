@@ -35,7 +35,7 @@ std::string close_word(std::string_view bytes) {
 
 }  // namespace
 
-TEST_CASE("ws: a message comes whole, with its kind, and its answer in the same turn and one write") {
+TEST_CASE("ws: a message comes whole, with its kind, and its echo leaves in the same turn and one write") {
   WsBench bench;
   answer_with(bench, "yes");
   bench.connect();
@@ -59,7 +59,7 @@ TEST_CASE("ws: a fragmented message comes whole, with control frames between the
   }
 }
 
-TEST_CASE("ws: a message may be sent at any time, also from open and from outside of all calls") {
+TEST_CASE("ws: a message may be sent at any time, even from open() and from outside all calls") {
   WsBench bench;
   bench.story.on_open = [](wharf_peer* peer) { send_text(peer, "welcome"); };
   bench.connect();
@@ -120,7 +120,7 @@ TEST_CASE("ws: text that is not UTF-8 is not sent; the peer is closed with 1011,
   check_closed(bench, {"close 1011"}, {"open", "closing 1011", "destroy"});
 }
 
-TEST_CASE("ws: a row without callbacks takes everything and answers pings and closes") {
+TEST_CASE("ws: a row without callbacks accepts everything, and pings and closes are answered") {
   wharf_row row{};
   row.size = sizeof row;
   row.name = "silent";
@@ -132,7 +132,7 @@ TEST_CASE("ws: a row without callbacks takes everything and answers pings and cl
 
 // ---- Faults of the peer ----
 
-TEST_CASE("ws: a fault is answered with its close code, logged, and the row hears 1006") {
+TEST_CASE("ws: a fault closes with its code and is logged, and the row hears 1006") {
   using codec::Opcode;
   const std::vector<std::pair<std::string, std::string>> faults{
       {std::string("\x81\x01x", 3), "1002"},                        // not masked
@@ -184,14 +184,14 @@ TEST_CASE("ws: the peer closes: its code comes back without the reason, the row 
   check_closed(bench, {"close 3001"}, {"open", "closing 3001 g\xC3\xB6", "destroy"});
 }
 
-TEST_CASE("ws: the peer closes without a code: so does the answer, and the row hears 1005") {
+TEST_CASE("ws: if the peer closes without a code, so does the server, and the row hears 1005") {
   WsBench bench;
   bench.connect();
   bench.clients[0].send(close_frame());
   check_closed(bench, {"close 1005"}, {"open", "closing 1005", "destroy"});
 }
 
-TEST_CASE("ws: the row closes: after what it sent before, and the row hears the peer's code") {
+TEST_CASE("ws: the row closes, after its messages before, and hears the peer's code") {
   WsBench bench;
   bench.connect();
   send_text(bench.peer(), "last");
@@ -236,7 +236,7 @@ TEST_CASE("ws: the second close does nothing") {
   check_closed(bench, {"close 1000 first"}, {"open", "closing 1006", "destroy"});
 }
 
-TEST_CASE("ws: a peer that does not answer the close within 5 seconds is left") {
+TEST_CASE("ws: the server leaves a peer that does not answer the close within 5 seconds") {
   WsBench bench;
   bench.connect();
   close(bench.peer(), 1000);
@@ -273,7 +273,7 @@ TEST_CASE("ws: a code that may not be sent becomes 1011, and the log says so") {
   }
 }
 
-TEST_CASE("ws: a reason is cut to 123 bytes at the end of a code point, and left out where it is not UTF-8") {
+TEST_CASE("ws: a reason is cut to 123 bytes at the end of a code point, and left out if it is not UTF-8") {
   const auto sent = [](std::string_view reason) {
     WsBench bench;
     bench.connect();

@@ -53,7 +53,7 @@ TEST_CASE("proxy heads: the server is told the prefix, and the client cannot tel
   CHECK_FALSE(has(Relayed(proxy, "X-Forwarded-Prefix: /evil\r\n", small_answer).request, "X-Forwarded-Prefix"));
 }
 
-TEST_CASE("proxy heads: Via can be switched off both ways, because some servers do not compress where it is") {
+TEST_CASE("proxy heads: Via can be switched off in both directions, because some servers do not compress if it is there") {
   const std::string_view answer = "HTTP/1.1 200 OK\r\nVia: 1.1 other\r\nContent-Length: 0\r\n\r\n";
   const Relayed on(ProxyBench::to(), "Via: 1.1 first\r\n", answer);
   CHECK(has(on.request, "Via: 1.1 first\r\n"));

@@ -50,7 +50,7 @@ TEST_CASE("proxy interim: each passes as it comes, to clients of HTTP/1.1 (RFC 9
   CHECK(received(client) == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
 }
 
-TEST_CASE("proxy interim: can be kept from clients that would take them for the answer") {
+TEST_CASE("proxy interim: they can be kept from clients that would take them for the final response") {
   Proxy proxy = ProxyBench::to();
   proxy.send_interim = Switch::off;
   ProxyBench bench(proxy);
@@ -139,7 +139,7 @@ TEST_CASE("proxy interim: a body that does not wait is not kept waiting") {
   CHECK(received(one.client).ends_with("hello"));
 }
 
-TEST_CASE("proxy interim: who did not ask to be told is not told to go on") {
+TEST_CASE("proxy interim: a client that did not ask gets no 100") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("PUT", "Content-Length: 3\r\n", "abc"));

@@ -55,7 +55,7 @@ void check_passed_on(std::string_view request, std::string_view expected) {
 
 }  // namespace
 
-TEST_CASE("proxy: a request goes upstream, its answer comes back, and the connection serves the next") {
+TEST_CASE("proxy: a request is sent upstream, its response comes back, and the connection serves the next") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -150,7 +150,7 @@ TEST_CASE("proxy: without a loop all is 502") {
   CHECK(received(client).starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
 }
 
-TEST_CASE("proxy: what a request may not be is answered here") {
+TEST_CASE("proxy: this server responds to requests that must not be passed on") {
   for (const auto& [request, status] :
        {std::pair{"OPTIONS /app/x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", "HTTP/1.1 204 "},
         std::pair{"TRACE /app/x HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n", "HTTP/1.1 501 "},
@@ -212,7 +212,7 @@ TEST_CASE("proxy: bodies in chunks, or until the end, come in pieces as they arr
   }
 }
 
-TEST_CASE("proxy: trailers of an answer are dropped, also those that would not be taken for a request") {
+TEST_CASE("proxy: trailers of a response are dropped, even those that a request must not have") {
   const std::string_view answer =
       "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nExpires: x\r\nSet-Cookie: a=b\r\n\r\n";
   check_relayed("GET /app/x HTTP/1.0\r\nHost: site.example\r\n\r\n", answer,
@@ -226,7 +226,7 @@ TEST_CASE("proxy: trailers of an answer are dropped, also those that would not b
   CHECK_FALSE(upstream.closed());
 }
 
-TEST_CASE("proxy: a body goes upstream with its length, or in chunks, cut at every place") {
+TEST_CASE("proxy: a body is sent upstream with its length, or in chunks, cut at every place") {
   check_passed_on(asks("POST", "Content-Length: 5\r\n", "hello"), asked("POST", "", "Content-Length: 5\r\n") + "hello");
   check_passed_on(asks("POST", "Content-Length: 0\r\n"), asked("POST", "", "Content-Length: 0\r\n"));
   check_passed_on(asks("POST", "Transfer-Encoding: chunked\r\n", "0\r\nX-T: 1\r\n\r\n"),
@@ -293,7 +293,7 @@ TEST_CASE("proxy: a slow client slows the server down, and little is queued for 
   CHECK(upstream.reading());
 }
 
-TEST_CASE("proxy: an answer that ends just where the client can take no more") {
+TEST_CASE("proxy: a response that ends just when the client can take no more") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -306,7 +306,7 @@ TEST_CASE("proxy: an answer that ends just where the client can take no more") {
   CHECK(upstream.closed());  // it was not forgotten that it reads
 }
 
-TEST_CASE("proxy: an answer until the end, and a new connection for the next") {
+TEST_CASE("proxy: a response until the end, and a new connection for the next") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -319,7 +319,7 @@ TEST_CASE("proxy: an answer until the end, and a new connection for the next") {
   CHECK(bench.outside.count == 2);
 }
 
-TEST_CASE("kept input: of an answer that its client does not take") {
+TEST_CASE("kept input: a response that its client does not take") {
   ProxyBench bench;
   bench.limits.high_water = 1'000;
   auto& client = bench.client();

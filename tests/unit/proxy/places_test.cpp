@@ -26,7 +26,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("proxy places: what points into the target is mapped to the prefix (RFC 9110 sections 8.7 and 10.2.2)") {
+TEST_CASE("proxy places: references into the target are mapped to the prefix (RFC 9110 sections 8.7 and 10.2.2)") {
   for (const Case& each : {
            Case{usual, "/base/x", "/app/x"},
            Case{usual, "/base/", "/app/"},
@@ -61,7 +61,7 @@ TEST_CASE("proxy places: what points into the target is mapped to the prefix (RF
   }
 }
 
-TEST_CASE("proxy places: what points elsewhere is left as it is") {
+TEST_CASE("proxy places: references to other places are left as they are") {
   for (const Case& each : {
            Case{usual, "/other/x", {}},
            Case{usual, "/baseball", {}},
@@ -185,7 +185,7 @@ TEST_CASE("proxy places: a cookie's domain is removed if it is the target's and 
   CHECK(map_cookie("a=b; Domain=example.com", same) == "a=b; Domain=example.com");
 }
 
-TEST_CASE("proxy places: fields of an answer, each with its switch") {
+TEST_CASE("proxy places: fields of a response, each with its switch") {
   const session::Fields original{{"location", "/base/a"},      {"Content-Location", "/base/b"},
                                  {"Refresh", "1;url=/base/c"}, {"Set-Cookie", "a=b;Path=/base/d"},
                                  {"Set-Cookie", "c=d"},        {"Link", "</base/e>"}};

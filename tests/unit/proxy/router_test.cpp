@@ -71,7 +71,7 @@ TEST_CASE("proxy router: the prefix without its slash is redirected, or the page
   CHECK(served.ask(upgrading("x", "Upgrade: h2c\r\nConnection: Upgrade\r\n", "GET /a%20b HTTP/1.1")).status == 301);
 }
 
-TEST_CASE("proxy router: what may not be redirected is passed on without the slash") {
+TEST_CASE("proxy router: requests that must not be redirected are passed on without the slash") {
   Served served = proxied();
   for (const char* const method : {"POST", "OPTIONS", "PUT", "PROPFIND"})
     CHECK_MESSAGE(served.ask(Served::head(method, "/a%20b")).status == 502, method);

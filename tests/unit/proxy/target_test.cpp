@@ -44,7 +44,7 @@ TEST_CASE("proxy target: hosts, addresses and unix sockets") {
   }
 }
 
-TEST_CASE("proxy target: what is none says so in one line that names it") {
+TEST_CASE("proxy target: an invalid one is an error in one line that names it") {
   const std::string long_path = "unix:/" + std::string(200, 'a');
   for (const std::string& to : {std::string(),
                                 std::string("up.example:80"),
@@ -77,7 +77,7 @@ TEST_CASE("proxy target: what is none says so in one line that names it") {
   }
 }
 
-TEST_CASE("proxy target: what follows the prefix stays as it is written") {
+TEST_CASE("proxy target: the path behind the prefix stays as it is written") {
   for (const auto& each :
        {std::pair{"/app/", ""}, std::pair{"/app", ""}, std::pair{"/app/x/y", "x/y"}, std::pair{"/app/%41%2fb", "%41%2fb"},
         std::pair{"/%61pp/x", "x"}, std::pair{"/app%2Fx", "x"}, std::pair{"/app//x", "/x"}}) {

@@ -77,7 +77,7 @@ TEST_CASE("proxy upgrade: bytes that come together with the heads are not lost, 
   }
 }
 
-TEST_CASE("proxy upgrade: an upgrade that is declined is a response like others, and what follows is a request") {
+TEST_CASE("proxy upgrade: an upgrade that is declined is a response like others, and a request follows") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer) + asks());
@@ -120,7 +120,7 @@ TEST_CASE("proxy upgrade: on a kept connection that has just been closed, the of
   CHECK(upstream.take().ends_with("\r\n\r\nx"));
 }
 
-TEST_CASE("proxy upgrade: a client that does not take the answer yet holds the server back from the first byte on") {
+TEST_CASE("proxy upgrade: a client that does not take the response yet holds the server back from the first byte on") {
   ProxyBench bench;
   auto& client = bench.client();
   client.set_window(0);
@@ -133,7 +133,7 @@ TEST_CASE("proxy upgrade: a client that does not take the answer yet holds the s
   CHECK(client.take() == std::string(switched) + std::string(100'000, 'a'));
 }
 
-TEST_CASE("proxy upgrade: a client that goes in the moment of the switch") {
+TEST_CASE("proxy upgrade: a client that leaves at the moment of the switch") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer));
@@ -145,7 +145,7 @@ TEST_CASE("proxy upgrade: a client that goes in the moment of the switch") {
   CHECK(upstream.closed());
 }
 
-TEST_CASE("proxy upgrade: a server that goes in the moment of the switch") {
+TEST_CASE("proxy upgrade: a server that leaves at the moment of the switch") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("GET", offer));

@@ -52,7 +52,7 @@ TEST_CASE("upstream bound: requests wait in order, and the next has the connecti
   CHECK(bench.outside.count == 1);
 }
 
-TEST_CASE("upstream bound: who comes in the turn in which a connection becomes free is behind those who wait") {
+TEST_CASE("upstream bound: a request that comes in the turn in which a connection becomes free is behind those that wait") {
   ProxyBench bench(bounded(1));
   auto& newcomer = bench.client();
   auto& first = asking(bench);
@@ -86,7 +86,7 @@ TEST_CASE("upstream bound: a connection that ends makes room for another") {
   CHECK(received(*clients[3]).ends_with("hello"));
 }
 
-TEST_CASE("upstream bound: what comes behind an answer is not the next one's answer") {
+TEST_CASE("upstream bound: bytes behind a response are not the response to the next request") {
   ProxyBench bench(bounded(1));
   auto& first = asking(bench);
   auto& second = asking(bench);
@@ -100,7 +100,7 @@ TEST_CASE("upstream bound: what comes behind an answer is not the next one's ans
   CHECK(received(second).ends_with("hello"));
 }
 
-TEST_CASE("upstream bound: who leaves waits no longer") {
+TEST_CASE("upstream bound: a client that leaves no longer waits") {
   ProxyBench bench(bounded(1));
   auto& first = asking(bench);
   auto& second = asking(bench);
@@ -223,7 +223,7 @@ TEST_CASE("upstream bound: without kept connections, each request has its own in
   }
 }
 
-TEST_CASE("upstream bound: also without one, who waits for a connection that is slow to be made gets one that is free") {
+TEST_CASE("upstream bound: without a bound too, a request that waits for a slow connection gets one that is free") {
   ProxyBench bench;
   auto& first = asking(bench);
   auto& second = asking(bench);

@@ -35,7 +35,7 @@ ProxyBench::Link& kept(ProxyBench& bench, ProxyBench::Link& client) {
 
 }  // namespace
 
-TEST_CASE("upstream pool: so many idle connections are kept, and the last used is used first") {
+TEST_CASE("upstream pool: a bounded number of idle connections is kept, and the last used is used first") {
   Proxy proxy = ProxyBench::to();
   proxy.idle_connections = 2;
   ProxyBench bench(proxy);
@@ -129,7 +129,7 @@ TEST_CASE("upstream pool: of several idle connections, one on which nothing has 
   CHECK(bench.outside.count == 3);
 }
 
-TEST_CASE("upstream pool: a connection that the answer ends is not kept") {
+TEST_CASE("upstream pool: a connection that the response ends is not kept") {
   for (const char* const answer :
        {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"}) {
     ProxyBench bench;
@@ -166,7 +166,7 @@ TEST_CASE("upstream pool: a request on a kept connection just closed is sent aga
   }
 }
 
-TEST_CASE("upstream pool: a connection that was made for somebody who went, and closed after a while, is one that was kept") {
+TEST_CASE("upstream pool: a connection that was made for a client that left, and closed later, counts as kept") {
   ProxyBench bench;
   auto& gone = bench.client();
   bench.send(gone, asks());
@@ -253,7 +253,7 @@ TEST_CASE("upstream pool: clients that come and go do not make connections pile 
   CHECK(bench.accept().take() == asked("HEAD"));
 }
 
-TEST_CASE("upstream pool: who took over another's attempt has all of the time") {
+TEST_CASE("upstream pool: a request that took over another's attempt has all of the time") {
   ProxyBench bench;
   auto& first = bench.client();
   bench.send(first, asks());
