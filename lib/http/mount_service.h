@@ -7,19 +7,19 @@
 
 namespace wharf::server {
 
-/// What serves one mount of one virtual host on one loop. Outlives its exchanges.
+/// Serves one mount of one virtual host on one loop. Outlives its exchanges.
 class MountService {
  public:
   virtual ~MountService() = default;
 
-  /// Within Handler::handle(), for a path that begins with the mount's prefix, or is the prefix without its last '/'. `user` is who was let
-  /// in; null data if nobody was asked.
+  /// Within Handler::handle(), for a path that begins with the mount's prefix, or is the prefix without its last '/'. `user` was
+  /// let in; null data if no user was asked for.
   virtual void serve(session::Exchange& exchange, std::string_view path, std::string_view user) = 0;
   /// Whether such a request for the prefix without its last '/' is sent to the prefix instead.
   [[nodiscard]] virtual bool adds_slash(const codec::RequestHead& /*head*/) const { return false; }
   /// Whether WebSockets below the prefix are its own. Otherwise the protocol table serves them.
   [[nodiscard]] virtual bool takes_upgrades() const { return false; }
-  /// Sees whether what it serves is another by now. An empty text, or what is in the way, in one line.
+  /// Checks whether what it serves was replaced. Returns an empty text, or what is in the way, in one line.
   virtual std::string look_again() { return {}; }
 };
 
