@@ -11,14 +11,15 @@
 
 namespace wharf::session {
 
-/// Where a request was mounted, and who sent it.
+/// The mount of a request, and its sender.
 struct RequestPlace {
   std::string_view mount_prefix = "/";            ///< of the decoded path, with a slash at its end
-  std::string_view user;                          ///< null data: nobody was asked
+  std::string_view user;                          ///< null data: no user was asked for
   const codec::Forwarding* forwarding = nullptr;  ///< what trusted fronts say; lives as long as the view
 };
 
-/// A request as rows see it. Lives as long as the head and the peer's link. What costs something is found out when it is asked for.
+/// A request as rows see it. Lives as long as the head and the peer's link. Costly facts are computed when they are first asked
+/// for.
 class RequestView : public wharf_request {
  public:
   RequestView(const codec::RequestHead& head, const LinkPeer& peer, const RequestPlace& place = {});
@@ -27,13 +28,13 @@ class RequestView : public wharf_request {
   [[nodiscard]] std::string_view path() const { return head().path; }
   [[nodiscard]] std::string_view query() const { return head().query; }
   [[nodiscard]] const base::PeerAddress& peer() const { return forwarding_ != nullptr ? forwarding_->client : peer_->address; }
-  /// Of the connection, which may be a front's; nullptr: it is not encrypted.
+  /// Of the connection, which may be that of a front; nullptr: it is not encrypted.
   [[nodiscard]] const TlsFacts* tls() const { return peer_->tls; }
   [[nodiscard]] std::string_view address() const;
   [[nodiscard]] std::string_view peer_host() const;
   [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding_, peer_->scheme()); }
   [[nodiscard]] std::string_view host() const { return codec::host_of(forwarding_, *head_); }
-  /// Null data where the path cannot be decoded.
+  /// Null data if the path cannot be decoded.
   [[nodiscard]] std::string_view decoded_path() const;
   [[nodiscard]] std::string_view path_below_mount() const;
   [[nodiscard]] std::string_view user() const { return user_; }
