@@ -22,7 +22,7 @@
 
 namespace wharf::test {
 
-/// What the callbacks of a row did, and what they are to do. The row's shared state.
+/// What the callbacks of a row did, and what they have to do. The row's shared state.
 struct RowStory {
   std::vector<std::string>
       events;                      ///< "open", "text abc", "binary ...", "drained", "tick", "pong x", "closing 1000 bye", "destroy"
