@@ -258,9 +258,8 @@ typedef struct wharf_row {
   uint32_t ping_after;
   uint32_t pong_timeout;
 
-  /* Compression. 0 means the default in each: the server's; a window of 2^12 bytes (8 to 15); zlib's memory level 5 (1 to 9); zlib's level 6
-   * (1 to 9); messages of 192 bytes and more, or of 64 and more if each peer keeps a context. docs/compression.md says what each
-   * costs. */
+  /* Compression. 0 means the default in each, the server's: a window of 2^N bytes (8 to 15); zlib's memory level (1 to 9); zlib's level
+   * (1 to 9); how many bytes a message has at least. docs/compression.md has the defaults, and says what each costs. */
   uint32_t compression; /* wharf_compression */
   uint32_t compression_window_bits;
   uint32_t compression_memory_level;

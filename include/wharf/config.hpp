@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "wharf/limits.hpp"  // IWYU pragma: export
 #include "wharf/mounts.hpp"  // IWYU pragma: export
 #include "wharf/protocol.hpp"
 
@@ -23,44 +24,6 @@ namespace wharf {
 struct [[nodiscard]] Error {
   std::string message;
   explicit operator bool() const { return !message.empty(); }
-};
-
-/// The limits of every peer; docs/limits.md explains each. Bytes, counts, and milliseconds.
-struct Limits {
-  std::size_t request_line = 8 * 1024;
-  std::size_t request_head = 16 * 1024;
-  std::size_t request_fields = 100;
-  std::chrono::milliseconds request_head_time{10'000};
-  std::chrono::milliseconds keep_alive_idle{75'000};
-  std::size_t chunk_extension = 1024;        ///< of one chunk
-  std::size_t chunk_extensions = 16 * 1024;  ///< of all chunks of a body
-  std::size_t trailer = 8 * 1024;
-  std::size_t trailer_fields = 32;
-  std::chrono::milliseconds body_idle{20'000};    ///< without a byte of a body
-  std::chrono::milliseconds body_grace{20'000};   ///< then a body must have come at body_rate on the whole
-  std::uint64_t body_rate = 500;                  ///< bytes a second
-  std::uint64_t dropped_body = 64 * 1024;         ///< of a body that nobody wants, read so that the connection can go on
-  std::chrono::milliseconds answer_time{30'000};  ///< from the end of a request to the begin of its answer
-  std::chrono::milliseconds pipe_idle{600'000};   ///< without a byte either way on a connection that left HTTP. Zero: no limit
-  std::uint64_t message = 1024 * 1024;            ///< for protocols that name no limit of their own
-  std::chrono::milliseconds close_handshake{5'000};
-  std::chrono::milliseconds ping_after{300'000};   ///< of silence; for protocols that do not say. Zero: no pings
-  std::chrono::milliseconds pong_timeout{20'000};  ///< of silence after the ping; then the peer is cut. Zero: never
-  std::size_t output_low_water = 16 * 1024;
-  std::size_t output_high_water = 64 * 1024;
-  std::size_t output_hard_cap = 4 * 1024 * 1024;
-  std::chrono::milliseconds write_stall{30'000};
-  std::size_t write_progress = 1024;  ///< what a peer must take within write_stall
-  std::chrono::milliseconds stop_grace{4'000};
-  std::size_t connections = 0;  ///< per server; 0: what RLIMIT_NOFILE allows less a reserve, see docs/limits.md
-  int backlog = 511;
-  std::chrono::milliseconds tcp_keep_alive_idle{180'000};  ///< of silence on a TCP connection, until the system asks whether the
-                                                           ///< other end is there. In whole seconds. Zero: never
-  std::chrono::milliseconds tcp_keep_alive_interval{30'000};
-  int tcp_keep_alive_count = 4;      ///< questions without an answer, until the connection is cut
-  std::size_t password_threads = 4;  ///< per server, at least 1; made as they are needed. They check passwords,
-  std::size_t file_threads = 4;      ///< compress files and list folders,
-  std::size_t lookup_threads = 8;    ///< and look up the names of servers behind a proxy
 };
 
 /// Options of one protocol on one virtual host, by name.

@@ -48,6 +48,7 @@
 namespace WHARF_HIDDEN wharf {
 
 /// How a protocol's messages are compressed where the client offers permessage-deflate (RFC 7692). docs/compression.md has the costs.
+/// Zero: what StandardCompression (wharf/limits.hpp) says.
 struct WHARF_VISIBLE Compression {
   enum class Context {
     standard = WHARF_COMPRESSION_DEFAULT,    ///< what the server was told; shared if nothing
@@ -56,10 +57,10 @@ struct WHARF_VISIBLE Compression {
     dedicated = WHARF_COMPRESSION_DEDICATED  ///< each peer keeps what it saw: similar messages become much smaller, and cost memory
   };
   Context context = Context::standard;
-  unsigned window_bits = 0;         ///< 8 to 15: a window of so many bits' bytes, in both directions; 0: 12
-  unsigned memory_level = 0;        ///< 1 to 9, zlib's; 0: 5
-  unsigned level = 0;               ///< 1 to 9, zlib's; 0: 6
-  std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are; 0: 192, or 64 where dedicated
+  unsigned window_bits = 0;         ///< 8 to 15: a window of so many bits' bytes, in both directions
+  unsigned memory_level = 0;        ///< 1 to 9, zlib's
+  unsigned level = 0;               ///< 1 to 9, zlib's
+  std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are
 
   /// Which messages are compressed. `all` are for peers that fail at one that is not, see docs/compression.md: also those that are shorter
   /// than `compress_from`, and those that become longer.

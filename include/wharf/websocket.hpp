@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "wharf/abi.h"
+#include "wharf/limits.hpp"
 #include "wharf/protocol.hpp"
 
 namespace wharf::websocket {
@@ -112,10 +113,10 @@ struct Agreement {
   unsigned client_window_bits = 15;
 
   // How this end does it; the other end need not know.
-  unsigned memory_level = 5;          ///< 1 to 9, zlib's
-  unsigned level = 6;                 ///< 1 to 9, zlib's
-  std::uint64_t compress_from = 192;  ///< bytes: whole messages that are shorter are sent as they are
-  bool compress_all = false;          ///< every message is compressed: asked for, or the peer's offer is that of one that needs it
+  unsigned memory_level = StandardCompression{}.memory_level;       ///< 1 to 9, zlib's
+  unsigned level = StandardCompression{}.level;                     ///< 1 to 9, zlib's
+  std::uint64_t compress_from = StandardCompression{}.from_shared;  ///< bytes: whole messages that are shorter are sent as they are
+  bool compress_all = false;  ///< every message is compressed: asked for, or the peer's offer is that of one that needs it
 
   friend bool operator==(const Agreement&, const Agreement&) = default;
 };
@@ -125,7 +126,7 @@ struct Agreement {
 struct StreamOptions {
   /// The longest message to receive, in bytes after inflating, all fragments together. A longer one is the error message_too_big, as early
   /// as its length shows.
-  std::uint64_t message_limit = std::uint64_t{1024} * 1024;
+  std::uint64_t message_limit = Limits{}.message;
 
   /// Text and binary come in pieces as they arrive, text cut between code points only, instead of as whole messages. The stream then holds
   /// no message.
@@ -256,9 +257,9 @@ struct ServerOptions {
   std::vector<std::string> protocols;
   /// Whether a client that offers no subprotocol at all is refused as well, where `protocols` has any.
   bool protocol_required = false;
-  Compression compression;                          ///< standard means shared
-  Fields fields;                                    ///< to be added to an answer that accepts, such as Set-Cookie
-  std::size_t head_limit = std::size_t{16} * 1024;  ///< bytes
+  Compression compression;                         ///< standard means shared
+  Fields fields;                                   ///< to be added to an answer that accepts, such as Set-Cookie
+  std::size_t head_limit = Limits{}.request_head;  ///< bytes
 };
 
 enum class Outcome : std::uint8_t {
@@ -298,8 +299,8 @@ struct ClientOptions {
   std::vector<std::string> protocols;  ///< to offer, the preferred one first
   Compression compression;             ///< to offer; standard means shared
   Fields fields;                       ///< to be added, such as Origin or Cookie
-  std::size_t head_limit = std::size_t{16} * 1024;  ///< bytes of the answer
-  Random random;                                    ///< for the key
+  std::size_t head_limit = Limits{}.request_head;  ///< bytes of the answer
+  Random random;                                   ///< for the key
 
   /// What StreamOptions::memory_limit will be. Compression is offered only as far as it holds what inflating takes: what `compression`
   /// says, and then any window if there is memory for the largest.

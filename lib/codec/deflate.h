@@ -5,14 +5,16 @@
 #include <string>
 #include <string_view>
 
+#include "wharf/limits.hpp"
+
 struct z_stream_s;
 
 namespace wharf::codec {
 
 /// How hard and with how much memory to compress; zlib's terms. docs/compression.md has measurements.
 struct DeflateTuning {
-  int level = 6;         ///< 1 to 9
-  int memory_level = 5;  ///< 1 to 9
+  int level{StandardCompression{}.level};                ///< 1 to 9
+  int memory_level{StandardCompression{}.memory_level};  ///< 1 to 9
 
   friend bool operator==(const DeflateTuning&, const DeflateTuning&) = default;
 };

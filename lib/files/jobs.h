@@ -7,6 +7,7 @@
 
 #include "http/exchange.h"
 #include "link/environment.h"
+#include "wharf/mounts.hpp"
 
 namespace wharf::server {
 
@@ -29,9 +30,9 @@ class FileJob {
 class FileJobs {
  public:
   struct Bounds {
-    std::size_t most = 8;           ///< under way
-    std::size_t most_of_mount = 3;  ///< of these for one mount
-    std::size_t most_waiting = 32;  ///< jobs that wait besides
+    std::size_t most = FileLimits{}.jobs;                      ///< under way
+    std::size_t most_of_mount = FileLimits{}.jobs_of_mount;    ///< of these for one mount
+    std::size_t most_waiting = FileLimits{}.waiting_listings;  ///< jobs that wait besides
   };
   /// Without `outside` everything is done at once. It outlives this; this outlives the mounts.
   FileJobs(Outside* outside, const Bounds& bounds);

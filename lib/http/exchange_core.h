@@ -17,19 +17,21 @@
 #include "codec/http/request_head.h"
 #include "http/exchange.h"
 #include "link/link.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::session {
 
 struct HttpLimits {
   codec::HeadLimits head;
   codec::ChunkLimits chunk;
-  base::Time head_time{10'000};    ///< from the first byte of a request, or from the connection's begin, to the end of its head
-  base::Time idle{75'000};         ///< from an answer to the first byte of the next request
-  base::Time body_idle{20'000};    ///< without a byte of a body that is being read
-  base::Time body_grace{20'000};   ///< then a body must have come as fast as body_rate on the whole
-  std::uint64_t body_rate = 500;   ///< bytes a second
-  base::Time answer_time{30'000};  ///< from the end of a request to the begin of its answer
-  std::uint64_t dropped_body = 64 * 1024;  ///< bytes of a body that nobody wants, read for the sake of the connection
+  /// From the first byte of a request, or from the connection's begin, to the end of its head.
+  base::Time head_time = Limits{}.request_head_time;
+  base::Time idle = Limits{}.keep_alive_idle;          ///< from an answer to the first byte of the next request
+  base::Time body_idle = Limits{}.body_idle;           ///< without a byte of a body that is being read
+  base::Time body_grace = Limits{}.body_grace;         ///< then a body must have come as fast as body_rate on the whole
+  std::uint64_t body_rate = Limits{}.body_rate;        ///< bytes a second
+  base::Time answer_time = Limits{}.answer_time;       ///< from the end of a request to the begin of its answer
+  std::uint64_t dropped_body = Limits{}.dropped_body;  ///< bytes of a body that nobody wants, read for the sake of the connection
 };
 
 /// What the HTTP sessions of one loop share. Outlives them.

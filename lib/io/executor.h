@@ -11,7 +11,7 @@ namespace wharf::io {
 class Executor {
  public:
   struct Bounds {
-    std::size_t threads = 4;   ///< at least 1
+    std::size_t threads = 1;   ///< at least 1
     std::size_t waiting = 64;  ///< tasks of one party that find no thread free
     std::size_t of_one = 64;   ///< threads that may be at tasks about one thing, of all parties; at least 1
   };

@@ -1,14 +1,15 @@
 #pragma once
 #include "base/clock.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::io {
 
 /// When the system asks the other end of a silent TCP connection whether it is there (RFC 9293 section 3.8.4). One that went without a
 /// word, or that something on the way has forgotten, is found out so. In whole seconds, rounded up, as the system counts them.
 struct KeepAlive {
-  base::Time idle{180'000};     ///< without a byte; zero: the system never asks
-  base::Time interval{30'000};  ///< between two questions
-  int count = 4;                ///< questions without an answer; then the connection is cut
+  base::Time idle = Limits{}.tcp_keep_alive_idle;          ///< without a byte; zero: the system never asks
+  base::Time interval = Limits{}.tcp_keep_alive_interval;  ///< between two questions
+  int count = Limits{}.tcp_keep_alive_count;               ///< questions without an answer; then the connection is cut
 };
 
 /// Of a TCP socket. What a listening one has, those have that are accepted from it.

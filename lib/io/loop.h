@@ -19,6 +19,7 @@
 #include "io/keep_alive.h"
 #include "io/returns.h"
 #include "link/link.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::io {
 
@@ -32,12 +33,12 @@ struct LoopLimits {
   std::size_t connections = 1024;           ///< accepted and open at once, where there is no `admission`
   Admission* admission = nullptr;           ///< of all loops together; beyond it nothing is accepted until a connection ends
   std::size_t accepts_per_turn = 64;
-  base::Time write_stall{30'000};     ///< output is waiting and the peer has taken next to nothing for so long: cut
-  std::size_t write_progress = 1024;  ///< what it must take within write_stall, or else all that is queued
-  base::Time closing_flush{5'000};    ///< for a link that has finished to get its last output away
-  base::Time linger{2'000};           ///< for the peer to close after we did, so that a reset cannot destroy what it was sent
-  base::Time accept_pause{1'000};     ///< after the system ran out of descriptors, unless a connection ends before
-  KeepAlive keep_alive;               ///< of connections of our own; those that are accepted have that of their listening socket
+  base::Time write_stall = Limits{}.write_stall;  ///< output is waiting and the peer has taken next to nothing for so long: cut
+  std::size_t write_progress = Limits{}.write_progress;  ///< what it must take within write_stall, or else all that is queued
+  base::Time closing_flush{5'000};                       ///< for a link that has finished to get its last output away
+  base::Time linger{2'000};        ///< for the peer to close after we did, so that a reset cannot destroy what it was sent
+  base::Time accept_pause{1'000};  ///< after the system ran out of descriptors, unless a connection ends before
+  KeepAlive keep_alive;            ///< of connections of our own; those that are accepted have that of their listening socket
   session::OutputLimits output;
 };
 

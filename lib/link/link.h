@@ -12,14 +12,15 @@
 #include "base/peer_address.h"
 #include "link/peer.h"
 #include "link/session.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::session {
 
 /// How much output may wait for a peer, in bytes.
 struct OutputLimits {
-  std::size_t low_water = 16 * 1024;       ///< at or below it, room() is called
-  std::size_t high_water = 64 * 1024;      ///< above it, a session holds its input
-  std::size_t hard_cap = 4 * 1024 * 1024;  ///< when more than that waits and still more is to be sent, the link is cut
+  std::size_t low_water = Limits{}.output_low_water;    ///< at or below it, room() is called
+  std::size_t high_water = Limits{}.output_high_water;  ///< above it, a session holds its input
+  std::size_t hard_cap = Limits{}.output_hard_cap;      ///< when more than that waits and still more is to be sent, the link is cut
 };
 
 /// How much one link may do in one turn of its loop before the others get theirs: bytes of input, bytes that come out of inflating,

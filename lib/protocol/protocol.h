@@ -13,6 +13,7 @@
 #include "codec/ws/extension.h"
 #include "protocol/handles.h"
 #include "protocol/statistics.h"
+#include "wharf/limits.hpp"
 #include "wharf/protocol.hpp"
 
 namespace wharf::session {
@@ -33,12 +34,13 @@ struct Home {
 
 /// WebSocket limits that are not a row's own.
 struct WsLimits {
-  std::uint64_t message = 1024 * 1024;  ///< bytes; for rows that name none
-  base::Time close_handshake{5'000};    ///< from our close frame to the peer's
-  base::Time ping_after{300'000};       ///< of silence, for rows that do not say; never: no pings
-  base::Time pong_timeout{20'000};      ///< of silence after the ping, for rows that do not say
-  base::Time pipe_idle{600'000};        ///< without a byte in either direction on a connection that left HTTP; never: no limit
-  Compression compression;              ///< its context, for rows that do not say
+  std::uint64_t message = Limits{}.message;               ///< bytes; for rows that name none
+  base::Time close_handshake = Limits{}.close_handshake;  ///< from our close frame to the peer's
+  base::Time ping_after = Limits{}.ping_after;            ///< of silence, for rows that do not say; never: no pings
+  base::Time pong_timeout = Limits{}.pong_timeout;        ///< of silence after the ping, for rows that do not say
+  base::Time pipe_idle =
+      Limits{}.pipe_idle;   ///< without a byte in either direction on a connection that left HTTP; never: no limit
+  Compression compression;  ///< its context, for rows that do not say
 };
 
 /// One row of the protocol table as it serves one virtual host on one loop, with the shared state that it has there.

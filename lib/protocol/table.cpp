@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "base/log.h"
 #include "protocol/services.h"
+#include "wharf/options.hpp"
 
 namespace wharf::server {
 namespace {
@@ -19,21 +20,13 @@ wharf_row complete(const wharf_row& row) {
   return whole;
 }
 
-struct Range {
-  std::uint32_t least;
-  std::uint32_t most;
-};
-
 /// Zero, which means the default, or within the range.
-Error check_value(std::string_view whose, std::string_view field, std::uint32_t value, Range range) {
-  if (value == 0 || (value >= range.least && value <= range.most)) return {};
+Error check_value(std::string_view whose, std::string_view field, std::int64_t value, const options::Range& range) {
+  if (range.has(value)) return {};
   return {base::concat(whose, ": ", field, " is ", value, "; it is ", range.least, " to ", range.most, ", or 0 for the default")};
 }
 
-constexpr Range contexts{WHARF_COMPRESSION_OFF, WHARF_COMPRESSION_DEDICATED};
-constexpr Range choices{WHARF_COMPRESS_WORTHWHILE, WHARF_COMPRESS_ALL};
-constexpr Range windows{8, 15};
-constexpr Range levels{1, 9};
+constexpr const options::Range& range_of(std::string_view name) { return options::find(options::of_compression, name)->range; }
 
 Error check_http(const wharf_row& row) {
   if (row.http == nullptr) return {};
@@ -48,11 +41,13 @@ Error check_values(const wharf_row& row) {
   const std::string whose = base::concat("protocol '", row.name, "'");
   if (row.message != nullptr && row.fragment != nullptr)
     return {whose + " has both message and fragment; a row takes whole messages or pieces"};
-  if (Error error = check_value(whose, "compression", row.compression, contexts)) return error;
-  if (Error error = check_value(whose, "compression_window_bits", row.compression_window_bits, windows)) return error;
-  if (Error error = check_value(whose, "compression_memory_level", row.compression_memory_level, levels)) return error;
-  if (Error error = check_value(whose, "compression_level", row.compression_level, levels)) return error;
-  if (Error error = check_value(whose, "compress_messages", row.compress_messages, choices)) return error;
+  if (Error error = check_value(whose, "compression", row.compression, range_of("context"))) return error;
+  if (Error error = check_value(whose, "compression_window_bits", row.compression_window_bits, range_of("window_bits")))
+    return error;
+  if (Error error = check_value(whose, "compression_memory_level", row.compression_memory_level, range_of("memory_level")))
+    return error;
+  if (Error error = check_value(whose, "compression_level", row.compression_level, range_of("level"))) return error;
+  if (Error error = check_value(whose, "compress_messages", row.compress_messages, range_of("messages"))) return error;
   return check_http(row);
 }
 
@@ -70,10 +65,6 @@ bool is_mounted(const VirtualHost& host, std::string_view name) {
 
 constexpr int or_default(std::uint32_t value, int fallback) { return value != 0 ? static_cast<int>(value) : fallback; }
 
-/// Bytes from which a message becomes so much smaller that it is worth it: docs/compression.md has the measurement.
-constexpr std::uint64_t compress_from_shared = 192;
-constexpr std::uint64_t compress_from_dedicated = 64;
-
 /// What the row says of compression, and the server where the row says nothing.
 void choose_compression(session::Protocol& protocol, const Compression& server) {
   const wharf_row& row = protocol.row;
@@ -90,7 +81,7 @@ void choose_compression(session::Protocol& protocol, const Compression& server) 
   settings.tuning.level = or_default(row.compression_level, or_default(server.level, settings.tuning.level));
   settings.tuning.memory_level =
       or_default(row.compression_memory_level, or_default(server.memory_level, settings.tuning.memory_level));
-  settings.from = wish.context == Wanted::dedicated ? compress_from_dedicated : compress_from_shared;
+  settings.from = wish.context == Wanted::dedicated ? StandardCompression{}.from_dedicated : StandardCompression{}.from_shared;
   if (server.compress_from != 0) settings.from = server.compress_from;
   if (row.compress_from != 0) settings.from = row.compress_from;
   auto messages = static_cast<Compression::Messages>(row.compress_messages);
@@ -101,12 +92,10 @@ void choose_compression(session::Protocol& protocol, const Compression& server) 
 }  // namespace
 
 Error check_compression(const Compression& server) {
-  const std::string_view whose = "ServerOptions::compression";
-  if (Error error = check_value(whose, "context", static_cast<std::uint32_t>(server.context), contexts)) return error;
-  if (Error error = check_value(whose, "window_bits", server.window_bits, windows)) return error;
-  if (Error error = check_value(whose, "memory_level", server.memory_level, levels)) return error;
-  if (Error error = check_value(whose, "messages", static_cast<std::uint32_t>(server.messages), choices)) return error;
-  return check_value(whose, "level", server.level, levels);
+  for (const auto& option : options::of_compression)
+    if (!options::is_in_range(option, server))
+      return check_value("ServerOptions::compression", option.name, *options::number_of(option, server), option.range);
+  return {};
 }
 
 const wharf_row* RowList::find(std::string_view name) const {

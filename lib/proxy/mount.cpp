@@ -6,6 +6,7 @@
 
 #include "proxy/forwarding.h"
 #include "proxy/target.h"
+#include "wharf/options.hpp"
 
 namespace wharf::server {
 namespace {
@@ -20,13 +21,22 @@ session::Response response_to(const Refusal& refusal) {
   return response;
 }
 
+/// The options that must be, like "a, b and c".
+std::string more_than_zero() {
+  std::string names;
+  for (const auto& option : options::of_proxy)
+    if (option.range.least > 0) (names += names.empty() ? "" : ", ") += option.name;
+  const std::size_t last = names.rfind(", ");
+  return last == std::string::npos ? names : names.replace(last, 2, " and ");
+}
+
 }  // namespace
 
 std::string ProxyMount::check(const Proxy& proxy) {
   if (const auto target = parse_proxy_target(proxy.to); !target) return target.error();
-  constexpr std::chrono::milliseconds none{0};
-  if (proxy.connect_time <= none || proxy.answer_time <= none || proxy.waiting_time <= none)
-    return "proxy target '" + proxy.to + "': its connect_time, answer_time and waiting_time must be more than 0";
+  for (const auto& option : options::of_proxy)
+    if (!options::is_in_range(option, proxy))
+      return base::concat("proxy target '", proxy.to, "': its ", more_than_zero(), " must be more than 0");
   return {};
 }
 
@@ -39,10 +49,14 @@ base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Pr
   mount->add_slash_ = proxy.add_slash;
   if (outside == nullptr) return mount;
   auto target = parse_proxy_target(proxy.to);
-  UpstreamSettings settings{proxy.to, target->endpoint, bounded(proxy.connect_time), proxy.idle_connections, limits.upstream};
+  UpstreamSettings settings{.name = proxy.to,
+                            .endpoint = target->endpoint,
+                            .connect_time = bounded(proxy.connect_time),
+                            .idle_connections = proxy.idle_connections,
+                            .limits = limits.upstream,
+                            .most_connections = proxy.most_connections,
+                            .most_waiting = proxy.most_waiting};
   settings.limits.answer_time = bounded(proxy.answer_time);
-  settings.most_connections = proxy.most_connections;
-  settings.most_waiting = proxy.most_waiting;
   Proxy bounds = proxy;
   bounds.waiting_time = bounded(proxy.waiting_time);
   mount->upstream_ = std::make_unique<Upstream>(std::move(bounds), std::move(*target), prefix, std::move(settings), *outside, log,

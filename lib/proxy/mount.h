@@ -16,8 +16,8 @@ namespace wharf::server {
 
 /// What Proxy does not say.
 struct ProxyLimits {
-  UpstreamLimits upstream;        ///< but for its answer_time, which is that of Proxy
-  base::Time pipe_idle{600'000};  ///< without a byte either way on a connection that left HTTP. base::never: no limit
+  UpstreamLimits upstream;                    ///< but for its answer_time, which is that of Proxy
+  base::Time pipe_idle = Limits{}.pipe_idle;  ///< without a byte either way on a connection that left HTTP. base::never: no limit
 };
 
 /// A gateway to another HTTP/1.1 server, for one mount on one loop (RFC 9110 section 3.7). Heads are written anew, bodies pass

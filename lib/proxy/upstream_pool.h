@@ -14,14 +14,15 @@
 
 namespace wharf::server {
 
+/// What a Proxy says of its connections.
 struct UpstreamSettings {
   std::string name;  ///< for the log
   Endpoint endpoint;
-  base::Time connect_time{5'000};
-  std::size_t idle_connections = 16;
+  base::Time connect_time;
+  std::size_t idle_connections;
   UpstreamLimits limits;
-  std::size_t most_connections = 0;  ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
-  std::size_t most_waiting = 1'024;  ///< for one of them
+  std::size_t most_connections;  ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
+  std::size_t most_waiting;      ///< for one of them
 };
 
 /// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection

@@ -5,19 +5,16 @@
 
 #include "base/ascii.h"
 #include "codec/deflate_pool.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::websocket::parts {
 namespace {
 
 constexpr int least_window_bits = 8;
 constexpr int most_window_bits = 15;
-constexpr unsigned standard_window_bits = 12;
-constexpr unsigned standard_memory_level = 5;
-constexpr unsigned standard_level = 6;
-constexpr std::uint64_t compress_from_shared = 192;
-constexpr std::uint64_t compress_from_dedicated = 64;
+constexpr StandardCompression standard;
 
-unsigned number_or(unsigned number, unsigned standard) { return number != 0 ? number : standard; }
+unsigned number_or(unsigned number, unsigned otherwise) { return number != 0 ? number : otherwise; }
 
 // CR, LF, NUL and the others that a field's value may not have (RFC 9110 section 5.5).
 bool is_control(char c) {
@@ -63,7 +60,7 @@ Error check_fields(const Fields& fields) {
 }
 
 Error check_numbers(const Compression& wish) {
-  const unsigned bits = number_or(wish.window_bits, standard_window_bits);
+  const unsigned bits = number_or(wish.window_bits, standard.window_bits);
   return bits >= least_window_bits && bits <= most_window_bits && wish.memory_level <= 9 && wish.level <= 9
              ? Error::none
              : Error::bad_compression;
@@ -78,7 +75,7 @@ std::optional<codec::DeflateWish> deflate_wish(const Compression& wish, std::uin
   if (wish.context == Compression::Context::off || largest < least_window_bits) return std::nullopt;
   const bool is_dedicated = wish.context == Compression::Context::dedicated;
   return codec::DeflateWish{is_dedicated ? Context::dedicated : Context::shared,
-                            static_cast<int>(number_or(wish.window_bits, standard_window_bits)), largest};
+                            static_cast<int>(number_or(wish.window_bits, standard.window_bits)), largest};
 }
 
 Agreement agreement_of(const codec::DeflateAgreement& agreed, const Compression& wish) {
@@ -88,11 +85,11 @@ Agreement agreement_of(const codec::DeflateAgreement& agreed, const Compression&
   agreement.client_keeps_context = !agreed.client_no_context_takeover;
   agreement.server_window_bits = static_cast<unsigned>(agreed.server_max_window_bits);
   agreement.client_window_bits = static_cast<unsigned>(agreed.client_max_window_bits);
-  agreement.memory_level = number_or(wish.memory_level, standard_memory_level);
-  agreement.level = number_or(wish.level, standard_level);
+  agreement.memory_level = number_or(wish.memory_level, standard.memory_level);
+  agreement.level = number_or(wish.level, standard.level);
   const bool is_dedicated = wish.context == Compression::Context::dedicated;
-  const std::uint64_t standard_compress_from = is_dedicated ? compress_from_dedicated : compress_from_shared;
-  agreement.compress_from = wish.compress_from != 0 ? wish.compress_from : standard_compress_from;
+  const std::uint64_t standard_from = is_dedicated ? standard.from_dedicated : standard.from_shared;
+  agreement.compress_from = wish.compress_from != 0 ? wish.compress_from : standard_from;
   agreement.compress_all = agreed.reads_compressed_only || wish.messages == Compression::Messages::all;
   return agreement;
 }

@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "codec/http/request_head.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::codec {
 
 /// What a chunked body may have besides its data. Each is inclusive; the status behind it is for a body that exceeds it.
 struct ChunkLimits {
-  std::size_t extension = 1024;        ///< bytes behind the size in one chunk's line, white space included; more: 413
-  std::size_t extensions = 16 * 1024;  ///< bytes of extensions in all lines of a body together; more: 413
-  std::size_t trailer = 8 * 1024;      ///< bytes of the trailer's field lines, their CRLFs included; more: 431
-  std::size_t trailer_fields = 32;     ///< field lines in the trailer section; more: 431
+  std::size_t extension = Limits{}.chunk_extension;  ///< bytes behind the size in one chunk's line, white space included; more: 413
+  std::size_t extensions = Limits{}.chunk_extensions;    ///< bytes of extensions in all lines of a body together; more: 413
+  std::size_t trailer = Limits{}.trailer;                ///< bytes of the trailer's field lines, their CRLFs included; more: 431
+  std::size_t trailer_fields = Limits{}.trailer_fields;  ///< field lines in the trailer section; more: 431
 };
 
 /// A field of the trailer section. It is no field of the head and must not be made one (RFC 9110 section 6.5.1).

@@ -4,13 +4,15 @@
 #include <string_view>
 #include <vector>
 
+#include "wharf/limits.hpp"
+
 namespace wharf::codec {
 
 /// Bytes and counts that a request head may take. Each is inclusive: a head of exactly this size passes.
 struct HeadLimits {
-  std::size_t request_line = 8 * 1024;  ///< without its CRLF; longer: 414
-  std::size_t head = 16 * 1024;         ///< request line, fields and the empty line, all CRLFs included; longer: 431
-  std::size_t fields = 100;             ///< field lines; more: 431
+  std::size_t request_line = Limits{}.request_line;  ///< without its CRLF; longer: 414
+  std::size_t head = Limits{}.request_head;          ///< request line, fields and the empty line, all CRLFs included; longer: 431
+  std::size_t fields = Limits{}.request_fields;      ///< field lines; more: 431
 };
 
 enum class HttpVersion : std::uint8_t { http10, http11, http2 };

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "codec/http/request_head.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::codec {
 
@@ -21,8 +22,8 @@ struct AnswerHead {
 };
 
 struct AnswerLimits {
-  std::size_t head = 16 * 1024;  ///< bytes, the empty line included
-  std::size_t fields = 100;      ///< field lines
+  std::size_t head = Limits{}.request_head;      ///< bytes, the empty line included
+  std::size_t fields = Limits{}.request_fields;  ///< field lines
 };
 
 enum class AnswerState : std::uint8_t { more, done, malformed, too_large };

@@ -8,6 +8,7 @@
 #include "codec/deflate_pool.h"
 #include "codec/utf8.h"
 #include "codec/ws/frame.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::codec {
 
@@ -18,7 +19,8 @@ enum class DeflateChoice : std::uint8_t { worthwhile, all };
 struct DeflateSettings {
   DeflatePool* pool = nullptr;
   DeflateTuning tuning;
-  std::uint64_t from = 64;  ///< bytes: shorter whole messages are sent uncompressed, unless all are to be compressed
+  /// Bytes: shorter whole messages are sent uncompressed, unless all are to be compressed.
+  std::uint64_t from = StandardCompression{}.from_dedicated;
   DeflateChoice choice = DeflateChoice::worthwhile;
 };
 

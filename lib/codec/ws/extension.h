@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "wharf/limits.hpp"
+
 namespace wharf::codec {
 
 /// The parameters of permessage-deflate that two ends agreed on (RFC 7692 section 7.1).
@@ -26,7 +28,8 @@ struct DeflateWish {
   enum class Context : std::uint8_t { shared, dedicated };  ///< shared: no message builds on an earlier one, in either direction
 
   Context context = Context::shared;
-  int window_bits = 12;  ///< 8 to 15, for both directions, as far as the other end can be limited; a client's is never made 8
+  /// 8 to 15, for both directions, as far as the other end can be limited; a client's is never made 8.
+  int window_bits{StandardCompression{}.window_bits};
 
   /// A client's: the largest window of the server's that it can inflate, 8 to 15. The offer asks for at most `window_bits`, but a server
   /// that ignores this is accepted.
