@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "file_options.h"
-#include "limit_options.h"
-#include "proxy_options.h"
+#include "command_line.h"
+#include "named_options.h"
+#include "program_options.h"
 #include "wharf/server.hpp"
 #include "wharf/standard_streams.hpp"
 #include "wharf/version.h"
@@ -36,44 +36,8 @@ struct Echo {
   void message(wharf::Kind kind, std::string_view data) { peer.send(kind, data); }
 };
 
-struct Settings {
-  std::uint16_t port = 7681;
-  std::string interface = "127.0.0.1";
-  std::string resource_path;
-  std::vector<std::string> plugin_folders;
-  std::string debug = "warn";
-  unsigned threads = 1;
-  std::size_t connections = 0;
-  std::string default_protocol;
-  std::string compression = "shared";
-  bool compress_all = false;
-  std::vector<std::string> protocol_options;
-  std::string unix_socket;
-  std::string files;
-  std::vector<std::string> files_options;
-  std::vector<std::string> mounts;
-  std::vector<std::string> proxies;
-  std::vector<std::string> proxy_options;
-  std::vector<std::string> passwords;
-  std::vector<std::string> origins;
-  std::vector<std::string> trusted;
-  std::string trusted_fields = "either";
-  std::string access_log;
-  std::string access_log_format = "combined";
-  std::vector<std::string> limits;
-  bool list_protocols = false;
-};
-
-const std::map<std::string, wharf::Level> levels{
-    {"error", wharf::Level::error}, {"warn", wharf::Level::warn}, {"info", wharf::Level::info}, {"debug", wharf::Level::debug}};
-
-const std::map<std::string, wharf::Compression::Context> compressions{{"off", wharf::Compression::Context::off},
-                                                                      {"shared", wharf::Compression::Context::shared},
-                                                                      {"dedicated", wharf::Compression::Context::dedicated}};
-
-const std::map<std::string, wharf::FrontFields> front_fields{{"either", wharf::FrontFields::either},
-                                                             {"x-forwarded", wharf::FrontFields::x_forwarded},
-                                                             {"forwarded", wharf::FrontFields::forwarded}};
+using program_options::Settings;
+using program_options::Talk;
 
 int fail(int status, std::string_view text) {
   wharf::print_line(wharf::StandardStream::error, "wharf-test-server: " + std::string(text));
@@ -85,101 +49,20 @@ bool is_folder(const char* path) {
   return std::filesystem::is_directory(path, error);
 }
 
-void add_http_options(CLI::App& app, Settings& settings) {
-  app.add_option("-U,--unix-socket", settings.unix_socket, "Path of a unix socket to listen on, instead of a port");
-  app.add_option("--files", settings.files, "Folder to serve with listings at /files/");
-  app.add_option("--files-option", settings.files_options,
-                 "Option of a folder that is served, as PREFIX=NAME=VALUE, like /=etag=by_time_and_size (docs/http.md); may be "
-                 "given several "
-                 "times")
-      ->allow_extra_args(false);
-  app.add_option("--mount", settings.mounts,
-                 "Prefix whose requests a protocol answers, like /tally/=tally; may be given several times")
-      ->allow_extra_args(false);
-  app.add_option("--proxy", settings.proxies,
-                 "Prefix that another server answers, like /app/=http://127.0.0.1:8080/ or /app/=unix:/run/app.sock; may be given "
-                 "several times")
-      ->allow_extra_args(false);
-  app.add_option(
-         "--proxy-option", settings.proxy_options,
-         "Option of such a prefix, as PREFIX=NAME=VALUE, like /app/=send_via=off (docs/http.md); may be given several times")
-      ->allow_extra_args(false);
-  app.add_option("--password-file", settings.passwords,
-                 "Prefix of a mount that asks for a user of an htpasswd file (htpasswd -B), like /status/=/etc/wharf.htpasswd; "
-                 "may be given several times")
-      ->allow_extra_args(false);
-  app.add_option("--allow-origin", settings.origins,
-                 "Origin whose pages may open WebSockets, like https://example.com, same-origin, null or file://; may be given "
-                 "several times. "
-                 "Default: all")
-      ->allow_extra_args(false);
-  app.add_option("--access-log", settings.access_log, "File for a line about each request, reopened on SIGHUP; - is stdout");
-  app.add_option("--access-log-format", settings.access_log_format, "combined or json")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"combined", "json"}));
-  app.add_option(
-         "--limit", settings.limits,
-         "Limit, as NAME=NUMBER: bytes, a count, or milliseconds, of every peer, like body_idle=5000, or of what is kept of "
-         "files, like files.kept_listings=0 (docs/limits.md); may be given several times")
-      ->allow_extra_args(false);
-}
-
-void add_front_options(CLI::App& app, Settings& settings) {
-  app.add_option("--trust", settings.trusted,
-                 "Network of servers in front of this one that are believed who asked them, like 127.0.0.1, 10.0.0.0/8, ::1, or "
-                 "unix for all unix sockets; may be given several times. Default: nobody is")
-      ->allow_extra_args(false);
-  app.add_option("--trust-fields", settings.trusted_fields,
-                 "Which fields they write: x-forwarded, forwarded, or either, which is X-Forwarded-* where there are any")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"either", "x-forwarded", "forwarded"}));
-}
-
-void add_options(CLI::App& app, Settings& settings) {
-  app.option_defaults()->take_last();  // so that a wrapper's options can be overridden
-  app.set_help_flag("-h,--help", "Print this help and exit");
-  app.set_version_flag("-v,--version", "wharf-test-server " WHARF_VERSION, "Print the version and exit");
-  app.add_option("-p,--port", settings.port, "Port to listen on; 0 picks a free one")->capture_default_str();
-  app.add_option("-i,--interface", settings.interface, "Address, network interface or host name to listen on")
-      ->capture_default_str();
-  app.add_option("-r,--resource-path", settings.resource_path, "Folder with the pages to serve. Default: " WHARF_PAGE_FOLDER);
-  app.add_option("-P,--plugin-dir", settings.plugin_folders,
-                 "Folder to load protocol plugins (*.so) from; may be given several times. Default: " WHARF_PLUGIN_FOLDER)
-      ->allow_extra_args(false);
-  app.add_option("-d,--debug", settings.debug, "How much to log on stderr: quiet, error, warn, info or debug")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"quiet", "error", "warn", "info", "debug"}));
-  app.add_option("-t,--threads", settings.threads, "Event loops, each on a thread of its own")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 256));
-  app.add_option("--connections", settings.connections, "Most connections at once; 0: what the descriptor limit allows")
-      ->capture_default_str();
-  app.add_option("--default-protocol", settings.default_protocol, "Protocol for clients that offer none");
-  app.add_option(
-         "--compression", settings.compression,
-         "permessage-deflate of protocols that leave it to the server: off, shared (no memory between messages) or dedicated")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"off", "shared", "dedicated"}));
-  app.add_flag("--compress-all", settings.compress_all,
-               "Compress every message, also short ones, for clients that cannot read others (docs/compression.md)");
-  app.add_option("--protocol-option", settings.protocol_options,
-                 "Option of a protocol, as PROTOCOL.NAME=VALUE, like dumb-increment-protocol.period=20; may be given several times")
-      ->allow_extra_args(false);
-  add_http_options(app, settings);
-  add_front_options(app, settings);
-  app.add_flag("--list-protocols", settings.list_protocols, "Print the names of all protocols, one a line, and exit");
+command_line::Texts texts() {
+  return {{{"resource-path", WHARF_PAGE_FOLDER}, {"plugin-dir", WHARF_PLUGIN_FOLDER}}, "wharf-test-server " WHARF_VERSION};
 }
 
 wharf::ServerOptions server_options(const Settings& settings) {
   wharf::ServerOptions options;
   options.threads = settings.threads;
-  options.quiet = settings.debug == "quiet";
-  if (!options.quiet) options.log_level = levels.at(settings.debug);
+  options.quiet = settings.debug == Talk::quiet;
+  if (!options.quiet) options.log_level = static_cast<wharf::Level>(settings.debug);
   options.stop_on_signals = true;
-  options.compression.context = compressions.at(settings.compression);
+  options.compression.context = settings.compression;
   if (settings.compress_all) options.compression.messages = wharf::Compression::Messages::all;
   options.limits.connections = settings.connections;
-  options.fronts = {settings.trusted, front_fields.at(settings.trusted_fields)};
+  options.fronts = {settings.trusted, settings.trusted_fields};
   return options;
 }
 
@@ -245,7 +128,7 @@ void mount_instead(wharf::VirtualHost& host, wharf::Mount mount) {
 
 wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
   for (const std::string& text : settings.files_options)
-    if (std::string fault = file_options::apply(host.mounts, text); !fault.empty()) return {std::move(fault)};
+    if (std::string fault = named_options::take_of_files(host.mounts, text); !fault.empty()) return {std::move(fault)};
   for (const std::string& text : settings.mounts) {
     const auto parts = split_assignment(text);
     if (!parts) return {"--mount takes PREFIX=PROTOCOL, not '" + text + "'"};
@@ -257,7 +140,7 @@ wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
     mount_instead(host, {parts->first, wharf::Proxy{parts->second}});
   }
   for (const std::string& text : settings.proxy_options)
-    if (std::string fault = proxy_options::apply(host.mounts, text); !fault.empty()) return {std::move(fault)};
+    if (std::string fault = named_options::take_of_proxy(host.mounts, text); !fault.empty()) return {std::move(fault)};
   for (const std::string& text : settings.passwords) {
     const auto parts = split_assignment(text);
     if (!parts) return {"--password-file takes PREFIX=FILE, not '" + text + "'"};
@@ -277,8 +160,8 @@ int list_protocols(const wharf::Server& server) {
 int serve(const Settings& settings) {
   wharf::ServerOptions options = server_options(settings);
   for (const std::string& text : settings.limits)
-    if (!limit_options::take(options.limits, options.files, text))
-      return fail(wrong_usage, "--limit takes NAME=NUMBER, not '" + text + "'; the names: " + limit_options::names());
+    if (const std::string fault = named_options::take_limit(options.limits, options.files, text); !fault.empty())
+      return fail(wrong_usage, fault);
   wharf::Server server(std::move(options));
   if (const wharf::Error error = fill_table(server, settings)) return fail(cannot_serve, error.message);
   if (settings.list_protocols) return list_protocols(server);
@@ -287,8 +170,7 @@ int serve(const Settings& settings) {
   add_mounts(host, server, settings);
   if (const wharf::Error error = take_mounts(host, settings)) return fail(wrong_usage, error.message);
   host.origins = settings.origins;
-  host.access_log.file = settings.access_log;
-  if (settings.access_log_format == "json") host.access_log.format = wharf::LogFormat::json;
+  host.access_log = {settings.access_log, settings.access_log_format};
   host.default_protocol = settings.default_protocol;
   for (const std::string& text : settings.protocol_options)
     if (!take_protocol_option(host, text))
@@ -308,7 +190,8 @@ int main(int count, char** arguments) {  // NOLINT(bugprone-exception-escape): C
   Settings settings;
   CLI::App app("Serves a page over HTTP and the protocols of its plugins over WebSocket, on one port.", "wharf-test-server");
   try {
-    add_options(app, settings);
+    app.option_defaults()->take_last();  // so that a wrapper's options can be overridden
+    command_line::add(app, program_options::table, settings, texts());
     app.parse(count, arguments);
   } catch (const CLI::Success& asked) {  // --help and --version
     return app.exit(asked);

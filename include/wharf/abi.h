@@ -210,8 +210,8 @@ typedef struct wharf_row {
    * virtual host names no default. Lives as long as the row. */
   const char* name;
 
-  /* The longest message that is received, in bytes after reassembly; 0 means the server's default, 1 MiB unless its
-   * options say otherwise. A longer one closes the peer with 1009. */
+  /* The longest message that is received, in bytes after reassembly; 0 means what the server's limit for
+   * messages is (docs/limits.md). A longer one closes the peer with 1009. */
   uint64_t message_limit;
 
   size_t shared_state_size;
@@ -253,13 +253,13 @@ typedef struct wharf_row {
    * WHARF_FIRST, the last WHARF_LAST, and may be empty; a close that comes before the last leaves the message unfinished. */
   void (*fragment)(void* state, wharf_kind kind, wharf_part part, char* data, size_t size);
 
-  /* Milliseconds without a byte from the peer after which it is sent a ping, and after which it is cut if still nothing came. 0 means the
-   * server's default, 5 minutes and 20 seconds unless its options say otherwise; ping_after WHARF_NEVER: no pings. */
+  /* Milliseconds without a byte from the peer after which it is sent a ping, and after which it is cut if still nothing came. 0 means what
+   * the server's limits are (docs/limits.md); ping_after WHARF_NEVER: no pings. */
   uint32_t ping_after;
   uint32_t pong_timeout;
 
   /* Compression. 0 means the default in each, the server's: a window of 2^N bytes (8 to 15); zlib's memory level (1 to 9); zlib's level
-   * (1 to 9); how many bytes a message has at least. docs/compression.md has the defaults, and says what each costs. */
+   * (1 to 9); the fewest bytes of a message that is compressed. docs/compression.md has the defaults, and says what each costs. */
   uint32_t compression; /* wharf_compression */
   uint32_t compression_window_bits;
   uint32_t compression_memory_level;

@@ -7,8 +7,8 @@
 
 namespace wharf {
 
-/// The limits of every peer, each with its default. wharf/options.hpp says what each counts, in a sentence; docs/limits.md also what happens
-/// when it is reached. Sizes are in bytes.
+/// The limits of every peer, each with its default. wharf/options.hpp says in a few words what each is; docs/limits.md also says
+/// what happens when it is reached. Sizes are in bytes.
 struct Limits {
   std::size_t request_line = 8 * 1024;
   std::size_t request_head = 16 * 1024;
@@ -45,7 +45,7 @@ struct Limits {
   std::size_t lookup_threads = 8;
 };
 
-/// What zero stands for in Compression, if neither a protocol nor the server says anything. docs/compression.md has the measurements.
+/// What zero stands for in Compression, if neither a protocol nor the server says anything; docs/compression.md says why.
 struct StandardCompression {
   unsigned window_bits = 12;
   unsigned memory_level = 5;

@@ -1,7 +1,7 @@
 #pragma once
-/// Each option of Limits, FileLimits, Files, Proxy and Compression once: its name, where it is kept, its unit, its range, and what it is in
-/// words. For programs that take options by name, from a command line or a file, and for the pages that list them. A default is none of it:
-/// that is what the member of a new object is.
+/// The options of Limits, FileLimits, Files, Proxy and Compression: the name of each, its member, its unit, its range, and what it is in
+/// words. For programs that take options by name, from a command line or a file, and for the pages that list them. There are no
+/// defaults here: a default is the value in a new object.
 ///
 ///     wharf::ServerOptions given;
 ///     if (const auto* option = wharf::options::find(wharf::options::of_limits, "body_idle"))
@@ -56,15 +56,15 @@ struct Pointed<Type Of::*> {
 }  // namespace detail
 
 /// The Choice of an enumeration's member, whose words begin with that of the value `first`.
-template <auto Field, std::size_t first = 0>
+template <auto field, std::size_t first = 0>
 constexpr auto choice() {
-  using Owner = typename detail::Pointed<decltype(Field)>::Owner;
-  using Value = typename detail::Pointed<decltype(Field)>::Value;
-  return Choice<Owner>{[](const Owner& owner) { return static_cast<std::size_t>(owner.*Field) - first; },
-                       [](Owner& owner, std::size_t number) { owner.*Field = static_cast<Value>(number + first); }};
+  using Owner = typename detail::Pointed<decltype(field)>::Owner;
+  using Value = typename detail::Pointed<decltype(field)>::Value;
+  return Choice<Owner>{[](const Owner& owner) { return static_cast<std::size_t>(owner.*field) - first; },
+                       [](Owner& owner, std::size_t number) { owner.*field = static_cast<Value>(number + first); }};
 }
 
-/// Where an option is kept; nowhere for one that the program does something about at once, such as --help.
+/// The member of an option; none for one that makes the program do something at once, such as --help.
 template <class Owner>
 using Place = std::variant<std::monostate, bool Owner::*, std::uint16_t Owner::*, int Owner::*, unsigned Owner::*,
                            unsigned long Owner::*, unsigned long long Owner::*, std::chrono::milliseconds Owner::*,
@@ -179,8 +179,8 @@ struct Reader {
 
 }  // namespace detail
 
-/// Sets what a text says: a number in decimal, milliseconds as such a number, a word, or any text, which is added where there may be
-/// several. False, and nothing is set, if the member cannot be that. Ranges are not looked at.
+/// Sets the member to what a text says: a number in decimal, milliseconds as such a number, a word, or any text, which is added if
+/// there may be several. False, and nothing is set, if the member cannot be that. Ranges are not checked.
 template <class Owner>
 bool take(const Option<Owner>& option, Owner& owner, std::string_view text) {
   return std::visit(detail::Taker<Owner>{option, owner, text}, option.place);
@@ -223,9 +223,7 @@ inline constexpr Option<Limits> of_limits[] = {
     {"message", &Limits::message, Unit::bytes, "of a message, all fragments together"},
     {"close_handshake", &Limits::close_handshake, Unit::milliseconds, "from the server's close frame to the peer's"},
     {"ping_after", &Limits::ping_after, Unit::milliseconds, "without a byte; 0: no pings"},
-    {"pong_timeout", &Limits::pong_timeout, Unit::milliseconds,
-     "more without a byte; 0: no limit"
-     "waited for"},
+    {"pong_timeout", &Limits::pong_timeout, Unit::milliseconds, "more without a byte; 0: no limit"},
     {"output_low_water", &Limits::output_low_water, Unit::bytes, "queued for a peer"},
     {"output_high_water", &Limits::output_high_water, Unit::bytes, "queued for a peer"},
     {"output_hard_cap", &Limits::output_hard_cap, Unit::bytes, "queued for a peer when there is more to send"},

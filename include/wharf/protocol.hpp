@@ -152,7 +152,7 @@ class Peer {
 
 /// A row of the protocol table, made by protocol<T>(). Each call returns a row that is changed in that.
 struct Protocol : wharf_row {
-  /// The longest message received, in bytes after inflating; default 1 MiB. A longer one closes the peer with 1009.
+  /// The longest message received, in bytes after inflating; by default Limits::message. A longer one closes the peer with 1009.
   [[nodiscard]] constexpr Protocol message_limit(std::uint64_t bytes) const {
     Protocol changed = *this;
     changed.wharf_row::message_limit = bytes;

@@ -270,7 +270,7 @@ class Serves(unittest.TestCase):
     def test_every_limit_has_its_name(self):
         names = run("--limit", "x").stderr.rstrip("\n").partition("the names: ")[2].split(", ")
         of_files = ["files." + name for name in fields_of("FileLimits", "mounts.hpp")]
-        self.assertEqual(sorted(names), sorted(fields_of("Limits", "config.hpp") + of_files))
+        self.assertEqual(sorted(names), sorted(fields_of("Limits", "limits.hpp") + of_files))
         for value in (0, 2147483647):
             result = run(*(f"--limit={name}={value}" for name in names), "--list-protocols")
             self.assertEqual((result.returncode, result.stderr), (0, ""))

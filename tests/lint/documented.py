@@ -3,19 +3,15 @@ import re
 
 from tree import finding
 
-CONFIG, MOUNTS, PROTOCOL, CODEC = (f"include/wharf/{name}.hpp" for name in ("config", "mounts", "protocol", "websocket"))
+CONFIG, LIMITS, MOUNTS, PROTOCOL, CODEC = (f"include/wharf/{name}.hpp" for name in ("config", "limits", "mounts", "protocol", "websocket"))
 # Each struct of options, and the headers that have one of that name.
-STRUCTS = {"Limits": [CONFIG], "FileLimits": [MOUNTS], "Files": [MOUNTS], "Proxy": [CONFIG], "ServerOptions": [CONFIG, CODEC],
+STRUCTS = {"Limits": [LIMITS], "FileLimits": [MOUNTS], "Files": [MOUNTS], "Proxy": [CONFIG], "ServerOptions": [CONFIG, CODEC],
            "TrustedFronts": [CONFIG], "VirtualHost": [CONFIG], "Mount": [CONFIG], "Compression": [PROTOCOL], "StreamOptions": [CODEC],
            "ClientOptions": [CODEC]}
 TABLES = ("Limits", "FileLimits", "Files", "Proxy", "ServerOptions")  # those whose every field has a row in a table, with its default
 PAGES = re.compile(r"docs/(internals/)?[^/]+\.md|[A-Z]+\.md")
-OPTIONS = "docs/getting-started.md"
-PROGRAM = "test-apps/test_server.cpp"
-# Where the test server lists the fields by their names, and which fields it does not have.
-BY_NAME = {"Limits": "test-apps/limit_options.h", "FileLimits": "test-apps/limit_options.h", "Files": "test-apps/file_options.h",
-           "Proxy": "test-apps/proxy_options.h"}
-NOT_BY_NAME = {"Files": {"folder", "index", "types"}, "Proxy": {"to"}}
+OPTIONS = "include/wharf/options.hpp"  # lists their fields by name, except these
+BY_NAME = {"Limits": set(), "FileLimits": set(), "Files": {"folder", "index", "types"}, "Proxy": {"to"}, "Compression": set()}
 
 
 def fields(text, name):
@@ -36,7 +32,7 @@ def forms(value):
             number *= int(factor)
         units = (1, ""), (1000, " s"), (60_000, " min"), (1, " ms"), (1024, " KiB"), (1024 * 1024, " MiB")
         return {f"{number // unit:,}{name}" for unit, name in units if number % unit == 0}
-    return {value.removeprefix("Switch::")} if re.fullmatch(r"\w+::\w+|true|false", value) else set()
+    return {value.split("::")[-1]} if re.fullmatch(r"\w+::\w+|true|false", value) else set()
 
 
 def rows(page):
@@ -73,36 +69,28 @@ def check_fields(pages, structs):
     return found, with_row
 
 
-def check_options(program, page):
-    """The options of the test server against the table of them."""
-    given = re.findall(r'\b(?:add_option|add_flag|set_\w+_flag)\(\s*"(?:-\w,)?(--[\w-]+)"(?:, settings\.(\w+))?', program.text)
-    defaults = fields(program.text, "Settings")
-    table = {name: (number, default) for number, line in enumerate(page.lines, 1)
-             for name, default in re.findall(r"^\|[^|]*\| `(--[\w-]+)` \| ([^|]*?) ?\|", line)}
-    found = [finding(program, 1, f"{page.path} has no row for {name}") for name, _ in given if name not in table]
-    found += [finding(page, number, f"there is no option {name}") for name, (number, _) in table.items() if name not in dict(given)]
-    for name, field in given:
-        default = defaults.get(field, "").strip('"')
-        if name in table and default not in ("", "false") and table[name][1] != default:
-            found.append(finding(page, table[name][0], f"{name} has the default {default}, not {table[name][1]}"))
-    return found
+def resolve(structs):
+    """Puts the number in the place of a default that is another struct's, like `Limits{}.message`."""
+    for each in (each for versions in structs.values() for each in versions):
+        for field, value in each.items():
+            if other := re.fullmatch(r"(\w+)\{\}\.(\w+)", value):
+                each[field] = next((there[other[2]] for there in structs.get(other[1], ()) if other[2] in there), value)
 
 
 def check(files):
     by_path = {file.path: file for file in files}
     pages = [file for file in files if PAGES.fullmatch(file.path)]
     structs = {name: [fields(by_path[path].text, name) for path in paths if path in by_path] for name, paths in STRUCTS.items()}
+    resolve(structs)
     found, with_row = check_fields(pages, structs)
     for name in TABLES:
         header = by_path.get(STRUCTS[name][0])
         for field in structs[name][0] if header else ():
             if (name, field) not in with_row and field != "to":
                 found.append(finding(header, 1, f"no table in docs/ has a row for {name}::{field}"))
-    for name, path in BY_NAME.items():
-        if path in by_path and structs[name]:
-            for field in set(structs[name][0]) - NOT_BY_NAME.get(name, set()):
-                if f'"{field}"' not in by_path[path].text:
-                    found.append(finding(by_path[path], 1, f"{name}::{field} is not here"))
-    if PROGRAM in by_path and OPTIONS in by_path:
-        found += check_options(by_path[PROGRAM], by_path[OPTIONS])
+    if OPTIONS in by_path:
+        for name, without in BY_NAME.items():
+            for field in set(structs[name][0] if structs[name] else ()) - without:
+                if not re.search(rf'\{{"{field}",\s*(?:choice<)?&{name}::{field}\b', by_path[OPTIONS].text):
+                    found.append(finding(by_path[OPTIONS], 1, f"{name}::{field} is not here"))
     return found

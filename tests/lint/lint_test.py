@@ -156,32 +156,31 @@ class Text(unittest.TestCase):
 
 LIMITS = "struct Limits {\n  std::size_t head = 16 * 1024;  ///< bytes\n  std::chrono::milliseconds idle{75'000};\n};\n"
 ROWS = "| limit | default |\n|---|---|\n| `Limits::head`, `idle` | 16 KiB, and 75 s of silence |\n"
-SETTINGS = ('struct Settings {\n  std::uint16_t port = 7681;\n};\n  app.add_option("-p,--port", settings.port, "x");\n'
-            '  app.add_flag(\n      "--all", settings.all, "x");\n')
-TABLE = "| short | long | default | what |\n|---|---|---|---|\n| `-p` | `--port` | 7681 | x |\n| | `--all` | | x |\n"
+CODEC = "struct StreamOptions {\n  std::size_t head_limit = Limits{}.head;\n};\n"
+CODEC_ROWS = "\n| limit | default |\n|---|---|\n| `StreamOptions::head_limit` | 16 KiB |\n"
+NAMES = '{"head", &Limits::head, x}, {"idle", choice<&Limits::idle>(), x}'
 
 
 class Documented(unittest.TestCase):
-    def said(self, limits=LIMITS, rows=ROWS, program=SETTINGS, table=TABLE, names='{"head", &wharf::Limits::head},{"idle", &x}'):
-        return documented.check(tree(**{"include/wharf/config.hpp": limits, "docs/limits.md": rows, "test-apps/test_server.cpp": program,
-                                        "docs/getting-started.md": table, "test-apps/limit_options.h": names}))
+    def said(self, limits=LIMITS, rows=ROWS, names=NAMES):
+        return documented.check(tree(**{"include/wharf/limits.hpp": limits, "docs/limits.md": rows + CODEC_ROWS,
+                                        "include/wharf/websocket.hpp": CODEC, "include/wharf/options.hpp": names}))
 
     def test_what_is_documented_as_it_is_is_right(self):
         self.assertEqual(self.said(), [])
 
     def test_another_default_is_found(self):
-        self.assertIn("Limits::head has the default", self.said(limits=LIMITS.replace("16 *", "17 *"))[0])
+        said = self.said(limits=LIMITS.replace("16 *", "17 *"))
+        self.assertIn("Limits::head has the default", said[0])
+        self.assertIn("StreamOptions::head_limit has the default 17 KiB", said[1])
         self.assertIn("Limits::idle has the default", self.said(rows=ROWS.replace("75 s", "175 s"))[0])
-        self.assertIn("--port has the default 7681", self.said(table=TABLE.replace("7681", "768"))[0])
 
     def test_what_is_not_documented_is_found(self):
         self.assertIn("no table in docs/ has a row for Limits::idle", self.said(rows=ROWS.replace(", `idle`", ""))[0])
-        self.assertIn("has no row for --all", self.said(table=TABLE.replace("`--all`", "x"))[0])
-        self.assertIn("Limits::idle is not here", self.said(names='{"head", &wharf::Limits::head}')[0])
+        self.assertIn("Limits::idle is not here", self.said(names='{"head", &Limits::head}')[0])
 
     def test_what_is_not_there_is_found(self):
         self.assertEqual(self.said(rows=ROWS + "\nAs `Limits::tail` says.\n"), ["docs/limits.md:5: there is no Limits::tail"])
-        self.assertEqual(len(self.said(table=TABLE + "| `-q` | `--quiet` | | x |\n")), 1)
 
 
 class Tools(unittest.TestCase):

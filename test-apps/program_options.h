@@ -1,0 +1,167 @@
+#pragma once
+/// The options of wharf-test-server's command line: the program, its --help and docs/getting-started.md have them from here.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wharf/options.hpp"
+
+namespace program_options {
+
+/// How much is logged: the levels of the library, and nothing at all.
+enum class Talk : std::uint8_t { quiet, error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, debug = WHARF_DEBUG };
+
+struct Settings {
+  std::uint16_t port = 7681;
+  std::string interface = "127.0.0.1";
+  std::string resource_path;
+  std::vector<std::string> plugin_folders;
+  Talk debug = static_cast<Talk>(wharf::ServerOptions{}.log_level);
+  unsigned threads = wharf::ServerOptions{}.threads;
+  std::size_t connections = wharf::Limits{}.connections;
+  std::string default_protocol;
+  wharf::Compression::Context compression = wharf::Compression::Context::shared;
+  bool compress_all = false;
+  std::vector<std::string> protocol_options;
+  std::string unix_socket;
+  std::string files;
+  std::vector<std::string> files_options;
+  std::vector<std::string> mounts;
+  std::vector<std::string> proxies;
+  std::vector<std::string> proxy_options;
+  std::vector<std::string> passwords;
+  std::vector<std::string> origins;
+  std::vector<std::string> trusted;
+  wharf::FrontFields trusted_fields = wharf::TrustedFronts{}.fields;
+  std::string access_log;
+  wharf::LogFormat access_log_format = wharf::AccessLogFile{}.format;
+  std::vector<std::string> limits;
+  bool list_protocols = false;
+};
+
+using wharf::options::choice;
+using wharf::options::Unit;
+
+inline constexpr std::string_view talk[] = {"quiet", "error", "warn", "info", "debug"};
+inline constexpr std::string_view contexts[] = {"off", "shared", "dedicated"};
+inline constexpr std::string_view front_fields[] = {"either", "x-forwarded", "forwarded"};
+inline constexpr std::string_view log_formats[] = {"combined", "json"};
+
+/// In the order of --help, which says first what most need.
+inline constexpr wharf::options::Option<Settings> table[] = {
+    {.name = "help", .about = "print this help and exit", .letter = 'h'},
+    {.name = "version", .about = "print the version and exit", .letter = 'v'},
+    {.name = "port",
+     .place = &Settings::port,
+     .unit = Unit::number,
+     .about = "port to listen on; 0 picks a free one, which the ready line names",
+     .letter = 'p'},
+    {.name = "interface",
+     .place = &Settings::interface,
+     .about = "address (IPv4 or IPv6), network interface such as `lo` or `eth0`, or host name to listen on",
+     .letter = 'i'},
+    {.name = "resource-path",
+     .place = &Settings::resource_path,
+     .about = "folder with the pages to serve",
+     .otherwise = "the installed pages, if there are any",
+     .letter = 'r'},
+    {.name = "plugin-dir",
+     .place = &Settings::plugin_folders,
+     .about = "folder to load protocol plugins (`*.so`) from",
+     .otherwise = "the installed plugins, if there are any",
+     .letter = 'P'},
+    {.name = "debug",
+     .place = choice<&Settings::debug>(),
+     .unit = Unit::word,
+     .about = "how much to log on stderr: quiet, error, warn, info or debug",
+     .words = talk,
+     .letter = 'd'},
+    {.name = "threads",
+     .place = &Settings::threads,
+     .unit = Unit::count,
+     .about = "event loops, each on a thread of its own; 1 to 256",
+     .range = {.least = 1, .most = 256},
+     .letter = 't'},
+    {.name = "connections",
+     .place = &Settings::connections,
+     .unit = Unit::count,
+     .about = "most connections at once; 0: what the descriptor limit allows. `--limit connections=NUMBER` is the same and goes "
+              "before it"},
+    {.name = "default-protocol",
+     .place = &Settings::default_protocol,
+     .about = "protocol for clients that offer none; without it they are refused"},
+    {.name = "compression",
+     .place = choice<&Settings::compression, 1>(),
+     .unit = Unit::word,
+     .about = "permessage-deflate of protocols that leave it to the server: `off`, `shared` (no memory between messages) or "
+              "`dedicated`",
+     .words = contexts,
+     .page = "compression.md"},
+    {.name = "compress-all",
+     .place = &Settings::compress_all,
+     .unit = Unit::flag,
+     .about = "compress every message, also short ones, for clients that cannot read others",
+     .page = "compression.md#clients-that-are-known-to-misbehave"},
+    {.name = "protocol-option",
+     .place = &Settings::protocol_options,
+     .about = "option of a protocol as `PROTOCOL.NAME=VALUE`, like `dumb-increment-protocol.period=20`"},
+    {.name = "unix-socket",
+     .place = &Settings::unix_socket,
+     .about = "path of a unix socket to listen on, instead of a port",
+     .letter = 'U'},
+    {.name = "files", .place = &Settings::files, .about = "folder to serve with listings at `/files/`"},
+    {.name = "files-option",
+     .place = &Settings::files_options,
+     .about = "option of a folder that is served as `PREFIX=NAME=VALUE`, like `/=etag=by_time_and_size` or "
+              "`/files/=cache_control=max-age=60`",
+     .page = "http.md#files"},
+    {.name = "mount", .place = &Settings::mounts, .about = "prefix whose requests a protocol answers, like `/tally/=tally`"},
+    {.name = "proxy",
+     .place = &Settings::proxies,
+     .about = "prefix that another server answers, like `/app/=http://127.0.0.1:8080/` or `/app/=unix:/run/app.sock`"},
+    {.name = "proxy-option",
+     .place = &Settings::proxy_options,
+     .about = "option of such a prefix as `PREFIX=NAME=VALUE`: on, off, a count, or milliseconds, like `/app/=send_via=off` or "
+              "`/app/=most_connections=100`",
+     .page = "http.md#proxy"},
+    {.name = "password-file",
+     .place = &Settings::passwords,
+     .about = "prefix of a mount that asks for a user of an htpasswd file (`htpasswd -B`), like `/status/=/etc/wharf.htpasswd`"},
+    {.name = "allow-origin",
+     .place = &Settings::origins,
+     .about = "origin whose pages may open WebSockets, like `https://example.com`, `same-origin`, `null` or `file://`",
+     .otherwise = "all"},
+    {.name = "access-log",
+     .place = &Settings::access_log,
+     .about = "file for a line about each request, opened again on SIGHUP; `-` is stdout, which must not be closed"},
+    {.name = "access-log-format",
+     .place = choice<&Settings::access_log_format>(),
+     .unit = Unit::word,
+     .about = "`combined` or `json`",
+     .words = log_formats},
+    {.name = "limit",
+     .place = &Settings::limits,
+     .about = "limit of every peer as `NAME=NUMBER`: bytes, a count, or milliseconds, like `body_idle=5000`; or of what is kept of "
+              "files, like `files.kept_listings=0`",
+     .page = "limits.md"},
+    {.name = "trust",
+     .place = &Settings::trusted,
+     .about = "network of servers in front of this one that are believed who asked them, like `127.0.0.1`, `10.0.0.0/8`, `::1`, or "
+              "`unix` for all unix sockets",
+     .otherwise = "nobody",
+     .page = "http.md#behind-other-servers"},
+    {.name = "trust-fields",
+     .place = choice<&Settings::trusted_fields>(),
+     .unit = Unit::word,
+     .about = "which fields they write: `x-forwarded`, `forwarded`, or `either`, which is X-Forwarded-* if there are any",
+     .words = front_fields},
+    {.name = "list-protocols",
+     .place = &Settings::list_protocols,
+     .unit = Unit::flag,
+     .about = "print the names of all protocols, one a line, and exit"},
+};
+
+}  // namespace program_options
