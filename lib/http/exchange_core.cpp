@@ -1,4 +1,4 @@
-// The life of an exchange, its request's body, and its time. What it answers is in exchange_response.cpp.
+// The life of an exchange, its request's body, and its time. Its response is in exchange_response.cpp.
 #include "http/exchange_core.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ void ExchangeCore::read_forwarding() {
   forwarding_ = std::make_unique<codec::Forwarding>(codec::read_forwarding(*request_, peer, fronts));
 }
 
-/// RFC 9110 section 10.1.1: a client whose body came along waits for nothing.
+/// RFC 9110 section 10.1.1: a client whose body came along does not wait.
 bool ExchangeCore::knows_expectations(Behind behind) {
   if (!request_->takes_interim()) return true;
   bool knows_all = true;
@@ -63,7 +63,7 @@ bool ExchangeCore::knows_expectations(Behind behind) {
   return knows_all;
 }
 
-/// The handler's turn, or that of what it left behind.
+/// Calls the handler, or the visit that it left.
 template <class Call>
 void ExchangeCore::dispatch(Call&& call) {
   ++calls_;
@@ -86,7 +86,7 @@ void ExchangeCore::resume() {
   link_.want_turn();
 }
 
-/// The head's bytes belong to the carrier, which needs them for what comes next.
+/// The head's bytes belong to the carrier, which needs the memory for the next bytes.
 void ExchangeCore::keep_request() {
   if (kept_) return;
   kept_ = std::make_unique<codec::KeptHead>(*request_);
@@ -109,7 +109,7 @@ void ExchangeCore::refuse(const codec::HeadError& error) {
   over();
 }
 
-/// On a fresh stack; what the responder did to the exchange is seen to afterwards.
+/// On a fresh stack; afterwards the exchange ends if the responder completed it.
 template <class Call>
 void ExchangeCore::call_responder(Call&& call) {
   if (!responder_ || stage_ == Stage::switched || link_.ending()) return;
@@ -140,7 +140,7 @@ void ExchangeCore::over() {
   intake_changed();
 }
 
-/// To those who have to do with it.
+/// Tells the responder and the observers.
 void ExchangeCore::tell_over() {
   if (open()) stage_ = Stage::idle;
   pending_.clear();
@@ -192,7 +192,7 @@ void ExchangeCore::read_body() {
   if ((intake_ != Intake::unasked && !expected) || ends || (expected && answered())) return;  // too late to say 100
   intake_ = Intake::reading;
   body_since_ = body_heard_ = link_.now();
-  if (expected && link_.quiet()) send_interim(100, {});  // else some of it is here (RFC 9110 section 10.1.1)
+  if (expected && link_.quiet()) send_interim(100, {});  // otherwise some of it is here (RFC 9110 section 10.1.1)
   answer_due_ = base::never;
   set_deadline(body_due());
   intake_changed();
@@ -212,7 +212,7 @@ void ExchangeCore::resume_body() {
   set_deadline(body_due());
 }
 
-/// Whether bytes of a body have somewhere to go. Who has answered in full is told no more of it.
+/// Whether bytes of a body have somewhere to go. A responder whose response is complete gets no more of it.
 bool ExchangeCore::takes_body() const {
   if (stage_ == Stage::dropping) return intake_ != Intake::complete;
   return open() && intake_ == Intake::reading && !pending_.has(Pending::pause) && answer_ != Answer::complete;
@@ -247,7 +247,7 @@ void ExchangeCore::body_came() {
   if (open()) intake_changed();
 }
 
-/// A fault of the body, or too slow.
+/// The body is faulty, or too slow.
 void ExchangeCore::body_failed(const codec::HeadError& error) {
   make_last(Reason::request_broken);
   intake_ = Intake::complete;
@@ -305,7 +305,7 @@ void ExchangeCore::answer_within(base::Time time) {
   if (open() && intake_ != Intake::reading) await_answer();
 }
 
-/// The request is all here, as far as anybody wants it.
+/// All of the request that anybody wants is here.
 void ExchangeCore::await_answer() {
   answer_due_ = answer_time_ == base::never || answer_ != Answer::none ? base::never : link_.now() + answer_time_;
   arm();

@@ -1,4 +1,4 @@
-// How an exchange is answered.
+// The response of an exchange.
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +7,7 @@
 namespace wharf::session {
 namespace {
 
-/// What one turn of the loop may send of one file.
+/// The bytes of one file that one turn of the loop may send.
 constexpr std::uint64_t file_bytes_per_turn = 2 * 1024 * 1024;
 
 }  // namespace
@@ -34,8 +34,8 @@ void ExchangeCore::sent_head(const Response& response, Content content, std::opt
   link_.touch();
 }
 
-/// Before an answer that does not wait for the body: whether the connection can go on behind it (RFC 9112 section 9.3). Who still
-/// reads the body may stop at any time, and by then the head has long been sent.
+/// Before a response that does not wait for the body: whether the connection can go on after it (RFC 9112 section 9.3). A responder
+/// that still reads the body may stop at any time, long after the head has been sent.
 void ExchangeCore::forgo_body() {
   if (intake_ == Intake::complete) return;
   if (intake_ == Intake::expected || body_left().bytes > context_.limits.dropped_body) make_last(Reason::body_unwanted);
@@ -79,7 +79,7 @@ void ExchangeCore::continue_source() {
   answer_complete();
 }
 
-/// Sends from a file without copying, where the carrier can. True: that is all for now.
+/// Sends from a file without copying, if the carrier can. True: that is all for now.
 bool ExchangeCore::send_file_part() {
   std::uint64_t in_file = 0;
   for (std::uint64_t sent = 0; answer_left_ > 0;) {
@@ -121,7 +121,7 @@ Flow ExchangeCore::inform(int status, const Fields& fields) {
 Flow ExchangeCore::begin(Response response, std::optional<std::uint64_t> length) {
   if (answered() || !open()) return Flow::closed;
   if (response.status == 205) length = 0;
-  if (intake_ != Intake::reading) forgo_body();  // else the responder may well take all of it, and answer meanwhile
+  if (intake_ != Intake::reading) forgo_body();  // otherwise the responder may take all of it, and respond meanwhile
   const bool bare = response.status < 200 || response.status == 204 || response.status == 304;
   const Content content = bare ? Content::none : length ? Content::sized : Content::open;
   sent_head(response, content, bare ? std::nullopt : length);
@@ -166,7 +166,7 @@ void ExchangeCore::abort() {
   reset(Reason::response_broken);
 }
 
-/// The handler broke its word.
+/// The handler broke its promise.
 void ExchangeCore::fault(std::string_view what) {
   context_.log.error(base::LogKind("broken answers"), link_.address(), ": ", what, "; the connection is cut");
   reset(Reason::response_broken);
@@ -176,9 +176,9 @@ void ExchangeCore::answer_complete() {
   answer_ = Answer::complete;
   answer_due_ = base::never;
   end_.complete = true;
-  if (calls_ > 0) return;  // who called sees to the end
+  if (calls_ > 0) return;  // the caller handles the end
   if (!responder_) return over();
-  intake_changed();  // nobody wants the rest of the body any more; over() sees to it, when the client has taken the response
+  intake_changed();  // nobody wants the rest of the body any more; over() drops it, when the client has taken the response
   set_deadline(body_due());
   link_.want_room();
   link_.touch();
@@ -195,7 +195,7 @@ void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, co
     stage_ = Stage::switched;
     if (forwarding_) link_.set_peer(forwarding_->client);  // the connection is this client's alone from here on
     link_.become(next(link_));
-  } catch (...) {  // whoever is to follow has not, and the client has been told, perhaps by half
+  } catch (...) {  // the next session was not made, and the client may have got a part of the response
     link_.abort();
     throw;
   }
