@@ -120,7 +120,7 @@ int pipe_post(wharf_handle handle, wharf_pipe_task task, void* argument) { retur
 
 std::uint64_t read(const std::atomic<std::uint64_t>& count) { return count.load(std::memory_order_relaxed); }
 
-/// As much of it as the caller's header knows.
+/// As much of the struct as the caller's header has.
 template <class Struct>
 void hand_over(const wharf_scope* scope, Struct& given, Struct filled) {
   if (given.size < sizeof given.size)

@@ -13,7 +13,7 @@ bool is_of_the_language(const std::string& symbol);
 struct TakenSymbols {
   std::string first;      ///< demangled; empty: none was taken
   std::string from;       ///< the file from which it is taken
-  std::size_t count = 0;  ///< how many were taken taken
+  std::size_t count = 0;  ///< how many were taken
   /// `first` is a variable that is certainly not the same there: it has another size, or comes from Wharf's own headers, which make one for
   /// each plugin (before ABI 1.1 they did not hide it).
   bool differs = false;

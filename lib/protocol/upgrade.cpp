@@ -28,7 +28,7 @@ std::string no_protocol(const codec::WsOffer& offer, const ProtocolTable& table)
   return "None of the subprotocols offered is known here: " + offered + ". This server has: " + table.names();
 }
 
-/// What is agreed on of permessage-deflate (RFC 7692 section 5); nothing where the client does not offer it, or the row declines.
+/// The agreement on permessage-deflate (RFC 7692 section 5); nothing if the client does not offer it, or the row declines.
 std::optional<codec::DeflateAgreement> agree_on_deflate(const codec::RequestHead& head, const session::Protocol& protocol) {
   if (!protocol.deflate_wish) return std::nullopt;
   std::vector<std::string_view> offers;
