@@ -45,7 +45,7 @@ struct ExchangeRecord {
   }
 
   std::string text;
-  std::map<std::string, Deed> deeds;  ///< what is done once when that is told
+  std::map<std::string, Deed> deeds;  ///< what is done once at that callback
   session::Exchange* exchange = nullptr;
   bool in_call = false;
   bool in_callback = false;
@@ -100,7 +100,7 @@ class RecordingVisit final : public session::Visit {
   ExchangeRecord& record_;
 };
 
-/// Who looks on may hear of the end within respond() where there is no responder.
+/// If there is no responder, an observer may hear of the end within respond().
 class RecordingObserver final : public session::ExchangeObserver {
  public:
   explicit RecordingObserver(ExchangeRecord& record) : record_(record) {
@@ -136,8 +136,8 @@ class Follower final : public session::Session {
   ExchangeRecord& record_;
 };
 
-/// Frames nothing: what it is to send it writes down. What comes over its link are heads of requests, or words that say what is
-/// to be told of a body. What could not come in that stage is "not taken".
+/// Frames nothing: it writes down what it has to send. Its link brings heads of requests, or words that say what to report about a
+/// body. Something that cannot come in that stage is "not taken".
 class PlainFraming final : public session::Session, public session::ExchangeCore {
  public:
   PlainFraming(session::Link& link, session::HttpContext& context, ExchangeRecord& record)
@@ -191,12 +191,12 @@ class PlainFraming final : public session::Session, public session::ExchangeCore
   void take_body(std::string_view what) {
     if (!takes_body()) return record_.add("not taken");
     body_heard();
-    left_ = what == "rest" ? 0 : std::max<std::uint64_t>(left_, 2) - 1;  // of a body in chunks more may come than was known
+    left_ = what == "rest" ? 0 : std::max<std::uint64_t>(left_, 2) - 1;  // more of a body in chunks may come than was known
     if (what == "rest") body_came();
     else piece_came("a");
     await_body();
   }
-  /// As when the client ends within a body, whoever reads it.
+  /// As if the client ends within a body, whoever reads it.
   void take_fault() {
     if (takes_body() || (stage() == Stage::open && !body_complete())) return body_failed({400, "no"});
     record_.add("not taken");
@@ -253,7 +253,7 @@ class PlainFraming final : public session::Session, public session::ExchangeCore
   bool last_ = false;
 };
 
-/// A body of so many bytes that come in tens.
+/// A body of that many bytes, ten at a time.
 class Tens final : public session::BodySource {
  public:
   explicit Tens(std::size_t size) : size_(size) {}
@@ -268,7 +268,7 @@ class Tens final : public session::BodySource {
   std::size_t size_;
 };
 
-/// One exchange in memory, and those who have to do with it.
+/// One exchange in memory, with its handler, responder and observers.
 struct ExchangeBench final : session::Handler {
   using With = ExchangeRecord::With;
 
@@ -297,7 +297,7 @@ struct ExchangeBench final : session::Handler {
     now += base::Time{seconds * 1000};
     run();
   }
-  /// From outside of all calls; what comes of it follows.
+  /// From outside all calls; its consequences follow.
   void call(const ExchangeRecord::Deed& deed) {
     record.call(deed);
     run();

@@ -1,4 +1,4 @@
-// Answers 1xx before the answer (RFC 9110 section 15.2).
+// Interim responses (RFC 9110 section 15.2).
 #include <doctest/doctest.h>
 
 #include <string>

@@ -46,7 +46,7 @@ struct AnswerBench : H1Bench {
       if (at_once) at_once(exchange);
     };
   }
-  ~AnswerBench() {  // while what the responder writes into is there
+  ~AnswerBench() {  // while the responder's target still exists
     link.abort();
     link.run();
   }
@@ -66,7 +66,7 @@ session::Response plain(int status = 200) {
   return response;
 }
 
-/// The answer without its date.
+/// The response without its date.
 std::string taken(H1Bench& bench) {
   std::string text = bench.link.take();
   const std::size_t at = text.find("Date: ");
@@ -206,7 +206,7 @@ TEST_CASE("h1 responses: none in time is 503, and the responder is destroyed (RF
   patient.advance(1'000'000);
   CHECK(patient.story.empty());
 
-  AnswerBench begun;  // an answer that has begun may take its time
+  AnswerBench begun;  // a response that has begun may take its time
   begun.link.receive(get("/a"));
   begun.exchange().begin(plain(), std::nullopt);
   begun.advance(1'000'000);
@@ -328,7 +328,7 @@ namespace {
 
 constexpr std::uint64_t megabyte = 1024 * 1024;
 
-/// A link that takes as much of a file as it is given. run() does what one turn of the loop would, and says how much that was.
+/// A link that takes as much of a file as it is given. run() does what one turn of the loop would, and returns how much was taken.
 class FileLink final : public session::Link {
  public:
   FileLink(base::ChunkPool& pool, const session::OutputLimits& limits) : Link(pool, limits) {}
@@ -404,7 +404,7 @@ TEST_CASE("h1 responses: a file that the carrier would take at once leaves other
   handler.answer = [](session::Exchange& exchange) { exchange.respond(sourced(std::make_unique<FileSource>(9 * megabyte + 1))); };
   const std::uint64_t at_first = link.receive(get("/a"));
   CHECK(at_first >= 2 * megabyte);
-  CHECK(at_first <= 4 * megabyte);  // when it is answered, and once more since the link then has room
+  CHECK(at_first <= 4 * megabyte);  // with the response, and once more because the link has room then
   std::uint64_t left = 9 * megabyte + 1 - at_first;
   while (left > 0) {
     CAPTURE(left);
