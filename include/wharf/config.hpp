@@ -1,6 +1,6 @@
 #pragma once
-/// What configures a server: limits, mounts, virtual hosts, options. Plain values; none of them is looked at again once it was handed to
-/// the server (wharf/server.hpp), and what is wrong with one is said there.
+/// What configures a server: limits, mounts, virtual hosts, options. Plain values; the server (wharf/server.hpp) copies each when
+/// it is handed over, and says there what is wrong with it.
 
 #include <chrono>
 #include <cstddef>
@@ -20,7 +20,7 @@
 
 namespace wharf {
 
-/// What went wrong, in one line that says how to mend it; converts to true where something did.
+/// What went wrong, in one line that says how to mend it; converts to true if something did.
 struct [[nodiscard]] Error {
   std::string message;
   explicit operator bool() const { return !message.empty(); }
@@ -29,39 +29,40 @@ struct [[nodiscard]] Error {
 /// Options of one protocol on one virtual host, by name.
 using Options = std::map<std::string, std::string, std::less<>>;
 
-/// Requests that a row of the protocol table answers: its request(), or its Responder.
+/// Requests that a row of the protocol table handles, with its request() or its Responder.
 struct Requests {
   std::string protocol;
 };
 
 /// Another place: 301 or 302, which let clients turn a POST into a GET, or 307 or 308, which do not.
 struct Redirect {
-  std::string location;  ///< where it ends in '/', what follows the prefix is appended. The query goes along
+  std::string location;  ///< if it ends in '/', the rest of the path behind the prefix is appended. The query goes along
   int status = 308;
 };
 
 enum class Switch : std::uint8_t { off, on };
 
-/// Another HTTP/1.1 server, which is asked in the client's place (RFC 9110 section 3.7). WebSockets and other upgrades are passed through.
+/// Another HTTP/1.1 server, which is asked in the client's place (RFC 9110 section 3.7). WebSockets and other upgrades are passed
+/// through.
 struct Proxy {
   std::string to;                                 ///< http://host:port/base/ or unix:/path/of/socket or unix:/path/of/socket:/base/
   std::chrono::milliseconds connect_time{5'000};  ///< to reach it; then 504
-  std::chrono::milliseconds answer_time{60'000};  ///< from the end of the request to the begin of its answer; then 504
+  std::chrono::milliseconds answer_time{60'000};  ///< from the end of the request to the beginning of its response; then 504
   std::size_t idle_connections = 16;              ///< kept for later requests, by each loop
   std::size_t most_connections = 0;               ///< by each loop, upgraded ones too. 0: one for each client that needs one
   std::size_t most_waiting = 1'024;               ///< requests that wait for one of those, by each loop; then 503
   std::chrono::milliseconds waiting_time{30'000};  ///< for one of those; then 503
 
-  // docs/http.md says more of each of these.
+  // docs/http.md says more about each of these.
   Switch add_slash = Switch::on;     ///< GET and HEAD of the prefix without its last '/' are redirected to the prefix
   Switch map_places = Switch::on;    ///< Location, Content-Location and Refresh that point into `to` point below the prefix instead
   Switch map_cookies = Switch::on;   ///< and so do the paths of cookies; a Domain that is the host of `to` is left out
-  Switch send_prefix = Switch::on;   ///< X-Forwarded-Prefix tells the prefix
-  Switch send_via = Switch::on;      ///< off: no Via passes either way, and circles are not noticed
-  Switch send_interim = Switch::on;  ///< answers 1xx that come before the answer are passed on
+  Switch send_prefix = Switch::on;   ///< X-Forwarded-Prefix has the prefix
+  Switch send_via = Switch::on;      ///< off: no Via passes in either direction, and circles are not noticed
+  Switch send_interim = Switch::on;  ///< interim responses (1xx) are passed on
 };
 
-/// Always the same answer.
+/// Always the same response.
 struct Fixed {
   int status = 200;
   std::string media_type = "text/plain; charset=utf-8";
@@ -81,14 +82,14 @@ enum class SecurityFields : std::uint8_t { off, on };
 struct Mount {
   std::string prefix = "/";  ///< starts and ends with '/'; the same path without the last '/' belongs to it
   std::variant<Files, Requests, Redirect, Proxy, Fixed> serves;
-  std::vector<std::pair<std::string, std::string>> fields{};  ///< added to every answer
+  std::vector<std::pair<std::string, std::string>> fields{};  ///< added to every response
   SecurityFields security = SecurityFields::off;
   std::optional<PasswordAccess> access{};  ///< nothing: everybody may come in
 };
 
 enum class LogFormat : std::uint8_t { combined, json };
 
-/// A line for each request, when its answer is complete.
+/// A line for each request, when its response is complete.
 struct AccessLogFile {
   std::string file;  ///< appended to, and opened again by Server::reopen_logs(); "-": standard output; empty: none is written
   LogFormat format = LogFormat::combined;
@@ -108,23 +109,23 @@ struct VirtualHost {
   AccessLogFile access_log;
 };
 
-/// Receives each log line, without line feed; control characters and what else could make another line of it are \xHH. Called by one
-/// thread at a time, mostly the one whose line it is, and without a lock. It may use the library as anything else on its thread may: log,
-/// send to a peer of that loop, post, stop the server. Lines that come up meanwhile, of other threads or of its own, wait until it returns
-/// and are handed to it by the same thread; what it logs about lines that it logged itself is lost, so that there is an end. What it
-/// throws is dropped. It ought to be quick: the loop waits.
+/// Receives each log line, without line feed; control characters and others that could begin a second line are \xHH. Called by one
+/// thread at a time, usually the one whose line it is, and without a lock. It may use the library like any code on its thread: log,
+/// send to a peer of that loop, post, stop the server. Lines that arise meanwhile, on other threads or in the sink itself, wait
+/// until it returns, and the same thread hands them over; what it logs about lines that it logged itself is lost, so that there is
+/// an end. Its exceptions are dropped. It should be quick: the loop waits.
 using LogSink = std::function<void(Level, std::string_view)>;
 
-/// Which fields the servers in front of this one write. Most pass on what a client sends of the other kind.
+/// Which fields the servers in front of this one write. Most let a client's fields of the other kind through.
 enum class FrontFields : std::uint8_t {
-  either,       ///< X-Forwarded-For, -Proto, -Host and -Port; Forwarded (RFC 7239) where there are none of those
-  x_forwarded,  ///< those alone
-  forwarded     ///< Forwarded alone
+  either,       ///< X-Forwarded-For, -Proto, -Host and -Port; Forwarded (RFC 7239) if there are none of those
+  x_forwarded,  ///< only those
+  forwarded     ///< only Forwarded
 };
 
-/// Servers in front of this one, which are believed who asked them, by which scheme and for which host. Request::address(),
-/// Request::scheme() and Request::host(), the access log, passwords, `same-origin` and servers behind a Proxy go by that. A virtual
-/// host is chosen by the Host that the front sends.
+/// Servers in front of this one that are believed when they name the client, its scheme and the host that it asked for.
+/// Request::address(), Request::scheme() and Request::host(), the access log, passwords, `same-origin` and servers behind a Proxy
+/// use that. A virtual host is chosen by the Host that the front sends.
 struct TrustedFronts {
   std::vector<std::string> networks;  ///< like 192.0.2.0/24, 2001:db8::/32, ::1, or `unix` for all unix sockets. Empty: nobody is
   FrontFields fields = FrontFields::either;
@@ -134,7 +135,7 @@ struct ServerOptions {
   unsigned threads = 1;           ///< loops; each has its own connections and shared states
   bool quiet = false;             ///< nothing is logged at all
   Level log_level = Level::warn;  ///< the most talkative level that is logged
-  LogSink log;                    ///< default: lines on stderr, which no loop waits for (docs/limits.md, Logs)
+  LogSink log;                    ///< default: lines on stderr, for which no loop waits (docs/limits.md, Logs)
   Compression compression;        ///< for what protocols leave to the server, member by member; standard means shared
   bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), the second of them takes the grace away and further ones have
                                   ///< the effect that they had before; SIGHUP calls reopen_logs(). Only with run()

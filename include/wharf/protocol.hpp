@@ -7,14 +7,14 @@
 ///     };
 ///     WHARF_EXPORT(wharf::protocol<ReverseEcho>("reverse-echo"))
 ///
-/// One object is constructed for each conversation when it opens, and destroyed when it is over. All members below are optional but one
-/// that receives something; they are found at compile time, and a misspelt signature does not compile:
+/// One object is constructed for each conversation when it opens, and destroyed when it is over. All members below are optional,
+/// except that one has to receive something; they are found at compile time, and a wrong signature does not compile:
 ///
 ///     void message(wharf::Kind kind, std::string_view data);    a whole message; `data` is lent during the call
 ///     void fragment(wharf::Kind, wharf::Part, std::string_view) instead of message: pieces of a message as they arrive
 ///     void opened(const wharf::Request& request);               right after construction
-///     void drained();                                           the peer took what had made send() return Flow::hold
-///     void tick();                                              what Peer::every() asked for
+///     void drained();                                           after send() returned Flow::hold: the peer has taken enough
+///     void tick();                                              in the period that Peer::every() set
 ///     void pong(std::string_view data);                         a pong arrived
 ///     void closing(std::uint16_t code, std::string_view why);   the conversation is over; destruction follows
 ///     static int accept(const wharf::Request& request);         0 to accept the handshake, or the HTTP status to refuse it with
@@ -22,8 +22,8 @@
 ///     struct Shared;                                            state per virtual host and loop, made from a wharf::Scope or nothing;
 ///                                                               the class is then made from {Peer, Shared&}
 ///
-/// Callbacks run on the loop's thread, never inside one another: a callback may send to, close or abort any peer, also its own. It must
-/// not block. An exception that leaves one closes that peer with 1011 and is logged.
+/// Callbacks run on the loop's thread, never inside one another: a callback may send to, close or abort any peer, even its own. It
+/// must not block. An exception that leaves one closes that peer with 1011 and is logged.
 ///
 /// This header is all inline and turns the class into the C rows of abi.h: a plugin needs no library to link against.
 
@@ -47,11 +47,11 @@
 
 namespace WHARF_HIDDEN wharf {
 
-/// How a protocol's messages are compressed where the client offers permessage-deflate (RFC 7692). docs/compression.md has the costs.
+/// How a protocol's messages are compressed if the client offers permessage-deflate (RFC 7692). docs/compression.md has the costs.
 /// Zero: what StandardCompression (wharf/limits.hpp) says.
 struct WHARF_VISIBLE Compression {
   enum class Context {
-    standard = WHARF_COMPRESSION_DEFAULT,    ///< what the server was told; shared if nothing
+    standard = WHARF_COMPRESSION_DEFAULT,    ///< the server's option; shared if it has none
     off = WHARF_COMPRESSION_OFF,             ///< the extension is declined
     shared = WHARF_COMPRESSION_SHARED,       ///< each message by itself: costs an idle peer no memory
     dedicated = WHARF_COMPRESSION_DEDICATED  ///< each peer keeps what it saw: similar messages become much smaller, and cost memory
@@ -62,10 +62,10 @@ struct WHARF_VISIBLE Compression {
   unsigned level = 0;               ///< 1 to 9, zlib's
   std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are
 
-  /// Which messages are compressed. `all` are for peers that fail at one that is not, see docs/compression.md: also those that are shorter
-  /// than `compress_from`, and those that become longer.
+  /// Which messages are compressed. `all` is for peers that fail at an uncompressed one, see docs/compression.md: even those that
+  /// are shorter than `compress_from`, and those that become longer.
   enum class Messages {
-    standard = WHARF_COMPRESS_DEFAULT,       ///< what the server was told; worthwhile if nothing
+    standard = WHARF_COMPRESS_DEFAULT,       ///< the server's option; worthwhile if it has none
     worthwhile = WHARF_COMPRESS_WORTHWHILE,  ///< those that become shorter
     all = WHARF_COMPRESS_ALL
   };
@@ -86,42 +86,43 @@ struct PeerKind {
 };
 }  // namespace detail
 
-/// A peer's name that any thread may hold, also after the peer is gone. T is the class of its protocol; post() runs `task(T&)`.
+/// A peer's name that any thread may hold, even after the peer is gone. T is the class of its protocol; post() runs `task(T&)`.
 template <class T>
 class Handle : public detail::HandleOf<T, detail::PeerKind> {
  public:
   using detail::HandleOf<T, detail::PeerKind>::HandleOf;
 };
 
-/// One open conversation. Keep it as a member of the protocol's class: it is valid exactly as long as that object. For the loop's thread
-/// only; other threads use a Handle.
+/// One open conversation. Keep it as a member of the protocol's class: it is valid exactly as long as that object. For the loop's
+/// thread only; other threads use a Handle.
 class Peer {
  public:
   explicit Peer(wharf_peer* peer) : peer_(peer) {}
 
-  /// Queues a whole message, at any time, any number of times, from any buffer. What a turn of the loop sends leaves in one write. Text
-  /// must be valid UTF-8; otherwise the peer is closed with 1011, and the log says so.
+  /// Queues a whole message, at any time, any number of times, from any buffer. All that a turn of the loop sends leaves in one
+  /// write. Text must be valid UTF-8; otherwise the peer is closed with 1011, and the log says so.
   Flow send(Kind kind, std::string_view data) const {
     return static_cast<Flow>(peer_->services->send(peer_, static_cast<wharf_kind>(kind), data.data(), data.size()));
   }
   Flow send_text(std::string_view text) const { return send(Kind::text, text); }
   Flow send_binary(std::string_view bytes) const { return send(Kind::binary, bytes); }
 
-  /// Queues a piece of a message as a frame: a first, any number of next, a last; `kind` counts with the first. Text may be cut anywhere.
-  /// A whole message, or a first piece, before the last piece was sent closes the peer with 1011, and the log says so.
+  /// Queues a piece of a message as a frame: a first, any number of next, a last; `kind` counts with the first. Text may be cut
+  /// anywhere. A whole message, or a first piece, before the last piece was sent closes the peer with 1011, and the log says so.
   Flow send_part(Kind kind, Part part, std::string_view data) const {
     return static_cast<Flow>(
         peer_->services->send_part(peer_, static_cast<wharf_kind>(kind), static_cast<wharf_part>(part), data.data(), data.size()));
   }
 
-  /// Stops reading from the peer until resume(): what it sends waits with the network. No ping is answered and no close seen meanwhile.
+  /// Stops reading from the peer until resume(): what it sends waits in the network. Meanwhile no ping is answered and no close is
+  /// seen.
   void pause() const { peer_->services->pause(peer_); }
   void resume() const { peer_->services->resume(peer_); }
 
   /// At most 125 bytes; its pong comes to pong().
   Flow ping(std::string_view data = {}) const { return static_cast<Flow>(peer_->services->ping(peer_, data.data(), data.size())); }
 
-  /// Begins the close handshake, after everything sent before. Codes: 1000-1003, 1007-1014, 3000-4999. Reason: UTF-8, 123 bytes.
+  /// Begins the close handshake, after everything that is queued. Codes: 1000-1003, 1007-1014, 3000-4999. Reason: UTF-8, 123 bytes.
   void close(std::uint16_t code = 1000, std::string_view reason = {}) const {
     peer_->services->close(peer_, code, reason.data(), reason.size());
   }
@@ -129,7 +130,7 @@ class Peer {
   /// Drops the connection at once, and what is queued with it.
   void abort() const { peer_->services->abort(peer_); }
 
-  /// Calls tick() every so often from now on; a later call replaces an earlier one, zero ends it. At most 49 days.
+  /// Calls tick() once in each period from now on; a later call replaces an earlier one, zero ends it. At most 49 days.
   void every(std::chrono::milliseconds period) const {
     peer_->services->every(peer_, static_cast<std::uint32_t>(period.count() > 0 ? period.count() : 0));
   }
@@ -150,7 +151,7 @@ class Peer {
   wharf_peer* peer_;
 };
 
-/// A row of the protocol table, made by protocol<T>(). Each call returns a row that is changed in that.
+/// A row of the protocol table, made by protocol<T>(). Each call returns a row with that change.
 struct Protocol : wharf_row {
   /// The longest message received, in bytes after inflating; by default Limits::message. A longer one closes the peer with 1009.
   [[nodiscard]] constexpr Protocol message_limit(std::uint64_t bytes) const {
@@ -159,22 +160,23 @@ struct Protocol : wharf_row {
     return changed;
   }
 
-  /// A peer that was silent for `after` is sent a ping, and cut when it is silent for `timeout` more. At most 49 days each; zero means the
-  /// server's default.
+  /// A peer that was silent for `after` is sent a ping, and cut if it is silent for `timeout` more. At most 49 days each; zero
+  /// means the server's default.
   [[nodiscard]] constexpr Protocol ping(std::chrono::milliseconds after, std::chrono::milliseconds timeout = {}) const {
     Protocol changed = *this;
     changed.ping_after = static_cast<std::uint32_t>(after.count());
     changed.pong_timeout = static_cast<std::uint32_t>(timeout.count());
     return changed;
   }
-  /// No pings for silence: a peer that vanished without a word is noticed only when something is sent to it.
+  /// No pings for silence: a peer that vanished is noticed only when something is sent to it.
   [[nodiscard]] constexpr Protocol no_ping() const {
     Protocol changed = *this;
     changed.ping_after = WHARF_NEVER;
     return changed;
   }
 
-  /// The longest body of a request, in bytes; a longer one is refused with 413. Default: 1 MiB, or none for a Responder with body().
+  /// The longest body of a request, in bytes; a longer one is refused with 413. Default: 1 MiB, or none for a Responder with
+  /// body().
   [[nodiscard]] constexpr Protocol body_limit(std::uint64_t bytes) const {
     Protocol changed = *this;
     changed.wharf_row::body_limit = bytes;
@@ -229,14 +231,14 @@ struct SharedOf<T> {
   using type = typename T::Shared;
 };
 
-/// WebSocket clients can have a conversation with it.
+/// Whether WebSocket clients can have a conversation with it.
 template <class T>
 WHARF_HIDDEN inline constexpr bool converses = has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>;
-/// It answers HTTP requests.
+/// Whether it handles HTTP requests.
 template <class T>
 WHARF_HIDDEN inline constexpr bool responds = has_request<T> || HasResponder<T>;
 
-/// Every member that T has under a known name must be callable as that name is called.
+/// Every member that T has under a known name must have the signature of that name.
 template <class T>
 constexpr void check_members() {
   static_assert(std::is_class_v<T> && !std::is_final_v<T>, "a wharf protocol is a class that is not final");
@@ -284,7 +286,7 @@ struct Row {
   static T& self(void* state) { return *static_cast<T*>(state); }
   static Shared& shared(void* state) { return *static_cast<Shared*>(state); }
 
-  /// Runs a member; what it throws closes its peer.
+  /// Runs a member; an exception closes its peer.
   template <class Call>
   static void guarded(void* state, const char* where, Call&& call) {
     try {
@@ -296,12 +298,12 @@ struct Row {
     }
   }
 
-  // The session state is T with the peer behind it, so that a fault can be laid at its door whatever T keeps.
+  // The session state is T with the peer behind it, so that the peer of a fault is known whatever T keeps.
   struct State {
     T object;
     wharf_peer* peer;
   };
-  // And the shared state is Shared with its scope behind it.
+  // The shared state is Shared with its scope behind it.
   struct SharedState {
     Shared object;
     wharf_scope* scope;
@@ -379,7 +381,7 @@ struct Row {
   static void destroy(void* state) { self(state).~T(); }
 };
 
-/// What WebSocket clients meet.
+/// Sets the callbacks for WebSocket clients.
 template <class T>
 constexpr void add_conversation(wharf_row& row) {
   using Row = detail::Row<T>;
@@ -437,8 +439,8 @@ constexpr RowPointers<count> pointers_to(const Protocol (&rows)[count]) {
 
 }  // namespace wharf
 
-/// Makes the shared object that it stands in a plugin with these rows: WHARF_EXPORT(wharf::protocol<A>("a"), wharf::protocol<B>("b"))
-/// Once in a plugin, outside of any namespace.
+/// Makes the shared object that contains it a plugin with these rows: WHARF_EXPORT(wharf::protocol<A>("a"),
+/// wharf::protocol<B>("b")) Use it once in a plugin, outside any namespace.
 #define WHARF_EXPORT(...)                                                                   \
   namespace {                                                                               \
   constexpr wharf::Protocol wharf_exported_rows[] = {__VA_ARGS__};                          \

@@ -1,6 +1,6 @@
 #pragma once
-/// WebSocket without sockets (RFC 6455, and permessage-deflate of RFC 7692), for programs that bring their own: bytes in, events and bytes
-/// out. A server answers the handshake and then runs a Stream:
+/// WebSocket without sockets (RFC 6455, and permessage-deflate of RFC 7692), for programs that bring their own: bytes in, events
+/// and bytes out. A server answers the handshake and then runs a Stream:
 ///
 ///     auto handshake = answer_request(received, options);          // again with more bytes while incomplete
 ///     write(handshake.answer);
@@ -14,8 +14,8 @@
 ///
 /// A client begins with make_request() and check_answer(). docs/websocket-codec.md shows whole programs.
 ///
-/// All strings that name protocols, fields and so on are bytes as on the wire. Faults are values of Error. Exceptions that may leave any
-/// call: std::bad_alloc, after which the stream it was called on is good for nothing but destruction.
+/// All strings that name protocols, fields and so on are bytes as on the wire. Faults are values of Error. Exceptions that may
+/// leave any call: std::bad_alloc, after which the stream can only be destroyed.
 
 #include <cstddef>
 #include <cstdint>
@@ -38,13 +38,13 @@ using wharf::Compression;
 using wharf::Kind;
 using wharf::Part;
 
-/// Which end of the conversation this is. A server takes masked frames and sends plain ones, a client the other way round (section 5.1).
+/// Which end of the conversation this is. A server accepts masked frames and sends plain ones, a client the opposite (section 5.1).
 enum class Role : std::uint8_t { server, client };
 
 enum class Error : std::uint8_t {
   none,
 
-  // Received by Stream::next(); those that sending can run into as well are marked.
+  // Received by Stream::next(); those that sending can return too are marked.
   reserved_bits,         ///< RSV1-3 set without an extension that defines them (section 5.2)
   reserved_opcode,       ///< 3-7 or 11-15
   mask_missing,          ///< a client's frame without a mask (section 5.1)
@@ -70,7 +70,7 @@ enum class Error : std::uint8_t {
   head_malformed,      ///< not HTTP/1 to the letter (RFC 9112)
   head_too_large,      ///< more bytes or fields than the limit
   http_version,        ///< not HTTP/1.1 or a higher HTTP/1
-  upgrade_missing,     ///< no `Upgrade: websocket`: of a request, that it does not ask for WebSocket at all
+  upgrade_missing,     ///< no `Upgrade: websocket`; such a request does not ask for WebSocket at all
   connection_missing,  ///< no `Connection: Upgrade`
 
   // A server on a request (section 4.2.1).
@@ -80,11 +80,11 @@ enum class Error : std::uint8_t {
   key_missing,          ///< not exactly one Sec-WebSocket-Key
   key_malformed,        ///< not the base64 form of 16 bytes
   protocols_malformed,  ///< Sec-WebSocket-Protocol is no list of different tokens
-  protocol_unknown,     ///< none that was offered is spoken here
+  protocol_unknown,     ///< none of the offered ones is spoken here
 
-  // A client on an answer (section 4.1).
+  // A client on a response (section 4.1).
   status_not_101,
-  accept_wrong,           ///< not exactly one Sec-WebSocket-Accept, or not the one that belongs to the key
+  accept_wrong,           ///< not exactly one Sec-WebSocket-Accept, or not the one for the key
   protocol_not_offered,   ///< a subprotocol that was not offered, or more than one
   extension_not_offered,  ///< an extension that was not offered, in a form that does not fit, or with a window that is too large
 
@@ -98,15 +98,15 @@ enum class Error : std::uint8_t {
 };
 /// One sentence for a person, in static storage.
 WHARF_VISIBLE std::string_view message(Error error);
-/// What to close with for an error that next() reported: 1002, 1007 or 1009; 1011 for all others (section 7.4.1).
+/// The code to close with for an error that next() reported: 1002, 1007 or 1009; 1011 for all others (section 7.4.1).
 WHARF_VISIBLE std::uint16_t close_code(Error error);
 
-/// Fills the span with bytes that nobody can foresee, or returns false. An empty function means OpenSSL's generator.
+/// Fills the span with bytes that nobody can predict, or returns false. An empty function means OpenSSL's generator.
 using Random = std::function<bool(std::span<unsigned char>)>;
 
-/// What both ends agreed on for compression; made by the handshake. As it stands: nothing is compressed.
+/// What both ends agreed on for compression; made by the handshake. By default nothing is compressed.
 struct Agreement {
-  bool compressed = false;            ///< messages may be
+  bool compressed = false;            ///< messages may be compressed
   bool server_keeps_context = false;  ///< the server's messages build on its earlier ones
   bool client_keeps_context = false;
   unsigned server_window_bits = 15;  ///< 8 to 15
@@ -115,8 +115,9 @@ struct Agreement {
   // How this end does it; the other end need not know.
   unsigned memory_level = StandardCompression{}.memory_level;       ///< 1 to 9, zlib's
   unsigned level = StandardCompression{}.level;                     ///< 1 to 9, zlib's
-  std::uint64_t compress_from = StandardCompression{}.from_shared;  ///< bytes: whole messages that are shorter are sent as they are
-  bool compress_all = false;  ///< every message is compressed: asked for, or the peer's offer is that of one that needs it
+  std::uint64_t compress_from = StandardCompression{}.from_shared;  ///< bytes: shorter whole messages are sent uncompressed
+  bool compress_all =
+      false;  ///< every message is compressed: because that was asked for, or the peer's offer is that of clients that need it
 
   friend bool operator==(const Agreement&, const Agreement&) = default;
 };
@@ -124,18 +125,19 @@ struct Agreement {
 // ---- The conversation ----
 
 struct StreamOptions {
-  /// The longest message to receive, in bytes after inflating, all fragments together. A longer one is the error message_too_big, as early
-  /// as its length shows.
+  /// The longest message to receive, in bytes after inflating, all fragments together. A longer one is the error message_too_big,
+  /// as soon as its length shows.
   std::uint64_t message_limit = Limits{}.message;
 
-  /// Text and binary come in pieces as they arrive, text cut between code points only, instead of as whole messages. The stream then holds
-  /// no message.
+  /// Text and binary come in pieces as they arrive, text cut between code points only, instead of as whole messages. The stream
+  /// then holds no message.
   bool in_pieces = false;
 
-  /// The most memory, in bytes, that the receiving half may have allocated for what it received; 0: no limit of its own. It counts the
-  /// message that is put together, and where compression was agreed on also 32 KiB to inflate into and the inflater, which is the window
-  /// and 7.5 KiB. What is left for the message, if less, takes the place of message_limit, unless `in_pieces`. While a message grows, its
-  /// old and its new place may for a moment exist side by side. Not counted: less than 1 KiB for the stream itself.
+  /// The most memory, in bytes, that the receiving half may have allocated for what it received; 0: no limit of its own. It counts
+  /// the message that is put together, and, if compression was agreed on, 32 KiB to inflate into and the inflater, which is the
+  /// window and 7.5 KiB. The rest is for the message and, if it is less, replaces message_limit, unless `in_pieces`. While a
+  /// message grows, its old and its new memory may exist side by side for a moment. Not counted: less than 1 KiB for the stream
+  /// itself.
   std::uint64_t memory_limit = 0;
 
   /// Whether answer() writes a close frame for an error.
@@ -151,15 +153,15 @@ struct Event {
     more,  ///< nothing yet: all input was taken
     text,  ///< valid UTF-8
     binary,
-    ping,   ///< at most 125 bytes; is to be answered, see Stream::answer()
+    ping,   ///< at most 125 bytes; needs an answer, see Stream::answer()
     pong,   ///< at most 125 bytes
-    close,  ///< the peer's close: `code`, 1005 where it sent none, and the reason as the payload
+    close,  ///< the peer's close: `code`, 1005 if it sent none, and the reason as the payload
     error,  ///< the peer broke the protocol: `error`
   };
   Type type = Type::more;
   Error error = Error::none;
   std::uint16_t code = 0;
-  Part part = Part::whole;  ///< with StreamOptions::in_pieces: which piece of its message this is
+  Part part = Part::whole;  ///< with StreamOptions::in_pieces: the place of this piece in its message
   /// In the input, or in the stream. Valid until the next call of next() and as long as the input is; the reader may change it.
   std::span<char> payload;
 
@@ -182,63 +184,63 @@ struct StreamState;
 
 /// One end of one conversation, after the handshake.
 ///
-/// Threads: a stream has two halves that share no state but atomics. next() is the receiving half; send(), send_part(), ping(), pong(),
-/// close() and answer() are the sending half. One thread may use the one half while another uses the other. Within a half, calls take
-/// turns: a mutex around each call of the sending half, and around the writing of its bytes, so that frames leave in the order they were
-/// made, lets any number of threads send. validity() may be called at any time.
+/// Threads: a stream has two halves that share only atomics. next() is the receiving half; send(), send_part(), ping(), pong(),
+/// close() and answer() are the sending half. One thread may use one half while another uses the other. Within a half, calls must
+/// not overlap: any number of threads may send if a mutex is held during each call of the sending half, and while its bytes are
+/// written, so that frames leave in the order in which they were made. validity() may be called at any time.
 ///
-/// The sending calls append whole frames to `out`, and nothing where they return an error. What they are given may not lie in `out`.
+/// The sending calls append whole frames to `out`, and nothing if they return an error. Their arguments must not lie in `out`.
 class WHARF_VISIBLE Stream {
  public:
-  /// Throws std::invalid_argument where the agreement has a number out of its range.
+  /// Throws std::invalid_argument if the agreement has a number out of its range.
   explicit Stream(Role role, const Agreement& agreement = {}, StreamOptions options = {});
   ~Stream();
-  /// One that was moved from is good for nothing but destruction and being assigned to.
+  /// After a move only destruction and an assignment are allowed.
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  /// Takes bytes from the front of `input`, which shrinks by what was taken, up to the end of the next event. The bytes may be cut anywhere
-  /// and are changed: masks are taken off in place. Call it until it returns more, only then give it other input. After a close and after
-  /// an error whatever comes is discarded: more.
+  /// Takes bytes from the front of `input`, which shrinks by what was taken, up to the end of the next event. The bytes may be cut
+  /// anywhere and are changed: they are unmasked in place. Call it until it returns more, only then give it other input. After a
+  /// close and after an error all input is discarded, and it returns more.
   [[nodiscard]] Event next(std::span<char>& input);
 
-  /// A whole message as one frame. Text must be UTF-8. Returns text_not_utf8, continuation_missing (within a message in pieces), closed,
-  /// no_random.
+  /// A whole message as one frame. Text must be UTF-8. Returns text_not_utf8, continuation_missing (within a message in pieces),
+  /// closed, no_random.
   [[nodiscard]] Error send(Kind kind, std::string_view data, std::string& out);
-  /// A piece of a message as one frame: first, any number of next, last. `kind` counts with the first. Text may be cut anywhere, and is
-  /// checked across the pieces. A message that was begun may be ended after a close was received, not after one was sent. Also returns
-  /// continuation_stray.
+  /// A piece of a message as one frame: first, any number of next, last. `kind` counts with the first. Text may be cut anywhere,
+  /// and is checked across the pieces. A message that was begun may be ended after a close was received, not after one was sent.
+  /// Also returns continuation_stray.
   [[nodiscard]] Error send_part(Kind kind, Part part, std::string_view data, std::string& out);
 
-  /// At most 125 bytes, else control_too_long. May stand between the pieces of a message. Also returns closed, no_random.
+  /// At most 125 bytes, else control_too_long. May come between the pieces of a message. Also returns closed, no_random.
   [[nodiscard]] Error ping(std::string_view data, std::string& out);
   [[nodiscard]] Error pong(std::string_view data, std::string& out);
 
-  /// Our close, once. Codes: 1000-1003, 1007-1014, 3000-4999, or 1005 for a frame without code, which has no reason either. The reason is
-  /// UTF-8 of at most 123 bytes. Returns close_code, close_reason, control_too_long, closed, no_random.
+  /// Our close, once. Codes: 1000-1003, 1007-1014, 3000-4999, or 1005 for a frame without code, which has no reason either. The
+  /// reason is UTF-8 of at most 123 bytes. Returns close_code, close_reason, control_too_long, closed, no_random.
   [[nodiscard]] Error close(std::uint16_t code, std::string_view reason, std::string& out);
 
-  /// What the RFC wants in reply, and nothing for what wants no reply: the pong to a ping (section 5.5.3), the close to a close, with its
-  /// code (section 5.5.1), unless ours was sent, and for an error a close that says which (section 7.1.7). `event` is as next() returned
-  /// it, and before its next call. Returns no_random.
+  /// Writes the reply that the RFC demands, and nothing for other events: the pong to a ping (section 5.5.3), the close to a close,
+  /// with its code (section 5.5.1), unless ours was sent, and for an error a close that says which (section 7.1.7). `event` is as
+  /// next() returned it, before the next call of next(). Returns no_random.
   [[nodiscard]] Error answer(const Event& event, std::string& out);
 
   [[nodiscard]] Validity validity() const;
 
-  /// For a conversation that rests: gives up the memory that is kept for messages to come, also the context that our own messages build on,
-  /// where one was agreed on. What came as an event is gone with it. Belongs to both halves: no other call meanwhile.
+  /// For a conversation that rests: frees the memory that is kept for later messages, including the context of our own messages, if
+  /// one was agreed on. The payload of the last event is gone too. Belongs to both halves: no other call may run meanwhile.
   void release_memory();
 
  private:
   std::unique_ptr<detail::StreamState> state_;
 };
 
-/// The payload of a close frame, split; for who has it from elsewhere than an Event.
+/// The payload of a close frame, split; for payloads that do not come from an Event.
 struct Close {
   Error error = Error::none;  ///< close_payload, close_code or close_reason; then the rest does not count
-  std::uint16_t code = 1005;  ///< 1005 where the payload is empty
+  std::uint16_t code = 1005;  ///< 1005 if the payload is empty
   std::string_view reason;    ///< a view into the payload
 };
 /// RFC 6455 section 5.5.1.
@@ -252,13 +254,13 @@ using Fields = std::vector<std::pair<std::string, std::string>>;
 WHARF_VISIBLE std::optional<std::string_view> find_field(const Fields& fields, std::string_view name);
 
 struct ServerOptions {
-  /// Subprotocols that are spoken here. Of a client's, the first that is among them is chosen; a client none of whose is, is refused. Empty:
-  /// none is ever chosen, and nobody is refused for that.
+  /// Subprotocols that are spoken here. The first of the client's that is among them is chosen; if none is, the client is refused.
+  /// Empty: none is ever chosen, and nobody is refused for that.
   std::vector<std::string> protocols;
-  /// Whether a client that offers no subprotocol at all is refused as well, where `protocols` has any.
+  /// Whether a client that offers no subprotocol at all is refused too, if `protocols` has any.
   bool protocol_required = false;
   Compression compression;                         ///< standard means shared
-  Fields fields;                                   ///< to be added to an answer that accepts, such as Set-Cookie
+  Fields fields;                                   ///< to be added to a response that accepts, such as Set-Cookie
   std::size_t head_limit = Limits{}.request_head;  ///< bytes
 };
 
@@ -268,49 +270,48 @@ enum class Outcome : std::uint8_t {
   refused,     ///< `error` says why
 };
 
-/// A request, and what to answer.
+/// A request, and the response to it.
 struct ServerHandshake {
   Outcome outcome = Outcome::incomplete;
   Error error = Error::none;
-  std::string_view
-      reason;            ///< of a refusal: one sentence in static storage; where HTTP is broken, more precise than message(error)
-  std::string answer;    ///< all that is to be sent. After a refusal the connection is to be closed
-  std::size_t used = 0;  ///< how many of the bytes were the request's head; those behind it belong to the stream
-  std::string protocol;  ///< that was chosen; empty: none
-  Agreement agreement;   ///< for the stream
+  std::string_view reason;  ///< of a refusal: one sentence in static storage; for a fault of HTTP, more precise than message(error)
+  std::string answer;       ///< all that has to be sent. After a refusal the connection has to be closed
+  std::size_t used = 0;     ///< the size of the request's head; the bytes behind it belong to the stream
+  std::string protocol;     ///< that was chosen; empty: none
+  Agreement agreement;      ///< for the stream
 
-  // Of the request, where it could be read; so that upgrade_missing can be answered with a page instead, and Origin be checked.
+  // Of the request, if it could be read, so that the response to upgrade_missing can be a page, and Origin can be checked.
   std::string method;
   std::string target;
   Fields fields;
 };
 
-/// Checks a request's head to the letter (RFC 6455 section 4.2.1, RFC 9112) and writes the answer: 101; 400; 426 where another version or
-/// no WebSocket at all was asked for; 414, 431, 501 or 505 as HTTP has it. `bytes` is all that was received so far. Where the options cannot
-/// be used the answer is 500, and `error` is bad_protocol, bad_field, reserved_field or bad_compression.
+/// Checks a request's head to the letter (RFC 6455 section 4.2.1, RFC 9112) and writes the response: 101; 400; 426 if another
+/// version or no WebSocket at all was asked for; 414, 431, 501 or 505 for a fault of HTTP. `bytes` is all that was received so far.
+/// If the options are invalid, the response is 500, and `error` is bad_protocol, bad_field, reserved_field or bad_compression.
 WHARF_VISIBLE ServerHandshake answer_request(std::string_view bytes, const ServerOptions& options);
 
-/// An answer that refuses a request for a reason of the caller's own: `status` 400 to 599, else it becomes 500; `text` is its body.
+/// A response that refuses a request for a reason of the caller's: `status` 400 to 599, else it becomes 500; `text` is its body.
 WHARF_VISIBLE std::string refusal(int status, std::string_view text);
 
 struct ClientOptions {
-  std::string host;                    ///< of the Host field: a name or address, and a port where it is not the scheme's
-  std::string target = "/";            ///< path and query
-  std::vector<std::string> protocols;  ///< to offer, the preferred one first
-  Compression compression;             ///< to offer; standard means shared
-  Fields fields;                       ///< to be added, such as Origin or Cookie
-  std::size_t head_limit = Limits{}.request_head;  ///< bytes of the answer
+  std::string host;                                ///< of the Host field: a name or address, and a port if it is not the scheme's
+  std::string target = "/";                        ///< path and query
+  std::vector<std::string> protocols;              ///< to offer, the preferred one first
+  Compression compression;                         ///< to offer; standard means shared
+  Fields fields;                                   ///< to be added, such as Origin or Cookie
+  std::size_t head_limit = Limits{}.request_head;  ///< bytes of the response
   Random random;                                   ///< for the key
 
-  /// What StreamOptions::memory_limit will be. Compression is offered only as far as it holds what inflating takes: what `compression`
-  /// says, and then any window if there is memory for the largest.
+  /// What StreamOptions::memory_limit will be. Compression is offered only as far as that is enough for inflating: what
+  /// `compression` says, and then any window if there is memory for the largest.
   std::uint64_t memory_limit = 0;
 };
 
-/// A request that was made, with what its answer has to fit.
+/// A request that was made, with what its response has to match.
 struct ClientRequest {
   Error error = Error::none;  ///< bad_host, bad_target, bad_protocol, bad_field, reserved_field, bad_compression, no_random
-  std::string bytes;          ///< all that is to be sent
+  std::string bytes;          ///< all that has to be sent
   std::string key;            ///< of Sec-WebSocket-Key
   std::vector<std::string> protocols;
   Compression compression;
@@ -322,50 +323,51 @@ WHARF_VISIBLE ClientRequest make_request(const ClientOptions& options);
 
 struct ClientHandshake {
   Outcome outcome = Outcome::incomplete;
-  Error error = Error::none;  ///< then the connection is to be closed
+  Error error = Error::none;  ///< on an error the connection has to be closed
   std::string_view reason;    ///< one sentence in static storage, see ServerHandshake
-  int status = 0;             ///< of the answer, where it could be read; with status_not_101 its body follows
-  std::size_t used = 0;       ///< how many of the bytes were heads; those behind them belong to the stream
-  std::string protocol;       ///< that the server chose; empty: none, also where some were offered
+  int status = 0;             ///< of the response, if it could be read; with status_not_101 its body follows
+  std::size_t used = 0;       ///< the size of the heads; the bytes behind them belong to the stream
+  std::string protocol;       ///< that the server chose; empty: none, even if some were offered
   Agreement agreement;        ///< for the stream
-  Fields fields;              ///< of the answer, where it could be read
+  Fields fields;              ///< of the response, if it could be read
 };
-/// Checks an answer to the letter (RFC 6455 section 4.1, RFC 9112). `bytes` is all that was received so far. Answers 100 and 102 to 199, which
-/// announce another, are passed over.
+/// Checks a response to the letter (RFC 6455 section 4.1, RFC 9112). `bytes` is all that was received so far. Responses 100 and 102
+/// to 199, which announce another, are skipped.
 WHARF_VISIBLE ClientHandshake check_answer(std::string_view bytes, const ClientRequest& request);
 
-// ---- The opening handshake step by step, for who parses HTTP elsewhere ----
-// Values are those of the field, without the white space around them; of fields that were repeated, joined with ", ".
+// ---- The opening handshake step by step, for programs that parse HTTP themselves ----
+// Values are those of the field, without the white space around them; those of a repeated field are joined with ", ".
 
-WHARF_VISIBLE Error check_http_version(std::string_view version);  ///< HTTP/1.1, or a higher HTTP/1, which is read as that
+WHARF_VISIBLE Error check_http_version(std::string_view version);  ///< HTTP/1.1, or a higher HTTP/1, which is read as 1.1
 WHARF_VISIBLE Error check_upgrade(std::string_view value);         ///< has `websocket`, ignoring case
 WHARF_VISIBLE Error check_connection(std::string_view value);      ///< has `upgrade`, ignoring case
 WHARF_VISIBLE Error check_version(std::string_view value);         ///< of Sec-WebSocket-Version: 13
 WHARF_VISIBLE Error check_key(std::string_view value);             ///< of Sec-WebSocket-Key: base64 of 16 bytes
-/// The Sec-WebSocket-Accept that belongs to a key (section 4.2.2).
+/// The Sec-WebSocket-Accept for a key (section 4.2.2).
 WHARF_VISIBLE std::string accept_value(std::string_view key);
-/// A client on Sec-WebSocket-Accept.
+/// A client's check of Sec-WebSocket-Accept.
 WHARF_VISIBLE Error check_accept(std::string_view value, std::string_view key);
 
 struct ProtocolChoice {
   Error error = Error::none;  ///< protocols_malformed or protocol_unknown
-  std::string_view protocol;  ///< a view into what was offered; empty where nothing was
+  std::string_view protocol;  ///< a view into the offer; empty if there is none
 };
-/// The first of the client's, which come in its order of preference, that is spoken here (section 4.2.2). Names are compared exactly.
+/// The first of the client's protocols, in its order of preference, that is spoken here (section 4.2.2). Names are compared
+/// exactly.
 WHARF_VISIBLE ProtocolChoice choose_protocol(std::string_view offered, const std::vector<std::string>& spoken);
 
-/// What became of permessage-deflate (RFC 7692 section 7.1).
+/// The outcome for permessage-deflate (RFC 7692 section 7.1).
 struct Negotiation {
-  Error error = Error::none;  ///< bad_compression; of an answer also extension_not_offered
+  Error error = Error::none;  ///< bad_compression; for a response also extension_not_offered
   Agreement agreement;
-  std::string field;  ///< of a server: the value of Sec-WebSocket-Extensions for the answer; empty: without that field
+  std::string field;  ///< for a server: the value of Sec-WebSocket-Extensions in the response; empty: without that field
 };
-/// A server on Sec-WebSocket-Extensions of a request. An offer that is ill-formed or cannot be met is passed over.
+/// A server's choice for Sec-WebSocket-Extensions of a request. An offer that is ill-formed or cannot be met is skipped.
 WHARF_VISIBLE Negotiation negotiate_compression(std::string_view offers, const Compression& wish);
 /// The value of Sec-WebSocket-Extensions for a client's request; empty: without that field. `memory_limit`: see ClientOptions.
 WHARF_VISIBLE std::string offer_compression(const Compression& wish, std::uint64_t memory_limit = 0);
-/// A client on Sec-WebSocket-Extensions of the answer to offer_compression(wish, memory_limit); empty where the answer has none. A server
-/// may agree to less than the wish: what can be inflated within the limit is taken.
+/// A client's check of Sec-WebSocket-Extensions in the response to offer_compression(wish, memory_limit); empty if it has none. A
+/// server may agree to less than the wish: everything that can be inflated within the limit is accepted.
 WHARF_VISIBLE Negotiation check_compression(std::string_view answer, const Compression& wish, std::uint64_t memory_limit = 0);
 
 }  // namespace wharf::websocket
