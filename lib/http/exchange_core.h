@@ -26,12 +26,12 @@ struct HttpLimits {
   codec::ChunkLimits chunk;
   /// From the first byte of a request, or from the connection's begin, to the end of its head.
   base::Time head_time = Limits{}.request_head_time;
-  base::Time idle = Limits{}.keep_alive_idle;          ///< from an answer to the first byte of the next request
+  base::Time idle = Limits{}.keep_alive_idle;          ///< from a response to the first byte of the next request
   base::Time body_idle = Limits{}.body_idle;           ///< without a byte of a body that is being read
-  base::Time body_grace = Limits{}.body_grace;         ///< then a body must have come as fast as body_rate on the whole
+  base::Time body_grace = Limits{}.body_grace;         ///< after this, a body must have come at body_rate on average
   std::uint64_t body_rate = Limits{}.body_rate;        ///< bytes a second
-  base::Time answer_time = Limits{}.answer_time;       ///< from the end of a request to the begin of its answer
-  std::uint64_t dropped_body = Limits{}.dropped_body;  ///< bytes of a body that nobody wants, read for the sake of the connection
+  base::Time answer_time = Limits{}.answer_time;       ///< from the end of a request to the beginning of its response
+  std::uint64_t dropped_body = Limits{}.dropped_body;  ///< bytes of a body that nobody wants, read so that the connection can go on
 };
 
 /// What the HTTP sessions of one loop share. Outlives them.
@@ -39,14 +39,14 @@ struct HttpContext {
   HttpContext(Handler& all, const HttpLimits& limits_of_all, base::Log& log_of_all)
       : handler(all), limits(limits_of_all), log(log_of_all), scratch(limits.head) {}
 
-  /// The Date field line of now (RFC 9110 section 6.6.1).
+  /// The present Date field line (RFC 9110 section 6.6.1).
   std::string_view date_line();
 
   Handler& handler;
   HttpLimits limits;
   base::Log& log;
   codec::RequestParser scratch;  // for heads that arrive in one piece
-  std::string head_memory;       // for heads of answers
+  std::string head_memory;       // for heads of responses
   codec::TrustedFronts fronts;
 
  private:
@@ -54,9 +54,9 @@ struct HttpContext {
   std::string date_line_;
 };
 
-/// One exchange after the other, whatever frames them: who responds and who looks on, the request's body and the response, and the time
-/// that each may take. A version of HTTP derives from it, hands over what it has parsed, and writes what it is told to: a head, a piece,
-/// the end. What an exchange means for the connection is a reason here, and an act there.
+/// One exchange after the other, whatever frames them: who responds and who observes, the request's body and the response, and the
+/// time that each may take. A version of HTTP derives from it, hands over what it has parsed, and writes what the core tells it to:
+/// a head, a piece, the end. What an exchange means for the connection is a reason here, and an act there.
 ///
 /// `link` carries the exchange: the whole connection, or one stream of it.
 class ExchangeCore : public Exchange {
@@ -96,22 +96,22 @@ class ExchangeCore : public Exchange {
   enum class Stage : std::uint8_t {
     idle,      // no exchange
     open,      // from the request's head to the end of the response
-    dropping,  // behind that: the rest of the request's body, which nobody wants
+    dropping,  // after that: the rest of the request's body, which nobody wants
     switched   // the link is another session's
   };
   /// How much of a response's body follows its head.
   enum class Content : std::uint8_t {
-    none,   // the status has none, and no length either
-    sized,  // as many bytes as were said
-    open    // until the end is told
+    none,   // the status has no body, and no length either
+    sized,  // as many bytes as the head says
+    open    // until send_end()
   };
-  /// What came along with a head.
+  /// Whether bytes came along with a head.
   enum class Behind : std::uint8_t { nothing, bytes };
-  /// Why what carries the exchange cannot go on as it would.
+  /// Why the carrier of the exchange cannot go on as usual.
   enum class Reason : std::uint8_t {
-    response_broken,  // what is missing of the response will not come, and the client must notice
-    request_broken,   // what comes behind the request, if anything, cannot be told apart
-    body_unwanted     // more of the request's body is to come than is worth reading
+    response_broken,  // the rest of the response will not come, and the client must notice
+    request_broken,   // the end of the request is not known, so nothing behind it can be read
+    body_unwanted     // more of the request's body is still to come than is worth reading
   };
   /// Of the request's body.
   struct BodyLeft {
@@ -123,11 +123,11 @@ class ExchangeCore : public Exchange {
   ExchangeCore(Link& link, HttpContext& context) : link_(link), context_(context) {}
   ~ExchangeCore() = default;
 
-  // ---- What the framing tells, on a fresh stack each time. ----
+  // ---- What the framing calls, on a fresh stack each time. ----
 
-  /// A request has come. Its head is lent during the call, or until over() where `kept` has it.
+  /// A request has come. Its head is lent during the call, or until over() if `kept` has it.
   void request_came(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept = nullptr);
-  /// What came is no request.
+  /// The bytes that came are no request.
   void refuse(const codec::HeadError& error);
   [[nodiscard]] bool takes_body() const;
   /// Before bytes of the body, and behind them.
@@ -142,25 +142,25 @@ class ExchangeCore : public Exchange {
   void exchange_deadline();
   /// The link is ending.
   void exchange_ended();
-  /// For the destructor: another session has taken over, or the link goes without having ended.
+  /// For the destructor: another session has taken over, or the link is destroyed without having ended.
   void exchange_left() noexcept;
 
   // ---- What the framing does. ----
 
   virtual void send_head(const Response& response, Content content, std::optional<std::uint64_t> length) = 0;
   virtual void send_piece(std::string_view piece) = 0;
-  /// The last of a response whose length was not told.
+  /// The end of a response whose head has no length.
   virtual void send_end() = 0;
   /// A response from 100 to 199 before the other one.
   virtual void send_interim(int status, const Fields& fields) = 0;
   /// The response to a request that leaves HTTP; returns its status.
   virtual int send_switch(std::string_view protocol, const Fields& fields) = 0;
-  /// No other exchange follows this one where that depends on it; the head of the response may still be to come.
+  /// No other exchange follows this one, if the framing can help it; the head of the response may still be to come.
   virtual void make_last(Reason reason) = 0;
   [[nodiscard]] virtual bool is_last() const = 0;
   /// Cuts the exchange off, now.
   virtual void reset(Reason reason) = 0;
-  /// The exchange is over and its request's body is out of the way, or never will be where it was made the last.
+  /// The exchange is over. Its request's body is read, or the exchange was made the last.
   virtual void next() = 0;
   [[nodiscard]] virtual BodyLeft body_left() const = 0;
   /// takes_body() may have changed.
@@ -173,9 +173,9 @@ class ExchangeCore : public Exchange {
   [[nodiscard]] const Link& link() const { return link_; }
   [[nodiscard]] HttpContext& context() { return context_; }
   [[nodiscard]] const HttpContext& context() const { return context_; }
-  /// nullptr once the request is no longer needed.
+  /// nullptr as soon as the request is no longer needed.
   [[nodiscard]] const codec::RequestHead* head() const { return request_; }
-  /// What every response to the present request has.
+  /// The fields that every response to the present request has.
   [[nodiscard]] codec::PreparedFields::Part fields() const { return fields_; }
   [[nodiscard]] bool has_body(int status) const;
   /// Of the stage: replaces what was set before.
@@ -186,20 +186,20 @@ class ExchangeCore : public Exchange {
   enum class Intake : std::uint8_t {
     complete,  // all of the body has come, or the request has no body
     unasked,   // nobody has asked for it yet
-    expected,  // and the client sends none of it before
+    expected,  // the same, and the client sends none of it before
     reading    // by the responder
   };
   enum class Answer : std::uint8_t {
     none,
     in_pieces,
-    without_body,  // in pieces that do not leave
+    without_body,  // in pieces that are not sent
     from_source,
     complete
   };
   enum class Pending : std::uint8_t {
     pause,  // the responder wants no more of the body for now
-    drain,  // it is to hear of room, as it was told to hold
-    resume  // the visit is to go on
+    drain,  // the responder waits for drained(), as it was told to hold
+    resume  // the visit has to go on
   };
 
   void read_forwarding();
@@ -228,14 +228,14 @@ class ExchangeCore : public Exchange {
   Link& link_;
   HttpContext& context_;
   const codec::RequestHead* request_ = nullptr;
-  std::unique_ptr<codec::KeptHead> kept_;          // where the request's own bytes are gone
+  std::unique_ptr<codec::KeptHead> kept_;          // if the request's own bytes are gone
   std::unique_ptr<codec::Forwarding> forwarding_;  // of the present request
   codec::PreparedFields::Part fields_;             // for the head of the response
   std::unique_ptr<Visit> visit_;
   std::unique_ptr<Responder> responder_;
   std::vector<std::unique_ptr<ExchangeObserver>> observers_;
   std::unique_ptr<BodySource> source_;
-  std::uint64_t answer_left_ = 0;  // of a length that was promised
+  std::uint64_t answer_left_ = 0;  // of a promised length
   ExchangeEnd end_;
   std::uint64_t body_received_ = 0;
   base::Time body_since_{0};
