@@ -4,15 +4,15 @@
 
 namespace wharf::io {
 
-/// When the system asks the other end of a silent TCP connection whether it is there (RFC 9293 section 3.8.4). One that went without a
-/// word, or that something on the way has forgotten, is found out so. In whole seconds, rounded up, as the system counts them.
+/// When the system asks the other end of a silent TCP connection whether it is there (RFC 9293 section 3.8.4). This finds
+/// connections that vanished, or that something on the way has forgotten. In whole seconds, rounded up, as the system counts them.
 struct KeepAlive {
   base::Time idle = Limits{}.tcp_keep_alive_idle;          ///< without a byte; zero: the system never asks
-  base::Time interval = Limits{}.tcp_keep_alive_interval;  ///< between two questions
-  int count = Limits{}.tcp_keep_alive_count;               ///< questions without an answer; then the connection is cut
+  base::Time interval = Limits{}.tcp_keep_alive_interval;  ///< between two probes
+  int count = Limits{}.tcp_keep_alive_count;               ///< probes without an answer; then the connection is cut
 };
 
-/// Of a TCP socket. What a listening one has, those have that are accepted from it.
+/// Sets it for a TCP socket. Sockets that are accepted from a listening one inherit it.
 void keep_alive(int socket, const KeepAlive& how);
 
 }  // namespace wharf::io
