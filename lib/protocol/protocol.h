@@ -28,11 +28,11 @@ struct Home {
   codec::DeflatePool deflate{};
   Statistics* statistics = nullptr;  ///< of the server
   LoopCounts* counts = nullptr;      ///< of this loop, one of the statistics' loops
-  /// Opens a regular file as a body; nullptr where that cannot be done. nullptr: nobody can.
+  /// Opens a regular file as a body; returns nullptr if that fails. If the pointer itself is nullptr, files cannot be opened.
   std::unique_ptr<BodySource> (*open_file)(const char* path) = nullptr;
 };
 
-/// WebSocket limits that are not a row's own.
+/// Limits of WebSocket for all rows.
 struct WsLimits {
   std::uint64_t message = Limits{}.message;               ///< bytes; for rows that name none
   base::Time close_handshake = Limits{}.close_handshake;  ///< from our close frame to the peer's
@@ -49,12 +49,12 @@ struct Protocol : wharf_scope {
 
   Home& home;
   wharf_row row{};        // complete: a row of an older header has been extended with zeros
-  wharf_http_row http{};  // the same, of its `http`, where it has one
+  wharf_http_row http{};  // the same for its `http`, if it has one
   void* shared = nullptr;
   std::map<std::string, std::string, std::less<>> options;
   WsLimits limits;
   RowCounts* counts = &own_counts;                 ///< of the row on this loop
-  RowCounts own_counts;                            ///< where the server keeps no statistics
+  RowCounts own_counts;                            ///< if the server keeps no statistics
   std::optional<codec::DeflateWish> deflate_wish;  // nothing: permessage-deflate is declined
   codec::DeflateSettings deflate_settings;
 
