@@ -1,4 +1,4 @@
-/// wharf-test-server: a page over HTTP and, chosen by Sec-WebSocket-Protocol, the protocols of the plugins, on one port.
+/// wharf-test-server: a page over HTTP and the protocols of the plugins, chosen by Sec-WebSocket-Protocol, on one port.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -66,7 +66,7 @@ wharf::ServerOptions server_options(const Settings& settings) {
   return options;
 }
 
-/// The plugins that are built in, those of the folders named or else of the installed folder, and echo.
+/// Adds the plugins that are built in, those of the given folders or else of the installed folder, and echo.
 wharf::Error fill_table(wharf::Server& server, const Settings& settings) {
 #define WHARF_BUILTIN(symbol) \
   if (wharf::Error error = server.add(symbol)) return error;
@@ -97,7 +97,7 @@ void print_ready_line(const wharf::Server& server) {
   wharf::print_line(wharf::StandardStream::output, line);
 }
 
-/// What is mounted where, as far as the plugins are there.
+/// Adds the mounts, as far as the plugins are there.
 void add_mounts(wharf::VirtualHost& host, const wharf::Server& server, const Settings& settings) {
   if (!settings.resource_path.empty()) host.mounts.push_back({"/", wharf::Files{settings.resource_path}});
   else if (is_folder(WHARF_PAGE_FOLDER)) host.mounts.push_back({"/", wharf::Files{WHARF_PAGE_FOLDER}});
@@ -120,7 +120,7 @@ std::optional<std::pair<std::string, std::string>> split_assignment(const std::s
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
-/// In the place of what was mounted there.
+/// Replaces another mount with the same prefix.
 void mount_instead(wharf::VirtualHost& host, wharf::Mount mount) {
   std::erase_if(host.mounts, [&mount](const wharf::Mount& other) { return other.prefix == mount.prefix; });
   host.mounts.push_back(std::move(mount));
