@@ -72,7 +72,7 @@ struct Adder {
   }
 };
 
-/// Both outlive the parsing.
+/// `table` and `owner` must outlive the parsing.
 template <class Owner, std::size_t size>
 void add(CLI::App& app, const wharf::options::Option<Owner> (&table)[size], Owner& owner, const Texts& texts = {}) {
   for (const wharf::options::Option<Owner>& option : table) {

@@ -15,7 +15,7 @@ namespace named_options {
 
 inline constexpr std::string_view of_files = "files.";  ///< before the names of FileLimits
 
-/// NAME=VALUE. False if there is no such option, or the value is none of its.
+/// NAME=VALUE. False if there is no such option, or it cannot have that value.
 template <class Owner, std::size_t size>
 bool take(const wharf::options::Option<Owner> (&table)[size], Owner& owner, std::string_view text) {
   const std::size_t equals = text.find('=');

@@ -1,5 +1,6 @@
-/// wharf-option-pages [--check] PAGE...: writes into the tables of the pages what the options say of themselves. With --check nothing is
-/// written, and a page that would be is a fault. An option without a row in any of them is one too: a line for each on stdout, and 1.
+/// wharf-option-pages [--check] PAGE...: writes into the tables of the pages what the options themselves say. With --check nothing is
+/// written, and a page that differs is a fault. An option without a row in any page is a fault too. Each fault is a line on stdout,
+/// and the status is then 1.
 
 #include "option_pages.h"
 
@@ -18,7 +19,7 @@
 
 namespace {
 
-/// What the library takes if nobody says anything.
+/// The library's own choice.
 wharf::Compression standard_compression() {
   constexpr wharf::StandardCompression standard;
   return {.context = wharf::Compression::Context::shared,

@@ -16,7 +16,7 @@
 
 namespace option_pages {
 
-/// An option as a person reads of it, in whatever format.
+/// An option as a page shows it.
 struct Entry {
   std::string owner;  ///< the struct; empty: the command line
   std::string name;
@@ -115,7 +115,7 @@ class Page {
     (text_ += line) += '\n';
   }
 
-  /// Of a row; a `|` in code is none of its own.
+  /// Of a row; a `|` in code separates nothing.
   static std::optional<Cells> cells_of(std::string_view line) {
     if (!line.starts_with('|') || !line.ends_with('|')) return std::nullopt;
     Cells cells;
@@ -144,7 +144,7 @@ class Page {
     return found != entries_.end() ? &*found : nullptr;
   }
 
-  /// What stands in `code`.
+  /// The pieces in `code`.
   static std::vector<std::string> code_in(std::string_view cell) {
     std::vector<std::string> found;
     for (std::size_t begin = cell.find('`'); begin != std::string_view::npos; begin = cell.find('`', begin)) {

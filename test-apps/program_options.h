@@ -103,7 +103,7 @@ inline constexpr wharf::options::Option<Settings> table[] = {
     {.name = "compress-all",
      .place = &Settings::compress_all,
      .unit = Unit::flag,
-     .about = "compress every message, also short ones, for clients that cannot read others",
+     .about = "compress every message, even short ones, for clients that cannot read others",
      .page = "compression.md#clients-that-are-known-to-misbehave"},
     {.name = "protocol-option",
      .place = &Settings::protocol_options,
@@ -118,10 +118,10 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .about = "option of a folder that is served as `PREFIX=NAME=VALUE`, like `/=etag=by_time_and_size` or "
               "`/files/=cache_control=max-age=60`",
      .page = "http.md#files"},
-    {.name = "mount", .place = &Settings::mounts, .about = "prefix whose requests a protocol answers, like `/tally/=tally`"},
+    {.name = "mount", .place = &Settings::mounts, .about = "prefix whose requests a protocol handles, like `/tally/=tally`"},
     {.name = "proxy",
      .place = &Settings::proxies,
-     .about = "prefix that another server answers, like `/app/=http://127.0.0.1:8080/` or `/app/=unix:/run/app.sock`"},
+     .about = "prefix whose requests another server handles, like `/app/=http://127.0.0.1:8080/` or `/app/=unix:/run/app.sock`"},
     {.name = "proxy-option",
      .place = &Settings::proxy_options,
      .about = "option of such a prefix as `PREFIX=NAME=VALUE`: on, off, a count, or milliseconds, like `/app/=send_via=off` or "
@@ -149,8 +149,9 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .page = "limits.md"},
     {.name = "trust",
      .place = &Settings::trusted,
-     .about = "network of servers in front of this one that are believed who asked them, like `127.0.0.1`, `10.0.0.0/8`, `::1`, or "
-              "`unix` for all unix sockets",
+     .about =
+         "network of servers in front of this one that are trusted to name the client, like `127.0.0.1`, `10.0.0.0/8`, `::1`, or "
+         "`unix` for all unix sockets",
      .otherwise = "nobody",
      .page = "http.md#behind-other-servers"},
     {.name = "trust-fields",

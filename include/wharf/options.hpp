@@ -215,8 +215,8 @@ inline constexpr Option<Limits> of_limits[] = {
     {"trailer", &Limits::trailer, Unit::bytes, "of the trailer section"},
     {"trailer_fields", &Limits::trailer_fields, Unit::count, "fields of the trailer section"},
     {"body_idle", &Limits::body_idle, Unit::milliseconds, "without a byte of a body that is read or dropped"},
-    {"body_grace", &Limits::body_grace, Unit::milliseconds, "until a body must come at `body_rate`"},
-    {"body_rate", &Limits::body_rate, Unit::bytes_a_second, "on average that a body must come at"},
+    {"body_grace", &Limits::body_grace, Unit::milliseconds, "until `body_rate` applies to a body"},
+    {"body_rate", &Limits::body_rate, Unit::bytes_a_second, "that a body must reach on average"},
     {"dropped_body", &Limits::dropped_body, Unit::bytes, "of a body that nobody wants, so that the connection can go on"},
     {"answer_time", &Limits::answer_time, Unit::milliseconds, "from a request to its response; a proxy has its own"},
     {"pipe_idle", &Limits::pipe_idle, Unit::milliseconds, "without a byte in either direction; 0: no limit"},
@@ -256,10 +256,10 @@ inline constexpr Option<FileLimits> of_file_limits[] = {
     {"settling", &FileLimits::settling, Unit::milliseconds, "since a file was changed"},
 };
 
-/// But for the folder, index files and media types.
+/// Except the folder, index files and media types.
 inline constexpr Option<Files> of_files[] = {
     {"cache_control", &Files::cache_control, Unit::text, "the value of Cache-Control"},
-    {"listing", choice<&Files::listing>(), Unit::word, "whether a folder without an index is a page that lists it", off_on},
+    {"listing", choice<&Files::listing>(), Unit::word, "whether a folder without an index gets a page that lists it", off_on},
     {"ready_made", choice<&Files::ready_made>(), Unit::word, "whether `name.br`, `name.zst` and `name.gz` are sent for `name`",
      off_on},
     {"compression", choice<&Files::compression>(), Unit::word, "whether files are compressed with gzip", off_on},
@@ -270,12 +270,12 @@ inline constexpr Option<Files> of_files[] = {
     {"listed", &Files::listed, Unit::count, "names of a folder that a listing looks at"},
 };
 
-/// But for `to`.
+/// Except `to`.
 inline constexpr Option<Proxy> of_proxy[] = {
     {"add_slash", choice<&Proxy::add_slash>(), Unit::word, "the prefix without its last slash is redirected to the prefix", off_on},
     {"map_places", choice<&Proxy::map_places>(), Unit::word, "places that responses name are mapped back", off_on},
     {"map_cookies", choice<&Proxy::map_cookies>(), Unit::word, "paths of cookies are mapped back", off_on},
-    {"send_prefix", choice<&Proxy::send_prefix>(), Unit::word, "X-Forwarded-Prefix tells the prefix", off_on},
+    {"send_prefix", choice<&Proxy::send_prefix>(), Unit::word, "X-Forwarded-Prefix has the prefix", off_on},
     {"send_via", choice<&Proxy::send_via>(), Unit::word, "Via, in both directions", off_on},
     {"send_interim", choice<&Proxy::send_interim>(), Unit::word, "interim responses (1xx) are passed on", off_on},
     {"idle_connections", &Proxy::idle_connections, Unit::count, "connections kept for later requests, by each loop"},
