@@ -101,16 +101,16 @@ std::span<char> H1::take_body(std::span<char> bytes) {
   for (bool more = true; more && takes_body() && !link().ending() && link().may_go_on();) {
     std::string_view piece;
     switch (body_.next(rest, piece)) {
-      case RequestBody::State::piece: piece_came(piece); break;
-      case RequestBody::State::done:
+      case IncomingBody::State::piece: piece_came(piece); break;
+      case IncomingBody::State::done:
         body_came();
         more = false;
         break;
-      case RequestBody::State::failed:
+      case IncomingBody::State::failed:
         body_failed(body_.error());
         more = false;
         break;
-      case RequestBody::State::more: more = false;
+      case IncomingBody::State::more: more = false;
     }
     if (body_.done() && more) {
       body_came();

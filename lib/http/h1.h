@@ -41,8 +41,6 @@ class H1 final : public Session, private ExchangeCore {
   enum class Persistence : std::uint8_t { kept, last };
   /// What a peer that does not read its answers has us do with its next requests.
   enum class Next : std::uint8_t { taken, waits };
-  /// How the end of a response in pieces is told (RFC 9112 section 6.3).
-  enum class Delimiting : std::uint8_t { length, chunks, close };
 
   // ExchangeCore
   void send_head(const Response& response, Content content, std::optional<std::uint64_t> length) override;
@@ -66,7 +64,7 @@ class H1 final : public Session, private ExchangeCore {
   [[nodiscard]] std::size_t useful_read() const;
 
   std::unique_ptr<Received> incoming_;
-  RequestBody body_;
+  IncomingBody body_;
   Persistence persistence_ = Persistence::kept;
   Next next_ = Next::taken;
   Delimiting delimiting_ = Delimiting::length;

@@ -1,37 +1,61 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 
+#include "base/out_queue.h"
 #include "codec/http/chunked.h"
 #include "codec/http/request_head.h"
+#include "codec/http/response_head.h"
+#include "link/link.h"
+
+// The bodies of HTTP/1 (RFC 9112 sections 6 and 7), for both of its roles.
 
 namespace wharf::session {
 
-/// The body of one request as it arrives: so many bytes, or chunks (RFC 9112 section 6).
-class RequestBody {
+/// How the end of a body is known (RFC 9112 section 6.3).
+enum class Delimiting : std::uint8_t {
+  length,  // so many bytes; 0 where there is no body
+  chunks,
+  close  // it is that of the connection
+};
+
+/// The body of one request or response as it arrives.
+class IncomingBody {
  public:
   enum class State : std::uint8_t { more, piece, done, failed };
 
-  void begin(const codec::RequestHead& head, const codec::ChunkLimits& limits) {
-    chunks_.reset();
-    left_ = head.body == codec::BodyFraming::length ? head.content_length : 0;
-    if (head.body == codec::BodyFraming::chunked) chunks_ = std::make_unique<codec::ChunkedDecoder>(limits);
-  }
+  void begin(const codec::RequestHead& head, const codec::ChunkLimits& limits);
+  /// What a client gets. Trailer fields are dropped. `framing` is not malformed.
+  void begin(const codec::AnswerFraming& framing, const codec::ChunkLimits& limits);
 
-  /// Takes from the front of `bytes` and removes what it took. A piece is a view into them, never empty.
+  /// Takes from the front of `bytes` and removes what it took. A piece is a view into them, never empty. Never done with
+  /// Delimiting::close.
   State next(std::string_view& bytes, std::string_view& piece);
 
-  [[nodiscard]] bool done() const { return left_ == 0 && !chunks_; }
+  [[nodiscard]] bool done() const { return delimiting_ == Delimiting::length && left_ == 0; }
   /// Bytes still to come, at least.
   [[nodiscard]] std::uint64_t left() const { return left_; }
-  [[nodiscard]] bool in_chunks() const { return chunks_ != nullptr; }
+  [[nodiscard]] bool in_chunks() const { return delimiting_ == Delimiting::chunks; }
+  [[nodiscard]] bool until_close() const { return delimiting_ == Delimiting::close; }
   /// After failed.
   [[nodiscard]] codec::HeadError error() const { return chunks_->error(); }
 
  private:
+  void begin_length(std::uint64_t length);
+  void begin_chunks(const codec::ChunkLimits& limits, codec::Trailers trailers);
+
   std::uint64_t left_ = 0;
-  std::unique_ptr<codec::ChunkedDecoder> chunks_;
+  std::unique_ptr<codec::ChunkedDecoder> chunks_;  // kept for the next body, without trailer fields
+  Delimiting delimiting_ = Delimiting::length;
 };
+
+/// Queues a piece of a body that goes out. It is not empty.
+void append_piece(base::OutQueue& out, Delimiting delimiting, std::string_view piece);
+/// The same, but a large piece is written past the queue if that can be.
+void write_piece(Link& link, Delimiting delimiting, std::string_view piece);
+/// Queues what ends a body, without trailer fields.
+void append_end(base::OutQueue& out, Delimiting delimiting);
 
 }  // namespace wharf::session

@@ -1,10 +1,8 @@
 // How responses are framed in HTTP/1.
-#include <array>
 #include <string>
 #include <utility>
 
 #include "base/ascii.h"
-#include "codec/http/chunked.h"
 #include "codec/http/head_writer.h"
 #include "http/h1.h"
 
@@ -38,18 +36,9 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
   context.head_memory = std::move(whole);
 }
 
-void H1::send_piece(std::string_view piece) {
-  base::OutQueue& out = link().out();
-  if (delimiting_ != Delimiting::chunks) return out.append(piece);
-  std::array<char, codec::max_chunk_header> header{};
-  out.append({header.data(), codec::write_chunk_header(header.data(), piece.size())});
-  out.append(piece);
-  out.append("\r\n");
-}
+void H1::send_piece(std::string_view piece) { append_piece(link().out(), delimiting_, piece); }
 
-void H1::send_end() {
-  if (delimiting_ == Delimiting::chunks) link().out().append(codec::last_chunk);
-}
+void H1::send_end() { append_end(link().out(), delimiting_); }
 
 void H1::send_interim(int status, const Fields& fields) {
   codec::ResponseHead text(status, std::move(context().head_memory));

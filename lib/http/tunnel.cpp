@@ -5,12 +5,6 @@
 #include <utility>
 
 namespace wharf::session {
-namespace {
-
-/// From here on, bytes are written past the queue where that can be.
-constexpr std::size_t write_through_from = 16 * 1024;
-
-}  // namespace
 
 std::unique_ptr<Session> Tunnel::to(Link& other, Link& link, base::Time idle, LinkShare share) {
   std::unique_ptr<Tunnel> here(new Tunnel(link, idle));

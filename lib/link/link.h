@@ -29,6 +29,9 @@ inline constexpr std::int64_t work_per_turn = std::int64_t{512} * 1024;
 /// What a message or a piece costs whose handling takes no longer than a call.
 inline constexpr std::int64_t event_work = 128;
 
+/// From this size on, bytes are worth write_through().
+inline constexpr std::size_t write_through_from = std::size_t{16} * 1024;
+
 /// The byte pipe below a session. A TCP connection, a TLS connection, one HTTP/2 stream and a test pipe are all Links: they differ
 /// in the few virtual functions; which session gets which bytes, and when one ends, is decided here, once for all of them.
 ///

@@ -8,13 +8,6 @@
 #include "protocol/services.h"
 
 namespace wharf::session {
-namespace {
-
-/// From here up, a payload is handed to the carrier where it lies instead of being copied into the queue.
-constexpr std::size_t write_through_from = 16 * 1024;
-
-}  // namespace
-
 // ---- Life ----
 
 std::unique_ptr<Session> Ws::open(Link& link, Protocol& protocol, const RequestView& request,
