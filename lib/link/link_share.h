@@ -3,7 +3,7 @@
 
 namespace wharf::session {
 
-/// Whoever counts links of its own, whatever speaks on them.
+/// Counts some links, whatever speaks on them.
 class LinkCounter {
  public:
   /// A link that was counted has gone.
@@ -13,8 +13,8 @@ class LinkCounter {
   ~LinkCounter() = default;
 };
 
-/// One link among those that somebody counts. The session on that link holds it, and hands it to the session that follows: the link
-/// counts until the last of them goes, which is before the counter does.
+/// One of the links that somebody counts. The session on that link holds it and hands it to the session that follows, so the link is
+/// counted until the last of them has gone. The counter outlives it.
 class LinkShare {
  public:
   LinkShare() = default;

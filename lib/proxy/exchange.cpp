@@ -20,7 +20,8 @@ Upstream::Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mou
       target(std::move(to)),
       prefix(mount),
       decoded_base(codec::percent_decode(target.base).value_or(target.base)),
-      persistence(settings.idle_connections > 0 ? Persistence::kept : Persistence::once),
+      persistence(settings.idle_connections > 0 ? session::OutgoingRequest::Persistence::kept
+                                                : session::OutgoingRequest::Persistence::once),
       pipe_idle(idle),
       pool(std::move(settings), outside, log) {
   if (proxy.send_prefix == Switch::on) forwarded_prefix = codec::percent_encode_path(mount.substr(0, mount.size() - 1));
@@ -59,7 +60,7 @@ void ProxyExchange::let_go() {
 void ProxyExchange::start() {
   exchange_.answer_within(base::never);
   body_over_ = exchange_.body_complete();
-  if (UpstreamSession* const session = upstream_.pool.take(); session != nullptr) send(*session);
+  if (session::H1Client* const session = upstream_.pool.take(); session != nullptr) send(*session);
   else connect();
 }
 
@@ -70,7 +71,7 @@ void ProxyExchange::connect() {
   else if (!upstream_.pool.is_under_way(*place_)) exchange_.tick_every(upstream_.proxy.waiting_time);
 }
 
-void ProxyExchange::connected(UpstreamSession& session) {
+void ProxyExchange::connected(session::H1Client& session) {
   place_.reset();
   exchange_.tick_every(base::Time{0});
   sheltered([&] { send(session); });
@@ -92,7 +93,7 @@ void ProxyExchange::not_connected(UpstreamFailure failure) {
 }
 
 /// Nothing of the body is asked for before there is somebody to have it.
-void ProxyExchange::send(UpstreamSession& session) {
+void ProxyExchange::send(session::H1Client& session) {
   session_ = &session;
   const codec::RequestHead& head = exchange_.request();
   const std::string upgrades = offered_upgrades(head);
@@ -103,7 +104,7 @@ void ProxyExchange::send(UpstreamSession& session) {
   if (waits) request.expectation = Expectation::to_continue;
   request.scheme = exchange_.peer().scheme();
   request.forwarding = exchange_.forwarding();
-  session.begin(*this, upstream_head(head, request), head.method, head.body);
+  session.begin(*this, UpstreamHead(head, request).request());
   if (body_over_) session.end_request();
   else if (waits) exchange_.tick_every(continue_time);
   else take_body();
@@ -125,7 +126,7 @@ void ProxyExchange::body_end() {
   if (session_ != nullptr) session_->end_request();
 }
 
-void ProxyExchange::upstream_has_room() { exchange_.resume_body(); }
+void ProxyExchange::request_has_room() { exchange_.resume_body(); }
 
 // ---- The answer ----
 
@@ -146,7 +147,7 @@ session::Fields ProxyExchange::fields_for_client(const codec::AnswerHead& head) 
 }
 
 /// RFC 9110 section 15.2: 100 is for a client that waits for it, and makes it send the body.
-session::Flow ProxyExchange::answer_interim(const codec::AnswerHead& head) {
+session::Flow ProxyExchange::response_interim(const codec::AnswerHead& head) {
   if (head.status == 100) {
     if (exchange_.awaits_continue()) take_body();
     return session::Flow::go;
@@ -158,7 +159,7 @@ session::Flow ProxyExchange::answer_interim(const codec::AnswerHead& head) {
   return flow;
 }
 
-void ProxyExchange::answer_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) {
+void ProxyExchange::response_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) {
   sheltered([&] {
     session::Response response;
     response.status = head.status;
@@ -167,7 +168,7 @@ void ProxyExchange::answer_begins(const codec::AnswerHead& head, std::optional<s
   });
 }
 
-session::Flow ProxyExchange::answer_piece(std::string_view piece) {
+session::Flow ProxyExchange::response_piece(std::string_view piece) {
   session::Flow flow = session::Flow::closed;
   sheltered([&] { flow = exchange_.write(piece); });
   if (flow == session::Flow::closed) session_ = nullptr;
@@ -175,39 +176,40 @@ session::Flow ProxyExchange::answer_piece(std::string_view piece) {
 }
 
 void ProxyExchange::drained() {
-  if (session_ != nullptr) session_->resume_answer();
+  if (session_ != nullptr) session_->resume_response();
 }
 
-void ProxyExchange::answer_ends() {
+void ProxyExchange::response_ends() {
   session_ = nullptr;
   sheltered([this] { exchange_.end(); });
 }
 
 /// RFC 9110 section 7.8.
-AnswerReceiver::Upgrade ProxyExchange::answer_switches(const codec::AnswerHead& head) {
+session::ResponseReceiver::Upgrade ProxyExchange::response_switches(const codec::AnswerHead& head) {
   std::string chosen;
   for (const std::string_view value : head.values("Upgrade")) (chosen += chosen.empty() ? "" : ", ") += value;
   if (!offers_upgrade(exchange_.request(), chosen)) return Upgrade::not_asked_for;
-  UpstreamSession& session = *std::exchange(session_, nullptr);
+  session::H1Client& session = *std::exchange(session_, nullptr);
   exchange_.switch_to(chosen, fields_for_client(head), [&](session::Link& link) {
     return session::Tunnel::to(session.link(), link, upstream_.pipe_idle, session.give_share());
   });
   return Upgrade::taken;
 }
 
-void ProxyExchange::answer_fails(UpstreamFailure failure) {
+void ProxyExchange::response_fails(session::ResponseFailure failure) {
   const bool again = may_try_again(failure);
   session_ = nullptr;
   sheltered([&] {
     if (again) connect();
-    else refuse(failure);
+    else refuse(failure == session::ResponseFailure::late ? UpstreamFailure::late : UpstreamFailure::faulty);
   });
 }
 
 /// RFC 9110 section 9.2.2: a connection that was idle may have been closed upstream while the request was on its way. The
 /// next one is new: there is no third time.
-bool ProxyExchange::may_try_again(UpstreamFailure failure) const {
-  return failure == UpstreamFailure::closed && session_->has_waited() && !body_begun_ && is_idempotent(exchange_.request().method);
+bool ProxyExchange::may_try_again(session::ResponseFailure failure) const {
+  return failure == session::ResponseFailure::closed && session_->has_waited() && !body_begun_ &&
+         is_idempotent(exchange_.request().method);
 }
 
 void ProxyExchange::refuse(UpstreamFailure failure) {

@@ -7,11 +7,11 @@
 
 #include "base/clock.h"
 #include "http/exchange.h"
+#include "http/h1_client.h"
 #include "proxy/forwarding.h"
 #include "proxy/places.h"
 #include "proxy/target.h"
 #include "proxy/upstream_pool.h"
-#include "proxy/upstream_session.h"
 
 namespace wharf::server {
 
@@ -28,14 +28,14 @@ struct Upstream {
   std::string prefix;            // percent-decoded; ends with '/'
   std::string decoded_base;      // of the target
   std::string forwarded_prefix;  // for X-Forwarded-Prefix; empty: none
-  Persistence persistence;
+  session::OutgoingRequest::Persistence persistence;
   base::Time pipe_idle;
   UpstreamPool pool;
 };
 
 /// One request that is answered by a server upstream. Client and upstream come and go each at any time: the exchange ends with
-/// ended(), the connection upstream with one of the calls that AnswerReceiver names, and the other is cut or cut off then.
-class ProxyExchange final : public session::Responder, private UpstreamPool::Waiter, private AnswerReceiver {
+/// ended(), the connection upstream with one of the calls that ResponseReceiver names, and the other is cut or cut off then.
+class ProxyExchange final : public session::Responder, private UpstreamPool::Waiter, private session::ResponseReceiver {
  public:
   /// Within Handler::handle(). `path` is upstream's, with the query.
   static void serve(session::Exchange& exchange, Upstream& upstream, std::string path);
@@ -54,20 +54,20 @@ class ProxyExchange final : public session::Responder, private UpstreamPool::Wai
 
   void start();
   void connect();
-  void connected(UpstreamSession& session) override;
+  void connected(session::H1Client& session) override;
   void not_connected(UpstreamFailure failure) override;
-  void send(UpstreamSession& session);
+  void send(session::H1Client& session);
   void take_body();
 
-  session::Flow answer_interim(const codec::AnswerHead& head) override;
-  void answer_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) override;
-  session::Flow answer_piece(std::string_view piece) override;
-  void answer_ends() override;
-  Upgrade answer_switches(const codec::AnswerHead& head) override;
-  void answer_fails(UpstreamFailure failure) override;
-  void upstream_has_room() override;
+  session::Flow response_interim(const codec::AnswerHead& head) override;
+  void response_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) override;
+  session::Flow response_piece(std::string_view piece) override;
+  void response_ends() override;
+  Upgrade response_switches(const codec::AnswerHead& head) override;
+  void response_fails(session::ResponseFailure failure) override;
+  void request_has_room() override;
 
-  [[nodiscard]] bool may_try_again(UpstreamFailure failure) const;
+  [[nodiscard]] bool may_try_again(session::ResponseFailure failure) const;
   [[nodiscard]] session::Fields fields_for_client(const codec::AnswerHead& head) const;
   void refuse(UpstreamFailure failure);
   template <class Call>
@@ -77,7 +77,7 @@ class ProxyExchange final : public session::Responder, private UpstreamPool::Wai
   session::Exchange& exchange_;
   Upstream& upstream_;
   std::string path_;
-  UpstreamSession* session_ = nullptr;        // while it works for this exchange
+  session::H1Client* session_ = nullptr;      // while it works for this exchange
   std::optional<UpstreamPool::Place> place_;  // while it waits for a connection
   bool body_begun_ = false;
   bool body_over_ = false;

@@ -31,7 +31,7 @@ bool is_hop_by_hop(std::string_view name) {
                           "HTTP2-Settings", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization"});
 }
 
-/// Fields of a request that upstream_head() writes itself, or answers itself.
+/// Fields of a request that UpstreamHead writes itself, or answers itself.
 bool is_rewritten(std::string_view name) {
   return reads_as_one_of(name, {"Host", "Content-Length", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto",
                                 "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"});
@@ -64,8 +64,6 @@ bool names(const std::vector<std::string_view>& options, std::string_view name) 
                      [name](std::string_view each) { return base::equal_ignoring_case(name, each); });
 }
 
-void add_line(std::string& text, std::string_view name, std::string_view value) { (((text += name) += ": ") += value) += "\r\n"; }
-
 std::string joined(const codec::RequestHead& head, std::string_view name) {
   std::string list;
   for (const codec::Field& field : head.fields)
@@ -96,29 +94,6 @@ std::string_view prefix_before(const codec::RequestHead& head, const codec::Forw
   if (!decoded || !target || target->path != prefix || prefix.find_first_of("\"'<>`") != std::string_view::npos) return {};
   if (decoded->find("//") != std::string::npos || decoded->find('\\') != std::string::npos || may_climb(prefix)) return {};
   return prefix;
-}
-
-/// The kind of fields that the front writes is extended; the other kind may be the client's, and is made of what is believed.
-void add_forwarding(std::string& text, const codec::RequestHead& head, const UpstreamRequest& request) {
-  const codec::Forwarding* const said = request.forwarding;
-  const base::PeerAddress client = said != nullptr ? said->client : request.peer;
-  const std::string_view scheme = codec::scheme_of(said, request.scheme);
-  const std::string_view host = codec::host_of(said, head);
-  std::string chain = writes_x_forwarded(said) ? joined(head, "X-Forwarded-For") : std::string();
-  if (chain.empty() && client != request.peer) chain = forwarded_address(client);
-  const bool is_ip = request.peer.known() && request.peer.family() != base::PeerAddress::Family::unix_socket;
-  if (chain.empty() || is_ip) (chain += chain.empty() ? "" : ", ") += forwarded_address(request.peer);
-  add_line(text, "X-Forwarded-For", chain);
-  add_line(text, "X-Forwarded-Proto", scheme);
-  if (!host.empty()) add_line(text, "X-Forwarded-Host", host);
-  if (said != nullptr && said->port != 0) add_line(text, "X-Forwarded-Port", base::concat(said->port));
-  if (const std::string prefix = base::concat(prefix_before(head, said), request.prefix); !prefix.empty())
-    add_line(text, "X-Forwarded-Prefix", prefix);
-  if (head.count("Forwarded") == 0) return;
-  const bool is_sound = said != nullptr && !writes_x_forwarded(said) && !codec::parse_forwarded(head.fields).empty();
-  std::string elements = is_sound ? joined(head, "Forwarded") : forwarded_element(client, host, scheme);
-  if (is_sound || client != request.peer) (elements += ", ") += forwarded_element(request.peer, head.host, request.scheme);
-  add_line(text, "Forwarded", elements);
 }
 
 bool has_max_forwards(const codec::RequestHead& head) { return head.method == "OPTIONS" || head.method == "TRACE"; }
@@ -156,34 +131,59 @@ bool has_body(const codec::RequestHead& head) {
 
 }  // namespace
 
-std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest& request) {
+UpstreamHead::UpstreamHead(const codec::RequestHead& head, const UpstreamRequest& request) {
+  constexpr std::size_t most_added = 10;
+  request_.method = head.method;
+  request_.target = request.path;
+  request_.body = head.body;
+  request_.content_length = head.content_length;
+  request_.upgrade = request.upgrade;
+  request_.persistence = request.persistence;
+  request_.fields.reserve(head.fields.size() + most_added);
+  add("Host", head.host.empty() ? request.authority : head.host);
+  add_end_to_end(head, request);
+  add_forwarding(head, request);
+  if (request.via == Switch::on) {
+    via_ = base::concat(codec::name_of(head.version).substr(std::string_view("HTTP/").size()), " ", own_name);
+    add("Via", via_);
+  }
+  if (request.expectation == Expectation::to_continue) add("Expect", "100-continue");
+}
+
+void UpstreamHead::add_end_to_end(const codec::RequestHead& head, const UpstreamRequest& request) {
   const std::vector<std::string_view> options = connection_options(head.fields);
   const auto forwards = max_forwards(head);
-  std::string text;
-  text.reserve(512);
-  ((((text += head.method) += ' ') += request.path) += " HTTP/1.1\r\n");
-  add_line(text, "Host", head.host.empty() ? request.authority : head.host);
   for (const codec::Field& field : head.fields) {
     if (is_hop_by_hop(field.name) || is_rewritten(field.name) || is_forged(field.name, request.forwarding)) continue;
     if (names(options, field.name)) continue;
     if (forwards && base::equal_ignoring_case(field.name, "Max-Forwards")) continue;
     if (request.via == Switch::off && base::equal_ignoring_case(field.name, "Via")) continue;
-    add_line(text, field.name, field.value);
+    add(field.name, field.value);
   }
-  if (forwards) add_line(text, "Max-Forwards", base::concat(*forwards - 1));
-  add_forwarding(text, head, request);
-  if (request.via == Switch::on)
-    add_line(text, "Via", base::concat(codec::name_of(head.version).substr(std::string_view("HTTP/").size()), " ", own_name));
-  if (request.expectation == Expectation::to_continue) add_line(text, "Expect", "100-continue");
-  if (head.body == codec::BodyFraming::length) add_line(text, "Content-Length", base::concat(head.content_length));
-  if (head.body == codec::BodyFraming::chunked) add_line(text, "Transfer-Encoding", "chunked");
-  if (!request.upgrade.empty()) {
-    add_line(text, "Upgrade", request.upgrade);
-    add_line(text, "Connection", "Upgrade");
-  } else if (request.persistence == Persistence::once) {
-    add_line(text, "Connection", "close");
-  }
-  return text += "\r\n";
+  if (forwards) add("Max-Forwards", max_forwards_ = base::concat(*forwards - 1));
+}
+
+/// The kind of fields that the front writes is extended; the other kind may be the client's, and is made of what is believed.
+void UpstreamHead::add_forwarding(const codec::RequestHead& head, const UpstreamRequest& request) {
+  const codec::Forwarding* const said = request.forwarding;
+  const base::PeerAddress client = said != nullptr ? said->client : request.peer;
+  const std::string_view scheme = codec::scheme_of(said, request.scheme);
+  const std::string_view host = codec::host_of(said, head);
+  if (writes_x_forwarded(said)) chain_ = joined(head, "X-Forwarded-For");
+  if (chain_.empty() && client != request.peer) chain_ = forwarded_address(client);
+  const bool is_ip = request.peer.known() && request.peer.family() != base::PeerAddress::Family::unix_socket;
+  if (chain_.empty() || is_ip) (chain_ += chain_.empty() ? "" : ", ") += forwarded_address(request.peer);
+  add("X-Forwarded-For", chain_);
+  add("X-Forwarded-Proto", scheme);
+  if (!host.empty()) add("X-Forwarded-Host", host);
+  if (said != nullptr && said->port != 0) add("X-Forwarded-Port", port_ = base::concat(said->port));
+  prefix_ = base::concat(prefix_before(head, said), request.prefix);
+  if (!prefix_.empty()) add("X-Forwarded-Prefix", prefix_);
+  if (head.count("Forwarded") == 0) return;
+  const bool is_sound = said != nullptr && !writes_x_forwarded(said) && !codec::parse_forwarded(head.fields).empty();
+  forwarded_ = is_sound ? joined(head, "Forwarded") : forwarded_element(client, host, scheme);
+  if (is_sound || client != request.peer) (forwarded_ += ", ") += forwarded_element(request.peer, head.host, request.scheme);
+  add("Forwarded", forwarded_);
 }
 
 Refusal check_forwarding(const codec::RequestHead& head) {

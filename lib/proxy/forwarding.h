@@ -9,6 +9,7 @@
 #include "codec/http/request_head.h"
 #include "codec/http/response_head.h"
 #include "http/exchange.h"
+#include "http/h1_client.h"
 #include "wharf/config.hpp"
 
 // What a gateway makes of the heads that pass through it (RFC 9110 section 7.6). Heads are written anew from what was parsed;
@@ -22,9 +23,6 @@ inline constexpr std::size_t most_connection_options = 32;
 /// 502.
 inline constexpr std::size_t most_hops = 8;
 
-/// Whether a connection upstream is for one request alone.
-enum class Persistence : std::uint8_t { kept, once };
-
 /// Whether a request says 100-continue upstream: the client waits for that, and the server decides.
 enum class Expectation : std::uint8_t { none, to_continue };
 
@@ -34,7 +32,7 @@ struct UpstreamRequest {
   base::PeerAddress peer;      ///< who sent it to us
   std::string_view authority;  ///< for Host, where the client named none
   std::string_view upgrade;    ///< the protocols to offer; empty: none
-  Persistence persistence = Persistence::kept;
+  session::OutgoingRequest::Persistence persistence = session::OutgoingRequest::Persistence::kept;
   std::string_view prefix = {};  ///< for X-Forwarded-Prefix; empty: it is left out
   Switch via = Switch::on;       ///< off: neither ours nor the client's
   Expectation expectation = Expectation::none;
@@ -42,12 +40,34 @@ struct UpstreamRequest {
   const codec::Forwarding* forwarding = nullptr;  ///< where the peer is a front that is trusted: what it says
 };
 
-/// The head of the request upstream, the empty line included: all end-to-end fields in their order; Host as the client sent it;
+/// The head of the request upstream: all end-to-end fields in their order; Host as the client sent it;
 /// X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix, Forwarded (RFC 7239) where one came, Via; and the
 /// framing of the body, which is passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names
 /// among them, and without an Expect but the one asked for. What a trusted front said of the request is extended; anybody else's
 /// fields of that kind are replaced, however they are spelt.
-std::string upstream_head(const codec::RequestHead& head, const UpstreamRequest& request);
+class UpstreamHead {
+ public:
+  /// Both outlive it, and so does what they point to.
+  UpstreamHead(const codec::RequestHead& head, const UpstreamRequest& request);
+  UpstreamHead(const UpstreamHead&) = delete;
+  UpstreamHead& operator=(const UpstreamHead&) = delete;
+
+  [[nodiscard]] const session::OutgoingRequest& request() const { return request_; }
+
+ private:
+  void add(std::string_view name, std::string_view value) { request_.fields.push_back({name, value}); }
+  void add_end_to_end(const codec::RequestHead& head, const UpstreamRequest& request);
+  void add_forwarding(const codec::RequestHead& head, const UpstreamRequest& request);
+
+  session::OutgoingRequest request_;
+  // What its fields point to besides the client's head.
+  std::string chain_;
+  std::string port_;
+  std::string prefix_;
+  std::string forwarded_;
+  std::string max_forwards_;
+  std::string via_;
+};
 
 /// The answer to a request that is not to be passed on; status 0: it is.
 struct Refusal {

@@ -56,7 +56,7 @@ base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Pr
                             .limits = limits.upstream,
                             .most_connections = proxy.most_connections,
                             .most_waiting = proxy.most_waiting};
-  settings.limits.answer_time = bounded(proxy.answer_time);
+  settings.limits.response_time = bounded(proxy.answer_time);
   Proxy bounds = proxy;
   bounds.waiting_time = bounded(proxy.waiting_time);
   mount->upstream_ = std::make_unique<Upstream>(std::move(bounds), std::move(*target), prefix, std::move(settings), *outside, log,

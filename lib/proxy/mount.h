@@ -7,16 +7,16 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "http/exchange.h"
+#include "http/h1_client.h"
 #include "link/environment.h"
 #include "proxy/exchange.h"
-#include "proxy/upstream_session.h"
 #include "wharf/config.hpp"
 
 namespace wharf::server {
 
 /// What Proxy does not say.
 struct ProxyLimits {
-  UpstreamLimits upstream;                    ///< but for its answer_time, which is that of Proxy
+  session::H1ClientLimits upstream;           ///< but for its response_time, which is the answer_time of Proxy
   base::Time pipe_idle = Limits{}.pipe_idle;  ///< without a byte either way on a connection that left HTTP. base::never: no limit
 };
 

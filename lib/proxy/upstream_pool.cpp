@@ -7,16 +7,16 @@
 namespace wharf::server {
 
 UpstreamPool::UpstreamPool(UpstreamSettings settings, Outside& outside, base::Log* log)
-    : settings_(std::move(settings)), outside_(outside), log_(log) {}
+    : settings_(std::move(settings)), outside_(outside), log_(log), clients_{*this, settings_.limits} {}
 
-UpstreamSession* UpstreamPool::take() { return waiters_.empty() ? take_idle() : nullptr; }
+session::H1Client* UpstreamPool::take() { return waiters_.empty() ? take_idle() : nullptr; }
 
-UpstreamSession* UpstreamPool::take_idle() {
+session::H1Client* UpstreamPool::take_idle() {
   while (!idle_.empty()) {
-    UpstreamSession* const session = idle_.back();
+    session::H1Client* const client = idle_.back();
     idle_.pop_back();
-    if (session->usable()) return session;
-    session->cancel();
+    if (client->usable()) return client;
+    client->cancel();
   }
   return nullptr;
 }
@@ -47,9 +47,9 @@ void UpstreamPool::attempt(base::Time limit) {
   outside_.connect(
       settings_.endpoint, limit,
       [this](session::Link& link) {
-        auto session = std::make_unique<UpstreamSession>(link, *this, settings_.limits);
+        auto client = std::make_unique<session::H1Client>(link, clients_, session::LinkShare(*this));
         --attempts_;  // else it has failed
-        return session;
+        return client;
       },
       [this, began, limit](std::string_view reason) {
         --attempts_;
@@ -76,18 +76,18 @@ void UpstreamPool::attempt_for_others() noexcept {
   if (may_attempt()) static_cast<void>(try_attempt(settings_.connect_time));
 }
 
-void UpstreamPool::started(UpstreamSession& session) {
+void UpstreamPool::connected(session::H1Client& client) {
   if (!std::exchange(reachable_, true) && log_ != nullptr)
     log_->warn(base::LogKind("servers that are reached again"), "proxy: ", settings_.name, " is reached again");
-  if (waiters_.empty()) return session.wait();
-  serve_first(session);
+  if (waiters_.empty()) return client.wait();
+  serve_first(client);
 }
 
-void UpstreamPool::serve_first(UpstreamSession& session) {
+void UpstreamPool::serve_first(session::H1Client& client) {
   Waiter& waiter = *waiters_.front().waiter;
   waiters_.pop_front();
   if (waiters_.empty()) crowded_ = false;
-  waiter.connected(session);
+  waiter.connected(client);
 }
 
 void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view reason) {
@@ -106,9 +106,9 @@ void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view r
   waiter->not_connected(now >= began + limit ? UpstreamFailure::late : UpstreamFailure::unreachable);
 }
 
-bool UpstreamPool::keep(UpstreamSession& session) {
+bool UpstreamPool::idle(session::H1Client& client) {
   if (settings_.idle_connections == 0 || (waiters_.empty() && idle_.size() >= settings_.idle_connections)) return false;
-  idle_.push_back(&session);
+  idle_.push_back(&client);
   if (waiters_.empty() || handing_over_) return true;
   outside_.at_turn_end([this] { hand_over(); });
   handing_over_ = true;  // not where there is no memory to ask for it
@@ -119,14 +119,14 @@ bool UpstreamPool::keep(UpstreamSession& session) {
 void UpstreamPool::hand_over() {
   handing_over_ = false;
   while (!waiters_.empty()) {
-    UpstreamSession* const session = take_idle();
-    if (session == nullptr) break;
-    serve_first(*session);
+    session::H1Client* const client = take_idle();
+    if (client == nullptr) break;
+    serve_first(*client);
   }
   while (idle_.size() > settings_.idle_connections) {
-    UpstreamSession* const session = idle_.front();
+    session::H1Client* const client = idle_.front();
     idle_.erase(idle_.begin());
-    session->cancel();
+    client->cancel();
   }
 }
 
@@ -135,8 +135,8 @@ void UpstreamPool::link_gone() noexcept {
   attempt_for_others();
 }
 
-void UpstreamPool::drop(const UpstreamSession& session) {
-  idle_.erase(std::remove(idle_.begin(), idle_.end(), &session), idle_.end());
+void UpstreamPool::idle_ended(const session::H1Client& client) noexcept {
+  idle_.erase(std::remove(idle_.begin(), idle_.end(), &client), idle_.end());
 }
 
 void UpstreamPool::tell_crowded() {
@@ -145,8 +145,8 @@ void UpstreamPool::tell_crowded() {
              " connections that it may have, and requests are refused with 503");
 }
 
-void UpstreamPool::tell(std::string_view what) {
-  if (log_ != nullptr) log_->info(base::LogKind("answers of other servers"), "proxy: ", settings_.name, ": ", what);
+void UpstreamPool::response_failed(std::string_view reason) {
+  if (log_ != nullptr) log_->info(base::LogKind("answers of other servers"), "proxy: ", settings_.name, ": ", reason);
 }
 
 }  // namespace wharf::server

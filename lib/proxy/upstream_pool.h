@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <optional>
 #include <string>
@@ -8,11 +9,19 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/h1_client.h"
 #include "link/environment.h"
 #include "link/link_share.h"
-#include "proxy/upstream_session.h"
 
 namespace wharf::server {
+
+/// Why a request got no connection, or no response.
+enum class UpstreamFailure : std::uint8_t {
+  unreachable,  // no connection
+  crowded,      // too many have connections, or wait for one
+  late,         // no connection, or no response, in time
+  faulty        // no whole response
+};
 
 /// What a Proxy says of its connections.
 struct UpstreamSettings {
@@ -20,7 +29,7 @@ struct UpstreamSettings {
   Endpoint endpoint;
   base::Time connect_time;
   std::size_t idle_connections;
-  UpstreamLimits limits;
+  session::H1ClientLimits limits;
   std::size_t most_connections;  ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
   std::size_t most_waiting;      ///< for one of them
 };
@@ -29,13 +38,13 @@ struct UpstreamSettings {
 /// that is being made belongs to nobody: it goes to whoever has waited longest, and it is not made again for the next one when
 /// its first waiter goes. So there are never more of them than clients that waited at once, however quickly clients come and
 /// go. Where there may be no more connections, requests wait in order for one to become free.
-class UpstreamPool final : public session::LinkCounter {
+class UpstreamPool final : private session::H1ClientOwner, private session::LinkCounter {
  public:
   /// Who waits for a new connection. Called on a fresh stack.
   class Waiter {
    public:
     virtual ~Waiter() = default;
-    virtual void connected(UpstreamSession& session) = 0;
+    virtual void connected(session::H1Client& client) = 0;
     /// unreachable, or late.
     virtual void not_connected(UpstreamFailure failure) = 0;
   };
@@ -56,40 +65,38 @@ class UpstreamPool final : public session::LinkCounter {
   UpstreamPool& operator=(const UpstreamPool&) = delete;
 
   /// The idle connection that was used last and can be used still; nullptr: there is none, or others wait for one.
-  UpstreamSession* take();
+  session::H1Client* take();
   /// Calls back once, later, unless forget() comes first. The place is the waiter's until then. nullopt: too many wait.
   std::optional<Place> connect(Waiter& waiter);
   void forget(Place place) { waiters_.erase(place); }
   /// Whether a connection is being made that will be the waiter's, or its failure.
   [[nodiscard]] bool is_under_way(Place place) const;
 
-  // ---- For its sessions. ----
-
-  void started(UpstreamSession& session);
-  /// Keeps it for later requests; false: there are enough.
-  bool keep(UpstreamSession& session);
-  void drop(const UpstreamSession& session);
-  void link_gone() noexcept override;
-  /// Logs what went wrong upstream.
-  void tell(std::string_view what);
   /// Logs that a request was refused because there may be no more connections: once, until all who wait have been served.
   void tell_crowded();
 
  private:
-  UpstreamSession* take_idle();
+  void connected(session::H1Client& client) override;
+  bool idle(session::H1Client& client) override;
+  void idle_ended(const session::H1Client& client) noexcept override;
+  void response_failed(std::string_view reason) override;
+  void link_gone() noexcept override;
+
+  session::H1Client* take_idle();
   void hand_over();
   [[nodiscard]] bool is_room() const { return settings_.most_connections == 0 || connections_ < settings_.most_connections; }
   [[nodiscard]] bool may_attempt() const { return attempts_ < waiters_.size() && is_room(); }
   void attempt(base::Time limit);
   [[nodiscard]] bool try_attempt(base::Time limit) noexcept;
   void attempt_for_others() noexcept;
-  void serve_first(UpstreamSession& session);
+  void serve_first(session::H1Client& client);
   void failed(base::Time began, base::Time limit, std::string_view reason);
 
   UpstreamSettings settings_;
   Outside& outside_;
   base::Log* log_;
-  std::vector<UpstreamSession*> idle_;
+  session::H1ClientContext clients_;
+  std::vector<session::H1Client*> idle_;
   std::list<Waiting> waiters_;
   std::size_t attempts_ = 0;
   std::size_t connections_ = 0;  // attempts among them

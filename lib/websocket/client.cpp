@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/ascii.h"
+#include "codec/http/head_writer.h"
 #include "codec/http/response_head.h"
 #include "codec/http/target.h"
 #include "websocket/parts.h"
@@ -46,19 +47,17 @@ Error check_options(const ClientOptions& options) {
 }
 
 std::string write_request(const ClientOptions& options, std::string_view key) {
-  std::string text = "GET ";
-  const auto field = [&text](std::string_view name, std::string_view value) { (((text += name) += ": ") += value) += "\r\n"; };
-  (text += options.target) += " HTTP/1.1\r\n";
-  field("Host", options.host);
-  field("Upgrade", "websocket");
-  field("Connection", "Upgrade");
-  field("Sec-WebSocket-Key", key);
-  field("Sec-WebSocket-Version", "13");
-  if (!options.protocols.empty()) field("Sec-WebSocket-Protocol", join(options.protocols));
+  codec::RequestText text("GET", options.target);
+  text.field("Host", options.host);
+  text.field("Upgrade", "websocket");
+  text.field("Connection", "Upgrade");
+  text.field("Sec-WebSocket-Key", key);
+  text.field("Sec-WebSocket-Version", "13");
+  if (!options.protocols.empty()) text.field("Sec-WebSocket-Protocol", join(options.protocols));
   if (const std::string offer = offer_compression(options.compression, options.memory_limit); !offer.empty())
-    field("Sec-WebSocket-Extensions", offer);
-  for (const auto& [name, value] : options.fields) field(name, value);
-  return text += "\r\n";
+    text.field("Sec-WebSocket-Extensions", offer);
+  for (const auto& [name, value] : options.fields) text.field(name, value);
+  return std::move(text).finish();
 }
 
 // Every check of RFC 6455 section 4.1 on a response, except its subprotocol and extensions.

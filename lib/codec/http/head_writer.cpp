@@ -83,30 +83,38 @@ bool is_framing_field(std::string_view name) {
 bool is_server_field(std::string_view name) { return is_framing_field(name) || base::equal_ignoring_case(name, "Date"); }
 
 /// A status that is no three-digit number would spoil the line: it becomes 500.
-ResponseHead::ResponseHead(int status, std::string memory) : text_(std::move(memory)) {
+ResponseHead::ResponseHead(int status, std::string memory) : MessageHead(std::move(memory)) {
   if (status < 100 || status > 999) status = 500;
-  if (text_.capacity() < 256) text_.reserve(256);
   if (status == 200) {
-    text_ = "HTTP/1.1 200 OK\r\n";
+    text() = "HTTP/1.1 200 OK\r\n";
     return;
   }
-  text_ = "HTTP/1.1 ";
-  (((text_ += std::to_string(status)) += ' ') += reason_phrase(status)) += "\r\n";
+  text() = "HTTP/1.1 ";
+  (((text() += std::to_string(status)) += ' ') += reason_phrase(status)) += "\r\n";
 }
 
-bool ResponseHead::field(std::string_view name, std::string_view value) {
+RequestText::RequestText(std::string_view method, std::string_view target, std::string memory) : MessageHead(std::move(memory)) {
+  text() = method;
+  ((text() += ' ') += target) += " HTTP/1.1\r\n";
+}
+
+MessageHead::MessageHead(std::string memory) : text_(std::move(memory)) {
+  if (text_.capacity() < 256) text_.reserve(256);
+}
+
+bool MessageHead::field(std::string_view name, std::string_view value) {
   if (!base::is_token(name) || !base::is_field_value(value)) return false;
   (((text_ += name) += ": ") += value) += "\r\n";
   return true;
 }
 
-void ResponseHead::content_length(std::uint64_t value) {
+void MessageHead::content_length(std::uint64_t value) {
   std::array<char, 20> digits{};
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
   ((text_ += "Content-Length: ").append(digits.data(), end)) += "\r\n";
 }
 
-std::string ResponseHead::finish() && {
+std::string MessageHead::finish() && {
   text_ += "\r\n";
   return std::move(text_);
 }

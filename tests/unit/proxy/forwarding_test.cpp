@@ -12,6 +12,10 @@ namespace {
 using namespace wharf;
 using namespace wharf::server;
 
+using Persistence = session::OutgoingRequest::Persistence;
+
+std::string text_of(const UpstreamHead& head) { return session::request_head(head.request()); }
+
 /// A parsed request with its bytes.
 class Parsed {
  public:
@@ -25,11 +29,11 @@ class Parsed {
     const base::PeerAddress front = *base::PeerAddress::parse("192.0.2.7:4711");
     const codec::TrustedFronts fronts({*base::PeerNetwork::parse("192.0.2.0/24")}, fields);
     const codec::Forwarding forwarding = codec::read_forwarding(head(), front, fronts);
-    return upstream_head(head(),
-                         {.path = "/base/x?q", .peer = front, .authority = "up.example", .upgrade = {}, .forwarding = &forwarding});
+    return text_of(
+        {head(), {.path = "/base/x?q", .peer = front, .authority = "up.example", .upgrade = {}, .forwarding = &forwarding}});
   }
   [[nodiscard]] std::string upstream(std::string_view upgrade = {}, Persistence persistence = Persistence::kept) const {
-    return upstream_head(head(), {"/base/x?q", *base::PeerAddress::parse("192.0.2.7:4711"), "up.example", upgrade, persistence});
+    return text_of({head(), {"/base/x?q", *base::PeerAddress::parse("192.0.2.7:4711"), "up.example", upgrade, persistence}});
   }
 
  private:

@@ -55,3 +55,14 @@ TEST_CASE("reason phrases are those of the RFCs") {
   CHECK(reason_phrase(505) == "HTTP Version Not Supported");
   CHECK(reason_phrase(418) == "Unknown");
 }
+
+TEST_CASE("a request head is its line, fields and an empty line, in memory that is used again") {
+  std::string memory(1'000, 'x');
+  const char* const place = memory.data();
+  wharf::codec::RequestText head("GET", "/a?b", std::move(memory));
+  CHECK(head.field("Host", "a"));
+  CHECK_FALSE(head.field("Host", "a\r\nb: c"));
+  const std::string text = std::move(head).finish();
+  CHECK(text == "GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n");
+  CHECK(text.data() == place);
+}
