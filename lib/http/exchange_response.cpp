@@ -135,12 +135,12 @@ Flow ExchangeCore::write(std::string_view piece) {
   if (answer_ == Answer::without_body) return Flow::go;
   if (answer_ != Answer::in_pieces) return Flow::closed;
   if (content_ == Content::sized && piece.size() > answer_left_) {
-    fault("an answer is longer than the length it was begun with");
+    fault("a response is longer than the length it began with");
     return Flow::closed;
   }
   if (piece.empty()) return Flow::go;
   if (link_.beyond_cap()) {
-    fault("more of an answer was queued already than output_hard_cap when there was more of it; heed what write() returns");
+    fault("more than output_hard_cap of a response was queued when more came; heed what write() returns");
     return Flow::closed;
   }
   if (content_ == Content::sized) answer_left_ -= piece.size();
@@ -152,7 +152,7 @@ Flow ExchangeCore::write(std::string_view piece) {
 void ExchangeCore::end() {
   if (!open() || link_.ending()) return;
   if (answer_ == Answer::in_pieces) {
-    if (content_ == Content::sized && answer_left_ != 0) return fault("an answer is shorter than the length it was begun with");
+    if (content_ == Content::sized && answer_left_ != 0) return fault("a response is shorter than the length it began with");
     if (content_ == Content::open) send_end();
   } else if (answer_ != Answer::without_body) {
     return;
@@ -168,7 +168,7 @@ void ExchangeCore::abort() {
 
 /// The handler broke its promise.
 void ExchangeCore::fault(std::string_view what) {
-  context_.log.error(base::LogKind("broken answers"), link_.address(), ": ", what, "; the connection is cut");
+  context_.log.error(base::LogKind("broken responses"), link_.address(), ": ", what, "; the connection is cut");
   reset(Reason::response_broken);
 }
 

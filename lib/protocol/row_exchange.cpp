@@ -119,8 +119,8 @@ const RequestView& RowExchange::request() const {
 bool RowExchange::may_answer() {
   if (over_) return false;
   if (!exchange_->answered()) return true;
-  protocol_.home.log.error(base::LogKind("second answers"), protocol_.row.name,
-                           ": an exchange was answered twice; the second answer is dropped");
+  protocol_.home.log.error(base::LogKind("second responses"), protocol_.row.name,
+                           ": an exchange got two responses; the second is dropped");
   return false;
 }
 

@@ -59,7 +59,7 @@ session::Protocol* upgrade_to_websocket(session::Exchange& exchange, const Proto
     if (status != 0) {
       const bool refuses = status >= 400 && status <= 599;
       if (!refuses)
-        protocol->home.log.error(base::LogKind("what accept answers"), protocol->row.name, ": accept answered ", status,
+        protocol->home.log.error(base::LogKind("what accept returns"), protocol->row.name, ": accept returned ", status,
                                  "; it is 0 to accept, or 400 to 599 to refuse");
       const int answer = refuses ? status : 500;
       exchange.respond(session::text_response(answer, codec::reason_phrase(answer)));

@@ -180,7 +180,7 @@ TEST_CASE("upgrade: accept() refuses with its status, and with 500 if that is no
     CHECK(status(wrong) == "500 Internal Server Error\n");
     CHECK(std::exchange(served.home.log_lines, {}) ==
           std::vector<std::string>{
-              base::concat("error: chat: accept answered ", wrong, "; it is 0 to accept, or 400 to 599 to refuse")});
+              base::concat("error: chat: accept returned ", wrong, "; it is 0 to accept, or 400 to 599 to refuse")});
   }
 }
 
