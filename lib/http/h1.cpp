@@ -7,9 +7,9 @@
 namespace wharf::session {
 
 namespace {
-/// What a request costs of a turn's work: 16 of them are all of it.
+/// The work of one request: 16 of them are all the work of a turn.
 constexpr std::int64_t request_work = work_per_turn / 16;
-/// What is read at a time where it may have to be kept: where no body is being read, and behind one, or somewhere in one in chunks.
+/// The bytes to read at a time if they may have to be kept: if no body is being read, behind a body, and within one in chunks.
 constexpr std::size_t read_of_requests = std::size_t{16} * 1024;
 constexpr std::size_t read_of_chunks = std::size_t{64} * 1024;
 }  // namespace
@@ -67,7 +67,7 @@ std::size_t H1::take_head(std::span<char> bytes) {
 
 std::size_t H1::take_more_head(std::span<char> bytes) {
   const std::size_t before = incoming_->bytes.size();
-  // And the skipped empty line; beyond it the parser fails.
+  // Includes the skipped empty line; beyond it the parser fails.
   const std::size_t room = std::min(context().limits.head.head, std::numeric_limits<std::size_t>::max() / 2) + 4 - before;
   incoming_->bytes.append(bytes.data(), std::min(bytes.size(), room));
   switch (incoming_->parser.parse(incoming_->bytes)) {
@@ -85,7 +85,7 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
   return std::min(bytes.size(), room);
 }
 
-/// Behind CONNECT may come what is no request.
+/// The bytes behind CONNECT may be no request.
 void H1::handle(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept) {
   link().now_busy();
   persistence_ = head.keep_alive && head.method != "CONNECT" ? Persistence::kept : Persistence::last;
@@ -122,7 +122,7 @@ std::span<char> H1::take_body(std::span<char> bytes) {
   return bytes.last(rest.size());
 }
 
-/// Input is taken where somebody has a use for it.
+/// Input is taken if somebody has a use for it.
 void H1::intake_changed() {
   if (stage() == Stage::switched) return;  // it is another session's
   Link& link = this->link();
@@ -131,7 +131,7 @@ void H1::intake_changed() {
   else link.hold_input();
 }
 
-/// How much is read at a time: what comes behind a body may have to be kept until its answer is complete.
+/// How much is read at a time: bytes behind a body may have to be kept until its response is complete.
 std::size_t H1::useful_read() const {
   if (!takes_body()) return read_of_requests;
   if (body_.in_chunks()) return read_of_chunks;
@@ -141,7 +141,7 @@ std::size_t H1::useful_read() const {
 
 // ---- One after the other ----
 
-/// A peer that asks and asks and does not read the answers: the rest of its requests can wait.
+/// If a peer sends requests and does not read the responses, the rest of its requests wait.
 void H1::next() {
   Link& link = this->link();
   if (is_last()) return link.finish();
@@ -175,7 +175,7 @@ void H1::shut_down() {
 
 void H1::idle_late() {
   if (incoming_) refuse({408, "The request's head took too long."});
-  else if (!link().out().empty()) set_deadline(link().now() + context().limits.idle);  // it is still reading the last answer
+  else if (!link().out().empty()) set_deadline(link().now() + context().limits.idle);  // it is still reading the last response
   else link().finish();
 }
 

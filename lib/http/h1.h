@@ -16,8 +16,8 @@
 
 namespace wharf::session {
 
-/// HTTP/1.1 and 1.0 on a link, server's side (RFC 9112): the framing of requests that come one after the other, each answered before the
-/// next is looked at. What an exchange does is in ExchangeCore.
+/// HTTP/1.1 and 1.0 on a link, server's side (RFC 9112): the framing of requests that come one after the other, each with its
+/// response before the next is read. ExchangeCore has the exchanges.
 class H1 final : public Session, private ExchangeCore {
  public:
   H1(Link& link, HttpContext& context);
@@ -39,7 +39,7 @@ class H1 final : public Session, private ExchangeCore {
 
   /// Whether another request may follow this one.
   enum class Persistence : std::uint8_t { kept, last };
-  /// What a peer that does not read its answers has us do with its next requests.
+  /// Whether the next requests wait, because the peer does not read its responses.
   enum class Next : std::uint8_t { taken, waits };
 
   // ExchangeCore

@@ -11,7 +11,7 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
   HttpContext& context = this->context();
   codec::ResponseHead text(response.status, std::move(context.head_memory));
   bool offers_upgrade = false;
-  bool dated = false;  // by the server that made the answer (RFC 9110 section 6.6.1)
+  bool dated = false;  // by the server that made the response (RFC 9110 section 6.6.1)
   for (const auto& [name, value] : response.fields) {
     if (codec::is_framing_field(name)) continue;
     text.field(name, value);
@@ -59,7 +59,7 @@ int H1::send_switch(std::string_view protocol, const Fields& fields) {
   return 101;
 }
 
-/// Only a connection that breaks tells a client that what it was promised will not come. Answers before this one still leave.
+/// Only a broken connection tells a client that the rest of a response will not come. Responses before this one still leave.
 void H1::reset(Reason /*reason*/) {
   link().flush();
   link().abort();

@@ -18,7 +18,7 @@ std::unique_ptr<Session> Tunnel::to(Link& other, Link& link, base::Time idle, Li
 
 Tunnel::Tunnel(Link& link, base::Time idle) : link_(link), idle_(idle), heard_(link.now()) {}
 
-/// Also without ended(), where its link ended before it was its turn.
+/// Even without ended(), if its link ended before its turn.
 Tunnel::~Tunnel() { leave(); }
 
 void Tunnel::ended() { leave(); }
@@ -29,7 +29,7 @@ void Tunnel::leave() {
   std::exchange(other_, nullptr)->link_.finish();
 }
 
-/// What the session before this one had made of the link's input and time counts no more.
+/// Undoes what the session before this one asked of the link's input and time.
 void Tunnel::start() {
   link_.set_deadline(idle_ == base::never ? base::never : heard_ + idle_);
   link_.resume_input();
