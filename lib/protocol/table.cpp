@@ -12,7 +12,7 @@
 namespace wharf::server {
 namespace {
 
-/// A row as this version knows it: fields that an older header did not have are zero.
+/// A row of this version: fields that an older header did not have are zero.
 wharf_row complete(const wharf_row& row) {
   wharf_row whole{};
   std::memcpy(&whole, &row, std::min(row.size, sizeof whole));
@@ -51,7 +51,7 @@ Error check_values(const wharf_row& row) {
   return check_http(row);
 }
 
-/// A WebSocket client can choose it.
+/// Whether a WebSocket client can choose it.
 bool converses(const wharf_row& row) {
   return row.http == nullptr || row.message != nullptr || row.fragment != nullptr || row.open != nullptr;
 }
@@ -65,7 +65,7 @@ bool is_mounted(const VirtualHost& host, std::string_view name) {
 
 constexpr int or_default(std::uint32_t value, int fallback) { return value != 0 ? static_cast<int>(value) : fallback; }
 
-/// What the row says of compression, and the server where the row says nothing.
+/// What the row says about compression, or the server, if the row says nothing.
 void choose_compression(session::Protocol& protocol, const Compression& server) {
   const wharf_row& row = protocol.row;
   auto context = static_cast<Compression::Context>(row.compression);
@@ -104,7 +104,7 @@ const wharf_row* RowList::find(std::string_view name) const {
 }
 
 Error RowList::check(const wharf_row& row) const {
-  constexpr std::size_t least = offsetof(wharf_row, destroy) + sizeof row.destroy;  // all behind it may be left out
+  constexpr std::size_t least = offsetof(wharf_row, destroy) + sizeof row.destroy;  // all members behind it may be missing
   if (row.size < least) return {"a protocol row says it has " + std::to_string(row.size) + " bytes; set size to sizeof(wharf_row)"};
   if (row.name == nullptr) return {"a protocol row has no name"};
   const std::string_view name = row.name;
