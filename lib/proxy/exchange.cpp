@@ -45,7 +45,7 @@ ProxyExchange::ProxyExchange(session::Exchange& exchange, Upstream& upstream, st
 
 ProxyExchange::~ProxyExchange() { let_go(); }
 
-/// The client has its answer, or has gone.
+/// The client has its response, or has gone.
 void ProxyExchange::ended(const session::ExchangeEnd& /*end*/) { let_go(); }
 
 void ProxyExchange::let_go() {
@@ -56,7 +56,7 @@ void ProxyExchange::let_go() {
 
 // ---- The request ----
 
-/// The time that the answer takes is watched upstream.
+/// The upstream session watches the time of the response.
 void ProxyExchange::start() {
   exchange_.answer_within(base::never);
   body_over_ = exchange_.body_complete();
@@ -77,11 +77,11 @@ void ProxyExchange::connected(session::H1Client& session) {
   sheltered([&] { send(session); });
 }
 
-/// It waited long enough: for a connection, or for a word of the server about the body.
+/// It has waited long enough for a connection, or for the server's 100.
 void ProxyExchange::tick() {
   exchange_.tick_every(base::Time{0});
   if (!place_) return take_body();
-  if (upstream_.pool.is_under_way(*place_)) return;  // that has a limit of its own
+  if (upstream_.pool.is_under_way(*place_)) return;  // the attempt has a limit of its own
   upstream_.pool.forget(*std::exchange(place_, std::nullopt));
   upstream_.pool.tell_crowded();
   refuse(UpstreamFailure::crowded);
@@ -92,7 +92,7 @@ void ProxyExchange::not_connected(UpstreamFailure failure) {
   sheltered([&] { refuse(failure); });
 }
 
-/// Nothing of the body is asked for before there is somebody to have it.
+/// The body is not asked for before there is a connection for it.
 void ProxyExchange::send(session::H1Client& session) {
   session_ = &session;
   const codec::RequestHead& head = exchange_.request();
@@ -128,9 +128,9 @@ void ProxyExchange::body_end() {
 
 void ProxyExchange::request_has_room() { exchange_.resume_body(); }
 
-// ---- The answer ----
+// ---- The response ----
 
-/// What there is no memory for on the client's side costs the client's connection, also when it comes from upstream's.
+/// A lack of memory on the client's side costs the client's connection, even if the call comes from upstream.
 template <class Call>
 void ProxyExchange::sheltered(Call&& call) noexcept {
   try {
@@ -206,7 +206,7 @@ void ProxyExchange::response_fails(session::ResponseFailure failure) {
 }
 
 /// RFC 9110 section 9.2.2: a connection that was idle may have been closed upstream while the request was on its way. The
-/// next one is new: there is no third time.
+/// next connection is new: there is no third try.
 bool ProxyExchange::may_try_again(session::ResponseFailure failure) const {
   return failure == session::ResponseFailure::closed && session_->has_waited() && !body_begun_ &&
          is_idempotent(exchange_.request().method);

@@ -15,12 +15,12 @@
 
 namespace wharf::server {
 
-/// Where the exchanges of one proxy mount go. Outlives them.
+/// The destination of the exchanges of one proxy mount. Outlives them.
 struct Upstream {
   /// `mount` is its prefix; `idle` is how long a connection that left HTTP may be without a byte.
   Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mount, UpstreamSettings settings, Outside& outside,
            base::Log* log, base::Time idle);
-  /// Where the mount and its target are for this client.
+  /// The places of the mount and its target as this client knows them.
   [[nodiscard]] ProxyPlaces places(const session::Exchange& exchange) const;
 
   Proxy proxy;

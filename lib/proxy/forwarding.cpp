@@ -20,12 +20,12 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
   return std::any_of(names.begin(), names.end(), [name](std::string_view each) { return base::equal_ignoring_case(name, each); });
 }
 
-/// As programs behind a gateway interface see it, who are told Content_Length and Content-Length by the same name.
+/// As programs behind a gateway interface read it: they get Content_Length and Content-Length by the same name.
 bool reads_as_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::any_of(names.begin(), names.end(), [name](std::string_view each) { return codec::reads_alike(name, each); });
 }
 
-/// RFC 9110 section 7.6.1, and what is known to be of one connection though nobody may say so.
+/// RFC 9110 section 7.6.1, and fields that are known to belong to one connection even if Connection does not name them.
 bool is_hop_by_hop(std::string_view name) {
   return is_one_of(name, {"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
                           "HTTP2-Settings", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization"});
@@ -37,13 +37,13 @@ bool is_rewritten(std::string_view name) {
                                 "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"});
 }
 
-/// Whether there is a front that is trusted, and it writes X-Forwarded-*. One that writes Forwarded lets a client's fields through.
+/// Whether there is a trusted front, and it writes X-Forwarded-*. One that writes Forwarded lets a client's fields through.
 bool writes_x_forwarded(const codec::Forwarding* said) {
   return said != nullptr && said->kind == codec::ForwardingFields::x_forwarded;
 }
 
-/// Whether a field is not to be believed, and so not passed on: one that only servers in front write, where this peer is not
-/// trusted or writes other fields; or one that a client has spelt to be read as such a field, or as one of those above.
+/// Whether a field must not be believed, and so is not passed on: one that only servers in front write, if this peer is not trusted
+/// or writes other fields; or one that a client has spelt to be read as such a field, or as one of those above.
 bool is_forged(std::string_view name, const codec::Forwarding* forwarding) {
   if (codec::is_oddly_spelt(name))
     return codec::is_forwarding_field(name) ||
@@ -83,8 +83,8 @@ std::string forwarded_element(const base::PeerAddress& from, std::string_view ho
   return ((element += ";proto=") += scheme);
 }
 
-/// What a trusted front says of a prefix in front of ours, without the last '/'. Many let a client's through: what is no plain path,
-/// or could make another host of a link to it, is left out.
+/// The prefix in front of ours that a trusted front names, without the last '/'. Many let a client's through: one that is no plain
+/// path, or could make another host of a link to it, is left out.
 std::string_view prefix_before(const codec::RequestHead& head, const codec::Forwarding* said) {
   if (!writes_x_forwarded(said) || head.count("X-Forwarded-Prefix") != 1) return {};
   std::string_view prefix = head.field("X-Forwarded-Prefix");
@@ -98,7 +98,7 @@ std::string_view prefix_before(const codec::RequestHead& head, const codec::Forw
 
 bool has_max_forwards(const codec::RequestHead& head) { return head.method == "OPTIONS" || head.method == "TRACE"; }
 
-/// RFC 9110 section 7.6.2; nullopt where there is none, or where it is not to be heeded.
+/// RFC 9110 section 7.6.2; nullopt if there is none, or if it does not apply.
 std::optional<std::uint64_t> max_forwards(const codec::RequestHead& head) {
   const std::string_view value = has_max_forwards(head) ? head.field("Max-Forwards") : std::string_view();
   std::uint64_t count = 0;
@@ -163,7 +163,7 @@ void UpstreamHead::add_end_to_end(const codec::RequestHead& head, const Upstream
   if (forwards) add("Max-Forwards", max_forwards_ = base::concat(*forwards - 1));
 }
 
-/// The kind of fields that the front writes is extended; the other kind may be the client's, and is made of what is believed.
+/// The kind of fields that the front writes is extended; the other kind may be the client's, and is replaced by what is believed.
 void UpstreamHead::add_forwarding(const codec::RequestHead& head, const UpstreamRequest& request) {
   const codec::Forwarding* const said = request.forwarding;
   const base::PeerAddress client = said != nullptr ? said->client : request.peer;

@@ -11,7 +11,7 @@
 namespace wharf::server {
 namespace {
 
-/// Leaves room for the sum of it and the clock.
+/// Bounded, so that it can be added to the clock without overflow.
 base::Time bounded(std::chrono::milliseconds time) { return std::min<base::Time>(time, std::chrono::hours(24 * 365)); }
 
 session::Response response_to(const Refusal& refusal) {
@@ -64,7 +64,7 @@ base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Pr
   return mount;
 }
 
-/// RFC 9110 section 7.8: who upgrades seldom follows.
+/// RFC 9110 section 7.8: clients that upgrade seldom follow a redirection.
 bool ProxyMount::adds_slash(const codec::RequestHead& head) const {
   return add_slash_ == Switch::on && (head.method == "GET" || head.method == "HEAD") && offered_upgrades(head).empty();
 }

@@ -14,31 +14,32 @@
 
 namespace wharf::server {
 
-/// What Proxy does not say.
+/// Limits that Proxy does not have.
 struct ProxyLimits {
-  session::H1ClientLimits upstream;           ///< but for its response_time, which is the answer_time of Proxy
-  base::Time pipe_idle = Limits{}.pipe_idle;  ///< without a byte either way on a connection that left HTTP. base::never: no limit
+  session::H1ClientLimits upstream;  ///< but for its response_time, which is the answer_time of Proxy
+  base::Time pipe_idle =
+      Limits{}.pipe_idle;  ///< without a byte in either direction on a connection that left HTTP. base::never: no limit
 };
 
 /// A gateway to another HTTP/1.1 server, for one mount on one loop (RFC 9110 section 3.7). Heads are written anew, bodies pass
 /// through as they come, in both directions no faster than the slower side takes them; connections upstream are kept for later
-/// requests. 502 where the server cannot be reached or does not answer properly, 504 where it takes too long; an answer that
-/// was begun is cut off.
+/// requests. 502 if the server cannot be reached or its response is malformed, 504 if it takes too long; a response that was
+/// begun is cut off.
 class ProxyMount {
  public:
   /// An empty text, or what is wrong with a proxy's settings, in one line.
   static std::string check(const Proxy& proxy);
-  /// `outside` and `log` outlive the mount. Without `outside` all is answered with 502; without `log` nothing is logged. The
+  /// `outside` and `log` outlive the mount. Without `outside` every response is 502; without `log` nothing is logged. The
   /// error is one line.
   static base::Result<std::unique_ptr<ProxyMount>, std::string> open(const Proxy& proxy, std::string_view prefix, Outside* outside,
                                                                      base::Log* log = nullptr, const ProxyLimits& limits = {});
 
   /// Within Handler::handle(). The decoded path of the request begins with the mount's prefix, which ends with '/', or is the
-  /// prefix without that. What follows it is appended to the path of Proxy::to as it is written in the request, with the query;
-  /// 404 where it may lead out of there. The mount outlives the exchange, and every connection that it makes.
+  /// prefix without that. The rest is appended to the path of Proxy::to as it is written in the request, with the query;
+  /// 404 if it may lead out of there. The mount outlives the exchange, and every connection that it makes.
   void serve(session::Exchange& exchange);
-  /// Whether a request for the prefix without its last '/' is to be sent there: one that shows a page, whose relative links would
-  /// lead elsewhere. What else may come is passed on, as not every client follows.
+  /// Whether a request for the prefix without its last '/' is redirected to the prefix: one for a page, whose relative links would
+  /// lead elsewhere. Others are passed on, because not every client follows.
   [[nodiscard]] bool adds_slash(const codec::RequestHead& head) const;
 
  private:

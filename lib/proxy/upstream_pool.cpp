@@ -41,14 +41,14 @@ bool UpstreamPool::is_under_way(Place place) const {
   return static_cast<std::size_t>(std::distance(waiters_.begin(), std::list<Waiting>::const_iterator(place))) < attempts_;
 }
 
-/// Where there is no memory to begin, nothing counts.
+/// If there is no memory to begin, nothing is counted.
 void UpstreamPool::attempt(base::Time limit) {
   const base::Time began = outside_.now();
   outside_.connect(
       settings_.endpoint, limit,
       [this](session::Link& link) {
         auto client = std::make_unique<session::H1Client>(link, clients_, session::LinkShare(*this));
-        --attempts_;  // else it has failed
+        --attempts_;  // otherwise it has failed
         return client;
       },
       [this, began, limit](std::string_view reason) {
@@ -71,7 +71,7 @@ bool UpstreamPool::try_attempt(base::Time limit) noexcept {
   }
 }
 
-/// A connection is not counted any more. Without memory for another, who waits for it waits on, no longer than waiting_time.
+/// A connection is no longer counted. If there is no memory for another, those who wait go on waiting, at most waiting_time.
 void UpstreamPool::attempt_for_others() noexcept {
   if (may_attempt()) static_cast<void>(try_attempt(settings_.connect_time));
 }
@@ -98,7 +98,7 @@ void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view r
   if (waiters_.empty()) return;
   const auto [waiter, since] = waiters_.front();
   const base::Time now = outside_.now();
-  if (began < since) {  // it was begun for somebody who has gone
+  if (began < since) {  // the attempt was begun for somebody who has gone
     const base::Time left = std::max(since + settings_.connect_time - now, base::Time{1});
     if (!may_attempt() || try_attempt(left)) return;
   }
@@ -111,11 +111,11 @@ bool UpstreamPool::idle(session::H1Client& client) {
   idle_.push_back(&client);
   if (waiters_.empty() || handing_over_) return true;
   outside_.at_turn_end([this] { hand_over(); });
-  handing_over_ = true;  // not where there is no memory to ask for it
+  handing_over_ = true;  // only now: at_turn_end() may have thrown
   return true;
 }
 
-/// Not before the turn ends: what comes right behind an answer shows that the connection is of no more use.
+/// Only when the turn ends: bytes right behind a response show that the connection is of no more use.
 void UpstreamPool::hand_over() {
   handing_over_ = false;
   while (!waiters_.empty()) {
