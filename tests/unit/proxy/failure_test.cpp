@@ -14,8 +14,8 @@ using namespace wharf::server;
 constexpr std::string_view with_length = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
 constexpr std::string_view in_chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// The status that a client gets where the server upstream says this, in two pieces, and ends; 0: the client is cut without an
-/// answer.
+/// The status that a client gets if the server upstream sends this, in two pieces, and ends; 0: the client is cut without a
+/// response.
 int status_for(std::string_view answer, std::size_t at) {
   ProxyBench bench;
   auto& client = bench.client();
@@ -73,7 +73,7 @@ TEST_CASE("proxy: no response in time is 504, counted from the end of the reques
   bench.send(client, "b");
   bench.advance(59'999);
   CHECK(received(client).empty());
-  bench.send(upstream, "HTTP/1.1 102 Processing\r\n\r\n");  // is no answer
+  bench.send(upstream, "HTTP/1.1 102 Processing\r\n\r\n");  // is no final response
   bench.advance(1);
   CHECK(answered(client).starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
   CHECK(upstream.closed());
