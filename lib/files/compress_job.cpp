@@ -9,7 +9,6 @@
 
 #include "codec/gzip.h"
 #include "files/body.h"
-#include "files/mount.h"
 #include "files/response.h"
 
 namespace wharf::server {
@@ -20,9 +19,9 @@ constexpr std::size_t share_of_cache = 4;
 
 }  // namespace
 
-std::unique_ptr<CompressJob> CompressJob::make(FileMount& mount, const CachedFile& file, const Representation& wanted,
+std::unique_ptr<CompressJob> CompressJob::make(CompressTaker& taker, const CachedFile& file, const Representation& wanted,
                                                const FileLimits& limits) {
-  std::unique_ptr<CompressJob> job(new CompressJob(mount, file.path, wanted));
+  std::unique_ptr<CompressJob> job(new CompressJob(taker, file.path, wanted));
   job->most_ = std::min<std::size_t>(static_cast<std::size_t>(file.plain.size()), limits.cached_bytes / share_of_cache);
   if (file.plain.held == Representation::Held::bytes) {
     job->bytes_ = *file.plain.bytes;
@@ -66,11 +65,11 @@ CompressJob::Outcome CompressJob::compress(std::string& out) const {
 
 void CompressJob::answer(session::Exchange& exchange) {
   if (outcome_ == Outcome::made) answer_with_whole_file(exchange, made_);
-  else mount_.serve_uncompressed(exchange, path_);
+  else taker_.serve_uncompressed(exchange, path_);
 }
 
 void CompressJob::over() {
-  if (outcome_ != Outcome::failed) mount_.compressed(path_, made_);
+  if (outcome_ != Outcome::failed) taker_.compressed(path_, made_);
 }
 
 }  // namespace wharf::server

@@ -4,7 +4,6 @@
 
 #include "files/body.h"
 #include "files/listing.h"
-#include "files/mount.h"
 
 namespace wharf::server {
 
@@ -34,7 +33,7 @@ void ListingJob::answer(session::Exchange& exchange) {
 }
 
 void ListingJob::over() {
-  if (page_.text) mount_.listed(folder_.path, page_);
+  if (page_.text) taker_.listed(folder_.path, page_);
 }
 
 }  // namespace wharf::server

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/shared.h"
@@ -21,19 +22,29 @@ struct ListedFolder {
 
 void answer_with_listing(session::Exchange& exchange, Shared<std::string> page);
 
-/// Makes the page that lists a folder. It goes to the mount, to be kept.
+/// What a ListingJob works for. Outlives its answers.
+class ListingTaker {
+ public:
+  /// Takes the page that lists a folder.
+  virtual void listed(std::string_view path, KeptListings::Page page) = 0;
+
+ protected:
+  ~ListingTaker() = default;
+};
+
+/// Makes the page that lists a folder. It goes to the taker, to be kept.
 class ListingJob final : public FileJob {
  public:
   /// `page` says when it was asked for, and has the identity of the folder then.
-  ListingJob(FileMount& mount, ListedFolder folder, KeptListings::Page page)
-      : mount_(mount), folder_(std::move(folder)), page_(std::move(page)) {}
+  ListingJob(ListingTaker& taker, ListedFolder folder, KeptListings::Page page)
+      : taker_(taker), folder_(std::move(folder)), page_(std::move(page)) {}
 
   void run() override;
   void answer(session::Exchange& exchange) override;
   void over() override;
 
  private:
-  FileMount& mount_;
+  ListingTaker& taker_;
   ListedFolder folder_;
   KeptListings::Page page_;
 };

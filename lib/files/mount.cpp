@@ -19,8 +19,6 @@
 #include "codec/http/accept.h"
 #include "codec/http/conditions.h"
 #include "codec/http/target.h"
-#include "files/compress_job.h"
-#include "files/listing_job.h"
 
 namespace wharf::server {
 namespace {
@@ -118,8 +116,9 @@ FileMount::~FileMount() {
 // ---- Requests ----
 
 void FileMount::serve(session::Exchange& exchange, std::string_view path) {
-  const std::string_view method = exchange.request().method;
-  if (method == "GET" || method == "HEAD") return serve_file(exchange, path, Compress::may);
+  const codec::RequestHead& head = exchange.request();
+  const std::string_view method = head.method;
+  if (method == "GET" || method == "HEAD") return serve_file(exchange, FileRequest(head), path, Compress::may);
   if (method != "OPTIONS" && !is_known_method(method))
     return exchange.respond(session::text_response(501, "This method is not known here."));
   session::Response response;
@@ -129,8 +128,7 @@ void FileMount::serve(session::Exchange& exchange, std::string_view path) {
   exchange.respond(std::move(response));
 }
 
-void FileMount::serve_file(session::Exchange& exchange, std::string_view path, Compress compress) {
-  const FileRequest request(exchange.request());
+void FileMount::serve_file(session::Exchange& exchange, const FileRequest& request, std::string_view path, Compress compress) {
   CachedFile* const file = current(exchange, request, path);
   if (file == nullptr) return;
   if (request.accept_encodings == 0 || file->coded.empty()) return answer_with_file(exchange, request, file->plain);
@@ -242,7 +240,7 @@ void FileMount::compress_first(session::Exchange& exchange, const FileRequest& r
 }
 
 void FileMount::serve_uncompressed(session::Exchange& exchange, std::string_view path) {
-  serve_file(exchange, path, Compress::never);
+  serve_file(exchange, FileRequest(exchange.request()), path, Compress::never);
 }
 
 void FileMount::compressed(std::string_view path, const Representation& made) {

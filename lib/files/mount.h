@@ -7,8 +7,10 @@
 #include "base/result.h"
 #include "codec/http/request_head.h"
 #include "files/cache.h"
+#include "files/compress_job.h"
 #include "files/jobs.h"
 #include "files/kept_listings.h"
+#include "files/listing_job.h"
 #include "files/loader.h"
 #include "files/response.h"
 #include "http/exchange.h"
@@ -45,7 +47,7 @@ class LoopFiles {
 ///
 /// A file in the cache costs one check of the folder in each turn of the loop, and no memory. Others are read on the loop's thread: if the
 /// page cache does not have them, the loop waits for the disk.
-class FileMount {
+class FileMount final : public CompressTaker, public ListingTaker {
  public:
   /// An empty text, or what is wrong with the mount, in one line.
   static std::string check(const Files& files);
@@ -67,20 +69,15 @@ class FileMount {
   /// Serves from the folder that has the mount's name now, if that is another. Returns an empty text, or why it cannot, in one line.
   std::string look_again();
 
-  // ---- For its jobs. ----
-  /// Serves the file of a path, but in no coding that would have to be made first.
-  void serve_uncompressed(session::Exchange& exchange, std::string_view path);
-  /// Takes the compressed representation; if it holds nothing, compressing is not worth it.
-  void compressed(std::string_view path, const Representation& made);
-  /// Takes the page that lists a folder.
-  void listed(std::string_view path, KeptListings::Page page);
-
  private:
   enum class Compress : std::uint8_t { may, never };
 
   FileMount(OpenFolder folder, Files files, LoopFiles& shared);
 
-  void serve_file(session::Exchange& exchange, std::string_view path, Compress compress);
+  void serve_uncompressed(session::Exchange& exchange, std::string_view path) override;
+  void compressed(std::string_view path, const Representation& made) override;
+  void listed(std::string_view path, KeptListings::Page page) override;
+  void serve_file(session::Exchange& exchange, const FileRequest& request, std::string_view path, Compress compress);
   CachedFile* current(session::Exchange& exchange, const FileRequest& request, std::string_view path);
   CachedFile* load(session::Exchange& exchange, std::string_view path, const LoopMoment& at);
   bool renew(FileLoader::Renew where, std::string& why);

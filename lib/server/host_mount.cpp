@@ -60,6 +60,7 @@ base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Moun
   auto service = std::visit([&](const auto& kind) { return open_kind(kind, mount, parts); }, mount.serves);
   if (!service) return base::Failure{service.error()};
   opened->service_ = std::move(*service);
+  opened->takes_upgrades_ = opened->service_->takes_upgrades();
   return opened;
 }
 

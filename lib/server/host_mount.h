@@ -26,7 +26,7 @@ class HostMount {
   [[nodiscard]] bool matches(std::string_view decoded_path) const {
     return decoded_path.starts_with(prefix_) || decoded_path == std::string_view(prefix_).substr(0, prefix_.size() - 1);
   }
-  [[nodiscard]] bool takes_upgrades() const { return service_->takes_upgrades(); }
+  [[nodiscard]] bool takes_upgrades() const { return takes_upgrades_; }
 
   /// Whether the client may come in; if not, there is or will be a response.
   AccessGate::Verdict enter(session::Exchange& exchange, std::string& user) const;
@@ -44,6 +44,7 @@ class HostMount {
   codec::PreparedFields fields_;
   std::unique_ptr<AccessGate> gate_;
   std::unique_ptr<MountService> service_;
+  bool takes_upgrades_ = false;  // as the service says
 };
 
 }  // namespace wharf::server

@@ -1,0 +1,183 @@
+// How many functions of the library one request enters: a whole server, and a client on a socket that sends one request after the other.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <arpa/inet.h>
+#include <crypt.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "wharf/server.hpp"
+
+namespace {
+
+thread_local std::uint64_t entered = 0;
+std::string page_with_figures;
+std::string folder;  // with an index.html that has been as it is for some seconds, so that it is known to be settled
+
+}  // namespace
+
+extern "C" {
+void __cyg_profile_func_enter(void* /*function*/, void* /*caller*/) { ++entered; }
+void __cyg_profile_func_exit(void* /*function*/, void* /*caller*/) {}
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace wharf;
+
+class Secrets {
+ public:
+  Secrets() : path_(fs::temp_directory_path() / "wharf-calls-XXXXXX") {
+    std::string name = path_.string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Secrets() { fs::remove_all(path_); }
+  Secrets(const Secrets&) = delete;
+  Secrets& operator=(const Secrets&) = delete;
+
+  [[nodiscard]] std::string write(const std::string& name, const std::string& content) const {
+    std::ofstream(path_ / name) << content;
+    return (path_ / name).string();
+  }
+
+ private:
+  fs::path path_;
+};
+
+/// A connection that is closed with it.
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ = ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  }
+  ~Client() { ::close(socket_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// Whether a 200 with `body` at its end came back.
+  [[nodiscard]] bool ask(const std::string& request, std::string_view body) const {
+    if (!connected_ || ::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
+      return false;
+    std::string answer;
+    while (!answer.ends_with(body)) {
+      std::array<char, 4096> bytes{};
+      const ssize_t size = ::recv(socket_, bytes.data(), bytes.size(), 0);
+      if (size <= 0) return false;
+      answer.append(bytes.data(), static_cast<std::size_t>(size));
+    }
+    return answer.starts_with("HTTP/1.1 200 ");
+  }
+
+ private:
+  int socket_;
+  bool connected_ = false;
+};
+
+std::string content(const std::string& name) {
+  std::ifstream file(name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The calls of a server that serves so many such requests, and starts and stops.
+std::uint64_t calls(const Mount& mount, const std::string& request, int requests) {
+  ServerOptions options;
+  options.quiet = true;
+  Server server(options);
+  VirtualHost host;
+  host.mounts.push_back(mount);
+  REQUIRE_FALSE(server.add(std::move(host)));
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  const std::string address = server.addresses().front();
+  const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+  const std::string page = content(folder + "/index.html");
+  int served = 0;
+  std::thread other([&] {
+    const Client client(port);
+    while (served < requests && client.ask(request, page)) ++served;
+    server.stop();
+  });
+  const std::uint64_t before = entered;
+  const Error error = server.run();
+  const std::uint64_t all = entered - before;
+  other.join();
+  CHECK_MESSAGE(!error, error.message);
+  CHECK(served == requests);
+  return all;
+}
+
+/// Of one request, when all that can be known of the file and the password is known.
+std::uint64_t calls_of_one(const Mount& mount, const std::string& request) {
+  constexpr int few = 100;
+  constexpr int many = 600;
+  const std::uint64_t first = calls(mount, request, few);
+  const std::uint64_t second = calls(mount, request, many);
+  return (second - first + (many - few) / 2) / (many - few);
+}
+
+/// The figure that stands in the page behind `what` in a row of a table.
+std::optional<std::uint64_t> written(std::string_view what) {
+  std::ifstream file(page_with_figures);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("| " + std::string(what) + " |")) continue;
+    const std::size_t at = line.find_first_of("0123456789", what.size() + 4);
+    std::uint64_t figure = 0;
+    if (at != std::string::npos && std::from_chars(line.data() + at, line.data() + line.size(), figure).ec == std::errc())
+      return figure;
+  }
+  return std::nullopt;
+}
+
+void check(std::uint64_t counted, std::string_view what, std::uint64_t most) {
+  MESSAGE(what << ": " << counted << " calls");
+  CHECK(counted <= most);
+  const auto figure = written(what);
+  REQUIRE_MESSAGE(figure, "the page has no row for: " << what);
+  CHECK(counted <= *figure + 3);  // a turn more or less of the loop, over hundreds of requests
+  CHECK(counted + 3 >= *figure);
+}
+
+}  // namespace
+
+TEST_CASE("calls: a GET of a cached file") {
+  const Mount mount{"/", Files{folder}};
+  check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"), "GET of a cached file", 288);
+}
+
+TEST_CASE("calls: a GET of a cached file that a known password guards") {
+  crypt_data data{};
+  const char* const hash = ::crypt_r("secret", "$2b$04$abcdefghijklmnopqrstuu", &data);
+  REQUIRE(hash != nullptr);
+  const Secrets secrets;
+  Mount mount{"/", Files{folder}};
+  mount.access = PasswordAccess{secrets.write("passwords", "alice:" + std::string(hash) + "\n")};
+  check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n"),
+        "the same, guarded by a known password", 494);
+}
+
+int main(int count, char** arguments) {
+  if (count < 3) return 2;
+  page_with_figures = arguments[1];
+  folder = arguments[2];
+  doctest::Context context;
+  context.applyCommandLine(count - 2, arguments + 2);
+  return context.run();
+}
