@@ -71,7 +71,7 @@ TEST_CASE("h1 body: each framing of a response, cut at every place") {
   }
 }
 
-TEST_CASE("h1 body: one after the other, whatever came before") {
+TEST_CASE("h1 body: one after the other, whatever the one before was") {
   IncomingBody body;
   CHECK(body.done());
   for (int i = 0; i < 2; ++i) {
@@ -111,7 +111,7 @@ TEST_CASE("h1 body: a trailer field that belongs in the head fails a request, an
   CHECK(read_all(body, bytes, 0) == ", done, ");
 }
 
-TEST_CASE("h1 body: pieces that go out, small and large, with each delimiting") {
+TEST_CASE("h1 body: outgoing pieces, small and large, with each delimiting") {
   for (const auto& each :
        {std::pair{"1", 0x1}, std::pair{"3fff", 0x3fff}, std::pair{"4000", 0x4000}, std::pair{"186a0", 0x186a0}}) {
     const std::string piece(static_cast<std::size_t>(each.second), 'a');

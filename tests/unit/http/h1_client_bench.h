@@ -50,7 +50,7 @@ class ClientBench final : private session::H1ClientOwner, private session::Respo
     now += base::Time{milliseconds};
     link.run();
   }
-  /// What was told since it was asked last: pieces that follow each other are one.
+  /// The calls since the last take(); adjacent pieces are one.
   std::string take() { return std::exchange(told_, {}); }
   [[nodiscard]] std::string_view stage() const {
     constexpr std::array<std::string_view, 5> names{"idle", "asked", "head", "body", "over"};
@@ -63,12 +63,12 @@ class ClientBench final : private session::H1ClientOwner, private session::Respo
   session::H1ClientLimits limits;
   session::MemoryLink link{pool, output_limits, now};
   session::H1Client* client = nullptr;  ///< nullptr: it has gone
-  bool keeps = true;                    ///< what the owner says of one that is idle
+  bool keeps = true;                    ///< whether the owner keeps an idle client
   session::Flow flow = session::Flow::go;
   Upgrade upgrade = Upgrade::not_asked_for;
   std::function<void()> within;  ///< is called by each call of the receiver
-  int gone = 0;                  ///< links
-  int ends = 0;                  ///< of receivers, each way
+  int gone = 0;                  ///< links that have gone
+  int ends = 0;                  ///< of receivers, in either way
 
  private:
   void tell(std::string_view what) { (told_ += told_.empty() ? "" : ", ") += what; }
@@ -126,7 +126,7 @@ class ClientBench final : private session::H1ClientOwner, private session::Respo
   }
   void request_has_room() override { hear("room"); }
 
-  /// What follows an upgrade.
+  /// The session that follows an upgrade.
   class After final : public session::Session {
    public:
     std::size_t input(std::span<char> bytes) override { return bytes.size(); }

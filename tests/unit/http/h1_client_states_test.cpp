@@ -316,7 +316,7 @@ constexpr auto rows = std::to_array<Row>({
 });
 // clang-format on
 
-/// Whoever has not heard of the end hears of it now, and nobody hears of it twice.
+/// Owner and receiver hear of the end now unless they have heard of it already, and neither hears of it twice.
 void check_ends(ClientBench& bench, int receivers) {
   const std::string stage(bench.stage());
   bench.within = nullptr;
@@ -336,7 +336,7 @@ void check_ends(ClientBench& bench, int receivers) {
 
 }  // namespace
 
-TEST_CASE("h1 client: what each event does in each stage") {
+TEST_CASE("h1 client: each event in each stage") {
   REQUIRE(rows.size() == states.size() * events.size());
   auto row = rows.begin();
   for (const State& state : states)

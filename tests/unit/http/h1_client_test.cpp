@@ -29,7 +29,7 @@ std::string many(std::string_view text, std::size_t count) {
   return all;
 }
 
-/// What is told of these bytes, cut at `at`, and then the end.
+/// The calls for these bytes, cut at `at`, and for the end behind them.
 std::string told_of(std::string_view method, std::string_view bytes, std::size_t at) {
   ClientBench bench;
   bench.ask(ClientBench::get(method));
@@ -64,7 +64,7 @@ void begin_body(ClientBench& bench, std::string_view sent, Flow flow = Flow::go)
 
 // ---- Requests ----
 
-TEST_CASE("h1 client: a head is what the request says, and its framing") {
+TEST_CASE("h1 client: a head has what the request says, and its framing") {
   using session::OutgoingRequest;
   const std::string start = "PUT /a?b HTTP/1.1\r\nHost: a\r\nX-B: c d\r\n";
   OutgoingRequest request{.method = "PUT", .target = "/a?b", .fields = {{"Host", "a"}, {"X-B", "c d"}}};
@@ -123,7 +123,7 @@ TEST_CASE("h1 client: one request after the other, each framing of a body, small
   CHECK(bench.stage() == "idle");
 }
 
-TEST_CASE("h1 client: a server that takes no more is told of, and when it does again") {
+TEST_CASE("h1 client: the caller hears when the server takes no more, and when it does again") {
   ClientBench bench;
   bench.link.set_window(0);
   bench.ask(ClientBench::post(BodyFraming::chunked));
@@ -171,18 +171,18 @@ TEST_CASE("h1 client: every framing of a response, cut at every place (RFC 9112 
   check_told("GET", "HTTP/1.1 999\r\nContent-Length: 1\r\n\r\n!", "begins 999 1, piece !, ends, idle");
 }
 
-TEST_CASE("h1 client: whether the connection goes on is the response's to say (RFC 9112 section 9.3)") {
+TEST_CASE("h1 client: the response decides whether the connection goes on (RFC 9112 section 9.3)") {
   check_told("GET", "HTTP/1.1 200 x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n!", "begins 200 1, piece !, ends");
   check_told("GET", "HTTP/1.0 200 x\r\nContent-Length: 1\r\n\r\n!", "begins 200 1, piece !, ends");
   check_told("GET", "HTTP/1.0 200 x\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\n!", "begins 200 1, piece !, ends, idle");
 }
 
-TEST_CASE("h1 client: trailer fields are dropped, also those that would not be taken from a client (RFC 9112 section 7.1.2)") {
+TEST_CASE("h1 client: trailer fields are dropped, even those that a client may not send (RFC 9112 section 7.1.2)") {
   check_told("GET", base::concat(in_chunks, "1\r\na\r\n0\r\nExpires: x\r\nSet-Cookie: a=b\r\n\r\n"),
              "begins 200, piece a, ends, idle");
 }
 
-TEST_CASE("h1 client: what is no response, cut at every place") {
+TEST_CASE("h1 client: bytes that are no response, cut at every place") {
   for (const std::string& bytes :
        {std::string("HTTP/2 200\r\n\r\n"), std::string("SSH-2.0-OpenSSH\r\n"), std::string("HTTP/1.1 200 OK\r\nA : b\r\n\r\n"),
         std::string("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na"),
@@ -207,7 +207,7 @@ TEST_CASE("h1 client: a response that breaks off, cut at every place (RFC 9112 s
   check_told("GET", base::concat(in_chunks, "x"), "begins 200, fails malformed");
 }
 
-TEST_CASE("h1 client: a response until the end is cut short if there is no end, but a reset") {
+TEST_CASE("h1 client: a response that lasts until the end is cut short if a reset comes instead") {
   ClientBench bench;
   begin_body(bench, "HTTP/1.1 200 OK\r\n\r\nabc");
   bench.link.abort();
@@ -215,7 +215,7 @@ TEST_CASE("h1 client: a response until the end is cut short if there is no end, 
   CHECK(bench.take() == "fails cut");
 }
 
-TEST_CASE("h1 client: an upgrade, and what comes behind it is another session's, cut at every place (RFC 9110 section 7.8)") {
+TEST_CASE("h1 client: an upgrade; bytes behind it go to another session, cut at every place (RFC 9110 section 7.8)") {
   const std::string bytes = "HTTP/1.1 101 x\r\nUpgrade: toy\r\nConnection: Upgrade\r\n\r\ntoys";
   for (std::size_t at = 0; at <= bytes.size(); ++at) {
     ClientBench bench;
@@ -230,7 +230,7 @@ TEST_CASE("h1 client: an upgrade, and what comes behind it is another session's,
   }
 }
 
-TEST_CASE("h1 client: the head of a response has a limit, and so have interim ones for each request") {
+TEST_CASE("h1 client: the head of a response has a limit, and so has the number of interim ones for each request") {
   const std::string start = "HTTP/1.1 200 OK\r\nA: ";
   const std::string end = "\r\nContent-Length: 0\r\n\r\n";
   for (const std::size_t over : {0U, 1U}) {
@@ -254,7 +254,7 @@ TEST_CASE("h1 client: the head of a response has a limit, and so have interim on
   bench.take();
   bench.say(many("HTTP/1.1 102 x\r\n\r\n", 17));
   CHECK(bench.take().ends_with("fails malformed"));
-  CHECK(bench.log == "it sent more interim answers than the limit");
+  CHECK(bench.log == "it sent more interim responses than the limit");
 }
 
 // ---- How fast it comes ----
@@ -276,7 +276,7 @@ TEST_CASE("h1 client: a receiver that holds gets no more until it resumes, and n
   CHECK(bench.link.reading());
 }
 
-TEST_CASE("h1 client: a response that ends just where its receiver holds does not hold the next") {
+TEST_CASE("h1 client: a response that ends at the piece at which its receiver holds does not hold the next") {
   ClientBench bench;
   begin_body(bench, with_length, Flow::hold);
   bench.say(std::string(100, 'a'));
@@ -284,7 +284,7 @@ TEST_CASE("h1 client: a response that ends just where its receiver holds does no
   CHECK(bench.link.reading());
 }
 
-TEST_CASE("h1 client: no more is read ahead than may have to be kept") {
+TEST_CASE("h1 client: it reads no further ahead than may have to be kept") {
   ClientBench bench;
   bench.ask();
   bench.flow = Flow::hold;
@@ -292,7 +292,7 @@ TEST_CASE("h1 client: no more is read ahead than may have to be kept") {
   CHECK(bench.link.unread() >= 1'000'000 - std::size_t{64} * 1024);
 }
 
-TEST_CASE("h1 client: the time for a response is counted from the end of its request, and each has its own") {
+TEST_CASE("h1 client: the time for each response is counted from the end of its request") {
   ClientBench bench;
   bench.ask();
   bench.advance(59'999);
@@ -303,11 +303,11 @@ TEST_CASE("h1 client: the time for a response is counted from the end of its req
   CHECK(bench.client->write_body("a") == Flow::go);
   bench.client->end_request();
   bench.advance(59'999);
-  bench.say("HTTP/1.1 102 x\r\n\r\n");  // is no response
+  bench.say("HTTP/1.1 102 x\r\n\r\n");  // an interim response is not the response
   CHECK(bench.take() == "interim 102");
   bench.advance(1);
   CHECK(bench.take() == "fails late");
-  CHECK(bench.log == "it took too long to answer");
+  CHECK(bench.log == "it took too long to respond");
 }
 
 TEST_CASE("h1 client: a server that falls silent within a response") {
@@ -321,7 +321,7 @@ TEST_CASE("h1 client: a server that falls silent within a response") {
   CHECK(bench.take() == "fails cut");
 }
 
-TEST_CASE("h1 client: silence is counted from when its receiver wants more again") {
+TEST_CASE("h1 client: silence counts from the moment when its receiver wants more again") {
   ClientBench bench;
   begin_body(bench, base::concat(with_length, "abc"), Flow::hold);
   bench.advance(300'000);
@@ -337,7 +337,7 @@ TEST_CASE("h1 client: silence is counted from when its receiver wants more again
 
 // ---- From one request to the next ----
 
-TEST_CASE("h1 client: what comes behind a response is not passed on, and ends the connection") {
+TEST_CASE("h1 client: bytes behind a response are not passed on, and end the connection") {
   for (const std::string& response :
        {std::string(hello), base::concat(in_chunks, "0\r\n\r\n"), std::string("HTTP/1.1 204 x\r\n\r\n")}) {
     ClientBench bench;
@@ -348,7 +348,7 @@ TEST_CASE("h1 client: what comes behind a response is not passed on, and ends th
   }
 }
 
-TEST_CASE("h1 client: a connection on which something has come already is not usable") {
+TEST_CASE("h1 client: a connection on which bytes have come already is not usable") {
   for (const bool ends : {true, false}) {
     ClientBench bench;
     CHECK(bench.client->usable());
@@ -361,7 +361,7 @@ TEST_CASE("h1 client: a connection on which something has come already is not us
   }
 }
 
-TEST_CASE("h1 client: a response before the end of its request, and no other follows on the connection") {
+TEST_CASE("h1 client: after a response before the end of its request, none follows on the connection") {
   ClientBench bench;
   bench.ask(ClientBench::post(BodyFraming::length, 10));
   CHECK(bench.client->write_body("abc") == Flow::go);
@@ -384,7 +384,7 @@ TEST_CASE("h1 client: both bodies under way at once") {
   CHECK(bench.take().ends_with("begins 200 4, piece ABCD, ends, idle"));
 }
 
-TEST_CASE("h1 client: is idle for a while, counted anew for each request, or not at all if its owner has enough") {
+TEST_CASE("h1 client: it is idle for a while, counted anew after each request, or not at all if its owner has enough") {
   ClientBench bench;
   CHECK(bench.client->has_waited());
   bench.advance(29'999);

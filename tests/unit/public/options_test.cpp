@@ -78,7 +78,7 @@ TEST_CASE("options: each kind of member is set by a text") {
   CHECK(harbour.lit);
 }
 
-TEST_CASE("options: a text that the member cannot be sets nothing") {
+TEST_CASE("options: a text that the member cannot hold sets nothing") {
   Harbour harbour;
   for (const std::string_view text : {"", "x", "-1", "+1", "-0", " 5", "5 ", "1.5", "0x5", "18446744073709551616"})
     for (const std::string_view name : {"boats", "depth", "patience"}) {
@@ -98,7 +98,7 @@ TEST_CASE("options: a text that the member cannot be sets nothing") {
   CHECK(options::find(of_harbour, "") == nullptr);
 }
 
-TEST_CASE("options: a range has both its ends, and zero where that is a default") {
+TEST_CASE("options: a range has both its ends, and zero if that is a default") {
   const auto fits = [](std::string_view name, std::string_view text) {
     Harbour harbour;
     REQUIRE(take(harbour, name, text));

@@ -136,14 +136,14 @@ TEST_CASE("options: one in the table is in the pages") {
         "| | `--piers` | none | a pier; may be given several times |\n");
 }
 
-TEST_CASE("options: one that no page has a row for is found, and a row for none") {
+TEST_CASE("options: an option without a row, and a row without an option, are found") {
   const std::vector<Entry> all = entries("");
   const option_pages::Page page(all, "| long | default |\n|---|---|\n| `--boats` | |\n| `--anchor` | |\n| a\\|b |\n\n`--lit`\n");
   CHECK(page.found() == std::set<std::string>{"--boats"});
   CHECK(page.faults() == std::vector<std::string>{"line 4: there is no option --anchor"});
 }
 
-TEST_CASE("options: what is no row of an option stays as it is") {
+TEST_CASE("options: a row that is for no option stays as it is") {
   const std::string_view text =
       "# Boats\n\n| `boats` | default |\n|---|---|\n| `a | b` | 1 |\n|  wide  |  x  |\n\nEnd, without a line feed";
   CHECK(filled("Harbour", text) == std::string(text) + "\n");
@@ -168,7 +168,7 @@ TEST_CASE("options: numbers with their units") {
   CHECK(option_pages::with_unit(7681, Unit::number) == "7681");
 }
 
-TEST_CASE("options: those of the test server have each a name and words") {
+TEST_CASE("options: each one of the test server has a name and words") {
   std::set<std::string_view> names;
   std::set<char> letters;
   for (const auto& option : program_options::table) {
