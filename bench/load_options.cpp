@@ -27,13 +27,13 @@ A cheap WebSocket load client: sends messages and counts the answers, which must
   --kind text|binary (text)
   --warmup S         seconds before the measured window (0.5)
   --seconds S        length of the measured window (2)
-  --messages N       end the window after so many messages instead
+  --messages N       end the window after that many messages instead
   --check            compare every answer byte for byte; without it the first 100 of each connection, and header and length of all
   --step             wait for a line on stdin after printing "start" and "end", so that a caller can read the server's CPU time
   --idle             open the connections, print "ready", hold them until stdin closes or SIGTERM
   --help
 
-Prints "start" and "end" around the measured window, then one line of JSON. Exit 0 where every answer was right, 1 where not.
+Prints "start" and "end" around the measured window, then one line of JSON. Exit 0 if every answer was right, 1 if not.
 )";
 
 constexpr std::size_t most_outstanding_bytes = 256 * 1024 * 1024;

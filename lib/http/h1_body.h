@@ -16,9 +16,9 @@ namespace wharf::session {
 
 /// How the end of a body is known (RFC 9112 section 6.3).
 enum class Delimiting : std::uint8_t {
-  length,  // so many bytes; 0 where there is no body
+  length,  // a number of bytes; 0 if there is no body
   chunks,
-  close  // it is that of the connection
+  close  // the body ends with the connection
 };
 
 /// The body of one request or response as it arrives.
@@ -27,7 +27,7 @@ class IncomingBody {
   enum class State : std::uint8_t { more, piece, done, failed };
 
   void begin(const codec::RequestHead& head, const codec::ChunkLimits& limits);
-  /// What a client gets. Trailer fields are dropped. `framing` is not malformed.
+  /// For a response that a client gets. Trailer fields are dropped. `framing` is not malformed.
   void begin(const codec::AnswerFraming& framing, const codec::ChunkLimits& limits);
 
   /// Takes from the front of `bytes` and removes what it took. A piece is a view into them, never empty. Never done with

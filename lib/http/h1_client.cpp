@@ -7,9 +7,9 @@
 namespace wharf::session {
 namespace {
 
-/// Of a body, what is handed over at a time, so that a slow receiver is noticed before much is queued for it.
+/// The most of a body that is handed over at a time, so that a slow receiver is noticed before much is queued for it.
 constexpr std::size_t largest_piece = 32 * 1024;
-/// What is read at a time: as much as may have to be kept while a slow receiver takes what came before.
+/// The most that is read at a time: this may have to be kept while a slow receiver takes what came before.
 constexpr std::size_t largest_read = std::size_t{64} * 1024;
 
 }  // namespace
@@ -106,7 +106,7 @@ void H1Client::take_head(std::string_view& rest) {
   if (before > 0) {
     const std::string_view more = rest.substr(0, limits.head - before);
     head_bytes_ += more;
-    // What has been looked at is looked at again, so only if there is a line more.
+    // The head is parsed from its beginning, so only if another line has come.
     if (more.find('\n') == std::string_view::npos && head_bytes_.size() < limits.head) return rest.remove_prefix(more.size());
     bytes = head_bytes_;
   }
@@ -129,7 +129,7 @@ void H1Client::take_head(std::string_view& rest) {
 void H1Client::take_interim(const codec::AnswerHead& head) {
   if (head.status != 101) {
     if (++interim_ <= context_.limits.interim_responses) return heed(receiver_->response_interim(head));
-    return fail(ResponseFailure::malformed, "it sent more interim answers than the limit");
+    return fail(ResponseFailure::malformed, "it sent more interim responses than the limit");
   }
   if (receiver_->response_switches(head) == ResponseReceiver::Upgrade::not_asked_for)
     return fail(ResponseFailure::malformed, "it switched to a protocol that nobody has asked for");
@@ -170,7 +170,7 @@ void H1Client::heed(Flow flow) {
   }
 }
 
-/// What comes behind it finds the client idle, and ends it: the two sides differ on where the response ends.
+/// Bytes behind it find the client idle, and end it: the two sides differ on where the response ends.
 void H1Client::response_over() {
   const bool clean = request_ == Request::complete && link_.out().empty();
   stage_ = Stage::idle;
@@ -203,8 +203,8 @@ void H1Client::end_of_input() {
 }
 
 void H1Client::ended() {
-  if (stage_ == Stage::asked) fail(ResponseFailure::closed, "it closed the connection without an answer");
-  else fail(ResponseFailure::cut, "it closed the connection within an answer");
+  if (stage_ == Stage::asked) fail(ResponseFailure::closed, "it closed the connection without a response");
+  else fail(ResponseFailure::cut, "it closed the connection within a response");
 }
 
 void H1Client::room() {
@@ -215,8 +215,8 @@ void H1Client::deadline() {
   const base::Time idle = context_.limits.response_idle;
   const bool waits = held_ || heard_ + idle > link_.now();
   if (stage_ == Stage::body && waits) link_.set_deadline((held_ ? link_.now() : heard_) + idle);
-  else if (stage_ == Stage::body) fail(ResponseFailure::cut, "it sent nothing more of an answer");
-  else fail(ResponseFailure::late, "it took too long to answer");
+  else if (stage_ == Stage::body) fail(ResponseFailure::cut, "it sent no more of a response");
+  else fail(ResponseFailure::late, "it took too long to respond");
 }
 
 void H1Client::shut_down() {

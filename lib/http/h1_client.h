@@ -27,8 +27,8 @@ struct OutgoingRequest {
 
   std::string_view method;  ///< a token
   std::string_view target;  ///< as it is sent: percent-encoded, no white space
-  /// In their order, Host first. A field that frames a message (codec::is_framing_field()) is left out, and so is one that could split
-  /// the head.
+  /// In their order, Host first. A field that frames a message (codec::is_framing_field()) is left out, and so is one that could
+  /// split the head.
   std::vector<codec::Field> fields;
   codec::BodyFraming body = codec::BodyFraming::none;
   std::uint64_t content_length = 0;  ///< bytes; only with BodyFraming::length
@@ -47,14 +47,14 @@ enum class ResponseFailure : std::uint8_t {
   cut         // it ended early, or fell silent
 };
 
-/// Hears of one response. It is called on the stack of the client's link, and may call the client's resume_response() and cancel() from
-/// within. It hears nothing more after response_ends(), response_fails(), a response_switches() that returned taken, a cancel(), and
-/// a piece or an interim response for which it returned closed.
+/// Hears of one response. It is called on the stack of the client's link, and may call the client's resume_response() and cancel()
+/// from within. It hears nothing more after response_ends(), response_fails(), a response_switches() that returned taken, a
+/// cancel(), and a piece or an interim response for which it returned closed.
 class ResponseReceiver {
  public:
   enum class Upgrade : std::uint8_t { taken, not_asked_for };
 
-  /// 1xx, but not 101. hold: no more until resume_response(). closed: nobody wants the rest.
+  /// 1xx, except 101. hold: no more until resume_response(). closed: nobody wants the rest.
   virtual Flow response_interim(const codec::AnswerHead& head) = 0;
   /// `length` of the body if it is known, also with HEAD.
   virtual void response_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) = 0;
@@ -95,7 +95,7 @@ struct H1ClientLimits {
   codec::AnswerLimits head{64 * 1024, 200};
   codec::ChunkLimits chunk;
   std::size_t interim_responses = 16;  ///< 1xx before a response
-  base::Time response_time{60'000};    ///< from the end of a request to the begin of its response
+  base::Time response_time{60'000};    ///< from the end of a request to the beginning of its response
   base::Time response_idle{300'000};   ///< without a byte of a response's body that is wanted
   base::Time connection_idle{30'000};  ///< of a connection that is kept for later requests
 };
@@ -108,7 +108,7 @@ struct H1ClientContext {
 };
 
 /// HTTP/1.1 on a link, client's side (RFC 9112): one request after the other, each when the response to the one before is complete.
-/// Between them the client is its owner's.
+/// Between them the client belongs to its owner.
 class H1Client final : public Session {
  public:
   enum class Stage : std::uint8_t {
@@ -119,16 +119,16 @@ class H1Client final : public Session {
     over  // the link is another session's, or ending
   };
 
-  /// `share` is what the link is counted by.
+  /// `share` counts the link.
   H1Client(Link& link, H1ClientContext& context, LinkShare share = {});
   ~H1Client() override;
   H1Client(const H1Client&) = delete;
   H1Client& operator=(const H1Client&) = delete;
 
-  // ---- For its owner and for those that it lends it to. Only wait() calls back. ----
+  // ---- For its owner, and for those to whom the owner lends it. Only wait() calls back. ----
 
-  /// Sends the head of a request; only when idle. The body follows with write_body(), and end_request() comes in any case. The receiver
-  /// outlives the response, or cancels it.
+  /// Sends the head of a request; only when idle. The body follows with write_body(), and end_request() comes in any case. The
+  /// receiver outlives the response, or cancels it.
   void begin(ResponseReceiver& receiver, const OutgoingRequest& request);
   /// A part of the request's body. hold: it was taken, and request_has_room() says when more may come. closed: nobody takes it.
   Flow write_body(std::string_view piece);

@@ -33,7 +33,7 @@ struct Upstream {
   UpstreamPool pool;
 };
 
-/// One request that is answered by a server upstream. Client and upstream come and go each at any time: the exchange ends with
+/// One request that a server upstream handles. Client and upstream may each leave at any time: the exchange ends with
 /// ended(), the connection upstream with one of the calls that ResponseReceiver names, and the other is cut or cut off then.
 class ProxyExchange final : public session::Responder, private UpstreamPool::Waiter, private session::ResponseReceiver {
  public:

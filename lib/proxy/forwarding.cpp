@@ -31,7 +31,7 @@ bool is_hop_by_hop(std::string_view name) {
                           "HTTP2-Settings", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization"});
 }
 
-/// Fields of a request that UpstreamHead writes itself, or answers itself.
+/// Fields of a request that UpstreamHead writes itself, or that this server handles itself.
 bool is_rewritten(std::string_view name) {
   return reads_as_one_of(name, {"Host", "Content-Length", "Expect", "Forwarded", "X-Forwarded-For", "X-Forwarded-Proto",
                                 "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"});

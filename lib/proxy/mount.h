@@ -16,7 +16,7 @@ namespace wharf::server {
 
 /// Limits that Proxy does not have.
 struct ProxyLimits {
-  session::H1ClientLimits upstream;  ///< but for its response_time, which is the answer_time of Proxy
+  session::H1ClientLimits upstream;  ///< except its response_time, which is the answer_time of Proxy
   base::Time pipe_idle =
       Limits{}.pipe_idle;  ///< without a byte in either direction on a connection that left HTTP. base::never: no limit
 };

@@ -146,7 +146,7 @@ void UpstreamPool::tell_crowded() {
 }
 
 void UpstreamPool::response_failed(std::string_view reason) {
-  if (log_ != nullptr) log_->info(base::LogKind("answers of other servers"), "proxy: ", settings_.name, ": ", reason);
+  if (log_ != nullptr) log_->info(base::LogKind("responses of other servers"), "proxy: ", settings_.name, ": ", reason);
 }
 
 }  // namespace wharf::server
