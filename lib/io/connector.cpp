@@ -19,9 +19,9 @@ namespace wharf::io {
 namespace {
 
 constexpr base::Time shortest_attempt{250};
-constexpr base::Time unix_retry{10};  // a unix socket whose backlog is full refuses at once, and does not tell when it has room
+constexpr base::Time unix_retry{10};  // a unix socket with a full backlog refuses at once, and does not say when it has room
 
-/// The system takes any number for a port, and uses 16 bits of it.
+/// The system accepts any number as a port, and uses 16 bits of it.
 bool can_be_port(std::string_view text) {
   unsigned number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -30,7 +30,7 @@ bool can_be_port(std::string_view text) {
   return is_number ? number > 0 && number < 65536 : !text.empty();
 }
 
-/// `status` is libuv's, which is -errno where there is one.
+/// `status` is libuv's, which is -errno if there is one.
 std::string in_words(int status) {
   switch (status) {
     case UV_ETIMEDOUT: return "timed out";
@@ -61,7 +61,7 @@ void Connector::start(Loop& loop, std::vector<Address> addresses, base::Time lim
   connector->begin([&] { connector->attempt(); });
 }
 
-/// Where there is no memory to begin, whoever asked hears so by the exception, and nothing stays under way.
+/// If there is no memory to begin, the caller gets the exception, and nothing stays under way.
 template <class Call>
 void Connector::begin(Call&& call) {
   try {
@@ -72,7 +72,7 @@ void Connector::begin(Call&& call) {
   }
 }
 
-/// Where there is no memory to go on, whoever asked is told so. What those throw who are told is not this one's any more.
+/// If there is no memory to go on, the asker is told. Exceptions of the asker are not handled here.
 template <class Call>
 void Connector::go_on(Call&& call) {
   bool gone = false;
@@ -174,7 +174,7 @@ int Connector::begin_attempt(const Address& address) {
   else
     uv_poll_start(poll_, UV_WRITABLE, [](uv_poll_t* poll, int, int) {
       auto* connector = static_cast<Connector*>(poll->data);
-      base::Log& log = connector->loop_.log();  // the connector may go within the call
+      base::Log& log = connector->loop_.log();  // the connector may be destroyed within the call
       base::sheltered(log, "a connection of our own", [connector] { connector->go_on([connector] { connector->on_ready(); }); });
     });
   return status;
@@ -221,7 +221,7 @@ void Connector::on_timer() {
 }
 
 void Connector::time_has_come() {
-  if (socket_ >= 0 && is_writable(socket_)) return on_ready();  // the loop was late, and not the peer
+  if (socket_ >= 0 && is_writable(socket_)) return on_ready();  // the loop was late, not the peer
   if (failure_.empty() && deadline_ <= loop_.now()) failure_ = "timed out";
   if (!failure_.empty()) return report_failure();
   if (addresses_.empty() && known_) return use_known();

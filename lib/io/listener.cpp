@@ -85,7 +85,7 @@ bool is_out_of_resources(int error) { return error == EMFILE || error == ENFILE 
 
 }  // namespace
 
-/// Removed with the last socket that listens there, unless another's is in its place by then.
+/// Removed with the last socket that listens there, unless another server's file has replaced it by then.
 struct ListeningSocket::SocketFile {
   explicit SocketFile(std::string where) : path(std::move(where)), is_known(lstat(path.c_str(), &file) == 0) {}
   ~SocketFile() {
@@ -185,7 +185,7 @@ bool Listener::somebody_waits() const {
   return ::poll(&waiting, 1, 0) == 1;
 }
 
-/// False when there is nothing more to accept in this turn.
+/// False if there is nothing more to accept in this turn.
 bool Listener::accept_one(Admission::Place place) {
   Address client;
   const int socket = accept4(socket_.descriptor(), client.get(), &client.size, SOCK_NONBLOCK | SOCK_CLOEXEC);

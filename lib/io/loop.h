@@ -29,20 +29,22 @@ class Loop;
 
 /// What a loop allows its connections, in bytes and milliseconds.
 struct LoopLimits {
-  std::size_t receive_buffer = 256 * 1024;  ///< one per loop; the most that is read at a time, where the session wants no less
-  std::size_t connections = 1024;           ///< accepted and open at once, where there is no `admission`
+  std::size_t receive_buffer = 256 * 1024;  ///< one per loop; the most that is read at a time, unless the session wants less
+  std::size_t connections = 1024;           ///< accepted and open at once, if there is no `admission`
   Admission* admission = nullptr;           ///< of all loops together; beyond it nothing is accepted until a connection ends
   std::size_t accepts_per_turn = 64;
-  base::Time write_stall = Limits{}.write_stall;  ///< output is waiting and the peer has taken next to nothing for so long: cut
-  std::size_t write_progress = Limits{}.write_progress;  ///< what it must take within write_stall, or else all that is queued
-  base::Time closing_flush{5'000};                       ///< for a link that has finished to get its last output away
-  base::Time linger{2'000};        ///< for the peer to close after we did, so that a reset cannot destroy what it was sent
-  base::Time accept_pause{1'000};  ///< after the system ran out of descriptors, unless a connection ends before
-  KeepAlive keep_alive;            ///< of connections of our own; those that are accepted have that of their listening socket
+  base::Time write_stall =
+      Limits{}.write_stall;  ///< after this time with output waiting, of which the peer has taken almost nothing, it is cut
+  std::size_t write_progress =
+      Limits{}.write_progress;      ///< what it must take within write_stall, unless it takes all that is queued
+  base::Time closing_flush{5'000};  ///< for a finished link to send its last output
+  base::Time linger{2'000};         ///< for the peer to close after we did, so that a reset cannot destroy what it was sent
+  base::Time accept_pause{1'000};   ///< after the system ran out of descriptors, unless a connection ends before
+  KeepAlive keep_alive;             ///< of connections of our own; those that are accepted have that of their listening socket
   session::OutputLimits output;
 };
 
-/// What hangs on the loop's timing wheel and hears of its time. It may go within the call.
+/// A timer on the loop's timing wheel that hears of its time. It may be destroyed within the call.
 class Timed : public base::Timer {
  public:
   virtual void on_timer() = 0;
@@ -51,8 +53,8 @@ class Timed : public base::Timer {
   ~Timed() = default;
 };
 
-/// Something under way on a loop that is no connection, such as one that is being made. It belongs to the loop, from the making
-/// until finished(), and what it holds of libuv's is let go of by then.
+/// Something under way on a loop that is no connection, such as one that is being made. It belongs to the loop until
+/// finished(), and has released its libuv handles by then.
 class Pending {
  public:
   Pending(const Pending&) = delete;
@@ -68,15 +70,15 @@ class Pending {
 
  private:
   friend class Loop;
-  /// The loop ends: nobody is called back from here on, and finished() is called within this.
+  /// The loop ends: from here on nobody is called back, and finished() is called within this.
   virtual void cancel() = 0;
 
   Pending* previous_ = nullptr;
   Pending* next_ = nullptr;
 };
 
-/// One event loop and all that hangs on it: a libuv loop of its own or a caller's, the timing wheel, the receive buffer, the chunk
-/// pool, the mailbox, the connections. Everything but mailbox().post() and returns() belongs to the loop's thread.
+/// One event loop and everything that belongs to it: a libuv loop of its own or a caller's, the timing wheel, the receive buffer,
+/// the chunk pool, the mailbox, the connections. Everything except mailbox().post() and returns() belongs to the loop's thread.
 class Loop final : private Admission::Member {
  public:
   /// `foreign` is the caller's loop, which the caller runs and which outlives this; nullptr: a loop of its own. The error is one
@@ -89,19 +91,19 @@ class Loop final : private Admission::Member {
 
   /// Runs an own loop until it was stopped.
   void run();
-  /// An own loop that was not stopped is stopped without grace, and run for that. From here on now() stands still, and nothing
-  /// calls anybody back. A caller's loop is the caller's to run: nothing happens.
+  /// If it is an own loop that was not stopped, it is stopped without grace, and run for that. From here on now() stands still, and
+  /// nothing calls back. For a caller's loop, which only the caller may run, nothing happens.
   void end();
 
   /// Stops accepting, tells every session to finish, cuts what is left after `grace`, and takes every handle out of the libuv
-  /// loop. What sessions ask for goes on until the last has ended; what is pending then is cancelled, and what other threads do is
-  /// not waited for. `stopped` is called last, once; the Loop may be destroyed from then on, also within the call.
+  /// loop. Requests of sessions go on until the last has ended; what is pending then is cancelled, and it does not wait for other
+  /// threads. `stopped` is called last, once; the Loop may be destroyed from then on, even within the call.
   void stop(base::Time grace, std::function<void()> stopped);
-  /// Takes what grace is left from a loop that stops.
+  /// Takes the rest of the grace from a loop that stops.
   void cut();
-  /// Has a loop that stops stay until release(), also without a connection, and heed signals all the while.
+  /// Has a loop that stops stay until release(), even without a connection, and heed signals meanwhile.
   void hold() { held_.store(true); }
-  /// From any thread, while this is there.
+  /// From any thread, while this exists.
   void release() noexcept;
 
   /// Calls `terminated` on the loop's thread for the first two of SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop
@@ -113,9 +115,9 @@ class Loop final : private Admission::Member {
   [[nodiscard]] base::Mailbox& mailbox() { return mailbox_; }
   [[nodiscard]] const LoopLimits& limits() const { return limits_; }
   [[nodiscard]] std::size_t connection_count() const { return connection_count_; }
-  /// Those of connection_count() that are not of our own making.
+  /// Those of connection_count() that were accepted.
   [[nodiscard]] std::size_t accepted_count() const { return clients_->load(std::memory_order_relaxed); }
-  /// Has them counted in `count`, which outlives this, for other threads to read. Before there is one.
+  /// Counts them in `count`, which outlives this, for other threads to read. Call it before there is one.
   void count_clients_in(std::atomic<std::size_t>& count) { clients_ = &count; }
   [[nodiscard]] bool stopping() const { return stopping_; }
   /// The last connection of a stopping loop is gone: nothing new begins.
@@ -123,14 +125,14 @@ class Loop final : private Admission::Member {
   /// Whether it is a caller's loop that still has handles of this one in it.
   [[nodiscard]] bool in_use_by_caller() const { return uv_ != &own_ && open_handles_ != 0; }
 
-  /// For what begins now, or was heard now: what was called earlier in this turn may have taken its time.
+  /// For something that begins now, or was heard now: earlier calls in this turn may have taken their time.
   void look_at_clock() { uv_update_time(uv_); }
 
-  /// Which turn this is: another one from each time on that the loop is about to look at its sockets.
+  /// The number of this turn: a new one begins each time that the loop is about to look at its sockets.
   [[nodiscard]] std::uint64_t turn_number() const { return turn_; }
 
-  /// Calls back once, in this turn of the loop, before it blocks. What the call has connections write leaves in the same turn.
-  /// Dropped when the loop has ended.
+  /// Calls back once, in this turn of the loop, before it blocks. Output that the call queues leaves in the same turn.
+  /// Dropped if the loop has ended.
   void at_turn_end(std::function<void()> call);
 
   // ---- For connections, listeners and what is pending. ----
@@ -138,7 +140,7 @@ class Loop final : private Admission::Member {
   [[nodiscard]] base::ChunkPool& pool() { return pool_; }
   [[nodiscard]] std::span<char> receive_buffer() { return {receive_buffer_.get(), limits_.receive_buffer}; }
   base::TimerWheel& wheel() { return wheel_; }
-  /// For other threads to hand back what they have done; it may outlive the loop, and takes no more then.
+  /// For other threads to hand back what they have done; it may outlive the loop, and accepts nothing then.
   [[nodiscard]] const std::shared_ptr<Returns>& returns() const { return returns_; }
   void add(Connection& connection);
   /// Its descriptor is closed, or will be in this turn: there is room for another one.
@@ -150,13 +152,13 @@ class Loop final : private Admission::Member {
   [[nodiscard]] Admission& admission() { return *admission_; }
   /// Closes the connection that has been idle for longest. False: there is none.
   bool close_an_idle_one();
-  /// Accepting waits for that, for at most accept_pause.
+  /// Accepting waits for room, at most for accept_pause.
   void wait_for_room(Admission::Shortage shortage);
   void schedule(Connection& connection);
   void add(std::unique_ptr<Listener> listener);
   void add(Pending& pending);
   void remove(Pending& pending);
-  /// Takes a handle out of the loop; stop() waits for it. Its descriptor may be used otherwise, or closed, from then on.
+  /// Takes a handle out of the loop; stop() waits for it. From then on its descriptor may be closed or used for something else.
   void close_and_free(uv_poll_t* poll);
 
  private:
@@ -201,8 +203,8 @@ class Loop final : private Admission::Member {
   int open_handles_ = 0;
   base::Time timer_due_ = base::never;
   std::uint64_t turn_ = 0;
-  bool time_has_come_ = false;  // for the wheel, behind what the sockets have
-  base::Time come_{0};          // and what time that was
+  bool time_has_come_ = false;  // for the wheel, after the sockets were read
+  base::Time come_{0};          // the time when it came
 
   Connection* connections_ = nullptr;
   std::size_t connection_count_ = 0;
