@@ -29,7 +29,7 @@ void MemoryLink::server_stops() {
 
 void MemoryLink::run() {
   if (!out().empty() && !held_back()) settle();
-  bool more = run_one_turn();  // what has come counts before a deadline does
+  bool more = run_one_turn();  // bytes that have come count before a deadline does
   if (deadline_ <= now_) {
     deadline_ = base::never;
     deliver_deadline();
