@@ -20,7 +20,7 @@ std::unique_ptr<Session> Raw::open(Link& link, Protocol& protocol, const wharf_r
 Raw::Raw(Link& link, Protocol& protocol, const wharf_raw& raw)
     : wharf_pipe{&service_table()}, link_(link), protocol_(protocol), heard_(link.now()) {
   std::memcpy(&raw_, &raw, std::min(raw.size, sizeof(raw_)));
-  link_.resume_input();  // it was held for an answer that came late
+  link_.resume_input();  // it was held for a response that came late
   set_timer();
 }
 
