@@ -55,7 +55,7 @@ bool is_same_authority(std::string_view one, std::string_view other, std::string
 
 std::string_view without_slash(std::string_view folder) { return folder.substr(0, folder.size() - 1); }
 
-/// The path that clients know it by; nullopt: it is none in the base, or is one that clients know already.
+/// The path as clients know it; nullopt: it is not in the base, or is one that clients know already.
 std::optional<std::string> map_path(std::string_view path, const ProxyPlaces& places) {
   const auto in_base = behind_prefix(path, places.base);
   if (!in_base) return std::nullopt;
@@ -103,7 +103,7 @@ bool is_foreign_domain(std::string_view domain, const ProxyPlaces& places) {
          !is_within_domain(host_of(places.host), domain);
 }
 
-/// `name=value` as it is to be sent; nullopt: not at all.
+/// `name=value` as it has to be sent; nullopt: not at all.
 std::optional<std::string> map_attribute(std::string_view attribute, const ProxyPlaces& places) {
   const std::size_t equals = std::min(attribute.find('='), attribute.size());
   const std::string_view name = base::trim(attribute.substr(0, equals));

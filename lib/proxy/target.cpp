@@ -53,7 +53,7 @@ base::Result<ProxyTarget, std::string> parse_http(const std::string& to) {
   return target;
 }
 
-/// Takes one character off the front, percent-decoded.
+/// Takes one character from the front, percent-decoded.
 char take_character(std::string_view& encoded) {
   const int high = encoded.size() >= 3 && encoded.front() == '%' ? base::hex_value(encoded[1]) : -1;
   const int low = high >= 0 ? base::hex_value(encoded[2]) : -1;

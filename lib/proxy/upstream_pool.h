@@ -31,16 +31,16 @@ struct UpstreamSettings {
   std::size_t idle_connections;
   session::H1ClientLimits limits;
   std::size_t most_connections;  ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
-  std::size_t most_waiting;      ///< for one of them
+  std::size_t most_waiting;      ///< requests that wait for a connection
 };
 
 /// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection
-/// that is being made belongs to nobody: it goes to whoever has waited longest, and it is not made again for the next one when
-/// its first waiter goes. So there are never more of them than clients that waited at once, however quickly clients come and
-/// go. Where there may be no more connections, requests wait in order for one to become free.
+/// that is being made belongs to nobody: it goes to the one that has waited longest, and is not made again for the next one if its
+/// first waiter leaves. So there are never more of them than clients that waited at once, however quickly clients come and
+/// leave. If there may be no more connections, requests wait in order for a free one.
 class UpstreamPool final : private session::H1ClientOwner, private session::LinkCounter {
  public:
-  /// Who waits for a new connection. Called on a fresh stack.
+  /// Waits for a new connection. Called on a fresh stack.
   class Waiter {
    public:
     virtual ~Waiter() = default;
@@ -64,15 +64,15 @@ class UpstreamPool final : private session::H1ClientOwner, private session::Link
   UpstreamPool(const UpstreamPool&) = delete;
   UpstreamPool& operator=(const UpstreamPool&) = delete;
 
-  /// The idle connection that was used last and can be used still; nullptr: there is none, or others wait for one.
+  /// The idle connection that was used last and can still be used; nullptr: there is none, or others wait for one.
   session::H1Client* take();
   /// Calls back once, later, unless forget() comes first. The place is the waiter's until then. nullopt: too many wait.
   std::optional<Place> connect(Waiter& waiter);
   void forget(Place place) { waiters_.erase(place); }
-  /// Whether a connection is being made that will be the waiter's, or its failure.
+  /// Whether an attempt is under way whose connection, or failure, will be the waiter's.
   [[nodiscard]] bool is_under_way(Place place) const;
 
-  /// Logs that a request was refused because there may be no more connections: once, until all who wait have been served.
+  /// Logs that a request was refused because there may be no more connections: once, until all that wait have been served.
   void tell_crowded();
 
  private:
@@ -99,9 +99,9 @@ class UpstreamPool final : private session::H1ClientOwner, private session::Link
   std::vector<session::H1Client*> idle_;
   std::list<Waiting> waiters_;
   std::size_t attempts_ = 0;
-  std::size_t connections_ = 0;  // attempts among them
+  std::size_t connections_ = 0;  // including attempts
   bool handing_over_ = false;    // at the end of this turn
-  bool reachable_ = true;        // as the log has it
+  bool reachable_ = true;        // as the log last said
   bool crowded_ = false;         // likewise
 };
 
