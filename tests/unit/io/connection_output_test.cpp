@@ -50,7 +50,7 @@ class Peer {
   void leave() {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
-  /// What is there, at most so much; "" where the server has ended, nothing where it has not.
+  /// The bytes that are there, at most that many; "" if the server has ended, nothing if it has not.
   [[nodiscard]] std::optional<std::string> read(std::size_t most) const {
     std::string bytes(most, '\0');
     const ssize_t size = ::recv(socket_, bytes.data(), most, 0);
@@ -103,7 +103,7 @@ class TemporaryFile {
   int descriptor;
 };
 
-/// Queues a head, then sends a file, as an answer does.
+/// Queues a head, then sends a file, as a response does.
 class FileSender final : public session::Session {
  public:
   FileSender(session::Link& link, const TemporaryFile& file, std::string head, std::uint64_t from)
@@ -232,7 +232,7 @@ TEST_CASE("connection: a file that became shorter is no longer sent; who reads i
   REQUIRE(turns.until([&] { return peer.read_into(got); }));
   CHECK(turns.loop().connection_count() == 0);
   CHECK(got.size() < file.content.size());
-  CHECK((got.substr(0, 100'000) == file.content.substr(0, 100'000)));  // behind that the system may have nothing to show any more
+  CHECK((got.substr(0, 100'000) == file.content.substr(0, 100'000)));  // the system may have lost the bytes after these
 }
 
 TEST_CASE("connection: what cannot be sent as a file is refused, and the link goes on") {
@@ -313,7 +313,7 @@ TEST_CASE("connection: a session that no longer wants to send its file is not cu
 
 namespace {
 
-/// A peer that reads so much every few milliseconds. Whether it was cut, and not by its own end.
+/// A peer that reads that much every few milliseconds. Returns whether it was cut, and not by its own end.
 bool is_cut(Turns& turns, const Peer& peer, std::size_t sip, milliseconds time) {
   const auto end = std::chrono::steady_clock::now() + time;
   while (std::chrono::steady_clock::now() < end) {

@@ -27,8 +27,8 @@
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
 
-// The test's thread is the loop's too, and runs it turn by turn: however busy the machine is, the peer has done its part whenever the
-// server looks.
+// The test's thread is the loop's too, and runs it turn by turn: however busy the machine is, the peer has done its part whenever
+// the server looks.
 
 namespace {
 
@@ -56,7 +56,7 @@ class Peer {
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  /// What is there, at most so much; "" where the server has ended, nothing where it has not.
+  /// The bytes that are there, at most that many; "" if the server has ended, nothing if it has not.
   [[nodiscard]] std::optional<std::string> read(std::size_t most) const {
     std::string bytes(most, '\0');
     const ssize_t size = ::recv(socket_, bytes.data(), most, 0);
@@ -77,7 +77,7 @@ class Peer {
   [[nodiscard]] int server_socket() const { return server_; }
 
   void end() const { REQUIRE(::shutdown(socket_, SHUT_WR) == 0); }
-  /// With a reset, where there is something that it has not read.
+  /// With a reset, if there is something that it has not read.
   void leave() {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
@@ -179,8 +179,8 @@ TEST_CASE("connection: a peer that reads slowly all the time has not stalled; on
 
 namespace {
 
-/// Between the timers and the rest of a turn: as soon as the server's end is closed, opens a descriptor, which gets the same number,
-/// and stops the server's loop.
+/// Between the timers and the rest of a turn: as soon as the server's end is closed, opens a descriptor, which gets the same
+/// number, and stops the server's loop.
 struct StopInTurnOfClose {
   StopInTurnOfClose(Turns& turns_of, int watched_socket) : turns(turns_of), watched(watched_socket) {
     uv_prepare_init(turns.callers(), &prepare);
@@ -325,7 +325,7 @@ TEST_CASE("connection: thousands of pipelined requests of one peer leave another
     REQUIRE(modest.send(get("/modest")) == get("/modest").size());
     turns.one();
     REQUIRE(modest.read(1000).value_or("nothing").starts_with("HTTP/1.1 200 "));
-    CHECK(handler.requests.size() - before <= 1 + 2 * 16);  // what was kept, and what was read
+    CHECK(handler.requests.size() - before <= 1 + 2 * 16);  // the input that was kept, and that which was read
     before = handler.requests.size();
   }
   CHECK(before > 100);
@@ -403,7 +403,7 @@ TEST_CASE("connection: what the peer sent before it went is heard, also where a 
         told.link->write_through("more", std::string(100'000, 'x'));
         told.link->out().append(std::string(100'000, 'x'));
         told.link->touch();
-        CHECK(told.link->overfull());  // for now: what will be dropped counts, so that who writes stops
+        CHECK(told.link->overfull());  // for now: output that will be dropped counts, so that the session stops writing
         CHECK(told.story.events.empty());
         REQUIRE(told.ends());
         // No proper end, whatever the system says of a reset that has been told of once.

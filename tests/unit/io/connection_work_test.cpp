@@ -66,7 +66,7 @@ TEST_CASE("connection work: one connection that has much to do leaves the loop t
   send(other, "x");
   turns.one();
   turns.one();
-  // What came meanwhile is read before the busy one has had more than two turns.
+  // Bytes that came meanwhile are read before the busy connection has had more than two turns.
   const std::size_t served = story.find('o');
   REQUIRE(served != story.npos);
   CHECK(served <= 6);

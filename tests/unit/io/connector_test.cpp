@@ -108,7 +108,7 @@ class FullBacklog {
   std::vector<int> waiting_;
 };
 
-/// What becomes of one attempt to connect.
+/// The outcome of one attempt to connect.
 struct Attempt {
   template <class Where>
   void start(NamedTurns& turns, const Where& where, base::Time limit = long_enough) {
@@ -136,7 +136,7 @@ struct Attempt {
     turns_->for_a_while(milliseconds(5));
     return ended;
   }
-  /// What the attempt failed with, and nothing else happened.
+  /// The reason for which the attempt failed; nothing else may have happened.
   template <class Where>
   std::string failure(NamedTurns& turns, const Where& where, base::Time limit = long_enough) {
     start(turns, where, limit);

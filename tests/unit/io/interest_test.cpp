@@ -13,13 +13,13 @@
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
 
-// What a connection is watched for, and what that costs.
+// The events for which a connection is watched, and their cost.
 
 namespace {
 int changes_of_interest = 0;
 }  // namespace
 
-/// In place of the system's, also for libuv.
+/// Replaces the system's, for libuv too.
 extern "C" [[gnu::visibility("default")]] int epoll_ctl(int epoll, int operation, int file, epoll_event* event) noexcept;
 int epoll_ctl(int epoll, int operation, int file, epoll_event* event) noexcept {
   ++changes_of_interest;

@@ -53,7 +53,7 @@ using Mood = NameServer::Mood;
 struct Bench {
   ~Bench() { names.gate().let_go(8); }
 
-  /// What a connection to that name comes to.
+  /// The outcome of a connection to that name.
   std::string connect() {
     std::string outcome;
     io::Connector::start(
@@ -66,7 +66,7 @@ struct Bench {
     CHECK(turns.until([&outcome] { return !outcome.empty(); }));
     return outcome;
   }
-  /// Time passes for what is known of the name.
+  /// Makes the known addresses of the name older.
   void age(base::Time time) {
     const auto known = resolver.known("up.example", port);
     REQUIRE(known);

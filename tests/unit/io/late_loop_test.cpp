@@ -156,7 +156,7 @@ TEST_CASE("late loop: what came while a callback took its time is read before a 
   const Peer other(turns, named("other"));
   turns.one();
   busy.send("x");
-  other.send("z");  // behind which the loop knows what time it is
+  other.send("z");  // after it the loop knows what time it is
   be_late();
   turns.one();
   REQUIRE(story.count("busy deadline") == 1);

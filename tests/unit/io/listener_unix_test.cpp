@@ -26,7 +26,7 @@ base::Result<ListeningSocket, std::string> listen_on(const std::string& path) {
   return ListeningSocket::open(*io::unix_address(path), 7, Sharing::alone);
 }
 
-/// A folder that goes with what is left in it.
+/// A folder that is removed with everything in it.
 struct Folder {
   Folder() {
     char name[] = "/tmp/wharf-test-XXXXXX";
@@ -47,7 +47,7 @@ struct Folder {
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 
-/// A client's socket, without waiting; -1 where nobody listens.
+/// A client's socket, without waiting; -1 if nobody listens.
 int client_of(const std::string& path) {
   const io::Address address = *io::unix_address(path);
   const int client = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -62,7 +62,7 @@ bool can_connect(const std::string& path) {
   return client >= 0;
 }
 
-/// A socket's file without anybody who listens.
+/// A socket's file on which nobody listens.
 void leave_behind(const std::string& path) {
   const io::Address address = *io::unix_address(path);
   const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);

@@ -12,8 +12,8 @@
 #include "io/listener.h"
 #include "unit/io/turns.h"
 
-// What a session hears of a client that has gone: while it takes no input and has nothing to say, as with an answer that is long in the
-// making, and while it has much to say.
+// What a session hears of a client that has gone: while it takes no input and has nothing to say, as with an answer that is long in
+// the making, and while it has much to say.
 
 namespace {
 
@@ -22,8 +22,8 @@ using namespace wharf::test;
 
 enum class Kind : std::uint8_t { silent, listening, sparing, talkative };
 
-/// Silent, it takes no input before it is told to; listening, it takes all and says nothing; sparing, it takes a byte each time that it
-/// is told to; talkative, it answers until that is too much. It says what happened.
+/// Silent, it takes no input before it is told to; listening, it takes all and says nothing; sparing, it takes a byte each time
+/// that it is told to; talkative, it answers until that is too much. It says what happened.
 struct Told final : session::Session {
   Told(session::Link& of, std::string& into, Kind how) : link(of), what(into), kind(how) {}
   void start() override {
@@ -114,7 +114,7 @@ struct Bench {
     return poll(&events, 1, 0) == 0;
   }
 
-  std::string what;  // outlives the session, which the loop may take along
+  std::string what;  // outlives the session, which the loop may destroy
   Turns turns;
   session::Link* link = nullptr;
   int client = -1;

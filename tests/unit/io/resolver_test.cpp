@@ -23,7 +23,7 @@ using test::Gate;
 using test::Turns;
 using Texts = std::vector<std::string>;
 
-/// Answers 192.0.2.1 for every name but "nobody", when the test says so. What it shares with the threads may outlive it.
+/// Finds 192.0.2.1 for every name except "nobody", when the test says so. What it shares with the threads may outlive it.
 class Names {
  public:
   [[nodiscard]] io::Lookup lookup() const {

@@ -36,7 +36,7 @@ struct Loading {
     };
     return options;
   }
-  /// Loads one plugin, and returns what is said of it behind its name.
+  /// Loads one plugin, and returns the message about it without its name.
   std::string reason(const std::string& file) {
     const std::string message = server.load_plugin(file).message;
     const std::string start = "plugin '" + file + "' is refused: ";
@@ -87,7 +87,7 @@ TEST_CASE("plugin loader: a file cut short ended the process with SIGBUS") {
   Loading loading;
   CHECK(loading.reason(folder.write("short.so", whole.substr(0, 3000))) ==
         "it cannot be loaded: the file is cut short: copy or build it again");
-  // What stands behind the segments is for debuggers alone: the first cut that loads is behind them all.
+  // The bytes behind the segments are only for debuggers: the first cut that loads is behind them all.
   std::size_t size = 0;
   for (; size < whole.size(); size += size < 1000 ? 1 : 37) {
     CAPTURE(size);
@@ -233,12 +233,12 @@ TEST_CASE("plugin loader: WHARF_HAS goes by the size that the other side says") 
 }
 
 TEST_CASE("plugin loader: what is appended to the ABI raises its minor number") {
-  // Where this fails: add one to WHARF_ABI_MINOR, write "Since 1.N." at what is new, and put the numbers of today here.
+  // If this fails: add one to WHARF_ABI_MINOR, write "Since 1.N." at what is new, and put the new numbers here.
   if constexpr (sizeof(void*) == 8) {
     CHECK(WHARF_ABI_MINOR == 2);
     CHECK(sizeof(wharf_plugin) == 32);
     CHECK(sizeof(wharf_row) == 184);
-    CHECK(offsetof(wharf_row, compress_messages) == 176);  // four bytes behind it are free: what comes next may not change the size
+    CHECK(offsetof(wharf_row, compress_messages) == 176);  // four bytes behind it are free: the next member may not change the size
     CHECK(sizeof(wharf_http_row) == 72);
     CHECK(sizeof(wharf_raw) == 72);
     CHECK(sizeof(wharf_services) == 192);

@@ -45,7 +45,7 @@ class TestOutside final : public Outside {
   [[nodiscard]] std::uint64_t turn() const override { return 1; }
   [[nodiscard]] base::Time now() const override { return now_; }
 
-  /// Whether there was something to do. What a call throws ends there, as in a loop.
+  /// Returns whether there was something to do. An exception of a call ends here, as in a loop.
   bool end_turn() {
     const std::vector<std::function<void()>> calls = std::exchange(at_end_, {});
     for (const std::function<void()>& call : calls) base::sheltered(log_, "a call", call);
@@ -138,7 +138,7 @@ class ProxyBench final : private session::Handler {
     link.abort();
     run();
   }
-  /// The peer of a link takes so much more.
+  /// The peer of a link takes that much more.
   void take_in(Link& link, std::size_t bytes) {
     link.set_window(bytes);
     run();
@@ -172,12 +172,12 @@ class ProxyBench final : private session::Handler {
   std::vector<std::unique_ptr<Link>> links_;
 };
 
-/// A request for /app/x with so many fields and a body behind it.
+/// A request for /app/x with that many fields and a body behind it.
 inline std::string asks(std::string_view method = "GET", std::string_view fields = {}, std::string_view body = {}) {
   return base::concat(method, " /app/x HTTP/1.1\r\nHost: site.example\r\n", fields, "\r\n", body);
 }
 
-/// What a request for /app/x becomes upstream: `fields` are those before and `more` those behind what the proxy adds.
+/// The request upstream for /app/x: `fields` are before and `more` behind the fields that the proxy adds.
 inline std::string asked(std::string_view method = "GET", std::string_view fields = {}, std::string_view more = {}) {
   return base::concat(method, " /base/x HTTP/1.1\r\nHost: site.example\r\n", fields,
                       "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: site.example\r\n"
@@ -185,7 +185,7 @@ inline std::string asked(std::string_view method = "GET", std::string_view field
                       more, "\r\n");
 }
 
-/// Takes what a client was sent, without the Date fields.
+/// Takes the bytes that a client was sent, without the Date fields.
 inline std::string received(ProxyBench::Link& link) {
   std::string bytes = link.take();
   for (std::size_t at = bytes.find("Date: "); at != bytes.npos; at = bytes.find("Date: ", at))
@@ -193,7 +193,7 @@ inline std::string received(ProxyBench::Link& link) {
   return bytes;
 }
 
-/// What is left of that behind answers 1xx.
+/// The rest of that behind interim responses.
 inline std::string answered(ProxyBench::Link& link) {
   std::string bytes = received(link);
   while (bytes.starts_with("HTTP/1.1 1")) bytes.erase(0, bytes.find("\r\n\r\n") + 4);
