@@ -1,4 +1,5 @@
-// The engine of the load client: many connections, each with a number of messages outstanding, one read and one write for each event.
+// The engine of the load client: many connections, each with a number of messages outstanding, one read and one write for each
+// event.
 #pragma once
 #include <array>
 #include <cstddef>

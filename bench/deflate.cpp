@@ -182,8 +182,8 @@ double cpu_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-/// Whole rounds of `each(i)`, which compresses message i and returns its size, until enough time has passed; one round before is not
-/// counted.
+/// Whole rounds of `each(i)`, which compresses message i and returns its size, until enough time has passed; one round before is
+/// not counted.
 template <class Each>
 Figure measure(std::size_t round, Each&& each) {
   for (std::size_t i = 0; i < round; ++i) each(i);

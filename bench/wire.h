@@ -1,5 +1,5 @@
-// The parts of HTTP and WebSocket that the floors and the load client need. Nothing here is shared with the library: a floor that used
-// the code with which it is compared would measure nothing.
+// The parts of HTTP and WebSocket that the floors and the load client need. Nothing here is shared with the library: a floor that
+// used the code with which it is compared would measure nothing.
 #pragma once
 #include <array>
 #include <cstddef>

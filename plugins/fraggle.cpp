@@ -1,9 +1,9 @@
-/// fraggle-protocol: the server sends a message of 1 to 1,024 binary fragments of 1 to 512 random bytes each, then a message of 4 bytes:
-/// the sum of all those bytes, big-endian. The client adds up what it gets and compares. After a while the server begins again, for as
-/// long as the client stays. It waits for a client that does not read. What the client sends is ignored.
+/// fraggle-protocol: the server sends a message of 1 to 1,024 binary fragments of 1 to 512 random bytes each, then a message of 4
+/// bytes: the sum of all those bytes, big-endian. The client adds up what it gets and compares. After a while the server begins
+/// again, for as long as the client stays. It waits for a client that does not read. What the client sends is ignored.
 ///
-/// libwebsockets' test-fraggle speaks the same protocol, one round right after the other. Option `period`: milliseconds from the beginning
-/// of one round to that of the next, 1 to 86400000, 100 if not given.
+/// libwebsockets' test-fraggle speaks the same protocol, one round right after the other. Option `period`: milliseconds from the
+/// beginning of one round to that of the next, 1 to 86400000, 100 if not given.
 
 #include <array>
 #include <chrono>

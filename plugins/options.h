@@ -15,7 +15,8 @@ struct Range {
   Number most;
 };
 
-/// The value of an option that takes a number. With one that is no number, or out of range, the server does not start, and the log says why.
+/// The value of an option that takes a number. With one that is no number, or out of range, the server does not start, and the log
+/// says why.
 template <class Number = unsigned>
 Number number_option(const wharf::Scope& scope, const char* name, std::type_identity_t<Number> otherwise,
                      std::type_identity_t<Range<Number>> range) {

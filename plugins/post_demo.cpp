@@ -110,8 +110,8 @@ struct PostDemo {
       if (exchange_.request().body_length().value_or(0) > shared_.limit) refuse(413, "the body is longer than allowed");
     }
 
-    // The forms have the fields of libwebsockets' post demo. upload.js sends the one with files by XMLHttpRequest, which shows how much has
-    // been sent, and shows the result below. Without it the browser sends the form, and shows the result as a page.
+    // The forms have the fields of libwebsockets' post demo. upload.js sends the one with files by XMLHttpRequest, which shows how
+    // much has been sent, and shows the result below. Without it the browser sends the form, and shows the result as a page.
     void give_page() const {
       const std::string table = pages::UploadTableHtml{.rows = ""}.text();
       const std::string body = pages::UploadHtml{.table = table, .limit = std::to_string(shared_.limit)}.text();

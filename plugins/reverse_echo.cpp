@@ -1,4 +1,5 @@
-/// reverse-echo: answers every message with its reverse. Text is reversed by code point, so that it stays valid UTF-8; binary by byte.
+/// reverse-echo: answers every message with its reverse. Text is reversed by code point, so that it stays valid UTF-8; binary by
+/// byte.
 
 #include <algorithm>
 #include <string>

@@ -34,8 +34,8 @@ inline std::string take_limit(wharf::Limits& limits, wharf::FileLimits& files, s
          options::names(options::of_file_limits, of_files);
 }
 
-/// PREFIX=NAME=VALUE, of a mount of that kind among these. `option` is its name on the command line, `nothing` the complaint if there
-/// is no such mount, and `values` says what values may be. Empty, or what is wrong, in one line.
+/// PREFIX=NAME=VALUE, of a mount of that kind among these. `option` is its name on the command line, `nothing` the complaint if
+/// there is no such mount, and `values` says what values may be. Empty, or what is wrong, in one line.
 template <class Kind, std::size_t size>
 std::string take_of_mount(std::vector<wharf::Mount>& mounts, const std::string& text,
                           const wharf::options::Option<Kind> (&table)[size], const std::string& option, std::string_view nothing,

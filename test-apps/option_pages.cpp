@@ -1,6 +1,6 @@
-/// wharf-option-pages [--check] PAGE...: writes into the tables of the pages what the options themselves say. With --check nothing is
-/// written, and a page that differs is a fault. An option without a row in any page is a fault too. Each fault is a line on stdout,
-/// and the status is then 1.
+/// wharf-option-pages [--check] PAGE...: writes into the tables of the pages what the options themselves say. With --check nothing
+/// is written, and a page that differs is a fault. An option without a row in any page is a fault too. Each fault is a line on
+/// stdout, and the status is then 1.
 
 #include "option_pages.h"
 

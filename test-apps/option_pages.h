@@ -85,8 +85,9 @@ void add(std::vector<Entry>& entries, std::string_view owner, const wharf::optio
                        number_of(option, fresh) ? std::string(option.otherwise) : std::string(), about_of(option)});
 }
 
-/// One page. In a table with a column `long`, the rows are options of the command line; if the first head is "field of `wharf::X`" or
-/// "`wharf::X`", they are fields of X. Otherwise `X::field` in the first cell names one, and a plain `field` after it another of X.
+/// One page. In a table with a column `long`, the rows are options of the command line; if the first head is "field of `wharf::X`"
+/// or "`wharf::X`", they are fields of X. Otherwise `X::field` in the first cell names one, and a plain `field` after it another of
+/// X.
 class Page {
  public:
   Page(const std::vector<Entry>& entries, std::string_view text) : entries_(entries) {

@@ -21,9 +21,10 @@
 ///       void closing(bool complete);             the exchange is over; destruction follows
 ///     };
 ///
-/// Only request() must be there; a wrong signature does not compile. The response may be given within a call, or later: it must begin
-/// within the server's Limits::answer_time, or the client gets 503. Callbacks run on the loop's thread, never inside one another, and
-/// must not block. An exception that leaves one is logged, and the client gets 500, or is cut if the response had begun.
+/// Only request() must be there; a wrong signature does not compile. The response may be given within a call, or later: it must
+/// begin within the server's Limits::answer_time, or the client gets 503. Callbacks run on the loop's thread, never inside one
+/// another, and must not block. An exception that leaves one is logged, and the client gets 500, or is cut if the response had
+/// begun.
 
 #include <chrono>
 #include <concepts>
@@ -49,8 +50,8 @@ class Pipe;
 template <class T>
 class PipeHandle;
 
-/// One request and its response: a small value, valid until closing() of its Responder, or, without a Responder, until the response is
-/// complete or the connection gone. To respond later, keep an ExchangeHandle. For the loop's thread only.
+/// One request and its response: a small value, valid until closing() of its Responder, or, without a Responder, until the response
+/// is complete or the connection gone. To respond later, keep an ExchangeHandle. For the loop's thread only.
 class Exchange {
  public:
   explicit Exchange(wharf_exchange* exchange) : exchange_(exchange) {}
@@ -70,8 +71,9 @@ class Exchange {
     return {text.data, text.size};
   }
 
-  /// Adds a field to the response, before it begins. False if it is invalid (a name that is no token, a value with a control character
-  /// other than tab), or one of those that the server writes (Connection, Content-Length, Date, Keep-Alive, Transfer-Encoding).
+  /// Adds a field to the response, before it begins. False if it is invalid (a name that is no token, a value with a control
+  /// character other than tab), or one of those that the server writes (Connection, Content-Length, Date, Keep-Alive,
+  /// Transfer-Encoding).
   bool add_field(std::string_view name, std::string_view value) const {  // NOLINT(modernize-use-nodiscard)
     return http().add_field(exchange_, name.data(), name.size(), value.data(), value.size()) == 0;
   }
@@ -88,17 +90,18 @@ class Exchange {
     add_field("Location", location);
     return respond(status);
   }
-  /// Responds with a file, with the media type of its name unless a Content-Type was added. False if it cannot be opened or is no regular
-  /// file: then there is no response yet. No ranges and no conditions; a mount of files has them.
+  /// Responds with a file, with the media type of its name unless a Content-Type was added. False if it cannot be opened or is no
+  /// regular file: then there is no response yet. No ranges and no conditions; a mount of files has them.
   [[nodiscard]] bool respond_file(int status, const char* path) const { return http().respond_file(exchange_, status, path) == 0; }
 
-  /// Begins a response in pieces; then write() any number of times, then end(). With a length, exactly that many bytes must follow; without
-  /// one it is sent in chunks, or with HTTP/1.0 until the connection closes.
+  /// Begins a response in pieces; then write() any number of times, then end(). With a length, exactly that many bytes must follow;
+  /// without one it is sent in chunks, or with HTTP/1.0 until the connection closes.
   Flow begin(int status, std::string_view media_type, std::optional<std::uint64_t> length = {}) const {
     if (!media_type.empty()) add_field("Content-Type", media_type);
     return static_cast<Flow>(http().begin(exchange_, status, length.value_or(WHARF_UNKNOWN_LENGTH)));
   }
-  /// The piece is copied. Flow::hold: accepted, but wait for drained(); if you never wait, the client is cut at Limits::output_hard_cap.
+  /// The piece is copied. Flow::hold: accepted, but wait for drained(); if you never wait, the client is cut at
+  /// Limits::output_hard_cap.
   Flow write(std::string_view piece) const { return static_cast<Flow>(http().write(exchange_, piece.data(), piece.size())); }
   void end() const { http().end(exchange_); }
   /// Cuts the connection, so that the client knows that the response is incomplete.
@@ -119,9 +122,9 @@ class Exchange {
   template <class T = void>
   [[nodiscard]] ExchangeHandle<T> handle() const;
 
-  /// Leaves HTTP for another protocol (RFC 9110 section 7.8), one that the request names in its Upgrade field: responds with 101, makes a T from {Pipe,
-  /// arguments...}, and hands it every byte from then on. False if the request does not ask for it (with Upgrade, Connection and HTTP/1.1)
-  /// or has a body that has not come yet: then there is no response yet.
+  /// Leaves HTTP for another protocol (RFC 9110 section 7.8), one that the request names in its Upgrade field: responds with 101,
+  /// makes a T from {Pipe, arguments...}, and hands it every byte from then on. False if the request does not ask for it (with
+  /// Upgrade, Connection and HTTP/1.1) or has a body that has not come yet: then there is no response yet.
   ///
   /// T has data(std::string_view), and may have ended(), drained(), tick() and closing().
   template <class T, class... Arguments>
@@ -164,8 +167,8 @@ ExchangeHandle<T> Exchange::handle() const {
   return {http().handle(exchange_), exchange_->services};
 }
 
-/// Server-sent events (HTML Living Standard, section 9.2): a response that goes on, one event at a time. Write a comment now and then, so that a
-/// client that is gone is noticed.
+/// Server-sent events (HTML Living Standard, section 9.2): a response that goes on, one event at a time. Write a comment now and
+/// then, so that a client that is gone is noticed.
 class EventStream {
  public:
   /// Begins the response.
@@ -203,14 +206,14 @@ class EventStream {
   Exchange exchange_;
 };
 
-/// A connection that left HTTP: bytes in both directions. Keep it as a member of the class that Exchange::upgrade() made: it is valid exactly as
-/// long as that object. For the loop's thread only.
+/// A connection that left HTTP: bytes in both directions. Keep it as a member of the class that Exchange::upgrade() made: it is
+/// valid exactly as long as that object. For the loop's thread only.
 class Pipe {
  public:
   explicit Pipe(wharf_pipe* pipe) : pipe_(pipe) {}
 
-  /// Queues bytes. All that a turn of the loop writes leaves in one system call. Flow::hold: accepted, but nothing more is read from the peer
-  /// until it has taken what is queued; then comes drained().
+  /// Queues bytes. All that a turn of the loop writes leaves in one system call. Flow::hold: accepted, but nothing more is read
+  /// from the peer until it has taken what is queued; then comes drained().
   Flow write(std::string_view bytes) const { return static_cast<Flow>(http().pipe_write(pipe_, bytes.data(), bytes.size())); }
   /// Between the two, what is written waits, up to the high-water mark, even beyond the turn of the loop.
   void cork() const { http().pipe_cork(pipe_); }

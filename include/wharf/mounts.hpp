@@ -17,8 +17,8 @@ enum class Listing : std::uint8_t {
   on    ///< a page that names the files and folders in it, without those whose name begins with a dot
 };
 
-/// Whether name.br, name.zst or name.gz is sent for name, with Content-Encoding, to clients that accept it. Such a file counts if it was
-/// changed in the same second as name or later.
+/// Whether name.br, name.zst or name.gz is sent for name, with Content-Encoding, to clients that accept it. Such a file counts if
+/// it was changed in the same second as name or later.
 enum class Precompressed : std::uint8_t { off, on };
 
 /// Whether files of compressible types are compressed with gzip for clients that accept it, and the result is kept in memory.
@@ -27,15 +27,15 @@ enum class OnTheFly : std::uint8_t { off, on };
 /// What the entity tag of a file is made of.
 enum class EntityTags : std::uint8_t {
   by_inode,  ///< its size, the times of the last changes of its content and status, and its number in the file system
-  /// Its size and, in whole seconds, the time of the last change of its content: the same for copies of it on several machines. Until
-  /// FileLimits::settling after a change the tag holds more, since another change in that second would not show; and if the time is the
-  /// first second of 1970 or the next, as in package stores that keep no times, it is by_inode.
+  /// Its size and, in whole seconds, the time of the last change of its content: the same for copies of it on several machines.
+  /// Until FileLimits::settling after a change the tag holds more, since another change in that second would not show; and if the
+  /// time is the first second of 1970 or the next, as in package stores that keep no times, it is by_inode.
   by_time_and_size
 };
 
-/// The files of a folder, below a URL prefix. Nothing outside the folder is served, not even through symbolic links, and nothing whose name
-/// in the URL begins with a dot. The folder is opened once: if another takes its place under the same name, the old one is served on until
-/// it is removed, or until Server::reopen_logs().
+/// The files of a folder, below a URL prefix. Nothing outside the folder is served, not even through symbolic links, and nothing
+/// whose name in the URL begins with a dot. The folder is opened once: if another takes its place under the same name, the old one
+/// is served on until it is removed, or until Server::reopen_logs().
 struct Files {
   std::string folder;
   std::vector<std::string> index{"index.html"};  ///< what a path that ends in '/' serves: the first that exists
@@ -63,8 +63,8 @@ struct FileLimits {
   std::size_t kept_listings = 64;               ///< pages that list folders, kept for as long as the folder is the same,
   std::size_t kept_listing_bytes = 8 * 1024 * 1024;  ///< and their bytes
   std::chrono::milliseconds unused{60'000};          ///< without a request, a file is dropped after this time
-  /// A file that was changed less than this time ago, or in the future, is read anew in each turn of the loop: another change might not
-  /// show in its times.
+  /// A file that was changed less than this time ago, or in the future, is read anew in each turn of the loop: another change might
+  /// not show in its times.
   std::chrono::milliseconds settling{2'000};
 };
 

@@ -1,7 +1,7 @@
 #pragma once
-/// The options of Limits, FileLimits, Files, Proxy and Compression: the name of each, its member, its unit, its range, and what it is in
-/// words. For programs that take options by name, from a command line or a file, and for the pages that list them. There are no
-/// defaults here: a default is the value in a new object.
+/// The options of Limits, FileLimits, Files, Proxy and Compression: the name of each, its member, its unit, its range, and what it
+/// is in words. For programs that take options by name, from a command line or a file, and for the pages that list them. There are
+/// no defaults here: a default is the value in a new object.
 ///
 ///     wharf::ServerOptions given;
 ///     if (const auto* option = wharf::options::find(wharf::options::of_limits, "body_idle"))

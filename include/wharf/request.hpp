@@ -49,7 +49,8 @@ struct RowStatistics {
   std::uint64_t exchanges;  ///< requests handled since the start
 };
 
-/// Where a protocol serves: one row on one virtual host and one loop. A small value, valid as long as the shared state or a peer lives.
+/// Where a protocol serves: one row on one virtual host and one loop. A small value, valid as long as the shared state or a peer
+/// lives.
 class Scope {
  public:
   explicit Scope(wharf_scope* scope) : scope_(scope) {}
@@ -147,7 +148,8 @@ class Request {
     const std::uint64_t length = request_->services->http->body_length(request_);
     return length != WHARF_UNKNOWN_LENGTH ? std::optional<std::uint64_t>(length) : std::nullopt;
   }
-  /// The path, percent-decoded once; nothing if an escape is broken. Its bytes are the client's: check them before you use them as a file name.
+  /// The path, percent-decoded once; nothing if an escape is broken. Its bytes are the client's: check them before you use them as
+  /// a file name.
   [[nodiscard]] std::optional<std::string_view> decoded_path() const {
     return known(request_->services->http->decoded_path(request_));
   }

@@ -40,8 +40,8 @@ class WHARF_VISIBLE Server {
   /// Adds the rows of one plugin. Fails if the file cannot be loaded, exports no wharf_plugin_export, was built for another ABI
   /// number, or brings a name that is taken; none of its rows is added then.
   Error load_plugin(const std::string& file);
-  /// Loads every plugin (*.so) of a folder in the order of their names. One that is refused is logged as an error, and the others are
-  /// loaded all the same. Fails if the folder cannot be read.
+  /// Loads every plugin (*.so) of a folder in the order of their names. One that is refused is logged as an error, and the others
+  /// are loaded all the same. Fails if the folder cannot be read.
   Error load_plugins(const std::string& folder);
 
   /// Names in the protocol table, in its order.
@@ -58,16 +58,16 @@ class WHARF_VISIBLE Server {
   /// What listen() bound, like 127.0.0.1:7681 or [::1]:7681, in the order of the calls.
   [[nodiscard]] std::vector<std::string> addresses() const;
 
-  /// Serves on own loops, one of them on this thread, until stop(). `ready` is called once, on this thread, when everything is served and
-  /// signals are heeded. Fails if a row or a loop cannot start.
+  /// Serves on own loops, one of them on this thread, until stop(). `ready` is called once, on this thread, when everything is
+  /// served and signals are heeded. Fails if a row or a loop cannot start.
   Error run(const std::function<void()>& ready = {});
 
   /// Serves on the caller's loop, which the caller runs; it outlives the server's stop. Only with one thread.
   Error start(uv_loop_s* loop);
 
-  /// From any thread, even from a callback; the first call counts. Ports close at once, WebSocket peers get 1001, responses in progress
-  /// are finished, what is left after Limits::stop_grace is cut. With start(), `stopped` is called on the loop's thread when nothing of
-  /// the server is left in the loop; with run(), right before run() returns. It does not wait for other threads.
+  /// From any thread, even from a callback; the first call counts. Ports close at once, WebSocket peers get 1001, responses in
+  /// progress are finished, what is left after Limits::stop_grace is cut. With start(), `stopped` is called on the loop's thread
+  /// when nothing of the server is left in the loop; with run(), right before run() returns. It does not wait for other threads.
   void stop(std::function<void()> stopped = {});
 
   /// From any thread: opens the access logs again under their names, after something else has renamed them, and each folder of a

@@ -10,9 +10,9 @@ namespace wharf {
 
 enum class StandardStream : std::uint8_t { output = 1, error = 2 };
 
-/// Writes one line, to which a line feed is added; control characters and others that could begin a second line are written as \xHH.
-/// Causes no signal (SIGPIPE, SIGXFSZ, SIGTTOU) and waits half a second at most; a line that is not written by then, as to a pipe that
-/// nobody reads, may come later or not at all. Returns whether it was written. From any thread.
+/// Writes one line, to which a line feed is added; control characters and others that could begin a second line are written as
+/// \xHH. Causes no signal (SIGPIPE, SIGXFSZ, SIGTTOU) and waits half a second at most; a line that is not written by then, as to a
+/// pipe that nobody reads, may come later or not at all. Returns whether it was written. From any thread.
 WHARF_VISIBLE bool print_line(StandardStream to, std::string_view line) noexcept;
 
 /// Puts /dev/null in the place of each of the descriptors 0, 1 and 2 that is closed, so that nothing that is opened later gets its

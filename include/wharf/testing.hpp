@@ -1,6 +1,6 @@
 #pragma once
-/// Test a protocol without sockets and without sleeping: the real handshake, codec and session on a pipe in memory, with a clock that the
-/// test drives.
+/// Test a protocol without sockets and without sleeping: the real handshake, codec and session on a pipe in memory, with a clock
+/// that the test drives.
 ///
 ///     wharf::testing::Harness harness(wharf::protocol<ReverseEcho>("reverse-echo"));
 ///     wharf::testing::Client client = harness.connect();

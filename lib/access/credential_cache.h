@@ -10,8 +10,8 @@
 
 namespace wharf::server {
 
-/// Remembers which credentials were found right recently, so that password_matches() runs once for a client that sends them with each
-/// request. Keeps digests under a key of its own, never a password; wrong credentials are not kept. One thread at a time.
+/// Remembers which credentials were found right recently, so that password_matches() runs once for a client that sends them with
+/// each request. Keeps digests under a key of its own, never a password; wrong credentials are not kept. One thread at a time.
 class CredentialCache {
  public:
   static constexpr std::size_t default_most = 256;       ///< the oldest makes room

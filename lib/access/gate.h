@@ -13,7 +13,8 @@
 
 namespace wharf::server {
 
-/// Lets in requests that name a user of a password file and the password (RFC 7617). One per mount and loop; outlives the exchanges of its loop.
+/// Lets in requests that name a user of a password file and the password (RFC 7617). One per mount and loop; outlives the exchanges
+/// of its loop.
 class AccessGate final : private PasswordAsker {
  public:
   /// `queue` outlives this; it may be nullptr: then passwords are checked on the loop's thread. The error is one line.

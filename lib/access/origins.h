@@ -9,8 +9,8 @@
 
 namespace wharf::server {
 
-/// The pages from which a browser may send requests, by Origin (RFC 6454). It keeps other people's pages out, not other people: a client
-/// that is no browser can send any Origin.
+/// The pages from which a browser may send requests, by Origin (RFC 6454). It keeps other people's pages out, not other people: a
+/// client that is no browser can send any Origin.
 class AllowedOrigins {
  public:
   /// How a request came in. Plain may still mean that TLS ended in front of this server.
@@ -21,8 +21,8 @@ class AllowedOrigins {
 
   /// An empty text, or what is wrong with an entry, in one line. An entry is an origin like https://example.com or
   /// http://example.com:8080, in any case; `same-origin`, which stands for a page of the host that the request is for; `null`, the
-  /// origin of pages without one, such as files and sandboxes; or `file://`, which some embedded browsers send for files. These two stand
-  /// for nobody in particular: any page can make a sandbox whose origin is `null`.
+  /// origin of pages without one, such as files and sandboxes; or `file://`, which some embedded browsers send for files. These two
+  /// stand for nobody in particular: any page can make a sandbox whose origin is `null`.
   static std::string check(const std::string& entry);
 
   /// `origin` is the value of the only one of `origin_fields` fields, `host` that of Host or :authority. Without the field it is no

@@ -19,9 +19,9 @@ std::string password_hash_fault(std::string_view hash);
 /// A hash of the same kind, cost and salt that no password is known for. `hash` is one without fault.
 std::string unmatched_hash(std::string_view hash);
 
-/// Whether `hash`, one without fault, is that of the password. Slow on purpose: 2 ms to seconds, for which it keeps its thread busy; any
-/// thread may call it. The copies of the password that it makes are wiped. No password has a NUL or more than 511 bytes; bcrypt
-/// heeds only the first 72.
+/// Whether `hash`, one without fault, is that of the password. Slow on purpose: 2 ms to seconds, for which it keeps its thread
+/// busy; any thread may call it. The copies of the password that it makes are wiped. No password has a NUL or more than 511 bytes;
+/// bcrypt heeds only the first 72.
 bool password_matches(std::string_view password, const std::string& hash);
 
 }  // namespace wharf::server

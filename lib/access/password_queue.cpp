@@ -14,8 +14,8 @@
 namespace wharf::server {
 namespace {
 
-/// A client or user that was never served counts as served this many turns before it came, so that an endless stream of newcomers keeps
-/// nobody waiting for ever.
+/// A client or user that was never served counts as served this many turns before it came, so that an endless stream of newcomers
+/// keeps nobody waiting for ever.
 constexpr std::uint64_t lead_of_newcomers = 16;
 
 }  // namespace
@@ -86,7 +86,8 @@ bool PasswordQueue::was_right(std::uint64_t key) const {
   return when != nullptr && outside_.now() - *when < right_for;
 }
 
-/// A browser opens several connections at once, each with the same credentials: one check is enough for all, whatever mounts they ask for.
+/// A browser opens several connections at once, each with the same credentials: one check is enough for all, whatever mounts they
+/// ask for.
 std::shared_ptr<PasswordQueue::Check> PasswordQueue::find(const PasswordQuestion& question) const {
   const auto same = std::find_if(checks_.begin(), checks_.end(), [&](const std::shared_ptr<Check>& each) {
     return each->credentials.user == question.credentials.user && each->hash == question.hash && each->known == question.known &&

@@ -42,8 +42,8 @@ class PasswordAsker {
   ~PasswordAsker() = default;
 };
 
-/// The passwords that are being checked for all gates of one loop, and those that wait for it. Hashes are slow on purpose, so a client that sends
-/// many passwords must not keep the others waiting. The order is:
+/// The passwords that are being checked for all gates of one loop, and those that wait for it. Hashes are slow on purpose, so a
+/// client that sends many passwords must not keep the others waiting. The order is:
 ///
 /// 1. A name and a password that were right before go before all others; then, but only every other time, a client from which the same
 ///    user came in before.
@@ -51,8 +51,8 @@ class PasswordAsker {
 /// 3. If that is equal, the other of the two decides.
 /// 4. Then whoever came first.
 ///
-/// A client is an IPv4 address, or 64 bits of an IPv6 address. If too many wait, the largest crowd loses its last: nobody loses a place
-/// to a client or a user that has as many, and a password that was right before is never lost.
+/// A client is an IPv4 address, or 64 bits of an IPv6 address. If too many wait, the largest crowd loses its last: nobody loses a
+/// place to a client or a user that has as many, and a password that was right before is never lost.
 class PasswordQueue {
  public:
   static constexpr std::size_t most_queued = 512;     ///< waiting

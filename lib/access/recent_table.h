@@ -6,8 +6,8 @@
 
 namespace wharf::server {
 
-/// A table of fixed size with the values of the keys that were written last. A key shares eight places with others, among which the one
-/// that was written longest ago makes room. Keys are digests, so that nobody can choose who shares a place.
+/// A table of fixed size with the values of the keys that were written last. A key shares eight places with others, among which the
+/// one that was written longest ago makes room. Keys are digests, so that nobody can choose who shares a place.
 template <class Value>
 class RecentTable {
  public:

@@ -15,15 +15,16 @@
 
 namespace wharf::base {
 
-/// Writes lines to a file, a pipe, a terminal or a socket: to anything that is not a peer. All such writes of the server go through it.
+/// Writes lines to a file, a pipe, a terminal or a socket: to anything that is not a peer. All such writes of the server go through
+/// it.
 ///
-/// A thread of its own writes, made for the first line, so that nobody else waits: not for a pipe that nobody reads, not for a terminal
-/// that was stopped, and not for a disk, which no flag and no poll() keeps from blocking. All signals that a write can cause (SIGPIPE,
-/// SIGXFSZ, SIGTTOU) are blocked on that thread and become errors. The flags of the descriptor do not change: it may be shared with
-/// other programs.
+/// A thread of its own writes, made for the first line, so that nobody else waits: not for a pipe that nobody reads, not for a
+/// terminal that was stopped, and not for a disk, which no flag and no poll() keeps from blocking. All signals that a write can
+/// cause (SIGPIPE, SIGXFSZ, SIGTTOU) are blocked on that thread and become errors. The flags of the descriptor do not change: it
+/// may be shared with other programs.
 ///
-/// Lines that the file does not take wait, up to a capacity. Lines that find no room are lost, whole, and counted; further lines are lost
-/// until half of the capacity is free, so that gaps are few and long.
+/// Lines that the file does not take wait, up to a capacity. Lines that find no room are lost, whole, and counted; further lines
+/// are lost until half of the capacity is free, so that gaps are few and long.
 class LineWriter {
  public:
   static constexpr std::size_t default_capacity =
@@ -62,15 +63,15 @@ class LineWriter {
 
   /// Whole lines, each with its line feed. Returns how many of them are lost. From any thread; never waits for the file.
   std::size_t write(std::string_view lines);
-  /// Lines that wait still go to the old file as far as it takes them, those that follow to one opened anew, or, if that fails, to the
-  /// old one.
+  /// Lines that wait still go to the old file as far as it takes them, those that follow to one opened anew, or, if that fails, to
+  /// the old one.
   void reopen();
   /// Waits until all lines are in the file, at most for this time. Returns whether they are.
   bool settle(Time most);
   [[nodiscard]] News news();
 
-  /// Writes what waits to the file, as far as it goes in bounded time, and ends the thread. If a write holds the thread, the thread is
-  /// left behind and ends when the write does. Returns how many lines are not in the file. Nothing may be written after.
+  /// Writes what waits to the file, as far as it goes in bounded time, and ends the thread. If a write holds the thread, the thread
+  /// is left behind and ends when the write does. Returns how many lines are not in the file. Nothing may be written after.
   std::uint64_t end();
 
  private:

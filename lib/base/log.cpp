@@ -66,8 +66,8 @@ void Log::queue_suppressed(const RateName& name, Rate& rate) {
 
 namespace {
 
-/// Whether a code point of three bytes from U+2000 to U+2FFF would end a line (U+2028, U+2029) or reverse the text: the marks U+200E
-/// and U+200F, the embeddings and overrides U+202A to U+202E, the isolates U+2066 to U+2069.
+/// Whether a code point of three bytes from U+2000 to U+2FFF would end a line (U+2028, U+2029) or reverse the text: the marks
+/// U+200E and U+200F, the embeddings and overrides U+202A to U+202E, the isolates U+2066 to U+2069.
 bool is_harmful_punctuation(unsigned second, unsigned third) {
   if (second == 0x80) return third == 0x8E || third == 0x8F || (third >= 0xA8 && third <= 0xAE);
   return second == 0x81 && third >= 0xA6 && third <= 0xA9;

@@ -69,12 +69,13 @@ struct LogPace {
   std::function<Time()> now;  ///< the clock; nullptr: the system's, which is steady
 };
 
-/// One server's log. Any thread may write at any time, and so may the sink. One thread at a time calls the sink, without a lock: lines
-/// that arise during the call, on other threads or in the sink itself, wait, and the thread that called the sink hands them over. So
-/// only the thread that calls a sink waits for it, and no line is handed over inside another.
+/// One server's log. Any thread may write at any time, and so may the sink. One thread at a time calls the sink, without a lock:
+/// lines that arise during the call, on other threads or in the sink itself, wait, and the thread that called the sink hands them
+/// over. So only the thread that calls a sink waits for it, and no line is handed over inside another.
 ///
-/// A line is one line, whatever its parts are: printable() escapes the whole of it. A line that is not handed over is counted, and the
-/// number is logged as soon as possible. A sink may log a line about a line that it was handed; what it logs about that one is lost.
+/// A line is one line, whatever its parts are: printable() escapes the whole of it. A line that is not handed over is counted, and
+/// the number is logged as soon as possible. A sink may log a line about a line that it was handed; what it logs about that one is
+/// lost.
 class Log {
  public:
   using Sink = std::function<void(LogLevel, std::string_view)>;
@@ -159,9 +160,9 @@ class Log {
   unsigned depth_ = 0;  // of the line that is being handed over
 };
 
-/// Makes a peer's bytes safe for a log line. Well-formed UTF-8 stays, except control characters, those that end a line or paragraph in
-/// Unicode, and those that change the direction of text; these, and all other bytes, become \xHH. Takes the first `most` bytes, not cut
-/// inside a code point, and adds "..." if there are more. A text that has been through it stays as it is.
+/// Makes a peer's bytes safe for a log line. Well-formed UTF-8 stays, except control characters, those that end a line or paragraph
+/// in Unicode, and those that change the direction of text; these, and all other bytes, become \xHH. Takes the first `most` bytes,
+/// not cut inside a code point, and adds "..." if there are more. A text that has been through it stays as it is.
 std::string printable(std::string_view bytes, std::size_t most = 120);
 
 /// The size of the code point at the front of `bytes` (not empty) if it is well-formed and printable() leaves it alone; else 0.

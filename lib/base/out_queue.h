@@ -16,8 +16,8 @@ struct Chunk {
   char* bytes() { return reinterpret_cast<char*>(this + 1); }
 };
 
-/// Keeps a few standard chunks for reuse, last returned first out, so that a busy loop writes into memory that is still in the cache.
-/// One per loop; not thread-safe; outlives its queues.
+/// Keeps a few standard chunks for reuse, last returned first out, so that a busy loop writes into memory that is still in the
+/// cache. One per loop; not thread-safe; outlives its queues.
 class ChunkPool {
  public:
   static constexpr std::size_t standard_capacity = 4096 - sizeof(Chunk);
@@ -53,7 +53,8 @@ class OutQueue {
   /// Copies the bytes to the end of the queue.
   void append(std::string_view bytes);
 
-  /// Room for at least `size` bytes in one piece at the end of the queue, to be filled and then committed. Valid until the next call.
+  /// Room for at least `size` bytes in one piece at the end of the queue, to be filled and then committed. Valid until the next
+  /// call.
   char* reserve(std::size_t size) {
     if (tail_ != nullptr && tail_->capacity - tail_->end >= size) return tail_->bytes() + tail_->end;
     return reserve_in_new_chunk(size);

@@ -51,8 +51,8 @@ class TimerWheel {
   /// When advance() should be called next: never after the first deadline, sometimes before it; base::never if nothing is pending.
   [[nodiscard]] Time next() const;
 
-  /// Moves the clock and calls `expired(timer)` for each timer whose time has come, in the order of their milliseconds. The timer is
-  /// no longer pending then. The call may set, cancel and destroy any timer, this one included.
+  /// Moves the clock and calls `expired(timer)` for each timer whose time has come, in the order of their milliseconds. The timer
+  /// is no longer pending then. The call may set, cancel and destroy any timer, this one included.
   template <class Expired>
   void advance(Time now, Expired&& expired);
 

@@ -43,8 +43,8 @@ class Deflater {
   enum class Piece : std::uint8_t { more_follows, last };
 
   /// Compresses a piece of a message, or all of it, and appends the payload of a frame to `out`: everything so far can be inflated
-  /// from it, and at the end of a message the four bytes 00 00 FF FF are left out (section 7.2.1). An empty piece that is not the last adds
-  /// nothing. Throws std::bad_alloc; after that only reset() and destruction are allowed.
+  /// from it, and at the end of a message the four bytes 00 00 FF FF are left out (section 7.2.1). An empty piece that is not the
+  /// last adds nothing. Throws std::bad_alloc; after that only reset() and destruction are allowed.
   void compress(std::string_view piece, Piece place, std::string& out);
 
   /// Forgets the context, as no_context_takeover demands between messages.
@@ -82,18 +82,18 @@ class Inflater {
   Inflater(Inflater&&) noexcept;
   Inflater& operator=(Inflater&&) noexcept;
 
-  /// Inflates from the front of `input`, which shrinks by what was used, into `room`; `written` says how much came out. A block that
-  /// says it is the last of its stream (BFINAL, section 7.2.3.4) does not end the context: a new stream goes on with it.
-  /// Every call uses input, fills room or returns. To see whether a message ends right at a limit, give a byte of room beyond it.
-  /// A stream that refers back beyond its window is found out if the bytes that it refers to are gone: that is not always so if the
+  /// Inflates from the front of `input`, which shrinks by what was used, into `room`; `written` says how much came out. A block
+  /// that says it is the last of its stream (BFINAL, section 7.2.3.4) does not end the context: a new stream goes on with it. Every
+  /// call uses input, fills room or returns. To see whether a message ends right at a limit, give a byte of room beyond it. A
+  /// stream that refers back beyond its window is found out if the bytes that it refers to are gone: that is not always so if the
   /// window is smaller than 2^15 and the room is larger than the window. Throws std::bad_alloc.
   Status inflate(std::string_view& input, char* room, std::size_t room_size, std::size_t& written);
 
   /// The bytes that a sender leaves out at the end of a message; they are inflated behind it.
   static constexpr std::string_view tail{"\0\0\xFF\xFF", 4};
 
-  /// Whether a message may end here, asked after its tail was inflated: the bytes so far end with a block, on a byte boundary. Otherwise
-  /// the message broke off, and the next one could not be read either.
+  /// Whether a message may end here, asked after its tail was inflated: the bytes so far end with a block, on a byte boundary.
+  /// Otherwise the message broke off, and the next one could not be read either.
   [[nodiscard]] bool at_boundary() const { return at_boundary_ && !invalid_; }
 
   /// Forgets the context and any fault.

@@ -13,8 +13,9 @@ namespace wharf::codec {
 /// Whether a message may build on earlier ones in its direction.
 enum class DeflateContext : std::uint8_t { forgotten, kept };
 
-/// What the conversations of one loop share for permessage-deflate, so that a conversation between two messages owns none of it: streams
-/// that keep no context, lent for a message, and room for inflated bytes. Not thread-safe; outlives everything that was lent.
+/// What the conversations of one loop share for permessage-deflate, so that a conversation between two messages owns none of it:
+/// streams that keep no context, lent for a message, and room for inflated bytes. Not thread-safe; outlives everything that was
+/// lent.
 class DeflatePool {
  public:
   static constexpr std::size_t room_size = 32 * 1024;

@@ -7,8 +7,8 @@ struct z_stream_s;
 
 namespace wharf::codec {
 
-/// Writes a gzip file (RFC 1952), which is the content coding gzip (RFC 9110 section 8.4.1.3), from pieces. Its header names no file and
-/// no time: the same content gives the same bytes, however it was cut. Allocates some 260 KiB.
+/// Writes a gzip file (RFC 1952), which is the content coding gzip (RFC 9110 section 8.4.1.3), from pieces. Its header names no
+/// file and no time: the same content gives the same bytes, however it was cut. Allocates some 260 KiB.
 class GzipWriter {
  public:
   /// `level` 1 to 9. Throws std::bad_alloc, and std::invalid_argument for another level.

@@ -12,8 +12,8 @@ namespace wharf::codec {
 
 /// Overwrites memory, even if the compiler could prove that nobody reads it.
 void wipe(void* at, std::size_t size);
-/// Overwrites all memory of the string, including leftovers of a longer text or one that was moved out, and empties it. Memory that the
-/// string had before it grew is out of reach.
+/// Overwrites all memory of the string, including leftovers of a longer text or one that was moved out, and empties it. Memory that
+/// the string had before it grew is out of reach.
 void wipe(std::string& text);
 
 /// Whether both are the same, in a time that depends on their sizes alone.

@@ -83,8 +83,8 @@ bool feed_by_table(std::uint8_t& kept_state, std::string_view piece) {
   return state != impossible * field_bits;
 }
 
-// The vectors check each byte together with the three before it. So the table checks the first three, because the bytes before them are
-// not in the piece, and the last three, because the bytes after them are not. In between nothing needs the state.
+// The vectors check each byte together with the three before it. So the table checks the first three, because the bytes before them
+// are not in the piece, and the last three, because the bytes after them are not. In between nothing needs the state.
 template <detail::Utf8Follows follows>
 bool feed_by_vectors(std::uint8_t& kept_state, std::string_view piece) {
   constexpr std::size_t edge = 3;

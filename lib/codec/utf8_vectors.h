@@ -1,5 +1,5 @@
-// UTF-8 by vectors, for utf8_avx2.cpp and the like. Each includes it after it has defined the vector of its machine (Vector, in an unnamed
-// namespace) and the mark of functions that may use it (WHARF_VECTOR_CODE).
+// UTF-8 by vectors, for utf8_avx2.cpp and the like. Each includes it after it has defined the vector of its machine (Vector, in an
+// unnamed namespace) and the mark of functions that may use it (WHARF_VECTOR_CODE).
 #pragma once
 #include <array>
 #include <cstddef>
@@ -16,8 +16,8 @@ inline constexpr Nibbles ascii = from_to(0x0, 0x7);         // high nibbles of w
 inline constexpr Nibbles continuation = from_to(0x8, 0xB);  //
 inline constexpr Nibbles first_of_more = from_to(0xC, 0xF);
 
-// The faults of two bytes that follow each other. Three nibbles show them: both of the first byte, and the high one of the second. Fault n
-// is bit n in the entries of three tables, one for each nibble; two bytes have the fault if all three entries have the bit.
+// The faults of two bytes that follow each other. Three nibbles show them: both of the first byte, and the high one of the second.
+// Fault n is bit n in the entries of three tables, one for each nibble; two bytes have the fault if all three entries have the bit.
 struct Fault {
   Nibbles first_high;
   Nibbles first_low;

@@ -1,5 +1,5 @@
-// The implementations of what the codec does most, so that tests and benchmarks can choose one. Utf8 and apply_mask() take the first that
-// the machine can run.
+// The implementations of what the codec does most, so that tests and benchmarks can choose one. Utf8 and apply_mask() take the
+// first that the machine can run.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +31,8 @@ struct MaskVariant {
 
 namespace detail {
 
-/// Whether the bytes from `at` to `end`, at least 16, can follow the three before them in UTF-8; these are read too. An impossible first
-/// byte is found at the byte after it, so not at the very end.
+/// Whether the bytes from `at` to `end`, at least 16, can follow the three before them in UTF-8; these are read too. An impossible
+/// first byte is found at the byte after it, so not at the very end.
 using Utf8Follows = bool(const char* at, const char* end);
 Utf8Follows follows_ssse3;
 Utf8Follows follows_avx2;

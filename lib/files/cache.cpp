@@ -122,7 +122,8 @@ void FileCache::discount(CachedFile& file) {
   total_.descriptors -= file.place.weight.descriptors;
 }
 
-/// The one used last stays, whatever it holds. Files with descriptors are dropped only to free descriptors, as long as others are left.
+/// The one used last stays, whatever it holds. Files with descriptors are dropped only to free descriptors, as long as others are
+/// left.
 void FileCache::make_room(const CachedFile& but) {
   const auto oldest = [&but](const Line& line) { return line.oldest != &but ? line.oldest : but.place.newer; };
   while (total_.descriptors > limits_.open_files) {

@@ -53,8 +53,8 @@ class FileCache {
   FileCache(const FileCache&) = delete;
   FileCache& operator=(const FileCache&) = delete;
 
-  /// It becomes the one used last; the mount has to check whether it is still the same in the folder. nullptr: not known. Valid until the
-  /// next call of one of the functions below.
+  /// It becomes the one used last; the mount has to check whether it is still the same in the folder. nullptr: not known. Valid
+  /// until the next call of one of the functions below.
   CachedFile* find(const FileMount& mount, std::string_view path, base::Time now);
   /// The same, but it does not count as used.
   [[nodiscard]] CachedFile* peek(const FileMount& mount, std::string_view path);
@@ -66,8 +66,8 @@ class FileCache {
   void drop_all(const FileMount& mount);
   /// Closes the files that no response needs, to free their descriptors.
   void drop_open();
-  /// Drops what was not used for FileLimits::unused. The functions above do so too; if nobody calls them for a while, this keeps a deleted
-  /// file from staying open.
+  /// Drops what was not used for FileLimits::unused. The functions above do so too; if nobody calls them for a while, this keeps a
+  /// deleted file from staying open.
   void drop_unused(base::Time now);
 
   [[nodiscard]] const FileLimits& limits() const { return limits_; }

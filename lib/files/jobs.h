@@ -13,8 +13,8 @@ namespace wharf::server {
 
 class FileMount;
 
-/// Work that one or more exchanges wait for. On the loop's thread, except run(), which must touch nothing that the loop's thread may
-/// touch meanwhile, and which may outlive the mount.
+/// Work that one or more exchanges wait for. On the loop's thread, except run(), which must touch nothing that the loop's thread
+/// may touch meanwhile, and which may outlive the mount.
 class FileJob {
  public:
   virtual ~FileJob() = default;
@@ -25,8 +25,8 @@ class FileJob {
   virtual void over() {}
 };
 
-/// The work that the file mounts of one loop give to other threads: one job at a time for each path of a mount, and not too many in all and
-/// for one mount. Some may wait for their turn.
+/// The work that the file mounts of one loop give to other threads: one job at a time for each path of a mount, and not too many in
+/// all and for one mount. Some may wait for their turn.
 class FileJobs {
  public:
   struct Bounds {

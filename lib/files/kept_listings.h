@@ -12,9 +12,9 @@ namespace wharf::server {
 
 class FileMount;
 
-/// The pages that list folders, for the mounts of one loop, those used last. A page is valid as long as the folder's identity says that
-/// no name has come, gone or changed, at most `longest`, because the identity does not show sizes and times of files; and at least a second,
-/// so that a folder in which something changes all the time is not read for each request.
+/// The pages that list folders, for the mounts of one loop, those used last. A page is valid as long as the folder's identity says
+/// that no name has come, gone or changed, at most `longest`, because the identity does not show sizes and times of files; and at
+/// least a second, so that a folder in which something changes all the time is not read for each request.
 class KeptListings {
  public:
   static constexpr base::Time shortest{1'000};

@@ -18,8 +18,8 @@ struct ListedName {
   std::time_t modified = 0;
 };
 
-/// The names of a folder that clients can request: of regular files and folders, or links to such that stay inside. Folders first, then by
-/// the bytes of the names.
+/// The names of a folder that clients can request: of regular files and folders, or links to such that stay inside. Folders first,
+/// then by the bytes of the names.
 struct FolderNames {
   std::vector<ListedName> names;
   bool is_complete = true;  ///< false: there were more than `most`

@@ -100,8 +100,8 @@ std::string_view FileLoader::type_of(std::string_view name) const {
   return own != nullptr ? std::string_view(*own) : codec::media_type(name);
 }
 
-/// The coding of the extension, if the content has it and the mount has no type of its own for the extension. Clients that do not accept it
-/// get it too: there is nothing else to send, and a client that asks for such a name knows what to do with it.
+/// The coding of the extension, if the content has it and the mount has no type of its own for the extension. Clients that do not
+/// accept it get it too: there is nothing else to send, and a client that asks for such a name knows what to do with it.
 std::string_view FileLoader::coding_of(const Representation& plain) const {
   const std::string_view coding = codec::content_coding(plain.name);
   if (coding != "gzip" || own_type_of(plain.name) != nullptr) return identity_coding;

@@ -45,7 +45,8 @@ class FileLoader {
   /// Checks whether a ready-made representation is open and unchanged; else opens it.
   [[nodiscard]] Sibling refresh(const CachedFile& file, Representation& sibling, const LoopMoment& at) const;
 
-  /// Opens the folder with the mount's name anew if it is no longer the one that was opened: with `removed`, if that has been removed; with
+  /// Opens the folder with the mount's name anew if it is no longer the one that was opened: with `removed`, if that has been
+  /// removed; with
   /// `replaced`, also if that only has another name now. False: it is still the same, or there is none; `why` then says in a few words what
   /// is in the way, if anything.
   enum class Renew : std::uint8_t { removed, replaced };

@@ -59,7 +59,8 @@ std::string check_folder(const std::string& folder) {
   return S_ISDIR(status.st_mode) ? std::string() : cannot + "it is not a folder";
 }
 
-/// Redirects to the same path with a slash at its end. It cannot name another host: a path with several slashes at its front is not served.
+/// Redirects to the same path with a slash at its end. It cannot name another host: a path with several slashes at its front is not
+/// served.
 session::Response moved_to_slash(const codec::RequestHead& head) {
   if (head.path.substr(0, 2).find_first_of("/\\", 1) != std::string_view::npos) return not_found();
   std::string location = base::concat(head.path, "/");

@@ -22,7 +22,8 @@ namespace wharf::server {
 /// What the file mounts of one loop share. Outlives them.
 class LoopFiles {
  public:
-  /// Without `outside`, which outlives this, all work is done on the loop's thread, and a turn of the loop is a millisecond of its clock.
+  /// Without `outside`, which outlives this, all work is done on the loop's thread, and a turn of the loop is a millisecond of its
+  /// clock.
   explicit LoopFiles(const FileLimits& limits = {}, Outside* outside = nullptr)
       : cache(limits),
         listings(limits.kept_listings, limits.kept_listing_bytes),
@@ -42,11 +43,11 @@ class LoopFiles {
   Outside* outside_;
 };
 
-/// Serves the files of a folder: GET and HEAD with conditions, ranges and content codings, index files, listings. One for each mount
-/// and loop; outlives its exchanges.
+/// Serves the files of a folder: GET and HEAD with conditions, ranges and content codings, index files, listings. One for each
+/// mount and loop; outlives its exchanges.
 ///
-/// A file in the cache costs one check of the folder in each turn of the loop, and no memory. Others are read on the loop's thread: if the
-/// page cache does not have them, the loop waits for the disk.
+/// A file in the cache costs one check of the folder in each turn of the loop, and no memory. Others are read on the loop's thread:
+/// if the page cache does not have them, the loop waits for the disk.
 class FileMount final : public CompressTaker, public ListingTaker {
  public:
   /// An empty text, or what is wrong with the mount, in one line.
@@ -63,10 +64,12 @@ class FileMount final : public CompressTaker, public ListingTaker {
 
   [[nodiscard]] const std::string& folder() const { return files_.folder; }
 
-  /// Within Handler::handle(). `path` is the part behind the mount's prefix, percent-decoded, beginning with the last '/' of the prefix.
+  /// Within Handler::handle(). `path` is the part behind the mount's prefix, percent-decoded, beginning with the last '/' of the
+  /// prefix.
   void serve(session::Exchange& exchange, std::string_view path);
 
-  /// Serves from the folder that has the mount's name now, if that is another. Returns an empty text, or why it cannot, in one line.
+  /// Serves from the folder that has the mount's name now, if that is another. Returns an empty text, or why it cannot, in one
+  /// line.
   std::string look_again();
 
  private:

@@ -103,8 +103,8 @@ base::Result<OpenFolder, std::string> OpenFolder::open(const std::string& folder
   return OpenFolder(std::move(root), std::move(path), resolution);
 }
 
-/// A folder has two links or more, except on file systems that do not count those of folders, such as overlayfs and btrfs, on which it may
-/// have one even after it was removed. There the kernel's name of it shows that.
+/// A folder has two links or more, except on file systems that do not count those of folders, such as overlayfs and btrfs, on which
+/// it may have one even after it was removed. There the kernel's name of it shows that.
 bool OpenFolder::removed() const {
   struct stat found {};
   if (::fstat(root_.get(), &found) != 0 || found.st_nlink == 0) return true;
@@ -180,8 +180,8 @@ base::Descriptor OpenFolder::open_without_links(const std::string& name, int fla
   return base::Descriptor(file);
 }
 
-/// The name of the same file without symbolic links, if it is inside; else empty, and errno says why. It is only a name: when it is opened,
-/// it may mean something else, but nothing outside.
+/// The name of the same file without symbolic links, if it is inside; else empty, and errno says why. It is only a name: when it is
+/// opened, it may mean something else, but nothing outside.
 std::string OpenFolder::without_links(const std::string& name) const {
   const std::string root = present_path();
   const std::string real = real_path(root + "/" + name);

@@ -42,9 +42,9 @@ enum class OpenFailure : std::uint8_t {
   unavailable  ///< the system cannot open it now: no descriptors or memory left, a broken disk
 };
 
-/// A folder that is held open, and what can be reached in it: whatever others rename or link meanwhile, nothing outside it is opened.
-/// Symbolic links are followed if they lead to a place inside, absolute ones too. Names are relative, without a segment `..`;
-/// codec::safe_relative_path() has checked them before. Any thread may use it.
+/// A folder that is held open, and what can be reached in it: whatever others rename or link meanwhile, nothing outside it is
+/// opened. Symbolic links are followed if they lead to a place inside, absolute ones too. Names are relative, without a segment
+/// `..`; codec::safe_relative_path() has checked them before. Any thread may use it.
 class OpenFolder {
  public:
   /// What keeps names inside: openat2() of Linux 5.6, if the kernel has it, or a walk from segment to segment.
@@ -55,8 +55,8 @@ class OpenFolder {
 
   /// Whether the folder itself has been removed, or cannot be reached any more.
   [[nodiscard]] bool removed() const;
-  /// The folder that has its name now, the name it had without symbolic links. A link there is not followed, so that only somebody who may
-  /// make folders can lead it elsewhere. The error is a reason in a few words.
+  /// The folder that has its name now, the name it had without symbolic links. A link there is not followed, so that only somebody
+  /// who may make folders can lead it elsewhere. The error is a reason in a few words.
   [[nodiscard]] base::Result<OpenFolder, std::string> open_again() const;
   [[nodiscard]] bool is_same_as(const OpenFolder& other) const;
 

@@ -57,8 +57,8 @@ struct Representation {
 /// Whether the responses for a path depend on Accept-Encoding (RFC 9110 section 12.5.5).
 enum class Varies : std::uint8_t { no, yes };
 
-/// Sets etag, last_modified and fields from the other members and the mount's options for tags and Cache-Control. Last-Modified is never
-/// later than `now` (section 8.8.2.1). No Cache-Control if its value is empty.
+/// Sets etag, last_modified and fields from the other members and the mount's options for tags and Cache-Control. Last-Modified is
+/// never later than `now` (section 8.8.2.1). No Cache-Control if its value is empty.
 void describe(Representation& representation, Varies varies, const Files& files, std::time_t now);
 
 }  // namespace wharf::server

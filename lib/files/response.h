@@ -17,8 +17,8 @@ struct FileRequest {
   std::size_t accept_encodings = 0;  ///< lines of that name
 };
 
-/// Responds to GET and HEAD with 200, 206, 304, 412 or 416 (RFC 9110 sections 13 and 14). The representation is ready. Several ranges of one
-/// in a content coding are ignored: multipart/byteranges cannot name the coding.
+/// Responds to GET and HEAD with 200, 206, 304, 412 or 416 (RFC 9110 sections 13 and 14). The representation is ready. Several
+/// ranges of one in a content coding are ignored: multipart/byteranges cannot name the coding.
 void answer_with_file(session::Exchange& exchange, const FileRequest& request, const Representation& representation);
 
 /// The whole of it: 200.

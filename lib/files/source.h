@@ -10,7 +10,8 @@
 
 namespace wharf::server {
 
-/// A whole regular file as a response's body. Read on the loop's thread: if the page cache does not have it, the loop waits for the disk.
+/// A whole regular file as a response's body. Read on the loop's thread: if the page cache does not have it, the loop waits for the
+/// disk.
 class FileSource final : public session::BodySource {
  public:
   /// nullptr if there is no readable regular file of that path.

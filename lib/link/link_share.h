@@ -13,8 +13,8 @@ class LinkCounter {
   ~LinkCounter() = default;
 };
 
-/// One of the links that somebody counts. The session on that link holds it and hands it to the session that follows, so the link is
-/// counted until the last of them has gone. The counter outlives it.
+/// One of the links that somebody counts. The session on that link holds it and hands it to the session that follows, so the link
+/// is counted until the last of them has gone. The counter outlives it.
 class LinkShare {
  public:
   LinkShare() = default;

@@ -30,8 +30,8 @@ struct AccessEntry {
   Delivery delivery = Delivery::whole;
 };
 
-/// The most bytes of target, referer and user agent in a line; of other texts, longest_short_text. Then comes "...". A code point is not
-/// cut in two.
+/// The most bytes of target, referer and user agent in a line; of other texts, longest_short_text. Then comes "...". A code point
+/// is not cut in two.
 inline constexpr std::size_t longest_text = 4096;
 inline constexpr std::size_t longest_short_text = 256;
 

@@ -73,7 +73,8 @@ Worker::Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const W
   if (parts.statistics.since == base::Time{0}) parts.statistics.since = loop_->now();
 }
 
-/// Sessions end with their loop, while everything that they use still exists; then the rows' shared states, which may ask for the time.
+/// Sessions end with their loop, while everything that they use still exists; then the rows' shared states, which may ask for the
+/// time.
 Worker::~Worker() {
   handles_.retire();
   loop_->end();

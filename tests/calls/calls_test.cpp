@@ -1,4 +1,5 @@
-// How many functions of the library one request enters: a whole server, and a client on a socket that sends one request after the other.
+// How many functions of the library one request enters: a whole server, and a client on a socket that sends one request after the
+// other.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <arpa/inet.h>
 #include <crypt.h>

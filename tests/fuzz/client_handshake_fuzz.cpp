@@ -6,8 +6,8 @@
 #include "fuzz/promise.h"
 #include "wharf/websocket.hpp"
 
-// Input: a byte that says what the client asks for, then a response as a server could send it. In place of the accept value it may have
-// "ACCEPT". An accepted handshake keeps every promise on which a conversation depends; cuts change nothing.
+// Input: a byte that says what the client asks for, then a response as a server could send it. In place of the accept value it may
+// have "ACCEPT". An accepted handshake keeps every promise on which a conversation depends; cuts change nothing.
 
 namespace {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
-// Input: six bytes that say what to do, with which window, and where to cut; then bytes. Either they are inflated as they are, or they
-// are messages that are deflated and inflated again.
+// Input: six bytes that say what to do, with which window, and where to cut; then bytes. Either they are inflated as they are, or
+// they are messages that are deflated and inflated again.
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 
-// Input: a file. The segments of an accepted file lie in it, a longer file with the same beginning is accepted too, and one that is cut
-// before the end of the segments is not.
+// Input: a file. The segments of an accepted file lie in it, a longer file with the same beginning is accepted too, and one that is
+// cut before the end of the segments is not.
 
 namespace {
 

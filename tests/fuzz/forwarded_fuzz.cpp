@@ -8,9 +8,9 @@
 #include "codec/http/target.h"
 #include "fuzz/promise.h"
 
-// Input: lines, each a letter for a field and its value: f Forwarded, x X-Forwarded-For, p -Proto, h -Host, o -Port; another letter is
-// a part of a name. They come from a trusted front, which then adds what it knows: whatever a client has sent before that, it
-// is not taken for somebody else.
+// Input: lines, each a letter for a field and its value: f Forwarded, x X-Forwarded-For, p -Proto, h -Host, o -Port; another letter
+// is a part of a name. They come from a trusted front, which then adds what it knows: whatever a client has sent before that, it is
+// not taken for somebody else.
 
 namespace {
 

@@ -9,9 +9,9 @@
 #include "codec/http/date.h"
 #include "fuzz/promise.h"
 
-// Input: a byte for the method, one for the representation's validators, then field lines, one to a line: a digit for the name, the rest
-// is the value. What is decided has to agree with itself when a field is added whose effect is known. Each value is also read as a
-// date, as an entity tag and as an Accept-Encoding.
+// Input: a byte for the method, one for the representation's validators, then field lines, one to a line: a digit for the name, the
+// rest is the value. What is decided has to agree with itself when a field is added whose effect is known. Each value is also read
+// as a date, as an entity tag and as an Accept-Encoding.
 
 namespace {
 

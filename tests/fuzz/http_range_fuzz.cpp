@@ -8,9 +8,9 @@
 #include "codec/http/multipart_range.h"
 #include "fuzz/promise.h"
 
-// Input: a byte for the limit of ranges, eight for the size of the representation, then the value of a Range field. The ranges lie in
-// the representation, are not more and have no more bytes than allowed, and are exactly those that were asked for; asking for them
-// again brings them again.
+// Input: a byte for the limit of ranges, eight for the size of the representation, then the value of a Range field. The ranges lie
+// in the representation, are not more and have no more bytes than allowed, and are exactly those that were asked for; asking for
+// them again brings them again.
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include "base/ascii.h"
 #include "fuzz/promise.h"
 
-// Input: a text, which is taken for a request target, an authority, something that is percent-encoded and a path that is decoded. The
-// file name of a path never leads out of its folder, and a path is decoded once.
+// Input: a text, which is taken for a request target, an authority, something that is percent-encoded and a path that is decoded.
+// The file name of a path never leads out of its folder, and a path is decoded once.
 
 namespace {
 

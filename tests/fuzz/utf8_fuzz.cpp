@@ -6,8 +6,8 @@
 #include "codec/variants.h"
 #include "fuzz/promise.h"
 
-// Input: one byte that says where to cut, then text. The checker, in each of its variants, agrees with a plain decoder, whole and cut, and
-// refuses at the first byte that makes the text impossible.
+// Input: one byte that says where to cut, then text. The checker, in each of its variants, agrees with a plain decoder, whole and
+// cut, and refuses at the first byte that makes the text impossible.
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include "fuzz/promise.h"
 #include "wharf/websocket.hpp"
 
-// Input: three bytes that say how the two ends are set up, then operations of both: sending, receiving with the bytes cut anywhere, and in
-// one of two modes garbage on the way. Messages arrive in order; whatever arrives, the stream keeps its promises.
+// Input: three bytes that say how the two ends are set up, then operations of both: sending, receiving with the bytes cut anywhere,
+// and in one of two modes garbage on the way. Messages arrive in order; whatever arrives, the stream keeps its promises.
 
 namespace {
 

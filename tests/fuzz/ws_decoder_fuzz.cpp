@@ -10,8 +10,8 @@
 #include "codec/utf8.h"
 #include "fuzz/promise.h"
 
-// Input: four bytes that say which role, which limit, whether and how frames may be compressed, and where to cut; then frames. The events
-// are the same whole, cut, and byte by byte, handed out in messages or in pieces, and keep their promises.
+// Input: four bytes that say which role, which limit, whether and how frames may be compressed, and where to cut; then frames. The
+// events are the same whole, cut, and byte by byte, handed out in messages or in pieces, and keep their promises.
 
 namespace {
 

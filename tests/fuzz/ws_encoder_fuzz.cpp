@@ -9,8 +9,8 @@
 #include "codec/ws/decoder.h"
 #include "fuzz/promise.h"
 
-// Input: six bytes that say which role sends, how it compresses and where to cut; then the content of the messages. They are encoded
-// whole or in pieces, and the other role reads the same messages from the frames, however those are cut.
+// Input: six bytes that say which role sends, how it compresses and where to cut; then the content of the messages. They are
+// encoded whole or in pieces, and the other role reads the same messages from the frames, however those are cut.
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include "base/ascii.h"
 #include "fuzz/promise.h"
 
-// Input: a byte for the wish of one end and a byte for the other's, then the values of Sec-WebSocket-Extensions fields, one to a line.
-// They are read as a client's offer and as a server's response.
+// Input: a byte for the wish of one end and a byte for the other's, then the values of Sec-WebSocket-Extensions fields, one to a
+// line. They are read as a client's offer and as a server's response.
 
 namespace {
 

@@ -11,8 +11,8 @@
 #include "base64.h"
 #include "fuzz/promise.h"
 
-// Input: a request head. A head that passes the check keeps every promise on which an upgrade depends; any other is refused with a status
-// and a reason.
+// Input: a request head. A head that passes the check keeps every promise on which an upgrade depends; any other is refused with a
+// status and a reason.
 
 namespace {
 

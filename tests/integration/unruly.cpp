@@ -1,5 +1,5 @@
-// A plugin that does everything that a plugin should not do, for the soak: one fault for each message and each request, chosen by its
-// first byte. None of this may harm clients that do not use it.
+// A plugin that does everything that a plugin should not do, for the soak: one fault for each message and each request, chosen by
+// its first byte. None of this may harm clients that do not use it.
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
-// A plugin that uses everything that the public headers define inline, so that the compiler has to emit it. What is the author's own has
-// no linkage: every symbol with wharf in it is of the headers.
+// A plugin that uses everything that the public headers define inline, so that the compiler has to emit it. What is the author's
+// own has no linkage: every symbol with wharf in it is of the headers.
 #include <chrono>
 #include <optional>
 #include <string>

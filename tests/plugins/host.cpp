@@ -1,5 +1,5 @@
-// A program that exports all its symbols to the plugins that it loads (-rdynamic, with visible classes): a server with rows of its own whose classes have
-// the names of those in namesake.cpp, and plugins, each at /NAME/: `host PREFIX=FILE ROW`...
+// A program that exports all its symbols to the plugins that it loads (-rdynamic, with visible classes): a server with rows of its
+// own whose classes have the names of those in namesake.cpp, and plugins, each at /NAME/: `host PREFIX=FILE ROW`...
 #include <array>
 #include <iostream>
 #include <string>

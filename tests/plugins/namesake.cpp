@@ -1,5 +1,5 @@
-// Several plugins are made of this file, with different classes of the same names. All is in the global namespace, where authors' classes
-// mostly are. NAME: that of the first row; WORD: its response; PADDING: bytes in its states, so that they differ in size.
+// Several plugins are made of this file, with different classes of the same names. All is in the global namespace, where authors'
+// classes mostly are. NAME: that of the first row; WORD: its response; PADDING: bytes in its states, so that they differ in size.
 #include <array>
 #include <string>
 #include <string_view>

@@ -1,7 +1,8 @@
 #ifndef WHARF_TESTS_PRELUDE_H
 #define WHARF_TESTS_PRELUDE_H
 
-// Headers that most tests include, compiled once for each program of tests (unless -Db_pch=false). A test still includes what it uses.
+// Headers that most tests include, compiled once for each program of tests (unless -Db_pch=false). A test still includes what it
+// uses.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -109,7 +109,8 @@ struct Left {
   bool timers = false;
 };
 
-/// How many chunks a pool keeps depends on how many were needed at once, which is chance: this makes it keep as many as it ever will.
+/// How many chunks a pool keeps depends on how many were needed at once, which is chance: this makes it keep as many as it ever
+/// will.
 void fill(base::ChunkPool& pool) {
   base::OutQueue queue(pool);
   const std::string chunk(base::ChunkPool::standard_capacity, 'x');

@@ -41,8 +41,8 @@ std::vector<std::string> log_of(const ChunkedDecoder& decoder, ChunkedDecoder::S
   return log;
 }
 
-/// Each piece of input lies in memory of its own that is no longer than it, so that a sanitizer notices a read beyond it or after it was
-/// freed. The bytes that are left when the body has ended, or failed, are put together.
+/// Each piece of input lies in memory of its own that is no longer than it, so that a sanitizer notices a read beyond it or after
+/// it was freed. The bytes that are left when the body has ended, or failed, are put together.
 std::vector<std::string> run_chunked(const WireCase& wire_case, const std::vector<std::string_view>& pieces) {
   ChunkedDecoder decoder(limits_of(wire_case));
   ChunkedDecoder::State state = ChunkedDecoder::State::more;

@@ -67,8 +67,9 @@ std::string line_of(const WsEvent& event) {
 
 enum class HandOut : std::uint8_t { messages, pieces };
 
-/// Each piece of input lies in memory of its own that is no longer than it, so that a sanitizer notices a read beyond it or after it was
-/// freed. Between two calls somebody else uses the pool's room. Messages that are handed out in pieces are put together again for the log.
+/// Each piece of input lies in memory of its own that is no longer than it, so that a sanitizer notices a read beyond it or after
+/// it was freed. Between two calls somebody else uses the pool's room. Messages that are handed out in pieces are put together
+/// again for the log.
 class Run {
  public:
   Run(Role role, const WireCase& given, HandOut hand_out)

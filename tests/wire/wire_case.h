@@ -28,8 +28,8 @@ using WireRun = std::function<std::vector<std::string>(const WireCase&, const st
 /// The cases of one file. A line that cannot be read throws std::runtime_error with file and line.
 std::vector<WireCase> load_wire_cases(const std::string& file);
 
-/// Runs the case whole, byte by byte, and cut in two at every place (above 4,096 bytes: at every place within 64 bytes of either end
-/// and at every 97th between), and checks with doctest that the log is the same each time: the expected one.
+/// Runs the case whole, byte by byte, and cut in two at every place (above 4,096 bytes: at every place within 64 bytes of either
+/// end and at every 97th between), and checks with doctest that the log is the same each time: the expected one.
 void check_at_every_split(const WireCase& wire_case, const WireRun& run);
 
 /// Bytes in the notation of the `in` lines' strings, with quotes: printable ASCII as it is, the rest as escapes.

@@ -15,8 +15,8 @@ struct Credentials {
 /// The most that user, ':' and password may take together, in bytes.
 inline constexpr std::size_t longest_credentials = 1024;
 
-/// Reads the value of an Authorization field. nullopt for another scheme and for anything that is not well-formed: base64 without its
-/// padding or with extra bits (RFC 4648 section 3.5), text that is not UTF-8, control characters, no colon, more than
+/// Reads the value of an Authorization field. nullopt for another scheme and for anything that is not well-formed: base64 without
+/// its padding or with extra bits (RFC 4648 section 3.5), text that is not UTF-8, control characters, no colon, more than
 /// longest_credentials. A request with more than one Authorization field has no credentials at all: count them first.
 std::optional<Credentials> parse_basic_credentials(std::string_view authorization);
 

@@ -57,16 +57,16 @@ enum class Condition : std::uint8_t {
 /// Evaluates the preconditions in the order of RFC 9110 section 13.2.2, for a request whose response would be 2xx without
 /// them (section 13.2.1). If-Range is for range_applies().
 ///
-/// Lists of entity tags may be cut into several field lines; a member that breaks the grammar matches nothing, nor does a `*` that is
-/// not alone. A date is ignored if it is malformed, stands on several lines, or the representation has none to compare it with.
+/// Lists of entity tags may be cut into several field lines; a member that breaks the grammar matches nothing, nor does a `*` that
+/// is not alone. A date is ignored if it is malformed, stands on several lines, or the representation has none to compare it with.
 /// CONNECT, OPTIONS and TRACE have no preconditions.
 Condition evaluate_conditions(const RequestHead& head, const Validators& validators, std::time_t now);
 Condition evaluate_conditions(const RequestHead& head, const ConditionalFields& fields, const Validators& validators,
                               std::time_t now);
 
-/// Whether the Range field counts (RFC 9110 sections 13.1.5 and 14.2), after evaluate_conditions() said proceed: there is exactly one, with
-/// GET, and If-Range, if there, is one line that is true: an entity tag that is strongly equal, or the date of the last modification, if
-/// that is strong, which means at least one second before `now` (section 8.8.2.2).
+/// Whether the Range field counts (RFC 9110 sections 13.1.5 and 14.2), after evaluate_conditions() said proceed: there is exactly
+/// one, with GET, and If-Range, if there, is one line that is true: an entity tag that is strongly equal, or the date of the last
+/// modification, if that is strong, which means at least one second before `now` (section 8.8.2.2).
 bool range_applies(const RequestHead& head, const Validators& validators, std::time_t now);
 bool range_applies(const RequestHead& head, const ConditionalFields& fields, const Validators& validators, std::time_t now);
 

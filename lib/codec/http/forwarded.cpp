@@ -53,7 +53,8 @@ class ItemsFromTheRight {
   bool in_line_ = false;
 };
 
-/// The item of the server that many steps away, from 1, if there is one for each server. Many write one item for all: then the farthest.
+/// The item of the server that many steps away, from 1, if there is one for each server. Many write one item for all: then the
+/// farthest.
 std::string_view item_at(const std::vector<Field>& fields, std::string_view name, std::size_t steps) {
   ItemsFromTheRight items(fields, name);
   std::string_view found;

@@ -9,16 +9,17 @@
 #include "base/peer_address.h"
 #include "codec/http/request_head.h"
 
-// What the servers in front of this one say about a request: X-Forwarded-For, -Proto, -Host and -Port, and Forwarded (RFC 7239). Each
-// server adds on the right what it knows of the one that asked it. So the fields are as reliable as the servers on the way: anything to
-// the left of the first address that is not trusted may be invented by the client.
+// What the servers in front of this one say about a request: X-Forwarded-For, -Proto, -Host and -Port, and Forwarded (RFC 7239).
+// Each server adds on the right what it knows of the one that asked it. So the fields are as reliable as the servers on the way:
+// anything to the left of the first address that is not trusted may be invented by the client.
 
 namespace wharf::codec {
 
 /// The most trusted servers on the way that are examined; beyond them nobody is known.
 inline constexpr std::size_t most_trusted_hops = 64;
 
-/// Which of the two kinds of fields fronts write; the values of FrontFields in server.hpp. Most let a client's fields of the other kind through.
+/// Which of the two kinds of fields fronts write; the values of FrontFields in server.hpp. Most let a client's fields of the other
+/// kind through.
 enum class ForwardingFields : std::uint8_t {
   either,  ///< X-Forwarded-*, or Forwarded if there are none of those
   x_forwarded,
@@ -72,8 +73,8 @@ struct ForwardedElement {
 /// too: white space around '=' and ';', and addresses without the quotes that their colons require.
 std::vector<ForwardedElement> parse_forwarded(const std::vector<Field>& fields);
 
-/// The address of a node (RFC 7239 section 6), or of an item of X-Forwarded-For; unknown for `unknown`, for obfuscated identifiers, and
-/// anything else.
+/// The address of a node (RFC 7239 section 6), or of an item of X-Forwarded-For; unknown for `unknown`, for obfuscated identifiers,
+/// and anything else.
 base::PeerAddress forwarded_node(std::string_view text);
 
 /// Whether a field is one of those that servers in front of others write, however it is spelt: gateways to programs (RFC 3875

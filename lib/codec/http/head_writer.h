@@ -14,8 +14,8 @@ bool is_framing_field(std::string_view name);
 /// Those, and Date (RFC 9110 section 6.6.1): the fields that the server writes itself, and authors and configurations may not.
 bool is_server_field(std::string_view name);
 
-/// Writes the head of an HTTP/1.1 message (RFC 9112 sections 2 to 5) into a string: the first line at construction, then fields, then
-/// the empty line by finish(). A field name that is not a token, or a value with CR, LF or NUL, is refused (false) and changes
+/// Writes the head of an HTTP/1.1 message (RFC 9112 sections 2 to 5) into a string: the first line at construction, then fields,
+/// then the empty line by finish(). A field name that is not a token, or a value with CR, LF or NUL, is refused (false) and changes
 /// nothing, so that no application can split a message.
 class MessageHead {
  public:

@@ -10,7 +10,8 @@
 
 namespace wharf::codec {
 
-/// A boundary of 32 characters, which content holds only with a chance of one in 2^128. nullopt if the system gives no random bytes.
+/// A boundary of 32 characters, which content holds only with a chance of one in 2^128. nullopt if the system gives no random
+/// bytes.
 std::optional<std::string> random_boundary();
 
 /// The text around the bytes of a multipart/byteranges body (RFC 9110 sections 14.6 and 15.3.7.2, RFC 2046 section 5.1.1):

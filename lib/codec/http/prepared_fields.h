@@ -10,8 +10,8 @@
 
 namespace wharf::codec {
 
-/// Fields that are made ready once and sent with many responses: as lines of HTTP/1.1 (RFC 9112 section 5), and as pairs with names in
-/// lower case (RFC 9113 section 8.2.1). They are not looked at: whoever adds them has checked them.
+/// Fields that are made ready once and sent with many responses: as lines of HTTP/1.1 (RFC 9112 section 5), and as pairs with names
+/// in lower case (RFC 9113 section 8.2.1). They are not looked at: whoever adds them has checked them.
 class PreparedFields {
  public:
   /// Some of them, in their order up to the last. Valid until they change or go.

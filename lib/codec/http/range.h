@@ -33,11 +33,11 @@ struct RangeAnswer {
 
 /// Resolves the value of a Range field against a representation of `size` bytes (RFC 9110 sections 14.1 and 14.2).
 ///
-/// The field is ignored, so the outcome is whole, if the unit is not bytes, the value breaks the grammar, a last position is before the
-/// first, or there are more ranges than the limit, more than two that overlap with another, or more bytes in all than the size. A
-/// number that does not fit into 64 bits counts as the largest that does. Ranges that overlap or adjoin become one, in the place of the
-/// one that was asked first; ranges that cannot be satisfied are left out. An empty representation is never partial: it is whole if a
-/// suffix asks for its last bytes, else unsatisfiable.
+/// The field is ignored, so the outcome is whole, if the unit is not bytes, the value breaks the grammar, a last position is before
+/// the first, or there are more ranges than the limit, more than two that overlap with another, or more bytes in all than the size.
+/// A number that does not fit into 64 bits counts as the largest that does. Ranges that overlap or adjoin become one, in the place
+/// of the one that was asked first; ranges that cannot be satisfied are left out. An empty representation is never partial: it is
+/// whole if a suffix asks for its last bytes, else unsatisfiable.
 RangeAnswer resolve_ranges(std::string_view field, std::uint64_t size, const RangeLimits& limits = {});
 
 /// Content-Range of a 206 or of one of its parts (RFC 9110 section 14.4): "bytes 0-9/100".

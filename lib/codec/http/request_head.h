@@ -68,9 +68,9 @@ struct HeadError {
 ///
 /// Bare CR or LF, NUL and other control characters, white space before a colon, obs-fold, a missing, repeated or malformed Host
 /// (HTTP/1.1), repeated or malformed Content-Length, Content-Length with Transfer-Encoding, a transfer coding other than exactly
-/// one final `chunked`: 400 (501 for another coding before it). An absolute target whose authority differs from Host: 400. A version
-/// other than HTTP/1.0 or HTTP/1.1: 505 if the line is otherwise well-formed, else 400.
-/// One empty line (CRLF) before the request line is skipped (RFC 9112 section 2.2). Owns no input; errors are sticky until reset().
+/// one final `chunked`: 400 (501 for another coding before it). An absolute target whose authority differs from Host: 400. A
+/// version other than HTTP/1.0 or HTTP/1.1: 505 if the line is otherwise well-formed, else 400. One empty line (CRLF) before the
+/// request line is skipped (RFC 9112 section 2.2). Owns no input; errors are sticky until reset().
 class RequestParser {
  public:
   enum class State : std::uint8_t { more, done, failed };
@@ -78,9 +78,9 @@ class RequestParser {
   explicit RequestParser(const HeadLimits& limits = {}) : limits_(limits) { set_limit(); }
 
   /// `bytes` is all that was received of this head so far: it starts with the head's first byte at every call and only grows at its
-  /// end; it may have moved in memory. Bytes behind the head are ignored. Work already done is not repeated, and the outcome does not
-  /// depend on how the bytes were cut. A forbidden byte and an exceeded limit are reported at the byte that shows them, a fault of a whole
-  /// line at its end.
+  /// end; it may have moved in memory. Bytes behind the head are ignored. Work already done is not repeated, and the outcome does
+  /// not depend on how the bytes were cut. A forbidden byte and an exceeded limit are reported at the byte that shows them, a fault
+  /// of a whole line at its end.
   State parse(std::string_view bytes);
 
   /// After done; its views are into the bytes of that call.

@@ -33,11 +33,11 @@ struct AnswerRead {
   std::string_view reason;  ///< of malformed and too_large: one sentence, static storage
 };
 
-/// Reads a response's head from the front of `bytes`, all that was received of it so far; bytes behind it are ignored. `head` is set
-/// if it returns done. Strict, RFC 9112 to the letter: bare CR or LF, NUL and other control characters, white space before a colon,
-/// obs-fold, a field name that is no token, a version other than HTTP/1.x, and a status line that is no status line are
-/// malformed, found at the byte that shows it if that is in the status line or is a control character, else at the line's end.
-/// One thing may be missing that the RFC asks for, because many servers leave it out: the space behind a status without a phrase.
+/// Reads a response's head from the front of `bytes`, all that was received of it so far; bytes behind it are ignored. `head` is
+/// set if it returns done. Strict, RFC 9112 to the letter: bare CR or LF, NUL and other control characters, white space before a
+/// colon, obs-fold, a field name that is no token, a version other than HTTP/1.x, and a status line that is no status line are
+/// malformed, found at the byte that shows it if that is in the status line or is a control character, else at the line's end. One
+/// thing may be missing that the RFC asks for, because many servers leave it out: the space behind a status without a phrase.
 AnswerRead read_answer_head(std::string_view bytes, const AnswerLimits& limits, AnswerHead& head);
 
 /// How the end of a response's body is known.
@@ -51,9 +51,9 @@ struct AnswerFraming {
 
 /// RFC 9112 section 6.3, for the response to a request of that method. None, whatever the fields say: to HEAD, 1xx, 204, 304 and
 /// 2xx to CONNECT; after a 101 and a 2xx to CONNECT the connection speaks something else. Malformed, even if the RFC
-/// lets a client guess or go on with care: Content-Length more than once (also as a list), not a decimal number of 64 bits, or beside
-/// Transfer-Encoding; a Transfer-Encoding that is not `chunked` alone, or comes with HTTP/1.0. A connection that brought
-/// a malformed response must not be used again.
+/// lets a client guess or go on with care: Content-Length more than once (also as a list), not a decimal number of 64 bits, or
+/// beside Transfer-Encoding; a Transfer-Encoding that is not `chunked` alone, or comes with HTTP/1.0. A connection that brought a
+/// malformed response must not be used again.
 AnswerFraming answer_framing(const AnswerHead& head, std::string_view request_method);
 
 /// What version and Connection say (RFC 9112 section 9.3). A body until_close ends the connection all the same.

@@ -37,8 +37,8 @@ struct WsOutFrame {
   std::size_t write_masked_header(char* out, MaskKey key) const;
 };
 
-/// Turns messages, whole or in pieces, into frames (RFC 6455 sections 5 and 8.1, RFC 7692): no I/O. Between two messages it owns no memory
-/// except the context, if that is kept.
+/// Turns messages, whole or in pieces, into frames (RFC 6455 sections 5 and 8.1, RFC 7692): no I/O. Between two messages it owns no
+/// memory except the context, if that is kept.
 class WsEncoder {
  public:
   enum class Fault : std::uint8_t {
@@ -64,7 +64,8 @@ class WsEncoder {
     return choice_ == DeflateChoice::all ? 0 : settings_->from;
   }
 
-  /// The frame for a piece of a message. `kind` is text or binary and counts with the first piece; text may be cut anywhere. The payload is
+  /// The frame for a piece of a message. `kind` is text or binary and counts with the first piece; text may be cut anywhere. The
+  /// payload is
   /// `data`, or lies in the pool until that is used again. After a fault nothing has changed. Throws std::bad_alloc; then the message under
   /// way cannot go on.
   Fault encode(Opcode kind, WsPart part, std::string_view data, WsOutFrame& frame);

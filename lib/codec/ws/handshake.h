@@ -30,8 +30,9 @@ bool wants_websocket(const RequestHead& head);
 bool is_handshake_key(std::string_view key);
 
 /// Every check of RFC 6455 section 4.2.1 on a parsed head: method GET, HTTP/1.1, `Connection` has upgrade, version exactly 13
-/// (else 426), exactly one key of 22 base64 characters and "==", subprotocols that are tokens without duplicates, no body. An extended
-/// CONNECT has no use for Connection, Upgrade and the key (RFC 8441 section 5): they are not looked at, and the rest holds.
+/// (else 426), exactly one key of 22 base64 characters and "==", subprotocols that are tokens without duplicates, no body. An
+/// extended CONNECT has no use for Connection, Upgrade and the key (RFC 8441 section 5): they are not looked at, and the rest
+/// holds.
 base::Result<WsOffer, WsRefusal> check_handshake(const RequestHead& head);
 
 /// The Sec-WebSocket-Accept value for a key (RFC 6455 section 4.2.2, item 5.4): base64 of SHA-1, 28 characters.

@@ -12,8 +12,8 @@ namespace detail {
 
 using Pair = std::uint64_t __attribute__((vector_size(16)));  // a vector register if the machine has one
 
-/// Calls `each` with the words that a short payload is made of, largest first, each at its offset. Returns whether no word that it returned has
-/// a byte above 7F.
+/// Calls `each` with the words that a short payload is made of, largest first, each at its offset. Returns whether no word that it
+/// returned has a byte above 7F.
 template <class Each>
 inline bool short_words(std::size_t size, Each&& each) {
   std::uint64_t any = 0;

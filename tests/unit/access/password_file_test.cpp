@@ -208,8 +208,8 @@ TEST_CASE("password file: another file of the same name and size is seen") {
   CHECK(file.knows("carol"));
 }
 
-// Time stamps of files are as coarse as some milliseconds: a change right after the file was read may not show in them. Nor does a second
-// change through mapped memory.
+// Time stamps of files are as coarse as some milliseconds: a change right after the file was read may not show in them. Nor does a
+// second change through mapped memory.
 TEST_CASE("password file: a change that the file's times do not show is seen all the same") {
   const PasswordText text(alice);
   const int descriptor = ::open(text.path().c_str(), O_RDWR | O_CLOEXEC);

@@ -12,8 +12,8 @@
 
 namespace wharf::test {
 
-/// One exchange on a stream as HTTP/2 has them, without its frames: a head is a list of pairs with names in lower case, written as text, and
-/// the end of a response is the end of the stream.
+/// One exchange on a stream as HTTP/2 has them, without its frames: a head is a list of pairs with names in lower case, written as
+/// text, and the end of a response is the end of the stream.
 class StreamFraming final : public session::Session, public session::ExchangeCore {
  public:
   StreamFraming(session::Link& link, session::HttpContext& context, codec::RequestHead head)

@@ -11,7 +11,8 @@
 
 #include "wharf/websocket.hpp"
 
-// The thread rule of a stream: one thread receives while others send, which a mutex keeps apart. To be run under the thread sanitizer.
+// The thread rule of a stream: one thread receives while others send, which a mutex keeps apart. To be run under the thread
+// sanitizer.
 
 namespace {
 
