@@ -49,6 +49,7 @@ class UpstreamHead {
  public:
   /// Both outlive it, and so does what they point to.
   UpstreamHead(const codec::RequestHead& head, const UpstreamRequest& request);
+  ~UpstreamHead() = default;
   UpstreamHead(const UpstreamHead&) = delete;
   UpstreamHead& operator=(const UpstreamHead&) = delete;
 
