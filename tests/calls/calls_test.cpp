@@ -98,7 +98,7 @@ std::string content(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The calls of a server that serves so many such requests, and starts and stops.
+/// The calls of a server that starts, serves this many requests, and stops.
 std::uint64_t calls(const Mount& mount, const std::string& request, int requests) {
   ServerOptions options;
   options.quiet = true;
@@ -125,7 +125,7 @@ std::uint64_t calls(const Mount& mount, const std::string& request, int requests
   return all;
 }
 
-/// Of one request, when all that can be known of the file and the password is known.
+/// The calls of one request, when the file and the password are known.
 std::uint64_t calls_of_one(const Mount& mount, const std::string& request) {
   constexpr int few = 100;
   constexpr int many = 600;
@@ -134,7 +134,7 @@ std::uint64_t calls_of_one(const Mount& mount, const std::string& request) {
   return (second - first + (many - few) / 2) / (many - few);
 }
 
-/// The figure that stands in the page behind `what` in a row of a table.
+/// The figure of the page, behind `what` in a row of a table.
 std::optional<std::uint64_t> written(std::string_view what) {
   std::ifstream file(page_with_figures);
   for (std::string line; std::getline(file, line);) {

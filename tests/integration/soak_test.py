@@ -68,7 +68,7 @@ class Place:
 
 
 class LogReader(threading.Thread):
-    """Reads a log now and then, stops reading for a while, dies, and where there is a path to open comes back. One without a
+    """Reads a log now and then, stops reading for a while, dies, and comes back if there is a path to open. One without a
     path dies for good in the middle of it all."""
 
     def __init__(self, descriptor, path, until, choice):

@@ -13,7 +13,7 @@ using session::Flow;
 
 }  // namespace
 
-TEST_CASE("h1 inform: before the answer, as often as wanted, without what frames or what the mount adds") {
+TEST_CASE("h1 inform: before the response, any number of times, without framing fields or those of the mount") {
   const codec::PreparedFields of_mount{{"X-Mount", "1"}};
   H1Bench bench;
   bench.handler.answer = [&](session::Exchange& exchange) {

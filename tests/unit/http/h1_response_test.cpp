@@ -76,7 +76,7 @@ std::string taken(H1Bench& bench) {
 
 }  // namespace
 
-TEST_CASE("h1 responses: in chunks where the length is not known (RFC 9112 section 7.1)") {
+TEST_CASE("h1 responses: in chunks if the length is not known (RFC 9112 section 7.1)") {
   AnswerBench bench;
   bench.link.receive(get("/a") + get("/b"));
   CHECK(bench.exchange().begin(plain(), std::nullopt) == session::Flow::go);
@@ -91,7 +91,7 @@ TEST_CASE("h1 responses: in chunks where the length is not known (RFC 9112 secti
   CHECK(bench.handler.requests == Story{"GET /a", "GET /b"});
 }
 
-TEST_CASE("h1 responses: until the connection closes for HTTP/1.0, also where it asked to be kept") {
+TEST_CASE("h1 responses: until the connection closes for HTTP/1.0, even if it asked to keep it") {
   AnswerBench bench;
   bench.link.receive("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   bench.exchange().begin(plain(), std::nullopt);
@@ -102,7 +102,7 @@ TEST_CASE("h1 responses: until the connection closes for HTTP/1.0, also where it
   CHECK(bench.link.closed());
 }
 
-TEST_CASE("h1 responses: no chunks for HTTP/1.0, also not in the head that answers HEAD") {
+TEST_CASE("h1 responses: no chunks for HTTP/1.0, nor in the head of a response to HEAD") {
   AnswerBench bench;
   bench.link.receive("HEAD /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   bench.exchange().begin(plain(), std::nullopt);
@@ -176,7 +176,7 @@ TEST_CASE("h1 responses: a slow client holds a writer, drained follows, and the 
   CHECK(bench.log_lines.size() == 1);
 }
 
-TEST_CASE("h1 responses: a piece longer than the hard cap cuts nobody; what was queued before it counts") {
+TEST_CASE("h1 responses: a piece longer than the hard cap cuts nobody; only the queue before it counts") {
   AnswerBench bench({}, {1000, 4000, 20'000});
   bench.link.set_window(0);
   bench.link.receive(get("/a"));
@@ -222,7 +222,7 @@ TEST_CASE("h1 responses: the deadline was kept after a response from a source, a
   CHECK(bench.link.due() == base::never);
 }
 
-TEST_CASE("h1 responses: ticks come until the exchange is over, and may answer") {
+TEST_CASE("h1 responses: ticks come until the exchange is over, and may respond") {
   AnswerBench bench;
   bench.at_once = [](session::Exchange& exchange) { exchange.tick_every(base::Time{100}); };
   bench.link.receive(get("/a"));
@@ -244,7 +244,7 @@ TEST_CASE("h1 responses: the peer is gone before: ended, once, not complete") {
   CHECK(bench.story == Story{"ended 0 0 cut"});
 }
 
-TEST_CASE("h1 responses: the server stops: what is under way is finished, and the connection closed") {
+TEST_CASE("h1 responses: when the server stops, the response is finished and the connection closed") {
   AnswerBench bench;
   bench.link.receive(get("/a"));
   bench.link.server_stops();
@@ -308,7 +308,7 @@ TEST_CASE("h1 responses: a request is still there, whole, when its bytes have go
   CHECK(head.field("Last") == "z");
 }
 
-TEST_CASE("h1 responses: fields that frame the answer are the connection's own, and fields of the mount come along") {
+TEST_CASE("h1 responses: the connection itself writes framing fields, and adds those of the mount") {
   const codec::PreparedFields of_response{{"C", "d"}};
   const codec::PreparedFields of_mount{{"E", "f"}};
   H1Bench bench;

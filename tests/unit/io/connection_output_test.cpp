@@ -187,7 +187,7 @@ void put(session::Link& link, std::string_view bytes) {
 
 // ---- Files ----
 
-TEST_CASE("connection: a file of several MiB reaches a slow reader byte by byte, behind what was queued before it") {
+TEST_CASE("connection: a file of several MiB reaches a slow reader byte by byte, behind the queue before it") {
   const TemporaryFile file(5'000'001);
   for (const Kind kind : {Kind::unix_stream, Kind::tcp}) {
     CAPTURE(static_cast<int>(kind));
@@ -220,7 +220,7 @@ TEST_CASE("connection: a file that the socket does not take now waits without a 
   CHECK((got == file.content));
 }
 
-TEST_CASE("connection: a file that became shorter is no longer sent; who reads it finds its end") {
+TEST_CASE("connection: a file that became shorter is no longer sent; reading it finds its end") {
   const TemporaryFile file(8'000'000);
   Turns turns;
   Sending sending(file);
@@ -235,7 +235,7 @@ TEST_CASE("connection: a file that became shorter is no longer sent; who reads i
   CHECK((got.substr(0, 100'000) == file.content.substr(0, 100'000)));  // the system may have lost the bytes after these
 }
 
-TEST_CASE("connection: what cannot be sent as a file is refused, and the link goes on") {
+TEST_CASE("connection: descriptors that cannot be sent as a file are refused, and the link goes on") {
   Story story;
   Turns turns;
   std::unique_ptr<Peer> peer;
@@ -251,7 +251,7 @@ TEST_CASE("connection: what cannot be sent as a file is refused, and the link go
   close(pipe_ends[1]);
 }
 
-TEST_CASE("connection: a file follows what is queued, and is not sent on a link that is ending") {
+TEST_CASE("connection: a file follows the queue, and is not sent on a link that is ending") {
   const TemporaryFile file(100);
   Story story;
   Turns turns;
@@ -331,7 +331,7 @@ bool told_of_stall(const Turns& turns) {
 
 }  // namespace
 
-TEST_CASE("connection: a peer that trickles is cut, of a file as of what is queued") {
+TEST_CASE("connection: a peer that trickles is cut, with a file as with the queue") {
   const TemporaryFile file(8'000'000);
   for (const bool of_file : {true, false}) {
     CAPTURE(of_file);
@@ -418,7 +418,7 @@ TEST_CASE("connection: output goes on after the peer has ended its own") {
 
 // ---- Cork ----
 
-TEST_CASE("connection: what is corked leaves in one write") {
+TEST_CASE("connection: corked output leaves in one write") {
   Story story;
   Turns turns;
   std::unique_ptr<Peer> peer;
@@ -461,7 +461,7 @@ TEST_CASE("connection: a corked session whose peer is slow gets room, and all it
   }));
 }
 
-TEST_CASE("connection: what a cork holds of output that the peer did not take at once does not make it a peer that takes nothing") {
+TEST_CASE("connection: output under a cork that the peer did not take at once does not make it a peer that takes nothing") {
   io::LoopLimits limits;
   limits.write_stall = base::Time{80};
   limits.output.high_water = 3'000'000;

@@ -108,7 +108,7 @@ constexpr milliseconds between_sips{20};
 
 }  // namespace
 
-TEST_CASE("connection: a slow peer gets all of the last output, also when that takes longer than the time for none of it") {
+TEST_CASE("connection: a slow peer gets all of the last output, even if that takes longer than closing_flush") {
   io::LoopLimits limits;
   limits.closing_flush = base::Time{40};
   Story story;
@@ -266,7 +266,7 @@ class Generous final : public session::Session {
 
 }  // namespace
 
-TEST_CASE("connection: no more than one receive buffer of input is kept, whoever gives the session room") {
+TEST_CASE("connection: no more than one receive buffer of input is kept, however the session gets room") {
   io::LoopLimits limits;
   limits.receive_buffer = 4096;
   Turns turns(limits);
@@ -380,7 +380,7 @@ void write_to(session::Link& link, int way = 0) {
 
 }  // namespace
 
-TEST_CASE("connection: what is written at the end of a turn leaves before the loop waits") {
+TEST_CASE("connection: output at the end of a turn leaves before the loop waits") {
   Told told(Kind::unix_stream);
   told.turns.loop().at_turn_end([&told] {
     told.link->out().append("late");
@@ -390,7 +390,7 @@ TEST_CASE("connection: what is written at the end of a turn leaves before the lo
   CHECK(told.peer->read(100) == "late");
 }
 
-TEST_CASE("connection: what the peer sent before it went is heard, also where a write finds out first") {
+TEST_CASE("connection: what the peer sent before it went is read, even if a write finds out first") {
   for (const Kind kind : {Kind::unix_stream, Kind::tcp})
     for (const Origin origin : {Origin::accepted, Origin::outgoing})
       for (const int way : {0, 1, 2}) {
@@ -411,7 +411,7 @@ TEST_CASE("connection: what the peer sent before it went is heard, also where a 
       }
 }
 
-TEST_CASE("connection: a peer that ended before it went has ended, also where a write finds out first, and be it in a call") {
+TEST_CASE("connection: a peer that ended before it went has ended, even if a write in a call finds out first") {
   for (const Kind kind : {Kind::unix_stream, Kind::tcp}) {
     CAPTURE(static_cast<int>(kind));
     Told told(kind);
@@ -428,7 +428,7 @@ TEST_CASE("connection: a peer that ended before it went has ended, also where a 
   }
 }
 
-TEST_CASE("connection: a session that holds its input hears at once of a client that has gone, and has all of what a server said") {
+TEST_CASE("connection: a session that holds its input hears at once that a client has gone, and gets all that a server sent") {
   io::LoopLimits limits;
   limits.receive_buffer = 8'000;
   limits.write_stall = base::Time{30};

@@ -80,7 +80,7 @@ TEST_CASE("interest: input that was held and wanted again before any came took f
   CHECK(changes_of_interest == 0);
 }
 
-TEST_CASE("interest: what comes while input is held is not read, and not waited for in vain") {
+TEST_CASE("interest: bytes that come while input is held are not read, and the loop does not spin") {
   HeldBench bench;
   bench.send("x");
   for (int i = 0; i < 10; ++i) bench.turns.one();
@@ -91,7 +91,7 @@ TEST_CASE("interest: what comes while input is held is not read, and not waited 
   CHECK(bench.story.take() == Events{"session input x"});
 }
 
-TEST_CASE("interest: a peer that goes while its input is held is heard of, whether something came before or not") {
+TEST_CASE("interest: a peer that leaves while its input is held is noticed, whether bytes came before or not") {
   for (const bool sends_first : {false, true}) {
     HeldBench bench;
     if (sends_first) {

@@ -58,7 +58,7 @@ session::SessionMaker scripted(Story& story) {
 
 }  // namespace
 
-TEST_CASE("late loop: what had come in time was read after the deadline was judged") {
+TEST_CASE("late loop: bytes that had come in time were read after the deadline was judged") {
   Story story;
   story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
   story.deeds["session input"] = [](session::Link& link) { link.set_deadline(base::never); };
@@ -72,7 +72,7 @@ TEST_CASE("late loop: what had come in time was read after the deadline was judg
   CHECK(story.take() == Events{"session start", "session input x"});
 }
 
-TEST_CASE("late loop: a deadline that what came does not move is judged right behind it") {
+TEST_CASE("late loop: a deadline that the bytes do not move is judged right after them") {
   Story story;
   story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
   Turns turns;
@@ -84,7 +84,7 @@ TEST_CASE("late loop: a deadline that what came does not move is judged right be
   CHECK(story.take() == Events{"session start", "session input x", "session deadline"});
 }
 
-TEST_CASE("late loop: what was posted in time is run before a deadline that has passed") {
+TEST_CASE("late loop: tasks that were posted in time run before a deadline that has passed") {
   Story story;
   story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
   Turns turns;
@@ -119,7 +119,7 @@ TEST_CASE("late loop: a client that was accepted behind a callback which took it
   ::close(client);
 }
 
-TEST_CASE("late loop: a deadline of what was heard behind a callback which took its time is counted from then") {
+TEST_CASE("late loop: the deadline of a peer heard after a slow callback counts from then") {
   constexpr base::Time enough{1'000};
   Story story;
   story.deeds["session input"] = [&](session::Link& link) { link.set_deadline(link.now() + enough); };
@@ -137,7 +137,7 @@ TEST_CASE("late loop: a deadline of what was heard behind a callback which took 
   REQUIRE(turns.until([&] { return story.count("session deadline") == 1; }));
 }
 
-TEST_CASE("late loop: what came while a callback took its time is read before a deadline that passed meanwhile is judged") {
+TEST_CASE("late loop: bytes that came during a slow callback are read before a deadline that passed meanwhile is judged") {
   constexpr base::Time enough{1'000};
   Story story;
   Turns turns;
@@ -164,7 +164,7 @@ TEST_CASE("late loop: what came while a callback took its time is read before a 
   CHECK(story.count("waiting deadline") == 0);
 }
 
-TEST_CASE("late loop: whole requests and the rest of heads that wait are answered, and only who was late itself hears so") {
+TEST_CASE("late loop: requests and rests of heads that wait are served, and only a client that was late gets 408") {
   ScriptedHandler handler;
   session::HttpLimits limits;
   limits.head_time = patience;

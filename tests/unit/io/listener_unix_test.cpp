@@ -108,7 +108,7 @@ TEST_CASE("unix listener: a file that was left behind makes room") {
   CHECK(can_connect(folder.socket));
 }
 
-TEST_CASE("unix listener: where another listens, or something else has the name, nothing is taken away") {
+TEST_CASE("unix listener: if another listens, or something else has the name, nothing is removed") {
   const Folder folder;
   {
     const auto first = listen_on(folder.socket);
@@ -131,7 +131,7 @@ TEST_CASE("unix listener: where another listens, or something else has the name,
   close(receiver);
 }
 
-TEST_CASE("unix listener: a full backlog is somebody who listens") {
+TEST_CASE("unix listener: a full backlog means that somebody listens") {
   const Folder folder;
   const auto first = ListeningSocket::open(*io::unix_address(folder.socket), 0, Sharing::alone);
   REQUIRE(first);
@@ -153,7 +153,7 @@ TEST_CASE("unix listener: a file that another put in its place is left alone") {
   CHECK(exists(folder.socket));
 }
 
-TEST_CASE("unix listener: the file goes with the last of those that share the socket") {
+TEST_CASE("unix listener: the file is removed with the last of those that share the socket") {
   const Folder folder;
   {
     auto first = listen_on(folder.socket);
@@ -181,14 +181,14 @@ TEST_CASE("unix listener: abstract names have no file") {
   CHECK_FALSE(listen_on(name));
 }
 
-TEST_CASE("unix listener: what is wrong with the path is said") {
+TEST_CASE("unix listener: an error says what is wrong with the path") {
   const Folder folder;
   const auto nowhere = listen_on(folder.path + "/no/socket");
   REQUIRE_FALSE(nowhere);
   CHECK(nowhere.error().find("the folder must exist") != std::string::npos);
 }
 
-TEST_CASE("unix listener: two loops accept from one socket; the file goes when both have stopped") {
+TEST_CASE("unix listener: two loops accept from one socket; the file is removed when both have stopped") {
   const Folder folder;
   Story story;
   Turns first;

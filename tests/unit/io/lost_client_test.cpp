@@ -160,7 +160,7 @@ TEST_CASE("lost client: while input is held, a client that has ended its side is
   }
 }
 
-TEST_CASE("lost client: who ended its side first, and is gone later, is heard of, whether that end was read or not") {
+TEST_CASE("lost client: a client that ended its side first and left later is noticed, whether that end was read or not") {
   for (const Kind kind : {Kind::silent, Kind::listening}) {
     CAPTURE(kind);
     Bench bench(kind);
@@ -173,7 +173,7 @@ TEST_CASE("lost client: who ended its side first, and is gone later, is heard of
   }
 }
 
-TEST_CASE("lost client: over a unix socket, who is gone is heard of at once, whether it ended its side before or not") {
+TEST_CASE("lost client: on a unix socket, a client that has gone is noticed at once, whether it ended its side before or not") {
   for (const Kind kind : {Kind::silent, Kind::listening}) {
     for (const bool ends : {false, true}) {
       CAPTURE(kind);
@@ -189,7 +189,7 @@ TEST_CASE("lost client: over a unix socket, who is gone is heard of at once, whe
   }
 }
 
-TEST_CASE("lost client: what it sent before it was gone from a unix socket is waited for, also what was read and not taken yet") {
+TEST_CASE("lost client: what it sent before it left a unix socket still counts, even if it was read and not taken yet") {
   for (const Kind kind : {Kind::silent, Kind::sparing}) {
     CAPTURE(kind);
     Bench bench(kind, Carrier::unix_socket);
@@ -204,7 +204,7 @@ TEST_CASE("lost client: what it sent before it was gone from a unix socket is wa
   }
 }
 
-TEST_CASE("lost client: where both sides have ended their output, nobody is gone, and the loop rests") {
+TEST_CASE("lost client: if both sides have ended their output, nobody is gone, and the loop rests") {
   for (const Carrier carrier : {Carrier::tcp, Carrier::unix_socket}) {
     CAPTURE(carrier);
     Bench bench(Kind::silent, carrier);
@@ -244,7 +244,7 @@ TEST_CASE("lost client: urgent bytes do not keep the loop busy") {
   CHECK(other.what.empty());
 }
 
-TEST_CASE("lost client: who writes until it is too much hears that it is, and then of the end") {
+TEST_CASE("lost client: a session that writes until it is too much hears that it is, and then of the end") {
   Bench bench(Kind::talkative);
   bench.send("go");
   bench.turns.for_a_while(std::chrono::milliseconds(0));

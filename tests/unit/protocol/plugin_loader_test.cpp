@@ -136,7 +136,7 @@ TEST_CASE("plugin loader: plugins with a fault") {
   CHECK(loading.lines.empty());
 }
 
-TEST_CASE("plugin loader: of another minor version: one that can do without what is newer, and one without a minor number") {
+TEST_CASE("plugin loader: of another minor version: one that can do without newer members, and one without a minor number") {
   Loading loading;
   CHECK_FALSE(loading.server.load_plugin(plugin_file("newer_modest")));
   CHECK_FALSE(loading.server.load_plugin(plugin_file("older")));
@@ -232,7 +232,7 @@ TEST_CASE("plugin loader: WHARF_HAS goes by the size that the other side says") 
   CHECK(WHARF_HAS(&services, http));
 }
 
-TEST_CASE("plugin loader: what is appended to the ABI raises its minor number") {
+TEST_CASE("plugin loader: a member that is appended to the ABI raises its minor number") {
   // If this fails: add one to WHARF_ABI_MINOR, write "Since 1.N." at what is new, and put the new numbers here.
   if constexpr (sizeof(void*) == 8) {
     CHECK(WHARF_ABI_MINOR == 2);

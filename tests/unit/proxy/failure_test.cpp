@@ -80,7 +80,7 @@ TEST_CASE("proxy: no response in time is 504, counted from the end of the reques
   CHECK_FALSE(client.closed());
 }
 
-TEST_CASE("proxy: the time for an answer is the mount's, and that of other requests does not count") {
+TEST_CASE("proxy: the time for a response is the mount's, and that of other requests does not count") {
   Proxy proxy = ProxyBench::to();
   proxy.answer_time = std::chrono::milliseconds(70'000);
   session::HttpLimits patient;
@@ -143,7 +143,7 @@ TEST_CASE("proxy: a response that breaks off cuts the client, so that it notices
   }
 }
 
-TEST_CASE("proxy: a server that falls silent within an answer") {
+TEST_CASE("proxy: a server that falls silent within a response") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -176,7 +176,7 @@ TEST_CASE("proxy: a server that waits for the client is not silent") {
   CHECK(upstream.closed());
 }
 
-TEST_CASE("proxy: what comes behind an answer is not passed on, and ends the connection") {
+TEST_CASE("proxy: bytes behind a response are not passed on, and end the connection") {
   for (const std::string_view answer :
        {small_answer, std::string_view("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         std::string_view("HTTP/1.1 204 x\r\n\r\n")}) {
@@ -193,7 +193,7 @@ TEST_CASE("proxy: what comes behind an answer is not passed on, and ends the con
   }
 }
 
-TEST_CASE("proxy: a client that goes while the connection is made") {
+TEST_CASE("proxy: a client that leaves while the connection is made") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -207,7 +207,7 @@ TEST_CASE("proxy: a client that goes while the connection is made") {
   CHECK(upstream.take() == asked());
 }
 
-TEST_CASE("proxy: a client that goes takes the connection upstream with it") {
+TEST_CASE("proxy: a client that leaves ends the connection upstream") {
   for (const std::string_view answer : {std::string_view(), std::string_view("HTTP/1."), with_length}) {
     ProxyBench bench;
     auto& client = bench.client();
@@ -226,7 +226,7 @@ TEST_CASE("proxy: a client that goes takes the connection upstream with it") {
   CHECK(received(client).starts_with("HTTP/1.1 400 "));
 }
 
-TEST_CASE("proxy: a client that goes while the answer is written") {
+TEST_CASE("proxy: a client that leaves while the response is written") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());
@@ -248,7 +248,7 @@ TEST_CASE("proxy: a body that is none is refused, and the server upstream hears 
   CHECK(upstream.closed());
 }
 
-TEST_CASE("proxy: an answer before the end of the request, and the connection is not used again") {
+TEST_CASE("proxy: after a response before the end of the request, the connection is not used again") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks("POST", "Content-Length: 10\r\n", "abc"));
@@ -277,7 +277,7 @@ TEST_CASE("proxy: both bodies under way at once") {
   CHECK_FALSE(upstream.closed());
 }
 
-TEST_CASE("proxy: the server stops while an answer is under way") {
+TEST_CASE("proxy: the server stops while a response is under way") {
   ProxyBench bench;
   auto& client = bench.client();
   bench.send(client, asks());

@@ -78,7 +78,7 @@ TEST_CASE("forwarding: fields of the connection stay here, and those that Connec
           .upstream() == with("X-Kept: 3\r\n"));
 }
 
-TEST_CASE("forwarding: Expect is answered here") {
+TEST_CASE("forwarding: this server handles Expect") {
   CHECK(Parsed("Expect: 100-continue\r\nContent-Length: 3\r\n").upstream() == with("", "Content-Length: 3\r\n"));
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("forwarding: a body keeps its length, or is in chunks again") {
   CHECK(Parsed("Connection: Host, Via\r\n").upstream() == with(""));
 }
 
-TEST_CASE("forwarding: what a client says of who it is, and how it came, is replaced") {
+TEST_CASE("forwarding: a client's own claims about address, scheme and host are replaced") {
   const std::string_view forged =
       "X-Forwarded-For: 1.1.1.1, 2.2.2.2\r\nX-Forwarded-For:\r\nx-forwarded-for: 3.3.3.3\r\nX-Forwarded-Proto: https\r\n"
       "X-Forwarded-Host: evil.example\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-Prefix: /x\r\n"
@@ -129,7 +129,7 @@ TEST_CASE("forwarding: what a trusted front says is extended") {
   CHECK(Parsed("").trusted() == with(""));
 }
 
-TEST_CASE("forwarding: of a trusted front's two kinds of fields, the one it does not write is made of what is believed") {
+TEST_CASE("forwarding: of the two kinds of fields, the one that a trusted front does not write is replaced by what is believed") {
   const std::string_view both = "X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\nForwarded: for=6.6.6.6\r\n";
   CHECK(Parsed(both).trusted() ==
         base::concat(begin,
@@ -251,7 +251,7 @@ TEST_CASE("forwarding: nobody upgrades to HTTP, behind which requests would pass
   CHECK_FALSE(offers_upgrade(Parsed("Upgrade: websocket\r\n").head(), "websocket"));
 }
 
-TEST_CASE("forwarding: the fields of an answer") {
+TEST_CASE("forwarding: the fields of a response") {
   const std::string bytes =
       "HTTP/1.1 200 Fine\r\nSet-Cookie: a=1\r\nServer: up\r\nConnection: close, X-Own\r\nX-Own: 1\r\nKeep-Alive: timeout=5\r\n"
       "Transfer-Encoding: chunked\r\nTrailer: X\r\nUpgrade: h2c\r\nProxy-Authenticate: Basic\r\nset-cookie: b=2\r\nContent-Length: "
