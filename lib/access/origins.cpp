@@ -34,7 +34,7 @@ std::optional<std::string> serialised_host(std::string_view text, std::string_vi
   if (!authority) return std::nullopt;
   std::string_view port = authority->port;
   while (port.size() > 1 && port.front() == '0') port.remove_prefix(1);
-  const bool is_default = port.empty() || (scheme == "http" && port == "80") || (scheme == "https" && port == "443");
+  const bool is_default = port.empty() || port == codec::usual_port(scheme);
   return is_default ? lower(authority->host) : base::concat(lower(authority->host), ":", port);
 }
 

@@ -64,17 +64,6 @@ std::optional<PeerAddress> parse_ipv6(std::string_view text, std::uint16_t port)
   return PeerAddress::ipv6(bytes, port, scope);
 }
 
-/// An IPv6 address in brackets, with or without a port.
-std::optional<PeerAddress> parse_bracketed(std::string_view text) {
-  const std::size_t end = text.find(']');
-  if (end == std::string_view::npos) return std::nullopt;
-  const std::string_view host = text.substr(1, end - 1);
-  const std::string_view behind = text.substr(end + 1);
-  if (behind.empty()) return parse_ipv6(host, 0);
-  const auto port = behind.starts_with(':') ? number<std::uint16_t>(behind.substr(1)) : std::nullopt;
-  return port ? parse_ipv6(host, *port) : std::nullopt;
-}
-
 bool begin_alike(const PeerAddress::Bytes& one, const PeerAddress::Bytes& other, unsigned bits) {
   const unsigned whole = bits / 8;
   if (std::memcmp(one.data(), other.data(), whole) != 0) return false;
@@ -125,12 +114,12 @@ PeerAddress PeerAddress::unix_socket() {
 
 std::optional<PeerAddress> PeerAddress::parse(std::string_view text) {
   if (text == unix_text) return unix_socket();
-  if (text.starts_with('[')) return parse_bracketed(text);
-  const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos) return parse_ipv4(text, 0);
-  if (text.find(':', colon + 1) != std::string_view::npos) return parse_ipv6(text, 0);
-  const auto port = number<std::uint16_t>(text.substr(colon + 1));
-  return port ? parse_ipv4(text.substr(0, colon), *port) : std::nullopt;
+  const bool is_bare_ipv6 = !text.starts_with('[') && text.find(':') != text.rfind(':');
+  if (is_bare_ipv6) return parse_ipv6(text, 0);
+  const auto parts = split_host_and_port(text);
+  const auto port = parts && parts->port ? number<std::uint16_t>(*parts->port) : std::optional<std::uint16_t>(0);
+  if (!parts || !port) return std::nullopt;
+  return text.starts_with('[') ? parse_ipv6(parts->bare_host(), *port) : parse_ipv4(parts->host, *port);
 }
 
 std::string PeerAddress::host() const {
@@ -192,6 +181,18 @@ Result<PeerNetwork, std::string> PeerNetwork::parse(std::string_view text) {
 bool PeerNetwork::contains(const PeerAddress& address) const {
   return address.family() == first_.family() && begin_alike(address.bytes(), first_.bytes(), prefix_) &&
          (first_.scope() == 0 || first_.scope() == address.scope());
+}
+
+std::string_view HostAndPort::bare_host() const { return host.starts_with('[') ? host.substr(1, host.size() - 2) : host; }
+
+std::optional<HostAndPort> split_host_and_port(std::string_view text) {
+  const bool bracketed = text.starts_with('[');
+  const std::size_t end = bracketed ? text.find(']') : std::min(text.find(':'), text.size());
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view host = text.substr(0, bracketed ? end + 1 : end);
+  const std::string_view behind = text.substr(host.size());
+  if (behind.empty()) return HostAndPort{host, std::nullopt};
+  return behind.front() == ':' ? std::optional(HostAndPort{host, behind.substr(1)}) : std::nullopt;
 }
 
 std::string_view fault_of_socket_path(std::string_view path) {

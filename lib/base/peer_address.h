@@ -51,6 +51,27 @@ class PeerAddress {
 };
 static_assert(sizeof(PeerAddress) <= 24, "every connection has one");
 
+/// Where a connection of our own goes: a TCP host and port, or a unix socket.
+struct Endpoint {
+  std::string host;    ///< a name or an address, without brackets
+  std::string port;    ///< a number or the name of a service
+  std::string path{};  ///< of a unix socket, or '@' and an abstract name; if it is not empty the other two do not count
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+/// `host`, `host:port`, `[host]` or `[host]:port`, cut in two and not checked. Without brackets the first ':' ends the host.
+struct HostAndPort {
+  std::string_view host;  ///< with its brackets
+  std::optional<std::string_view> port;
+
+  /// Without the brackets.
+  [[nodiscard]] std::string_view bare_host() const;
+};
+
+/// nullopt if a bracket is not closed, or is followed by anything but a port.
+std::optional<HostAndPort> split_host_and_port(std::string_view text);
+
 /// An empty text, or a few words that say why no unix socket can have that path, or that name behind '@' (Linux's abstract kind).
 std::string_view fault_of_socket_path(std::string_view path);
 

@@ -46,8 +46,8 @@ bool is_writable(int socket) {
 
 }  // namespace
 
-void Connector::start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, session::SessionMaker connected,
-                      Failed failed) {
+void Connector::start(Loop& loop, Resolver& resolver, const base::Endpoint& target, base::Time limit,
+                      session::SessionMaker connected, Failed failed) {
   if (loop.ended()) return;
   auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
   connector->begin([&] { connector->find_addresses(resolver, target); });
@@ -100,7 +100,7 @@ Connector::Connector(Loop& loop, base::Time limit, session::SessionMaker connect
 
 // ---- The name ----
 
-void Connector::find_addresses(Resolver& resolver, const Target& target) {
+void Connector::find_addresses(Resolver& resolver, const base::Endpoint& target) {
   if (!target.path.empty()) {
     const auto address = unix_address(target.path);
     if (!address) return fail_soon(address.error());
@@ -113,13 +113,13 @@ void Connector::find_addresses(Resolver& resolver, const Target& target) {
     addresses_ = std::move(found.addresses);
     return attempt();
   }
-  known_ = resolver.known(target.host, target.port);
+  known_ = resolver.known(target);
   if (known_ && resolver.is_fresh(*known_)) return use_known();
-  const auto found = [this, &resolver, host = target.host, port = target.port](const Found& what) {
-    if (auto known = resolver.known(host, port)) known_ = std::move(known);
+  const auto found = [this, &resolver, target](const Found& what) {
+    if (auto known = resolver.known(target)) known_ = std::move(known);
     go_on([&] { looked_up(what); });
   };
-  const bool asked = resolver.look_up(query_, target.host, target.port, found);
+  const bool asked = resolver.look_up(query_, target, found);
   if (!asked && known_) return use_known();
   if (!asked) return fail_soon("too many names are being looked up");
   loop_.wheel().set(*this, known_ ? std::min(deadline_, loop_.now() + Resolver::patience) : deadline_);

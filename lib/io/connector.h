@@ -9,19 +9,13 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/peer_address.h"
 #include "io/address.h"
 #include "io/connection.h"
 #include "io/loop.h"
 #include "io/resolver.h"
 
 namespace wharf::io {
-
-/// Where a connection of our own goes: a TCP host and port, or a unix socket.
-struct Target {
-  std::string host;  ///< a name or an address, without brackets
-  std::string port;  ///< a number or the name of a service
-  std::string path;  ///< of a unix socket, or '@' and an abstract name; where it is not empty the other two do not count
-};
 
 /// Makes one connection: has the name looked up unless it was a short while ago, tries the addresses in the order of the system, each for its
 /// share of the time that is left, and hands the socket to a Connection. Such connections do not count for the loop's limit of
@@ -35,7 +29,7 @@ class Connector final : public Pending, private Timed {
   /// Exactly one of the two is called, once, later, on a fresh stack; neither when the loop ends before. `connected` makes the
   /// session of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused", "no such host",
   /// "timed out"... The resolver is asked within this call, and outlives what is pending on the loop, or calls nobody.
-  static void start(Loop& loop, Resolver& resolver, const Target& target, base::Time limit, session::SessionMaker connected,
+  static void start(Loop& loop, Resolver& resolver, const base::Endpoint& target, base::Time limit, session::SessionMaker connected,
                     Failed failed);
   /// The same with addresses that are known.
   static void start(Loop& loop, std::vector<Address> addresses, base::Time limit, session::SessionMaker connected, Failed failed);
@@ -48,7 +42,7 @@ class Connector final : public Pending, private Timed {
   void begin(Call&& call);
   template <class Call>
   void go_on(Call&& call);
-  void find_addresses(Resolver& resolver, const Target& target);
+  void find_addresses(Resolver& resolver, const base::Endpoint& target);
   void looked_up(const Found& found);
   void use_known();
 

@@ -52,10 +52,9 @@ Found take_as_numbers(const std::string& host, const std::string& port) {
   return ask_system(host, port, AI_NUMERICHOST | AI_NUMERICSERV);
 }
 
-/// A name that is being looked up. The thread touches the first three members alone, and the loop's thread `found` when it is done.
+/// A name that is being looked up. The thread touches the first two members alone, and the loop's thread `found` when it is done.
 struct Resolver::Name {
-  std::string host;
-  std::string port;
+  base::Endpoint endpoint;
   Found found;
   std::list<Query*> waiting;
 };
@@ -72,17 +71,16 @@ void Resolver::Query::forget() {
   if (waiting_ != nullptr) std::exchange(waiting_, nullptr)->erase(place_);
 }
 
-bool Resolver::look_up(Query& query, const std::string& host, const std::string& port, std::function<void(const Found&)> found) {
-  auto each =
-      std::find_if(names_.begin(), names_.end(), [&](const auto& name) { return name->host == host && name->port == port; });
+bool Resolver::look_up(Query& query, const base::Endpoint& wanted, std::function<void(const Found&)> found) {
+  auto each = std::find_if(names_.begin(), names_.end(), [&](const auto& other) { return other->endpoint == wanted; });
   if (each == names_.end()) {
-    auto name = std::make_shared<Name>(Name{host, port, {}, {}});
-    const auto task = [name, lookup = lookup_] { name->found = lookup(name->host, name->port); };
+    auto name = std::make_shared<Name>(Name{wanted, {}, {}});
+    const auto task = [name, lookup = lookup_] { name->found = lookup(name->endpoint.host, name->endpoint.port); };
     const auto done = [name, self = std::weak_ptr<Resolver*>(self_)] {
       if (const auto there = self.lock()) (*there)->looked_up(*name);
     };
     std::list<std::shared_ptr<Name>> added{name};
-    if (!work(loop_, executor_, task, done, host)) return false;  // or it throws: then nobody may wait for that
+    if (!work(loop_, executor_, task, done, wanted.host)) return false;  // or it throws: then nobody may wait for that
     each = added.begin();
     names_.splice(names_.end(), added);
   }
@@ -94,9 +92,8 @@ bool Resolver::look_up(Query& query, const std::string& host, const std::string&
   return true;
 }
 
-std::shared_ptr<Resolver::Known> Resolver::known(const std::string& host, const std::string& port) {
-  const auto each =
-      std::find_if(known_.begin(), known_.end(), [&](const auto& known) { return known->host == host && known->port == port; });
+std::shared_ptr<Resolver::Known> Resolver::known(const base::Endpoint& endpoint) {
+  const auto each = std::find_if(known_.begin(), known_.end(), [&](const auto& known) { return known->endpoint == endpoint; });
   if (each == known_.end()) return nullptr;
   if (loop_.now() < (*each)->found_at + stale_time) return *each;
   known_.erase(each);
@@ -105,9 +102,9 @@ std::shared_ptr<Resolver::Known> Resolver::known(const std::string& host, const 
 
 void Resolver::remember(const Name& name) {
   if (name.found.for_now) return;
-  known_.remove_if([&name](const auto& known) { return known->host == name.host && known->port == name.port; });
+  known_.remove_if([&name](const auto& known) { return known->endpoint == name.endpoint; });
   if (!name.found.failure.empty()) return;
-  known_.push_back(std::make_shared<Known>(Known{name.host, name.port, name.found.addresses, loop_.now()}));
+  known_.push_back(std::make_shared<Known>(Known{name.endpoint, name.found.addresses, loop_.now()}));
   if (known_.size() > most_remembered) known_.pop_front();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/peer_address.h"
 #include "io/address.h"
 #include "io/executor.h"
 #include "io/loop.h"
@@ -40,8 +41,7 @@ class Resolver {
 
   /// What was found for a name.
   struct Known {
-    std::string host;
-    std::string port;
+    base::Endpoint endpoint;
     std::vector<Address> addresses;
     base::Time found_at;
     bool doubtful = false;  ///< set by whoever finds none of them of use: it is looked up again
@@ -69,13 +69,12 @@ class Resolver {
   Resolver& operator=(const Resolver&) = delete;
 
   /// What a look-up found, up to stale_time ago; nullptr: nothing. A name that is known not to exist is not remembered.
-  [[nodiscard]] std::shared_ptr<Known> known(const std::string& host, const std::string& port);
+  [[nodiscard]] std::shared_ptr<Known> known(const base::Endpoint& endpoint);
   [[nodiscard]] bool is_fresh(const Known& known) const { return !known.doubtful && loop_.now() < known.found_at + fresh_time; }
 
   /// Calls `found` back once, later, on a fresh stack. Not when the query or this has gone before, or the loop ends. False: there are
   /// as many names being looked up as may; nobody is called.
-  [[nodiscard]] bool look_up(Query& query, const std::string& host, const std::string& port,
-                             std::function<void(const Found&)> found);
+  [[nodiscard]] bool look_up(Query& query, const base::Endpoint& wanted, std::function<void(const Found&)> found);
 
  private:
   struct Name;

@@ -3,21 +3,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/peer_address.h"
 #include "link/link.h"
 #include "link/session.h"
 
 namespace wharf::server {
-
-/// Where a connection of our own goes: a TCP host and port, or the path of a unix socket.
-struct Endpoint {
-  std::string host;  ///< a name or an address, without brackets; empty for a unix socket
-  std::string port;
-  std::string path;  ///< of the unix socket
-};
 
 /// Threads for what would hold up a loop: each kind has its own, so that the one does not wait for the other. Names are looked up by
 /// threads of a third kind, within connect().
@@ -33,7 +26,7 @@ class Outside {
 
   /// Connects within `limit`. Exactly one of the two is called, later: never within this call. The link belongs to itself, and tells the
   /// session that `connected` makes all that happens; `failed` gets the reason in a few words. Neither is called if the loop stops before.
-  virtual void connect(const Endpoint& to, base::Time limit, session::SessionMaker connected,
+  virtual void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
                        std::function<void(std::string_view)> failed) = 0;
 
   /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: as many wait there as

@@ -49,7 +49,7 @@ bool is_same_authority(std::string_view one, std::string_view other, std::string
   const auto first = codec::split_authority(one);
   const auto second = codec::split_authority(other);
   if (!first || !second || !base::equal_ignoring_case(first->host, second->host)) return false;
-  const std::string_view usual = begins_with(scheme, "https") ? "443" : "80";
+  const std::string_view usual = codec::usual_port(begins_with(scheme, "https") ? "https" : "http");
   return (first->port.empty() ? usual : first->port) == (second->port.empty() ? usual : second->port);
 }
 
@@ -86,11 +86,6 @@ std::string map_cookie_path(std::string_view path, const ProxyPlaces& places) {
   return map_path(path, places).value_or(std::string(path));
 }
 
-std::string_view host_of(std::string_view authority) {
-  const auto parts = codec::split_authority(authority);
-  return parts ? parts->host : std::string_view();
-}
-
 /// RFC 6265 section 5.1.3.
 bool is_within_domain(std::string_view host, std::string_view domain) {
   if (host.size() < domain.size() || !base::equal_ignoring_case(host.substr(host.size() - domain.size()), domain)) return false;
@@ -99,8 +94,8 @@ bool is_within_domain(std::string_view host, std::string_view domain) {
 
 bool is_foreign_domain(std::string_view domain, const ProxyPlaces& places) {
   if (domain.starts_with('.')) domain.remove_prefix(1);
-  return !domain.empty() && base::equal_ignoring_case(domain, host_of(places.target)) &&
-         !is_within_domain(host_of(places.host), domain);
+  return !domain.empty() && base::equal_ignoring_case(domain, codec::host_of(places.target)) &&
+         !is_within_domain(codec::host_of(places.host), domain);
 }
 
 /// `name=value` as it has to be sent; nullopt: not at all.

@@ -44,9 +44,10 @@ base::Result<ProxyTarget, std::string> parse_http(const std::string& to) {
   const auto parts = codec::split_authority(authority);
   if (!parts) return fault(to, "there is no host, or no port from 1 to 65535, behind http://");
   ProxyTarget target{
-      {std::string(parts->host), parts->port.empty() ? "80" : std::string(parts->port), {}}, "/", std::string(authority)};
+      {std::string(parts->bare_host()), std::string(parts->port.empty() ? codec::usual_port("http") : parts->port), {}},
+      "/",
+      std::string(authority)};
   if (target.endpoint.port.find_first_not_of('0') == std::string::npos) return fault(to, "nobody listens on port 0");
-  if (target.endpoint.host.front() == '[') target.endpoint.host = target.endpoint.host.substr(1, target.endpoint.host.size() - 2);
   if (const std::string_view base = std::string_view(to).substr(http_scheme.size() + authority.size()); !base.empty())
     target.base = base;
   if (const std::string_view wrong = fault_of_base(target.base); !wrong.empty()) return fault(to, wrong);

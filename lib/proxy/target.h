@@ -10,7 +10,7 @@ namespace wharf::server {
 
 /// Where a proxy mount sends requests: Proxy::to, taken apart.
 struct ProxyTarget {
-  Endpoint endpoint;
+  base::Endpoint endpoint;
   std::string base;       ///< what the paths of requests begin with, percent-encoded; starts and ends with '/'
   std::string authority;  ///< for Host, where a client names none
 };

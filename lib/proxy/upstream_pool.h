@@ -26,7 +26,7 @@ enum class UpstreamFailure : std::uint8_t {
 /// What a Proxy says of its connections.
 struct UpstreamSettings {
   std::string name;  ///< for the log
-  Endpoint endpoint;
+  base::Endpoint endpoint;
   base::Time connect_time;
   std::size_t idle_connections;
   session::H1ClientLimits limits;

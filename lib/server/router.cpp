@@ -111,8 +111,7 @@ Error Router::start_host(const RowList& rows, const VirtualHost& host, const ses
 
 const Router::Host& Router::host_for(std::string_view authority) const {
   if (hosts_.size() == 1) return hosts_.front();
-  const auto parts = codec::split_authority(authority);
-  const std::string_view name = parts ? parts->host : authority;
+  const std::string_view name = codec::host_of(authority);
   const Host* fallback = &hosts_.front();
   for (const Host& host : hosts_) {
     if (base::equal_ignoring_case(host.name, name)) return host;

@@ -136,7 +136,7 @@ class Shortage {
 /// Other threads that have accepted work and not done it yet.
 class Busy final : public server::Outside {
  public:
-  void connect(const server::Endpoint&, base::Time, session::SessionMaker, std::function<void(std::string_view)>) override {}
+  void connect(const base::Endpoint&, base::Time, session::SessionMaker, std::function<void(std::string_view)>) override {}
   [[nodiscard]] bool work(server::Executor, std::string_view, std::function<void()> task, std::function<void()> done) override {
     tasks_.push_back(std::move(task));
     tasks_.push_back(std::move(done));
@@ -444,12 +444,12 @@ TEST_CASE("memory short: whichever allocation of a look-up fails, the next one f
     io::Resolver::Query second;
     until_failure = nth;
     try {
-      static_cast<void>(resolver.look_up(first, "a name that is long enough.example", "80", [](const io::Found&) {}));
+      static_cast<void>(resolver.look_up(first, {"a name that is long enough.example", "80"}, [](const io::Found&) {}));
     } catch (const std::bad_alloc&) {
     }
     failed = std::exchange(until_failure, 0) == 0;
     std::string told;
-    REQUIRE(resolver.look_up(second, "a name that is long enough.example", "80",
+    REQUIRE(resolver.look_up(second, {"a name that is long enough.example", "80"},
                              [&told](const io::Found& found) { told = found.failure; }));
     REQUIRE(turns.until([&told] { return !told.empty(); }));
     CHECK(told == "asked");

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/ascii.h"
+#include "base/peer_address.h"
 
 namespace wharf::codec {
 namespace {
@@ -87,16 +88,22 @@ std::string_view after_scheme(std::string_view target) {
 }  // namespace
 
 std::optional<Authority> split_authority(std::string_view text) {
-  const bool bracketed = text.starts_with('[');
-  const std::size_t end = bracketed ? text.find(']') : text.find(':');
-  if (bracketed && end == std::string_view::npos) return std::nullopt;
-  const std::string_view host = text.substr(0, bracketed ? end + 1 : end);
-  if (bracketed ? !is_ipv6_address(host.substr(1, host.size() - 2)) : !is_registered_name(host)) return std::nullopt;
-  std::string_view port = text.substr(host.size());
-  if (!port.empty() && port.front() != ':') return std::nullopt;
-  if (!port.empty()) port.remove_prefix(1);
-  if (!is_decimal_at_most(port, 65535)) return std::nullopt;
-  return Authority{host, port};
+  const auto parts = base::split_host_and_port(text);
+  if (!parts) return std::nullopt;
+  const std::string_view host = parts->bare_host();
+  if (host.size() != parts->host.size() ? !is_ipv6_address(host) : !is_registered_name(host)) return std::nullopt;
+  const std::string_view port = parts->port.value_or(std::string_view());
+  return is_decimal_at_most(port, 65535) ? std::optional(Authority{parts->host, port}) : std::nullopt;
+}
+
+std::string_view host_of(std::string_view authority) {
+  const auto parts = split_authority(authority);
+  return parts ? parts->host : authority;
+}
+
+std::string_view usual_port(std::string_view scheme) {
+  if (scheme == "https") return "443";
+  return scheme == "http" ? "80" : std::string_view();
 }
 
 std::string_view target_authority(std::string_view target) {

@@ -23,10 +23,19 @@ Target cut_target(std::string_view target);
 struct Authority {
   std::string_view host;  ///< not empty; an IPv6 address keeps its brackets
   std::string_view port;  ///< digits, at most 65535; empty if there is none
+
+  /// Without the brackets.
+  [[nodiscard]] std::string_view bare_host() const { return host.front() == '[' ? host.substr(1, host.size() - 2) : host; }
 };
 
 /// nullopt for anything else, user information included.
 std::optional<Authority> split_authority(std::string_view text);
+
+/// An authority without its port; what is none as it is.
+std::string_view host_of(std::string_view authority);
+
+/// The port that goes without saying: "80" for http, "443" for https; empty for any other scheme. In lower case.
+std::string_view usual_port(std::string_view scheme);
 
 /// The authority of a target in absolute form (http or https), not checked; empty for any other form.
 std::string_view target_authority(std::string_view target);

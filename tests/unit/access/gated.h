@@ -44,7 +44,7 @@ struct Users : WwwFolder {
 class Elsewhere final : public Outside {
  public:
   Elsewhere(TestThread& thread, const base::Time& now) : thread_(thread), now_(now) {}
-  void connect(const Endpoint& to, base::Time limit, session::SessionMaker made,
+  void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker made,
                std::function<void(std::string_view)> failed) override {
     thread_.connect(to, limit, std::move(made), std::move(failed));
   }

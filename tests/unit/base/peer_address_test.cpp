@@ -5,6 +5,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/log.h"
+
+namespace base = wharf::base;
 using wharf::base::PeerAddress;
 using wharf::base::PeerNetwork;
 
@@ -160,4 +163,23 @@ TEST_CASE("peer network: a bad one is refused in one line that says how to mend 
     CHECK(fault(each).find("as in 192.0.2.0/24") != std::string::npos);
     CHECK(fault(each).find('\n') == std::string::npos);
   }
+}
+
+TEST_CASE("a host is cut from its port, in brackets or without") {
+  const auto cut = [](std::string_view text) {
+    const auto parts = base::split_host_and_port(text);
+    if (!parts) return std::string("none");
+    return base::concat(parts->host, "|", parts->bare_host(), "|", parts->port.value_or("none"));
+  };
+  CHECK(cut("example.com") == "example.com|example.com|none");
+  CHECK(cut("example.com:80") == "example.com|example.com|80");
+  CHECK(cut("example.com:") == "example.com|example.com|");
+  CHECK(cut(":80") == "||80");
+  CHECK(cut("") == "||none");
+  CHECK(cut("a:b:c") == "a|a|b:c");
+  CHECK(cut("[::1]") == "[::1]|::1|none");
+  CHECK(cut("[::1]:80") == "[::1]|::1|80");
+  CHECK(cut("[]:80") == "[]||80");
+  CHECK(cut("[::1") == "none");
+  CHECK(cut("[::1]80") == "none");
 }

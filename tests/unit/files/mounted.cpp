@@ -9,7 +9,7 @@
 
 namespace wharf::server {
 
-void TestThread::connect(const Endpoint& /*to*/, base::Time /*limit*/, session::SessionMaker /*connected*/,
+void TestThread::connect(const base::Endpoint& /*to*/, base::Time /*limit*/, session::SessionMaker /*connected*/,
                          std::function<void(std::string_view)> /*failed*/) {
   FAIL("a mount of files connects to nobody");
 }

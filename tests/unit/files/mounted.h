@@ -20,7 +20,7 @@ namespace wharf::server {
 /// Another thread that does its jobs when the test says so.
 class TestThread final : public Outside {
  public:
-  void connect(const Endpoint& to, base::Time limit, session::SessionMaker connected,
+  void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
                std::function<void(std::string_view)> failed) override;
   [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override {
     if (full == on) return false;

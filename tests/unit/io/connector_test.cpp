@@ -110,8 +110,8 @@ class FullBacklog {
 
 /// The outcome of one attempt to connect.
 struct Attempt {
-  template <class Where>
-  void start(NamedTurns& turns, const Where& where, base::Time limit = long_enough) {
+  template <class To>
+  void start(NamedTurns& turns, const To& to, base::Time limit = long_enough) {
     within_ = true;
     const auto made = [&](session::Link& ours) {
       CHECK_FALSE(within_);
@@ -123,8 +123,8 @@ struct Attempt {
       CHECK_FALSE(within_);
       failures.emplace_back(reason);
     };
-    if constexpr (std::is_same_v<Where, io::Target>) io::Connector::start(turns.loop(), turns.resolver, where, limit, made, failed);
-    else io::Connector::start(turns.loop(), where, limit, made, failed);
+    if constexpr (std::is_same_v<To, base::Endpoint>) io::Connector::start(turns.loop(), turns.resolver, to, limit, made, failed);
+    else io::Connector::start(turns.loop(), to, limit, made, failed);
     within_ = false;
     turns_ = &turns;
     CHECK_FALSE(over());
@@ -187,7 +187,7 @@ TEST_CASE("connector: a host and port, by address and by name; the socket is as 
     const io::ListeningSocket listening = listen_on();
     Attempt attempt;
     NamedTurns turns;
-    attempt.start(turns, io::Target{host, port_of(listening), {}});
+    attempt.start(turns, base::Endpoint{host, port_of(listening), {}});
     REQUIRE(attempt.wait());
     REQUIRE(attempt.connected == 1);
     CHECK(attempt.failures.empty());
@@ -218,26 +218,26 @@ TEST_CASE("connector: a host and port, by address and by name; the socket is as 
 }
 
 TEST_CASE("connector: why a connection fails, in a few words") {
-  CHECK(failure_of(io::Target{"127.0.0.1", free_port(), {}}) == "connection refused");
-  CHECK(failure_of(io::Target{"localhost", free_port(), {}}) == "connection refused");
-  CHECK(failure_of(io::Target{"a..b", "80", {}}) == "no such host");  // no name server is asked for this
-  CHECK(failure_of(io::Target{"", "80", {}}) == "no such host");
-  CHECK(failure_of(io::Target{std::string(5'000, 'a'), "80", {}}) != "");
+  CHECK(failure_of(base::Endpoint{"127.0.0.1", free_port(), {}}) == "connection refused");
+  CHECK(failure_of(base::Endpoint{"localhost", free_port(), {}}) == "connection refused");
+  CHECK(failure_of(base::Endpoint{"a..b", "80", {}}) == "no such host");  // no name server is asked for this
+  CHECK(failure_of(base::Endpoint{"", "80", {}}) == "no such host");
+  CHECK(failure_of(base::Endpoint{std::string(5'000, 'a'), "80", {}}) != "");
   for (const char* const port : {"", "0", "65536", "4294967376", "99999999999999999999"}) {
     CAPTURE(port);
-    CHECK(failure_of(io::Target{"127.0.0.1", port, {}}) == "no such port");
+    CHECK(failure_of(base::Endpoint{"127.0.0.1", port, {}}) == "no such port");
   }
-  CHECK(failure_of(io::Target{"127.0.0.1", "no-such-service", {}}) == "no such port");
-  CHECK(failure_of(io::Target{{}, {}, "/no/such/folder/socket"}) == "no such socket");
-  CHECK(failure_of(io::Target{{}, {}, abstract_name("nobody")}) == "connection refused");
-  CHECK(failure_of(io::Target{{}, {}, std::string(200, '/')}) == "the path of a unix socket is too long");
+  CHECK(failure_of(base::Endpoint{"127.0.0.1", "no-such-service", {}}) == "no such port");
+  CHECK(failure_of(base::Endpoint{{}, {}, "/no/such/folder/socket"}) == "no such socket");
+  CHECK(failure_of(base::Endpoint{{}, {}, abstract_name("nobody")}) == "connection refused");
+  CHECK(failure_of(base::Endpoint{{}, {}, std::string(200, '/')}) == "the path of a unix socket is too long");
 }
 
 TEST_CASE("connector: a peer that does not answer") {
   const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
   const FullBacklog full(listening);
   const auto begin = steady_clock::now();
-  CHECK(failure_of(io::Target{"127.0.0.1", port_of(listening), {}}, base::Time{100}) == "timed out");
+  CHECK(failure_of(base::Endpoint{"127.0.0.1", port_of(listening), {}}, base::Time{100}) == "timed out");
   CHECK(steady_clock::now() - begin >= milliseconds(90));
   CHECK(steady_clock::now() - begin < milliseconds(5'000));
 }
@@ -246,11 +246,11 @@ TEST_CASE("connector: a limit of no time at all, and of all the time") {
   const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
   Attempt attempt;
   NamedTurns turns;
-  attempt.start(turns, io::Target{"127.0.0.1", port_of(listening), {}}, base::never);
+  attempt.start(turns, base::Endpoint{"127.0.0.1", port_of(listening), {}}, base::never);
   REQUIRE(attempt.wait());
   CHECK(attempt.connected == 1);
   const FullBacklog full(listening);
-  CHECK(failure_of(io::Target{"127.0.0.1", port_of(listening), {}}, base::Time{0}) == "timed out");
+  CHECK(failure_of(base::Endpoint{"127.0.0.1", port_of(listening), {}}, base::Time{0}) == "timed out");
 }
 
 TEST_CASE("connector: several addresses are tried in their order, and one that does not answer takes but its share of the time") {
@@ -287,7 +287,7 @@ TEST_CASE("connector: unix sockets, by path and by abstract name") {
     const io::ListeningSocket listening = listen_on(*io::unix_address(name));
     Attempt attempt;
     NamedTurns turns;
-    attempt.start(turns, io::Target{"host and port do", "not count", name});
+    attempt.start(turns, base::Endpoint{"host and port do", "not count", name});
     REQUIRE(attempt.wait());
     REQUIRE(attempt.connected == 1);
     CHECK(attempt.link->address() == "unix:" + name);
@@ -295,7 +295,7 @@ TEST_CASE("connector: unix sockets, by path and by abstract name") {
   const int left_behind = ::socket(AF_UNIX, SOCK_STREAM, 0);
   const io::Address address = *io::unix_address(path);
   REQUIRE(bind(left_behind, address.get(), address.size) == 0);
-  CHECK(failure_of(io::Target{{}, {}, path}) == "connection refused");
+  CHECK(failure_of(base::Endpoint{{}, {}, path}) == "connection refused");
   close(left_behind);
   unlink(path.c_str());
   rmdir(folder);
@@ -304,10 +304,10 @@ TEST_CASE("connector: unix sockets, by path and by abstract name") {
 TEST_CASE("connector: a unix socket whose backlog is full is asked again until it has room, or the time is up") {
   const io::ListeningSocket listening = listen_on(*io::unix_address(abstract_name("full")), 0);
   const FullBacklog full(listening);
-  CHECK(failure_of(io::Target{{}, {}, abstract_name("full")}, base::Time{50}) == "timed out");
+  CHECK(failure_of(base::Endpoint{{}, {}, abstract_name("full")}, base::Time{50}) == "timed out");
   Attempt attempt;
   NamedTurns turns;
-  attempt.start(turns, io::Target{{}, {}, abstract_name("full")});
+  attempt.start(turns, base::Endpoint{{}, {}, abstract_name("full")});
   turns.for_a_while(milliseconds(40));
   CHECK_FALSE(attempt.over());
   full.accept_one();
@@ -320,7 +320,7 @@ TEST_CASE("connector: a link that nobody wants any more when it is there is cut"
   NamedTurns turns;
   bool asked = false;
   io::Connector::start(
-      turns.loop(), turns.resolver, io::Target{"127.0.0.1", port_of(listening), {}}, long_enough,
+      turns.loop(), turns.resolver, base::Endpoint{"127.0.0.1", port_of(listening), {}}, long_enough,
       [&](session::Link&) {
         asked = true;
         return nullptr;
@@ -335,7 +335,7 @@ TEST_CASE("connector: the time is up also for a name that is still being looked 
   const SlowNames names;
   Attempt attempt;
   NamedTurns turns(names);
-  CHECK(attempt.failure(turns, io::Target{"slow.example", "80", {}}, base::Time{30}) == "timed out");
+  CHECK(attempt.failure(turns, base::Endpoint{"slow.example", "80", {}}, base::Time{30}) == "timed out");
   names.gate().wait_for();  // it was
 }
 
@@ -344,7 +344,7 @@ TEST_CASE("connector: an address needs no name to be looked up") {
   const io::ListeningSocket listening = listen_on();
   Attempt attempt;
   NamedTurns turns(names);
-  attempt.start(turns, io::Target{"127.0.0.1", port_of(listening), {}});
+  attempt.start(turns, base::Endpoint{"127.0.0.1", port_of(listening), {}});
   REQUIRE(attempt.wait());
   CHECK(attempt.connected == 1);
 }
@@ -355,10 +355,10 @@ TEST_CASE("connector: where no more names may be looked up, that is the reason")
   Attempt refused;
   NamedTurns turns(names);
   for (std::size_t i = 0; i < attempts.size(); ++i) {
-    attempts[i].start(turns, io::Target{"slow" + std::to_string(i), "80", {}});
+    attempts[i].start(turns, base::Endpoint{"slow" + std::to_string(i), "80", {}});
     if (i < 2) names.gate().wait_for();
   }
-  CHECK(refused.failure(turns, io::Target{"another", "80", {}}) == "too many names are being looked up");
+  CHECK(refused.failure(turns, base::Endpoint{"another", "80", {}}) == "too many names are being looked up");
 }
 
 // ---- The end of the loop ----
@@ -377,10 +377,10 @@ TEST_CASE("connector: a loop that ends while connecting calls nobody, and leaves
     Attempt by_name;
     {
       NamedTurns turns;
-      tcp.start(turns, io::Target{"127.0.0.1", port_of(listening), {}});
-      by_path.start(turns, io::Target{{}, {}, abstract_name("end")});
-      by_name.start(turns, io::Target{"localhost", port_of(listening), {}});
-      if (turns_before == 0) refused.start(turns, io::Target{"127.0.0.1", free_port(), {}});
+      tcp.start(turns, base::Endpoint{"127.0.0.1", port_of(listening), {}});
+      by_path.start(turns, base::Endpoint{{}, {}, abstract_name("end")});
+      by_name.start(turns, base::Endpoint{"localhost", port_of(listening), {}});
+      if (turns_before == 0) refused.start(turns, base::Endpoint{"127.0.0.1", free_port(), {}});
       for (int i = 0; i < turns_before; ++i) turns.one();
       bool stopped = false;
       turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
@@ -398,8 +398,8 @@ TEST_CASE("connector: a loop that ends does not wait for a name that is being lo
   Attempt given_up;
   {
     NamedTurns turns(names);
-    CHECK(given_up.failure(turns, io::Target{"slow.example", "80", {}}, base::Time{10}) == "timed out");
-    attempt.start(turns, io::Target{"slower.example", "80", {}});
+    CHECK(given_up.failure(turns, base::Endpoint{"slow.example", "80", {}}, base::Time{10}) == "timed out");
+    attempt.start(turns, base::Endpoint{"slower.example", "80", {}});
     names.gate().wait_for(2);
     bool stopped = false;
     turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
@@ -421,7 +421,7 @@ TEST_CASE("connector: whoever is told may stop the loop") {
       turns.loop().stop(base::Time{0}, nullptr);
     };
     io::Connector::start(
-        turns.loop(), turns.resolver, io::Target{"127.0.0.1", good ? port_of(listening) : free_port(), {}}, long_enough,
+        turns.loop(), turns.resolver, base::Endpoint{"127.0.0.1", good ? port_of(listening) : free_port(), {}}, long_enough,
         [&](session::Link& link) {
           stop();
           return std::make_unique<Scripted>(link, story, "ours");
@@ -434,7 +434,7 @@ TEST_CASE("connector: whoever is told may stop the loop") {
 
 TEST_CASE("connector: sessions of a stopping loop still connect; the new link is told of the stop; an ended loop takes no more") {
   const io::ListeningSocket listening = listen_on();
-  const io::Target target{"127.0.0.1", port_of(listening), {}};
+  const base::Endpoint target{"127.0.0.1", port_of(listening), {}};
   Attempt first;
   Attempt second;
   NamedTurns turns;
@@ -466,7 +466,7 @@ TEST_CASE("connector: a loop of its own that goes while connecting, without havi
     io::Resolver resolver(*loop, executor);
     for (const char* const host : {"127.0.0.1", "localhost"})
       io::Connector::start(
-          *loop, resolver, io::Target{host, port_of(listening), {}}, long_enough,
+          *loop, resolver, base::Endpoint{host, port_of(listening), {}}, long_enough,
           [&](session::Link&) {
             ++calls;
             return nullptr;
@@ -484,7 +484,7 @@ TEST_CASE("connector: our own connections do not count for the limit of accepted
   Attempt first, second;
   NamedTurns turns(limits);
   io::ListeningSocket socket = listen_on();
-  const io::Target target{"127.0.0.1", port_of(socket), {}};
+  const base::Endpoint target{"127.0.0.1", port_of(socket), {}};
   turns.loop().add(io::Listener::create(turns.loop(), std::move(socket),
                                         [&](session::Link& link) { return std::make_unique<Scripted>(link, theirs, "theirs"); }));
   first.start(turns, target);

@@ -57,7 +57,7 @@ struct Bench {
   std::string connect() {
     std::string outcome;
     io::Connector::start(
-        turns.loop(), resolver, io::Target{"up.example", port, {}}, base::Time{15'000},
+        turns.loop(), resolver, base::Endpoint{"up.example", port, {}}, base::Time{15'000},
         [&outcome](session::Link&) {
           outcome = "connected";
           return nullptr;
@@ -68,7 +68,7 @@ struct Bench {
   }
   /// Makes the known addresses of the name older.
   void age(base::Time time) {
-    const auto known = resolver.known("up.example", port);
+    const auto known = resolver.known({"up.example", port});
     REQUIRE(known);
     known->found_at -= time;
   }
@@ -130,7 +130,7 @@ TEST_CASE("known names: a name that there is no more is forgotten") {
   bench.names.is(Mood::denies);
   bench.age(Resolver::fresh_time);
   CHECK(bench.connect() == "no such host");
-  CHECK_FALSE(bench.resolver.known("up.example", bench.port));
+  CHECK_FALSE(bench.resolver.known({"up.example", bench.port}));
   bench.names.is(Mood::fails_for_now);
   CHECK(bench.connect() == "the name cannot be looked up for now");
 }
@@ -153,10 +153,10 @@ TEST_CASE("known names: no more than 256 are remembered") {
   std::size_t told = 0;
   for (std::size_t i = 0; i <= Resolver::most_remembered; ++i) {
     Resolver::Query query;
-    REQUIRE(bench.resolver.look_up(query, "name" + std::to_string(i), "80", [&told](const Found&) { ++told; }));
+    REQUIRE(bench.resolver.look_up(query, {"name" + std::to_string(i), "80"}, [&told](const Found&) { ++told; }));
     REQUIRE(bench.turns.until([&] { return told == i + 1; }));
   }
-  CHECK_FALSE(bench.resolver.known("name0", "80"));
-  CHECK(bench.resolver.known("name1", "80"));
-  CHECK(bench.resolver.known("name256", "80"));
+  CHECK_FALSE(bench.resolver.known({"name0", "80"}));
+  CHECK(bench.resolver.known({"name1", "80"}));
+  CHECK(bench.resolver.known({"name256", "80"}));
 }

@@ -57,7 +57,7 @@ struct Bench {
   Texts told;
 
   bool ask(Resolver::Query& query, const std::string& host, const std::string& port = "80") {
-    return resolver.look_up(query, host, port, [this](const Found& found) {
+    return resolver.look_up(query, {host, port}, [this](const Found& found) {
       told.push_back(found.failure.empty() ? found.addresses.front().text() : found.failure);
     });
   }
@@ -96,9 +96,9 @@ TEST_CASE("resolver: a host whose name servers hang leaves threads to others, wh
   std::array<Resolver::Query, 3> queries;
   Texts told;
   const auto tell = [&told](const Found& found) { told.push_back(found.addresses.front().text()); };
-  REQUIRE(resolver.look_up(queries[0], "a.example", "80", tell));
-  REQUIRE(resolver.look_up(queries[1], "a.example", "81", tell));
-  REQUIRE(resolver.look_up(queries[2], "b.example", "82", tell));
+  REQUIRE(resolver.look_up(queries[0], {"a.example", "80"}, tell));
+  REQUIRE(resolver.look_up(queries[1], {"a.example", "81"}, tell));
+  REQUIRE(resolver.look_up(queries[2], {"b.example", "82"}, tell));
   REQUIRE(turns.until([&told] { return !told.empty(); }));
   CHECK(told == Texts{"192.0.2.1:82"});
   hangs.let_go(2);
@@ -120,7 +120,7 @@ TEST_CASE("resolver: a look-up that throws has found nothing") {
   Resolver resolver(turns.loop(), executor, [](const std::string&, const std::string&) -> Found { throw std::bad_alloc(); });
   Resolver::Query query;
   std::string told;
-  REQUIRE(resolver.look_up(query, "a.example", "80", [&told](const Found& found) { told = found.failure; }));
+  REQUIRE(resolver.look_up(query, {"a.example", "80"}, [&told](const Found& found) { told = found.failure; }));
   REQUIRE(turns.until([&told] { return !told.empty(); }));
   CHECK(told == "the name cannot be looked up for now");
 }
@@ -129,7 +129,7 @@ TEST_CASE("resolver: what one of those who waited threw kept the name from the o
   Bench bench;
   Resolver::Query first;
   Resolver::Query second;
-  REQUIRE(bench.resolver.look_up(first, "a.example", "80", [](const Found&) { throw std::bad_alloc(); }));
+  REQUIRE(bench.resolver.look_up(first, {"a.example", "80"}, [](const Found&) { throw std::bad_alloc(); }));
   REQUIRE(bench.ask(second, "a.example"));
   bench.names.gate.let_go();
   CHECK(bench.turns.until([&] { return !bench.told.empty(); }));
@@ -171,7 +171,7 @@ TEST_CASE("resolver: whoever is told may ask again, or have another forget") {
   Resolver::Query first;
   Resolver::Query second;
   int told = 0;
-  REQUIRE(bench.resolver.look_up(first, "a.example", "80", [&](const Found&) {
+  REQUIRE(bench.resolver.look_up(first, {"a.example", "80"}, [&](const Found&) {
     ++told;
     second.forget();
     CHECK(bench.ask(first, "a.example"));
@@ -196,7 +196,7 @@ TEST_CASE("resolver: it may go before its look-ups and those who wait for them, 
     Turns turns;
     {
       Resolver resolver(turns.loop(), executor, lookup);
-      REQUIRE(resolver.look_up(query, "a.example", "80", [](const Found&) { FAIL("told"); }));
+      REQUIRE(resolver.look_up(query, {"a.example", "80"}, [](const Found&) { FAIL("told"); }));
       gate.wait_for();
       if (loop_first) turns.loop().stop(base::Time{0}, nullptr);
     }

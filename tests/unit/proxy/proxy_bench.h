@@ -23,7 +23,7 @@ namespace wharf::server {
 class TestOutside final : public Outside {
  public:
   struct Attempt {
-    Endpoint to;
+    base::Endpoint to;
     base::Time limit;
     session::SessionMaker connected;
     std::function<void(std::string_view)> failed;
@@ -31,7 +31,7 @@ class TestOutside final : public Outside {
 
   TestOutside(const base::Time& now, base::Log& log) : now_(now), log_(log) {}
 
-  void connect(const Endpoint& to, base::Time limit, session::SessionMaker connected,
+  void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
                std::function<void(std::string_view)> failed) override {
     attempts.push_back({to, limit, std::move(connected), std::move(failed)});
     ++count;

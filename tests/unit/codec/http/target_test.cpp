@@ -152,3 +152,19 @@ TEST_CASE("http target: a decoded path is encoded for a Location, and comes back
   for (int c = 1; c < 256; ++c) all += static_cast<char>(c);
   CHECK(percent_decode(percent_encode_path(all)) == all);
 }
+
+TEST_CASE("host_of leaves the port out, and what is no authority as it is") {
+  CHECK(host_of("example.com:8080") == "example.com");
+  CHECK(host_of("example.com") == "example.com");
+  CHECK(host_of("[::1]:80") == "[::1]");
+  CHECK(host_of("not a host:80") == "not a host:80");
+  CHECK(host_of("") == "");
+  CHECK(split_authority("[::1]:80")->bare_host() == "::1");
+  CHECK(split_authority("example.com:80")->bare_host() == "example.com");
+}
+
+TEST_CASE("usual_port knows http and https") {
+  CHECK(usual_port("http") == "80");
+  CHECK(usual_port("https") == "443");
+  CHECK(usual_port("ftp").empty());
+}
