@@ -1,11 +1,11 @@
 #include "codec/deflate.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <array>
 #include <new>
 #include <stdexcept>
+
+#include "codec/zlib_stream.h"
 
 namespace wharf::codec {
 namespace {
@@ -13,9 +13,6 @@ namespace {
 constexpr int least_window_bits = 8;
 constexpr int least_window_bits_of_zlib = 9;
 constexpr int most_window_bits = 15;
-
-/// zlib counts in unsigned int.
-constexpr std::size_t most_at_once = std::size_t{1} << 30;
 
 /// deflate() writes to this, and it is appended then: large enough that a short message is one append, and nothing is allocated ahead
 /// of the output.
@@ -29,21 +26,6 @@ void require_window(int window_bits) {
 void require_started(int result) {
   if (result == Z_MEM_ERROR) throw std::bad_alloc();
   if (result != Z_OK) throw std::invalid_argument(std::string("zlib: ") + zError(result));
-}
-
-void give_input(z_stream& stream, std::string_view input) {
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(input.data()));
-  stream.avail_in = static_cast<uInt>(std::min(input.size(), most_at_once));
-}
-
-/// Lets deflate() write until it has nothing left for that kind of flush.
-void drain(z_stream& stream, int flush, Scratch& scratch, std::string& out) {
-  do {
-    stream.next_out = scratch.data();
-    stream.avail_out = static_cast<uInt>(scratch.size());
-    deflate(&stream, flush);
-    out.append(reinterpret_cast<const char*>(scratch.data()), scratch.size() - stream.avail_out);
-  } while (stream.avail_out == 0);
 }
 
 }  // namespace

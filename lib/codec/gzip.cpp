@@ -1,12 +1,11 @@
 #include "codec/gzip.h"
 
-#include <zlib.h>
-
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <new>
 #include <stdexcept>
+
+#include "codec/zlib_stream.h"
 
 namespace wharf::codec {
 namespace {
@@ -15,19 +14,7 @@ constexpr int window_bits = 15;
 constexpr int with_gzip_header = 16;
 constexpr int memory_level = 8;
 
-/// zlib counts in unsigned int.
-constexpr std::size_t most_at_once = std::size_t{1} << 30;
-
-/// Lets deflate() write until it has nothing left for that kind of flush.
-void drain(z_stream& stream, int flush, std::string& out) {
-  std::array<Bytef, std::size_t{16} * 1024> room;
-  do {
-    stream.next_out = room.data();
-    stream.avail_out = static_cast<uInt>(room.size());
-    deflate(&stream, flush);
-    out.append(reinterpret_cast<const char*>(room.data()), room.size() - stream.avail_out);
-  } while (stream.avail_out == 0);
-}
+using Scratch = std::array<Bytef, std::size_t{16} * 1024>;
 
 }  // namespace
 
@@ -48,14 +35,17 @@ GzipWriter::GzipWriter(int level) {
 GzipWriter::~GzipWriter() = default;
 
 void GzipWriter::write(std::string_view piece, std::string& out) {
+  Scratch scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
   while (!piece.empty()) {
-    stream_->next_in = reinterpret_cast<Bytef*>(const_cast<char*>(piece.data()));
-    stream_->avail_in = static_cast<uInt>(std::min(piece.size(), most_at_once));
+    give_input(*stream_, piece);
     piece.remove_prefix(stream_->avail_in);
-    drain(*stream_, Z_NO_FLUSH, out);
+    drain(*stream_, Z_NO_FLUSH, scratch, out);
   }
 }
 
-void GzipWriter::finish(std::string& out) { drain(*stream_, Z_FINISH, out); }
+void GzipWriter::finish(std::string& out) {
+  Scratch scratch;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+  drain(*stream_, Z_FINISH, scratch, out);
+}
 
 }  // namespace wharf::codec

@@ -16,12 +16,6 @@ constexpr StandardCompression standard;
 
 unsigned number_or(unsigned number, unsigned otherwise) { return number != 0 ? number : otherwise; }
 
-// CR, LF, NUL and the others that a field's value may not have (RFC 9110 section 5.5).
-bool is_control(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && c != '\t') || byte == 0x7F;
-}
-
 bool is_reserved(std::string_view name) {
   constexpr std::string_view prefix = "Sec-WebSocket-";
   constexpr std::string_view reserved[] = {"Host", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding"};
@@ -53,7 +47,7 @@ bool has_item(std::string_view list, std::string_view item) {
 
 Error check_fields(const Fields& fields) {
   for (const auto& [name, value] : fields) {
-    if (!base::is_token(name) || std::any_of(value.begin(), value.end(), is_control)) return Error::bad_field;
+    if (!base::is_token(name) || !base::is_field_value(value)) return Error::bad_field;
     if (is_reserved(name)) return Error::reserved_field;
   }
   return Error::none;
