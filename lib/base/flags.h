@@ -8,6 +8,11 @@ template <class Flag>
 class Flags {
  public:
   [[nodiscard]] bool has(Flag flag) const { return (bits_ & bit(flag)) != 0; }
+  /// Whether one of them is there, at least.
+  template <class... Others>
+  [[nodiscard]] bool has_any(Flag first, Others... others) const {
+    return (bits_ & (bit(first) | ... | bit(others))) != 0;
+  }
   void add(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ | bit(flag)); }
   void remove(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(flag)); }
   /// Whether it was there; it is removed.
@@ -19,7 +24,7 @@ class Flags {
   void clear() { bits_ = 0; }
 
  private:
-  static std::uint8_t bit(Flag flag) { return static_cast<std::uint8_t>(1U << static_cast<unsigned>(flag)); }
+  static constexpr unsigned bit(Flag flag) { return 1U << static_cast<unsigned>(flag); }
 
   std::uint8_t bits_ = 0;
 };

@@ -74,6 +74,17 @@ std::uint64_t count_lines(std::string_view text) { return static_cast<std::uint6
 
 /// What the writer and its thread share; destroyed with the last of them.
 struct LineWriter::State {
+  enum class Activity : std::uint8_t {
+    working,
+    asleep,
+    done  // the thread has nothing to do any more
+  };
+  enum class End : std::uint8_t {
+    not_asked,
+    asked,      // what waits is still to be written
+    tried_last  // the same, and what failed was tried once more
+  };
+
   State(int number, Ownership kind, Settings given)
       : settings(std::move(given)), regular(is_regular(number)), file(number), ownership(kind) {}
   State(const State&) = delete;
@@ -86,6 +97,7 @@ struct LineWriter::State {
   bool take(std::string_view line) noexcept;
   void note_loss() noexcept;
   void lose_line();
+  [[nodiscard]] bool losing() const { return lost != 0; }
   [[nodiscard]] int last_fault() const { return fault != EAGAIN ? fault : 0; }
   [[nodiscard]] std::size_t held() const { return waiting.size() + in_hand; }
 
@@ -106,19 +118,16 @@ struct LineWriter::State {
   std::string waiting;                   // whole lines
   std::optional<std::size_t> reopen_at;  // in `waiting`, or right at its end
   std::size_t in_hand = 0;               // bytes that the thread has taken and not yet written
-  bool losing = false;
-  std::uint64_t lost = 0;  // since the file last took a line behind a gap
+  std::uint64_t lost = 0;                // since the file last took a line behind a gap; until then more are lost
   News news;
   bool regular;               // the file is on a disk; asking again could block
   int fault = 0;              // of the last write; EAGAIN: nothing was taken for a while
   Clock::time_point since{};  // when the file last took something, or was first asked to
   Clock::time_point retry{};
   Time retry_after = first_retry;
-  bool asleep = false;
-  bool ending = false;                 // what waits is still to be written
+  Activity activity = Activity::working;
+  End ending = End::not_asked;
   std::atomic<bool> abandoned{false};  // nothing is to be written any more
-  bool last_try = false;               // after the end was asked for, it was tried once more
-  bool done = false;                   // the thread has nothing to do any more
 
   // The thread's own, except before it begins and after it ends.
   int file;
@@ -137,9 +146,9 @@ LineWriter::~LineWriter() { end(); }
 
 /// Whether there is room for the line, or the lines.
 bool LineWriter::State::take(std::string_view line) noexcept {
-  const std::size_t room = losing ? settings.capacity / 2 : settings.capacity;
+  const std::size_t room = losing() ? settings.capacity / 2 : settings.capacity;
   if (held() != 0 && held() + line.size() > room) return false;
-  if (losing) note_loss();
+  if (losing()) note_loss();
   if (held() == 0) since = Clock::now();
   try {
     waiting += line;
@@ -156,13 +165,11 @@ void LineWriter::State::note_loss() noexcept {
     } catch (...) {  // there is no memory to say so: later
       return;
     }
-  losing = false;
   news.recovered += std::exchange(lost, 0);
 }
 
 void LineWriter::State::lose_line() {
-  ++lost;
-  if (std::exchange(losing, true)) return;
+  if (lost++ != 0) return;
   news.losing = true;
   news.fault = last_fault();
 }
@@ -182,7 +189,7 @@ std::size_t LineWriter::write(std::string_view lines) {
     ++lost;
   }
   start_thread();
-  if (state.asleep) state.work.notify_one();
+  if (state.activity == State::Activity::asleep) state.work.notify_one();
   return lost;
 }
 
@@ -202,7 +209,7 @@ bool LineWriter::settle(Time most) {
   State& state = *state_;
   state.retry = {};
   state.work.notify_one();
-  return state.progress.wait_until(lock, until, [&state] { return state.held() == 0 && !state.losing && !state.reopen_at; });
+  return state.progress.wait_until(lock, until, [&state] { return state.held() == 0 && !state.losing() && !state.reopen_at; });
 }
 
 LineWriter::News LineWriter::news() {
@@ -248,11 +255,11 @@ std::uint64_t LineWriter::end() {
   renew_after_fork();
   State& state = *state_;
   std::unique_lock lock(state.mutex);
-  state.ending = true;
+  if (state.ending == State::End::not_asked) state.ending = State::End::asked;
   state.work.notify_one();
   const auto began = Clock::now();
   if (state.held() == 0) state.since = began;
-  while (thread_ && !state.done) {
+  while (thread_ && state.activity != State::Activity::done) {
     const auto until = std::clamp(state.since + patience, began + shortest_end, began + longest_end);
     if (Clock::now() >= until) break;
     state.progress.wait_until(lock, until);
@@ -260,7 +267,7 @@ std::uint64_t LineWriter::end() {
   state.abandoned = true;
   const std::uint64_t lost = state.lost + count_lines(state.waiting) +
                              (state.in_hand != 0 ? count_lines(std::string_view(state.hand).substr(state.at)) : 0);
-  const bool ended = state.done;
+  const bool ended = state.activity == State::Activity::done;
   lock.unlock();
   if (!thread_) return lost;
   if (ended) {
@@ -282,11 +289,11 @@ void LineWriter::State::run() {
     if (in_hand == 0) take_in_hand();
     if (in_hand != 0) write_once(lock);
     if (reopen_at && (fault != 0 || (in_hand == 0 && *reopen_at == 0))) open_anew(lock);
-    if (held() == 0 && losing) note_loss();
+    if (held() == 0 && losing()) note_loss();
     progress.notify_all();
   }
   close_own(lock);
-  done = true;
+  activity = Activity::done;
   progress.notify_all();
 }
 
@@ -303,14 +310,14 @@ bool LineWriter::State::await_work(std::unique_lock<std::mutex>& lock) {
   for (;;) {
     if (abandoned) return false;
     const bool idle = held() == 0 && !reopen_at;
-    if (idle && ending) return false;
+    if (idle && ending != End::not_asked) return false;
     const bool late = fault != 0 && fault != EAGAIN && !reopen_at && Clock::now() < retry;
     if (!idle && !late) return true;
-    if (ending) return !std::exchange(last_try, true);
-    asleep = idle;
+    if (ending != End::not_asked) return std::exchange(ending, End::tried_last) != End::tried_last;
+    if (idle) activity = Activity::asleep;
     if (idle) work.wait(lock);
     else work.wait_until(lock, retry);
-    asleep = false;
+    activity = Activity::working;
   }
 }
 

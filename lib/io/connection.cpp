@@ -115,16 +115,19 @@ void Connection::on_ready(int status, int events) {
     on_reset();
   } else {
     if ((events & UV_WRITABLE) != 0) resume_output();
-    if ((events & UV_READABLE) != 0 && !closed_) {
-      unread_ = !wants_input();
-      if (unread_) update_interest();
-      else read();
+    if ((events & UV_READABLE) != 0 && !closed()) {
+      if (wants_input()) {
+        read();
+      } else {
+        marks_.add(Mark::unread);
+        update_interest();
+      }
     }
     if ((events & UV_DISCONNECT) != 0) {
       news_ = UV_PRIORITIZED;
       update_interest();
     }
-    if ((events & UV_PRIORITIZED) != 0 && !closed_) on_news();
+    if ((events & UV_PRIORITIZED) != 0 && !closed()) on_news();
   }
   proceed_winding_up();
 }
@@ -136,7 +139,7 @@ void Connection::on_news() {
   if (::recv(socket_, &urgent, 1, MSG_OOB) == 1) return;
   pollfd state{socket_, 0, 0};
   int unread = 0;
-  const bool hung_up = !output_over_ && ::poll(&state, 1, 0) == 1;
+  const bool hung_up = !marks_.has(Mark::output_over) && ::poll(&state, 1, 0) == 1;
   if (hung_up && !input_waits() && ::ioctl(socket_, FIONREAD, &unread) == 0 && unread == 0) return break_off();
   news_ = 0;  // or the same would be heard again and again
   update_interest();
@@ -155,13 +158,13 @@ void Connection::on_reset() {
 /// may be all that was asked of it, and is there until the session wants it.
 void Connection::read_to_the_end() {
   if (input_held() && origin_ == Origin::outgoing) return;
-  if (!input_held() && !peer_ended_ && read()) return schedule();
+  if (!input_held() && !marks_.has(Mark::peer_ended) && read()) return schedule();
   abort();
   settle();
 }
 
 void Connection::input_wanted_changed() {
-  if (broken_) schedule();
+  if (broken()) schedule();
   if (news_ == 0) news_ = UV_PRIORITIZED;
   update_interest();
 }
@@ -169,7 +172,7 @@ void Connection::input_wanted_changed() {
 /// Not by reading, which would use up what there is to know of a reset.
 bool Connection::nothing_came() const {
   pollfd waiting{socket_, POLLIN | POLLRDHUP, 0};
-  return !broken_ && ::poll(&waiting, 1, 0) == 0;
+  return !broken() && ::poll(&waiting, 1, 0) == 0;
 }
 
 /// One buffer full at most, so that every connection gets its turn. False when there was nothing.
@@ -178,13 +181,13 @@ bool Connection::read() {
   const std::span<char> buffer = whole.first(std::min(whole.size(), most_read()));
   const ssize_t size = ::recv(socket_, buffer.data(), buffer.size(), 0);
   if (size > 0) {
-    if (!winding_up_) deliver(buffer.first(static_cast<std::size_t>(size)));
+    if (!winding_up()) deliver(buffer.first(static_cast<std::size_t>(size)));
     return true;
   }
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return false;
-  peer_ended_ = true;
+  marks_.add(Mark::peer_ended);
   if (news_ == UV_DISCONNECT) news_ = UV_PRIORITIZED;
-  if (size == 0 && !reset_) {
+  if (size == 0 && peer_state_ != Peer::reset) {
     deliver_end_of_input();
   } else {
     abort();
@@ -198,7 +201,7 @@ bool Connection::read() {
 
 void Connection::flush() {
   base::OutQueue& queue = out();
-  if (broken_ || queue.empty()) return;  // on_settle() drops it: who writes until it is too much must get to hear that it is
+  if (broken() || queue.empty()) return;  // on_settle() drops it: who writes until it is too much must get to hear that it is
   while (!queue.empty() && !aborted()) {
     std::size_t offered = 0;
     const ssize_t sent = send_front(offered);
@@ -229,15 +232,15 @@ ssize_t Connection::send_front(std::size_t& offered) {
 /// Within calls of the session too, so that it hears of nothing before the connection is settled.
 void Connection::write_failed(ssize_t error) {
   if (!is_gone(error) || ending()) return abort();
-  reset_ = error == -ECONNRESET;
+  if (error == -ECONNRESET) peer_state_ = Peer::reset;
   break_off();
 }
 
 /// The peer takes nothing any more. What it sent before that is still to be read: who answers early and closes, as with a 413,
 /// resets the connection while the request is on its way.
 void Connection::break_off() {
-  broken_ = true;
-  file_waits_ = false;
+  if (!broken()) peer_state_ = Peer::broken;
+  marks_.remove(Mark::file_waits);
   own_deadline_ = base::never;
   out().clear();
   update_interest();
@@ -246,14 +249,14 @@ void Connection::break_off() {
 
 /// The peer takes more, or may.
 void Connection::resume_output() {
-  file_waits_ = false;
+  marks_.remove(Mark::file_waits);
   settle();
-  if (!winding_up_ && !file_waits_ && out().empty()) own_deadline_ = base::never;
+  if (!winding_up() && !marks_.has(Mark::file_waits) && out().empty()) own_deadline_ = base::never;
   update_interest();
 }
 
 void Connection::write_through(std::string_view head, std::string_view body) {
-  if ((interest_ & UV_WRITABLE) != 0 || ending() || broken_) return Link::write_through(head, body);
+  if ((interest_ & UV_WRITABLE) != 0 || ending() || broken()) return Link::write_through(head, body);
   std::array<std::string_view, pieces_per_write + 2> pieces;
   std::size_t count = out().peek(std::span(pieces).first(pieces_per_write));
   const std::size_t queued = total(std::span(pieces).first(count));
@@ -273,16 +276,16 @@ void Connection::write_through(std::string_view head, std::string_view body) {
 }
 
 std::optional<std::size_t> Connection::send_file(int file, std::uint64_t offset, std::size_t size) {
-  if (ending() || broken_ || file_waits_) return 0;
+  if (ending() || broken() || marks_.has(Mark::file_waits)) return 0;
   flush();  // not with MSG_MORE: over loopback, sendfile() took four times as long behind that
-  if (ending() || broken_ || !out().empty()) return 0;
+  if (ending() || broken() || !out().empty()) return 0;
   const ssize_t sent = send_part(socket_, file, static_cast<off_t>(offset), size);
   if (is_gone(sent)) write_failed(sent);
   if (sent <= 0 && !would_block(sent)) return std::nullopt;  // no such file, or shorter now, or no peer: reading and writing tells
   const std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
   if (taken != 0) progress(taken, size - taken);
   if (taken != size) {
-    file_waits_ = true;
+    marks_.add(Mark::file_waits);
     wrote(false);
   }
   return taken;
@@ -293,12 +296,12 @@ void Connection::progress(std::size_t sent, std::size_t left) {
   taken_ += sent;
   if (taken_ < loop_.limits().write_progress && left != 0) return;
   taken_ = 0;
-  own_deadline_ = winding_up_ ? now() + loop_.limits().closing_flush : base::never;
+  own_deadline_ = winding_up() ? now() + loop_.limits().closing_flush : base::never;
 }
 
 /// After each flush: waits for the socket where it did not take all.
 void Connection::wrote(bool all) {
-  if (!winding_up_) {
+  if (!winding_up()) {
     if (all) own_deadline_ = base::never;
     else if (own_deadline_ == base::never) {
       taken_ = 0;
@@ -310,17 +313,17 @@ void Connection::wrote(bool all) {
 }
 
 /// Of what is open: whether there is somebody for what comes, or it is read to be dropped, so that the end behind it is seen.
-bool Connection::wants_input() const { return !peer_ended_ && (ending() ? shut_ : !input_held()); }
+bool Connection::wants_input() const { return !marks_.has(Mark::peer_ended) && (ending() ? stage_ >= Stage::shut : !input_held()); }
 
 void Connection::update_interest() {
-  if (closed_) return;
-  const bool open = !broken_ && !aborted();
+  if (closed()) return;
+  const bool open = !broken() && !aborted();
   const bool reads = open && wants_input();
-  const bool writes = open && (file_waits_ || (!out().empty() && !held_back()));
-  if (reads) unread_ = false;
+  const bool writes = open && (marks_.has(Mark::file_waits) || (!out().empty() && !held_back()));
+  if (reads) marks_.remove(Mark::unread);
   // Input that is held is mostly wanted again before any comes. So it is waited for until some has come: to change what a socket is
   // watched for takes two system calls, and to change it back another two.
-  const bool waits = reads || (open && !peer_ended_ && !unread_ && (interest_ & UV_READABLE) != 0);
+  const bool waits = reads || (open && !marks_.has_any(Mark::peer_ended, Mark::unread) && (interest_ & UV_READABLE) != 0);
   // Also where nothing is read or written for now, a reset is to be heard of, which the system tells of a socket that is watched for
   // anything: for the peer's end; behind that, which may be half a close, for urgent bytes.
   const bool listens = open && !ending() && !waits && !writes;
@@ -343,7 +346,7 @@ void Connection::set_deadline(base::Time when) {
 }
 
 void Connection::arm_timer() {
-  if (closed_) return;
+  if (closed()) return;
   const base::Time due = std::min(session_deadline_, own_deadline_);
   if (due == base::never) loop_.wheel().cancel(*this);
   else loop_.wheel().set(*this, due);
@@ -352,12 +355,12 @@ void Connection::arm_timer() {
 void Connection::on_timer() {
   const base::Time time = now();
   // A socket counts as writable only when much of its buffer is free: a slow peer may have taken something all the same.
-  if (own_deadline_ <= time && !shut_) {
+  if (own_deadline_ <= time && stage_ < Stage::shut) {
     flush();  // also where it is held back
     resume_output();
   }
   if (own_deadline_ <= time) {
-    if (winding_up_) return close();
+    if (winding_up()) return close();
     base::sheltered(loop_.log(), "a line of the log", [this] {
       loop_.log().info(base::LogKind("connections that were cut"), address(), ": cut, the peer took next to nothing for ",
                        loop_.limits().write_stall.count(), " ms with ", out().size(), " bytes queued");
@@ -374,14 +377,14 @@ void Connection::on_timer() {
 }
 
 void Connection::on_settle() {
-  if (broken_) out().clear();
-  if (!closed_) settle();
-  if (broken_ && !ending()) read_to_the_end();
+  if (broken()) out().clear();
+  if (!closed()) settle();
+  if (broken() && !ending()) read_to_the_end();
   proceed_winding_up();
 }
 
 void Connection::on_shut_down() {
-  if (!closed_) deliver_shut_down();
+  if (!closed()) deliver_shut_down();
   proceed_winding_up();
 }
 
@@ -397,20 +400,20 @@ void Connection::tell_lost(const char* what) noexcept {
 bool Connection::give_way() {
   int not_taken = 0;
   if (!out().empty() || !quiet() || ::ioctl(socket_, TIOCOUTQ, &not_taken) != 0 || not_taken != 0) return false;
-  gives_way_ = true;
+  marks_.add(Mark::gives_way);
   finish();
   on_settle();
-  return closed_;
+  return closed();
 }
 
 void Connection::output_ended() {
-  output_over_ = true;
+  marks_.add(Mark::output_over);
   ::shutdown(socket_, SHUT_WR);
 }
 
 void Connection::wind_up() {
-  winding_up_ = true;
-  file_waits_ = false;
+  stage_ = Stage::winding_up;
+  marks_.remove(Mark::file_waits);
   taken_ = 0;
   session_deadline_ = base::never;
   own_deadline_ = now() + loop_.limits().closing_flush;
@@ -421,29 +424,31 @@ void Connection::wind_up() {
 /// it still sends, and closes. Closing at once could make the system answer late bytes with a reset, which destroys what is on its
 /// way.
 void Connection::proceed_winding_up() {
-  if (!winding_up_ || closed_) return;
-  if (aborted() || broken_) return close();
+  if (!winding_up() || closed()) return;
+  if (aborted() || broken()) return close();
   if (!out().empty()) return update_interest();
-  if (!std::exchange(shut_, true)) {
+  if (stage_ == Stage::winding_up) {
+    stage_ = Stage::shut;
     ::shutdown(socket_, SHUT_WR);
     own_deadline_ = now() + loop_.limits().linger;
     arm_timer();
   }
-  if (peer_ended_ || gives_way_) return close();
+  if (marks_.has_any(Mark::peer_ended, Mark::gives_way)) return close();
   update_interest();
 }
 
 void Connection::close() {
-  if (std::exchange(closed_, true)) return;
+  if (closed()) return;
+  stage_ = Stage::closed;
   loop_.wheel().cancel(*this);
   loop_.closed(*this);
   if (aborted() || !out().empty()) reset_when_closed(socket_);
   out().clear();
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), [](uv_handle_t* handle) {
     auto* connection = static_cast<Connection*>(handle->data);
-    connection->handle_gone_ = true;
+    connection->stage_ = Stage::gone;
     connection->loop_.remove(*connection);
-    if (!connection->scheduled_) delete connection;
+    if (!connection->marks_.has(Mark::scheduled)) delete connection;
   });
   ::close(socket_);  // not before: uv_close() still names it to epoll, and another loop may have the number again by then
 }

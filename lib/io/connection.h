@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/flags.h"
 #include "io/admission.h"
 #include "io/loop.h"
 #include "link/link.h"
@@ -37,6 +38,27 @@ class Connection final : public session::Link, private Timed {
 
  private:
   friend class Loop;  // walks the lists of connections, which are threaded through them
+  enum class Stage : std::uint8_t {
+    open,
+    winding_up,  // what is queued still leaves
+    shut,        // it has left, and the peer was told that no more comes: its end is waited for
+    closed,
+    gone  // libuv has let go of the socket
+  };
+  enum class Peer : std::uint8_t {
+    takes,   // output
+    broken,  // takes nothing any more; what it sent before that is still read
+    reset    // the same, as a write said; reading does not say it again, but shows an end that the peer never sent
+  };
+  enum class Mark : std::uint8_t {
+    idle,
+    gives_way,  // to another connection: the peer is not waited for
+    unread,     // something has come that is not to be read now
+    scheduled,
+    peer_ended,
+    output_over,  // the peer was told so, and may go on
+    file_waits    // for the socket to take more of a file
+  };
   void tell_lost(const char* what) noexcept override;
 
   Connection(Loop& loop, int socket, Origin origin);
@@ -46,7 +68,7 @@ class Connection final : public session::Link, private Timed {
   void schedule() override { loop_.schedule(*this); }
   void input_wanted_changed() override;
   void wind_up() override;
-  [[nodiscard]] bool blocked() const override { return file_waits_ || (broken_ && origin_ == Origin::accepted); }
+  [[nodiscard]] bool blocked() const override { return marks_.has(Mark::file_waits) || (broken() && origin_ == Origin::accepted); }
   [[nodiscard]] bool nothing_came() const override;
   void output_ended() override;
 
@@ -61,6 +83,9 @@ class Connection final : public session::Link, private Timed {
   void break_off();
   void wrote(bool all);
   void progress(std::size_t sent, std::size_t left);
+  [[nodiscard]] bool broken() const { return peer_state_ != Peer::takes; }
+  [[nodiscard]] bool winding_up() const { return stage_ >= Stage::winding_up; }
+  [[nodiscard]] bool closed() const { return stage_ >= Stage::closed; }
   [[nodiscard]] bool wants_input() const;
   void update_interest();
   void arm_timer();
@@ -85,20 +110,10 @@ class Connection final : public session::Link, private Timed {
   int socket_;
   Origin origin_;
   std::uint8_t interest_ = 0;
-  bool is_idle_ = false;
-  bool gives_way_ = false;  // to another connection: the peer is not waited for
-  bool unread_ = false;     // something has come that is not to be read now
-  bool scheduled_ = false;
-  bool peer_ended_ = false;
-  bool output_over_ = false;           // the peer was told so, and may go on
+  Stage stage_ = Stage::open;
+  Peer peer_state_ = Peer::takes;
+  base::Flags<Mark> marks_;
   std::uint8_t news_ = UV_DISCONNECT;  // what the socket is watched for where nothing is read or written; see update_interest()
-  bool winding_up_ = false;
-  bool shut_ = false;
-  bool file_waits_ = false;  // for the socket to take more of a file
-  bool broken_ = false;      // the peer takes nothing any more; what it sent before that is still read
-  bool reset_ = false;       // so said a write; reading does not say it again, but shows an end that the peer never sent
-  bool closed_ = false;
-  bool handle_gone_ = false;
 };
 
 }  // namespace wharf::io

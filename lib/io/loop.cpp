@@ -107,7 +107,7 @@ void Loop::before_blocking() {
   settle_scheduled();
   if (!turn_end_calls_.empty()) call_at_turn_end();
   ++turn_;
-  if (handles_closing_) return;
+  if (ended()) return;
   arm_timer();
   // Work that came up meanwhile must not wait for the next event, nor a deadline for more than what is there already.
   if (scheduled_ != nullptr || !turn_end_calls_.empty() || time_has_come_) uv_idle_start(&idle_, [](uv_idle_t*) {});
@@ -115,7 +115,8 @@ void Loop::before_blocking() {
 }
 
 void Loop::schedule(Connection& connection) {
-  if (std::exchange(connection.scheduled_, true)) return;
+  if (connection.marks_.has(Connection::Mark::scheduled)) return;
+  connection.marks_.add(Connection::Mark::scheduled);
   connection.next_scheduled_ = scheduled_;
   scheduled_ = &connection;
 }
@@ -124,14 +125,14 @@ void Loop::schedule(Connection& connection) {
 void Loop::settle_scheduled() {
   for (Connection* next = std::exchange(scheduled_, nullptr); next != nullptr;) {
     Connection& connection = *std::exchange(next, next->next_scheduled_);
-    connection.scheduled_ = false;
-    if (connection.handle_gone_) delete &connection;
+    connection.marks_.remove(Connection::Mark::scheduled);
+    if (connection.stage_ == Connection::Stage::gone) delete &connection;
     else connection.on_settle();
   }
 }
 
 void Loop::at_turn_end(std::function<void()> call) {
-  if (!handles_closing_) turn_end_calls_.push_back(std::move(call));
+  if (!ended()) turn_end_calls_.push_back(std::move(call));
 }
 
 /// Those that were asked for before this call, for the same reason.
@@ -139,7 +140,7 @@ void Loop::call_at_turn_end() {
   std::vector<std::function<void()>> calls;
   calls.swap(turn_end_calls_);
   for (const std::function<void()>& call : calls)
-    if (!handles_closing_) base::sheltered(log_, "a call at the end of a turn", call);
+    if (!ended()) base::sheltered(log_, "a call at the end of a turn", call);
   settle_scheduled();
 }
 
@@ -152,7 +153,7 @@ void Loop::run_mailbox() noexcept {
 }
 
 void Loop::arm_timer() {
-  const base::Time due = handles_closing_ ? base::never : wheel_.next();
+  const base::Time due = ended() ? base::never : wheel_.next();
   if (due >= timer_due_) return;  // it fires early at most, and is armed again then
   timer_due_ = due;
   const base::Time wait = due > now() ? due - now() : base::Time{0};
@@ -182,7 +183,7 @@ void Loop::expire(base::Timer& timer) {
 }
 
 void Loop::cut() {
-  if (!stopping_) return;
+  if (!stopping()) return;
   for (Connection* connection = connections_; connection != nullptr;) {
     Connection& late = *std::exchange(connection, connection->next_);
     late.abort();
@@ -211,7 +212,7 @@ void Loop::remove(Connection& connection) {
   else connections_ = connection.next_;
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   --connection_count_;
-  if (!stopping_) resume_listeners();
+  if (!stopping()) resume_listeners();
   else end_where_done();
 }
 
@@ -220,8 +221,8 @@ void Loop::add(std::unique_ptr<Listener> listener) { listeners_.push_back(std::m
 // ---- Room for connections ----
 
 void Loop::add_idle(Connection& connection) {
-  if (connection.is_idle_) return;
-  connection.is_idle_ = true;
+  if (connection.marks_.has(Connection::Mark::idle)) return;
+  connection.marks_.add(Connection::Mark::idle);
   connection.next_idle_ = nullptr;
   connection.previous_idle_ = last_idle_;
   (last_idle_ != nullptr ? last_idle_->next_idle_ : longest_idle_) = &connection;
@@ -230,8 +231,7 @@ void Loop::add_idle(Connection& connection) {
 }
 
 void Loop::remove_idle(Connection& connection) {
-  if (!connection.is_idle_) return;
-  connection.is_idle_ = false;
+  if (!connection.marks_.take(Connection::Mark::idle)) return;
   (connection.previous_idle_ != nullptr ? connection.previous_idle_->next_idle_ : longest_idle_) = connection.next_idle_;
   (connection.next_idle_ != nullptr ? connection.next_idle_->previous_idle_ : last_idle_) = connection.previous_idle_;
   idle.store(idle.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
@@ -325,7 +325,8 @@ void Loop::on_signals(std::function<void()> terminated, std::function<void()> hu
 }
 
 void Loop::stop(base::Time grace, std::function<void()> stopped) {
-  if (std::exchange(stopping_, true)) return;
+  if (stopping()) return;
+  stage_ = Stage::stopping;
   stopped_ = std::move(stopped);
   wheel_.cancel(accept_retry_);
   listeners_.clear();
@@ -345,11 +346,12 @@ void Loop::release() noexcept {
 }
 
 void Loop::end_where_done() {
-  if (stopping_ && connection_count_ == 0 && !held_.load()) close_handles();
+  if (stopping() && connection_count_ == 0 && !held_.load()) close_handles();
 }
 
 void Loop::close_handles() {
-  if (std::exchange(handles_closing_, true)) return;
+  if (ended()) return;
+  stage_ = Stage::ended;
   mailbox_.close();
   returns_->close();
   std::exchange(admission_, nullptr)->leave(*this);  // which it need not outlive

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -119,9 +120,9 @@ class Loop final : private Admission::Member {
   [[nodiscard]] std::size_t accepted_count() const { return clients_->load(std::memory_order_relaxed); }
   /// Counts them in `count`, which outlives this, for other threads to read. Call it before there is one.
   void count_clients_in(std::atomic<std::size_t>& count) { clients_ = &count; }
-  [[nodiscard]] bool stopping() const { return stopping_; }
+  [[nodiscard]] bool stopping() const { return stage_ != Stage::running; }
   /// The last connection of a stopping loop is gone: nothing new begins.
-  [[nodiscard]] bool ended() const { return handles_closing_; }
+  [[nodiscard]] bool ended() const { return stage_ == Stage::ended; }
   /// Whether it is a caller's loop that still has handles of this one in it.
   [[nodiscard]] bool in_use_by_caller() const { return uv_ != &own_ && open_handles_ != 0; }
 
@@ -163,6 +164,11 @@ class Loop final : private Admission::Member {
 
  private:
   struct SignalWatch;
+  enum class Stage : std::uint8_t {
+    running,
+    stopping,
+    ended  // its handles are being closed, or gone
+  };
 
   Loop(const LoopLimits& limits, base::Log& log);
   int open(uv_loop_t* foreign);
@@ -218,9 +224,8 @@ class Loop final : private Admission::Member {
   std::vector<std::unique_ptr<Listener>> listeners_;
   base::Timer accept_retry_;
   base::Timer stop_grace_;
-  bool stopping_ = false;
+  Stage stage_ = Stage::running;
   std::atomic<bool> held_{false};
-  bool handles_closing_ = false;
   std::function<void()> stopped_;
 };
 

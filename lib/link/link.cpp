@@ -8,9 +8,9 @@ namespace wharf::session {
 /// While one is alive, a call from the carrier is on the stack, and its end will settle the link: touch() need not schedule that.
 class Link::Turn {
  public:
-  explicit Turn(Link& link) : link_(link), outermost_(!link.in_turn_) { link_.in_turn_ = true; }
+  explicit Turn(Link& link) : link_(link), outermost_(!link.marks_.has(Mark::in_turn)) { link_.marks_.add(Mark::in_turn); }
   ~Turn() {
-    if (outermost_) link_.in_turn_ = false;
+    if (outermost_) link_.marks_.remove(Mark::in_turn);
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
@@ -26,16 +26,17 @@ void Link::write_through(std::string_view head, std::string_view body) {
 }
 
 void Link::cork() {
-  if (!output_ending_) corked_ = true;
+  if (output_ == Output::flows) output_ = Output::corked;
 }
 
 void Link::uncork() {
-  if (std::exchange(corked_, false)) touch();
+  if (output_ != Output::corked) return;
+  output_ = Output::flows;
+  touch();
 }
 
 void Link::end_output() {
-  output_ending_ = true;
-  corked_ = false;
+  if (output_ != Output::ended) output_ = Output::ending;
   touch();
 }
 
@@ -45,25 +46,26 @@ void Link::become(std::unique_ptr<Session> next) {
 }
 
 void Link::hold_input() {
-  if (std::exchange(held_, true)) return;
+  if (marks_.has(Mark::resumption)) return;
+  marks_.add(Mark::resumption);
   input_wanted_changed();
 }
 
 void Link::resume_input() {
-  if (!std::exchange(held_, false)) return;
+  if (!marks_.take(Mark::resumption)) return;
   input_wanted_changed();
   touch();
 }
 
 void Link::finish() {
   if (ending()) return;
-  finishing_ = true;
+  stage_ = Stage::finishing;
   input_wanted_changed();
   touch();
 }
 
 void Link::abort() {
-  if (std::exchange(aborted_, true)) return;
+  if (std::exchange(stage_, Stage::aborted) == Stage::aborted) return;
   input_wanted_changed();
   touch();
 }
@@ -87,7 +89,7 @@ void Link::lose() noexcept {
   } catch (...) {
     tell_lost("an exception that says nothing");
   }
-  if (!std::exchange(aborted_, true)) input_wanted_changed();
+  if (std::exchange(stage_, Stage::aborted) != Stage::aborted) input_wanted_changed();
 }
 
 void Link::begin(std::unique_ptr<Session> first) noexcept {
@@ -103,13 +105,13 @@ void Link::deliver(std::span<char> bytes) noexcept {
     if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
     else if (const std::span<char> rest = feed(bytes); !rest.empty())
       keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
-    else if (asked_again_) input_wanted_changed();
+    else if (marks_.has(Mark::more_input)) input_wanted_changed();
   });
   settle();
 }
 
 void Link::deliver_end_of_input() noexcept {
-  input_ended_ = true;
+  if (input_end_ == InputEnd::awaited) input_end_ = InputEnd::came;
   settle();
 }
 
@@ -134,19 +136,25 @@ void Link::deliver_shut_down() noexcept {
 void Link::settle() noexcept {
   sheltered([this] { work(); });
   if (ending()) end_session();
-  else if (next_ || wants_turn_ || (input_waits() && !held_ && !may_go_on()))
+  else if (next_ || marks_.has(Mark::own_turn) || (wants_kept_input() && !may_go_on()))
     schedule();  // asked for by end_of_input() or room(), or for later
 }
 
 void Link::work() {
   const Turn turn(*this);
   begin_work();
-  if (session_ && !next_ && !ending() && std::exchange(wants_turn_, false)) session_->turn();
-  if (next_ || (input_waits() && !held_)) feed_kept_input();
-  if (input_ended_ && !input_waits() && session_ && !ending() && !std::exchange(told_input_ended_, true)) session_->end_of_input();
-  if (!aborted_ && !out_.empty() && !held_back()) flush();
+  if (session_ && !next_ && !ending() && marks_.take(Mark::own_turn)) session_->turn();
+  if (next_ || wants_kept_input()) feed_kept_input();
+  if (input_end_ == InputEnd::came && !input_waits() && session_ && !ending()) {
+    input_end_ = InputEnd::told;
+    session_->end_of_input();
+  }
+  if (!aborted() && !out_.empty() && !held_back()) flush();
   give_room();
-  if (output_ending_ && out_.empty() && !ending() && !std::exchange(output_ended_, true)) output_ended();
+  if (output_ == Output::ending && out_.empty() && !ending()) {
+    output_ = Output::ended;
+    output_ended();
+  }
 }
 
 /// Once in each turn of the loop, however often the link is called in it.
@@ -165,12 +173,12 @@ std::span<char> Link::feed(std::span<char> bytes) {
       swap_session();
       continue;
     }
-    if ((bytes.empty() && !asked_again_) || held_ || !may_go_on()) return bytes;
-    asked_again_ = false;
+    if ((bytes.empty() && !marks_.has(Mark::more_input)) || marks_.has(Mark::resumption) || !may_go_on()) return bytes;
+    marks_.remove(Mark::more_input);
     const std::size_t used = session_->input(bytes);
     bytes = bytes.subspan(used);
     spend(static_cast<std::int64_t>(used) + 1);
-    if (used == 0 && !asked_again_ && !next_ && !ending())
+    if (used == 0 && !marks_.has(Mark::more_input) && !next_ && !ending())
       return bytes;  // nothing comes of asking again before something has changed
   }
   return {};
@@ -199,26 +207,29 @@ void Link::keep(std::unique_ptr<KeptInput> rest) {
 /// The old session lives until the new one has started, so that the new one may look at what the old one holds.
 void Link::swap_session() {
   const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
-  corked_ = asked_again_ = wants_turn_ = false;
-  told_input_ended_ = false;
+  if (output_ == Output::corked) output_ = Output::flows;
+  if (input_end_ == InputEnd::told) input_end_ = InputEnd::came;
+  marks_.remove(Mark::more_input);
+  marks_.remove(Mark::own_turn);
   most_read_ = usual_read;
   session_->start();
 }
 
 void Link::give_room() {
-  if (!wants_room_ || blocked() || out_.size() > limits_->low_water || !session_ || ending()) return;
-  wants_room_ = false;
+  if (!marks_.has(Mark::room) || blocked() || out_.size() > limits_->low_water || !session_ || ending()) return;
+  marks_.remove(Mark::room);
   session_->room();
-  if (!aborted_ && !out_.empty() && !held_back()) flush();
+  if (!aborted() && !out_.empty() && !held_back()) flush();
   // What is left of a flush leaves when the carrier takes more, and not before: nothing comes of asking it again and again.
-  const bool wants_more_room = wants_room_ && !blocked() && (out_.empty() || held_back());
-  if (wants_more_room || (input_waits() && !held_)) schedule();
+  const bool wants_more_room = marks_.has(Mark::room) && !blocked() && (out_.empty() || held_back());
+  if (wants_more_room || wants_kept_input()) schedule();
 }
 
 void Link::end_session() noexcept {
-  if (std::exchange(wound_up_, true)) return;
+  if (marks_.has(Mark::wind_up)) return;
+  marks_.add(Mark::wind_up);
   next_.reset();
-  asked_again_ = false;
+  marks_.remove(Mark::more_input);
   if (session_) {
     const Turn turn(*this);
     sheltered([this] { session_->ended(); });

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/flags.h"
 #include "base/out_queue.h"
 #include "base/peer_address.h"
 #include "link/peer.h"
@@ -50,12 +51,12 @@ class Link {
 
   /// Makes sure that what was queued or asked for is looked at before the loop blocks. Cheap within the session's own calls.
   void touch() {
-    if (!in_turn_) schedule();
+    if (!marks_.has(Mark::in_turn)) schedule();
   }
 
   /// Whether a call from the carrier is on the stack and the link goes on after it, so that what is queued leaves without a
   /// touch().
-  [[nodiscard]] bool in_turn() const { return in_turn_ && !finishing_ && !aborted_; }
+  [[nodiscard]] bool in_turn() const { return marks_.has(Mark::in_turn) && !ending(); }
 
   /// Queues head and body, too large to be worth copying: what the carrier can take at once leaves at once, after all that was
   /// queued.
@@ -94,7 +95,7 @@ class Link {
   /// False: input() returns what it has used so far, and is called with the rest in a later turn, when other links had theirs.
   [[nodiscard]] bool may_go_on() const { return work_left_ > 0; }
   /// What the session has taken in already gives it more to do: input() comes again, as if bytes were left, perhaps without any.
-  void ask_again() { asked_again_ = true; }
+  void ask_again() { marks_.add(Mark::more_input); }
 
   /// How many bytes the carrier should read at a time, at most: a session that leaves input behind has no more than that kept for
   /// it.
@@ -121,14 +122,14 @@ class Link {
 
   /// Whether the peer has neither ended nor sent anything that the session has not been given. This asks the carrier anew: what
   /// has come since the carrier looked last counts too, and will be delivered all the same.
-  [[nodiscard]] bool quiet() const { return !input_ended_ && !input_waits() && nothing_came(); }
+  [[nodiscard]] bool quiet() const { return input_end_ == InputEnd::awaited && !input_waits() && nothing_came(); }
 
   /// room() is called once when at most the low-water mark is queued.
-  void want_room() { wants_room_ = true; }
+  void want_room() { marks_.add(Mark::room); }
 
   /// turn() is called once, on a fresh stack, before the loop blocks or in its next turn, however much is queued.
   void want_turn() {
-    wants_turn_ = true;
+    marks_.add(Mark::own_turn);
     touch();
   }
 
@@ -139,7 +140,7 @@ class Link {
   void finish();
   /// Ends the link at once; queued output is lost.
   void abort();
-  [[nodiscard]] bool ending() const { return finishing_ || aborted_; }
+  [[nodiscard]] bool ending() const { return stage_ != Stage::open; }
 
   [[nodiscard]] virtual base::Time now() const = 0;
   [[nodiscard]] const LinkPeer& peer() const { return peer_; }
@@ -169,14 +170,15 @@ class Link {
   [[nodiscard]] std::size_t most_read() const { return most_read_; }
 
   [[nodiscard]] Session* session() const { return session_.get(); }
-  [[nodiscard]] bool input_held() const { return held_ || input_waits(); }
+  [[nodiscard]] bool input_held() const { return kept_input_ != nullptr || marks_.has_any(Mark::resumption, Mark::more_input); }
   /// Something was read that the session has not taken yet.
-  [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || asked_again_; }
-  [[nodiscard]] bool finishing() const { return finishing_; }
-  [[nodiscard]] bool aborted() const { return aborted_; }
+  [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || marks_.has(Mark::more_input); }
+  [[nodiscard]] bool finishing() const { return stage_ == Stage::finishing; }
+  [[nodiscard]] bool aborted() const { return stage_ == Stage::aborted; }
   /// Corked, and so little is queued that it waits.
   [[nodiscard]] bool held_back() const {
-    return corked_ && !ending() && out_.size() <= (wants_room_ ? limits_->low_water : limits_->high_water);
+    if (output_ != Output::corked || ending()) return false;
+    return out_.size() <= (marks_.has(Mark::room) ? limits_->low_water : limits_->high_water);
   }
 
   // ---- What a carrier provides. ----
@@ -202,6 +204,26 @@ class Link {
 
  private:
   class Turn;
+  enum class Stage : std::uint8_t { open, finishing, aborted };
+  enum class Output : std::uint8_t {
+    flows,
+    corked,
+    ending,  // when all that is queued has left
+    ended    // the carrier was told so
+  };
+  enum class InputEnd : std::uint8_t {
+    awaited,
+    came,
+    told  // the present session knows
+  };
+  enum class Mark : std::uint8_t {
+    in_turn,     // a call from the carrier is on the stack, which settles the link at its end
+    more_input,  // the session has more to do with what it took in
+    resumption,  // of the input, which the session holds
+    room,        // is wanted
+    own_turn,    // the session wants a call before the loop blocks
+    wind_up      // the carrier was asked for it: nothing else comes any more
+  };
   template <class Call>
   void sheltered(Call&& call) noexcept;
   void lose() noexcept;
@@ -210,6 +232,7 @@ class Link {
     std::size_t used = 0;
   };
 
+  [[nodiscard]] bool wants_kept_input() const { return input_waits() && !marks_.has(Mark::resumption); }
   void begin_work();
   std::span<char> feed(std::span<char> bytes);
   void feed_kept_input();
@@ -228,19 +251,10 @@ class Link {
   std::int64_t work_left_ = work_per_turn;
   std::size_t most_read_ = usual_read;
   std::uint32_t work_turn_ = 0;  // whose work that is
-  bool asked_again_ = false;     // the session has more to do with what it took in
-  bool in_turn_ = false;
-  bool held_ = false;
-  bool wants_room_ = false;
-  bool wants_turn_ = false;
-  bool finishing_ = false;
-  bool aborted_ = false;
-  bool input_ended_ = false;
-  bool told_input_ended_ = false;
-  bool wound_up_ = false;
-  bool corked_ = false;
-  bool output_ending_ = false;
-  bool output_ended_ = false;
+  Stage stage_ = Stage::open;
+  Output output_ = Output::flows;
+  InputEnd input_end_ = InputEnd::awaited;
+  base::Flags<Mark> marks_;
 };
 
 }  // namespace wharf::session

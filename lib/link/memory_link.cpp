@@ -36,20 +36,20 @@ void MemoryLink::run() {
     more = true;
   }
   while (more) more = run_one_turn();
-  if (waiting_.empty() && reading() && std::exchange(peer_ended_, false)) deliver_end_of_input();
+  if (waiting_.empty() && reading() && marks_.take(Mark::peer_ended)) deliver_end_of_input();
   after();
 }
 
 bool MemoryLink::run_one_turn() {
   ++turn_;
-  if (std::exchange(scheduled_, false)) settle();
+  if (marks_.take(Mark::scheduled)) settle();
   if (!waiting_.empty() && reading()) {
     std::string bytes = std::exchange(waiting_, {});
     const std::size_t size = std::min(bytes.size(), most_read());
     deliver(std::span(bytes).first(size));
     if (size < bytes.size()) waiting_.insert(0, bytes, size);
   }
-  return scheduled_ || (!waiting_.empty() && reading());
+  return scheduled() || (!waiting_.empty() && reading());
 }
 
 void MemoryLink::tell_lost(const char* what) noexcept {
@@ -60,7 +60,7 @@ void MemoryLink::tell_lost(const char* what) noexcept {
 }
 
 void MemoryLink::after() {
-  if (aborted() || (finishing() && out().empty())) closed_ = true;
+  if (aborted() || (finishing() && out().empty())) marks_.add(Mark::closed);
 }
 
 void MemoryLink::flush() {

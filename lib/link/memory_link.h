@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/flags.h"
 #include "base/out_queue.h"
 #include "link/link.h"
 
@@ -31,7 +33,7 @@ class MemoryLink final : public Link {
   void receive_end();
   /// The same, but the session does not hear of it before the next turn.
   void arrive(std::string_view bytes) { waiting_ += bytes; }
-  void arrive_end() { peer_ended_ = true; }
+  void arrive_end() { marks_.add(Mark::peer_ended); }
   void server_stops();
 
   /// How much more the peer takes before it blocks; what the session writes beyond it stays in the queue.
@@ -45,19 +47,19 @@ class MemoryLink final : public Link {
 
   /// What the peer has been sent and not looked at yet.
   std::string take() { return std::exchange(written_, {}); }
-  [[nodiscard]] bool closed() const { return closed_; }               ///< by finish(), with all output delivered, or by abort()
-  [[nodiscard]] bool output_is_over() const { return output_over_; }  ///< end_output(), with all output delivered
+  [[nodiscard]] bool closed() const { return marks_.has(Mark::closed); }  ///< by finish(), with all output delivered, or by abort()
+  [[nodiscard]] bool output_is_over() const { return marks_.has(Mark::output_over); }  ///< end_output(), with all output delivered
   [[nodiscard]] bool was_aborted() const { return aborted(); }
   [[nodiscard]] bool reading() const { return !input_held() && !ending(); }
-  [[nodiscard]] bool scheduled() const { return scheduled_; }  ///< run() has something to do
+  [[nodiscard]] bool scheduled() const { return marks_.has(Mark::scheduled); }  ///< run() has something to do
   [[nodiscard]] base::Time due() const { return deadline_; }
   [[nodiscard]] std::size_t write_calls() const { return write_calls_; }
-  [[nodiscard]] const std::string& lost() const { return lost_; }  ///< what the exception said for which it was cut
-  [[nodiscard]] bool is_idle() const { return idle_; }             ///< so its session says
+  [[nodiscard]] const std::string& lost() const { return lost_; }        ///< what the exception said for which it was cut
+  [[nodiscard]] bool is_idle() const { return marks_.has(Mark::idle); }  ///< so its session says
   [[nodiscard]] std::size_t unread() const { return waiting_.size(); }
 
-  void now_idle() override { idle_ = true; }
-  void now_busy() override { idle_ = false; }
+  void now_idle() override { marks_.add(Mark::idle); }
+  void now_busy() override { marks_.remove(Mark::idle); }
   void flush() override;
   void set_deadline(base::Time when) override { deadline_ = when; }
   [[nodiscard]] base::Time now() const override { return now_; }
@@ -65,13 +67,15 @@ class MemoryLink final : public Link {
   void set_address(std::string_view text) { set_peer(base::PeerAddress::parse(text).value_or(base::PeerAddress())); }
 
  private:
+  enum class Mark : std::uint8_t { idle, scheduled, peer_ended, closed, output_over };
+
   [[nodiscard]] std::uint32_t turn_number() const override { return turn_; }
   void tell_lost(const char* what) noexcept override;
-  void schedule() override { scheduled_ = true; }
+  void schedule() override { marks_.add(Mark::scheduled); }
   void input_wanted_changed() override {}
   void wind_up() override {}
-  void output_ended() override { output_over_ = true; }
-  [[nodiscard]] bool nothing_came() const override { return waiting_.empty() && !peer_ended_; }
+  void output_ended() override { marks_.add(Mark::output_over); }
+  [[nodiscard]] bool nothing_came() const override { return waiting_.empty() && !marks_.has(Mark::peer_ended); }
   void after();
 
   const base::Time& now_;
@@ -79,14 +83,10 @@ class MemoryLink final : public Link {
   std::size_t window_ = unlimited;
   std::size_t write_calls_ = 0;
   std::uint32_t turn_ = 0;
-  bool idle_ = false;
   std::string written_;
   std::string lost_;
   std::string waiting_;  // sent by the peer, not read yet
-  bool scheduled_ = false;
-  bool peer_ended_ = false;
-  bool closed_ = false;
-  bool output_over_ = false;
+  base::Flags<Mark> marks_;
 };
 
 }  // namespace wharf::session

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 #include "protocol/services.h"
 
@@ -38,37 +37,37 @@ void Raw::destroy_state() {
 // ---- Input ----
 
 std::size_t Raw::input(std::span<char> bytes) {
-  if (paused_ || overfull_) return 0;
+  if (holds_input()) return 0;
   heard_ = link_.now();
   if (raw_.data != nullptr) raw_.data(state(), bytes.data(), bytes.size());
   return bytes.size();
 }
 
 void Raw::end_of_input() {
-  input_over_ = true;
-  if (raw_.ended == nullptr || output_over_) return link_.finish();
+  marks_.add(Mark::input_over);
+  if (raw_.ended == nullptr || marks_.has(Mark::output_over)) return link_.finish();
   raw_.ended(state());
 }
 
 void Raw::pause() {
-  paused_ = true;
+  marks_.add(Mark::paused);
   update_input();
 }
 
 void Raw::resume() {
-  paused_ = false;
+  marks_.remove(Mark::paused);
   update_input();
 }
 
 void Raw::update_input() {
-  if (paused_ || overfull_) link_.hold_input();
+  if (holds_input()) link_.hold_input();
   else link_.resume_input();
 }
 
 // ---- Output ----
 
 wharf_flow Raw::write(std::string_view bytes) {
-  if (output_over_ || link_.ending()) return WHARF_CLOSED;
+  if (marks_.has(Mark::output_over) || link_.ending()) return WHARF_CLOSED;
   if (link_.beyond_cap()) {
     protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), ": cut, ", link_.out().size(),
                             " bytes were queued on a pipe already when there was more to send, as the peer does not read as fast; "
@@ -81,20 +80,21 @@ wharf_flow Raw::write(std::string_view bytes) {
   link_.out().append(bytes);
   link_.touch();
   if (!link_.overfull()) return WHARF_GO;
-  overfull_ = true;
+  marks_.add(Mark::overfull);
   update_input();
   link_.want_room();
   return WHARF_HOLD;
 }
 
 void Raw::end_output() {
-  if (std::exchange(output_over_, true)) return;
-  if (input_over_) link_.finish();
+  if (marks_.has(Mark::output_over)) return;
+  marks_.add(Mark::output_over);
+  if (marks_.has(Mark::input_over)) link_.finish();
   else link_.end_output();
 }
 
 void Raw::room() {
-  if (!std::exchange(overfull_, false)) return;
+  if (!marks_.take(Mark::overfull)) return;
   update_input();
   if (raw_.drained != nullptr) raw_.drained(state());
 }

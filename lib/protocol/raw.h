@@ -1,11 +1,13 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/flags.h"
 #include "link/link.h"
 #include "link/session.h"
 #include "protocol/author_state.h"
@@ -47,9 +49,17 @@ class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
   wharf_handle handle();
 
  private:
+  enum class Mark : std::uint8_t {
+    paused,
+    overfull,  // above high water, and `drained` is owed
+    output_over,
+    input_over
+  };
+
   Raw(Link& link, Protocol& protocol, const wharf_raw& raw);
 
   void set_timer();
+  [[nodiscard]] bool holds_input() const { return marks_.has_any(Mark::paused, Mark::overfull); }
   void update_input();
   void destroy_state();
 
@@ -60,10 +70,7 @@ class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
   base::Time tick_due_ = base::never;
   base::Time tick_period_{0};
   base::Time heard_;  // when a byte last went either way
-  bool paused_ = false;
-  bool overfull_ = false;
-  bool output_over_ = false;
-  bool input_over_ = false;
+  base::Flags<Mark> marks_;
 };
 
 }  // namespace wharf::session

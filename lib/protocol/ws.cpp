@@ -85,17 +85,13 @@ void Ws::send_frame(const codec::WsOutFrame& frame) {
 
 // ---- Input ----
 
-std::size_t Ws::input(std::span<char> bytes) {
-  if (!bytes.empty()) heard();
-  return take(bytes);
-}
-
 void Ws::heard() {
   quiet_since_ = link_.now();
   if (std::exchange(pinged_, false)) set_timer();
 }
 
-std::size_t Ws::take(std::span<char> bytes) {
+std::size_t Ws::input(std::span<char> bytes) {
+  if (!bytes.empty()) heard();
   std::span<char> rest = bytes;
   codec::WsEvent event;
   const std::int64_t allowed = link_.work_left();
@@ -125,7 +121,7 @@ void Ws::on_control(const codec::WsEvent& event) {
   const std::string_view payload(event.payload.data(), event.payload.size());
   switch (event.type) {
     case Type::ping:  // also after our close frame: only the peer's ends the answers (RFC 6455 section 5.5.2)
-      if (late_to_close_) return;
+      if (sending_ == Sending::late) return;
       send_frame({codec::Opcode::pong, true, false, payload});
       hold_if_overfull();
       return;
@@ -139,7 +135,7 @@ void Ws::on_control(const codec::WsEvent& event) {
 void Ws::on_message(const codec::WsEvent& event) {
   static_assert(static_cast<int>(codec::WsEvent::Type::text) == WHARF_TEXT);
   static_assert(static_cast<int>(codec::WsEvent::Type::binary) == WHARF_BINARY);
-  if (close_sent_) return;
+  if (sending_over()) return;
   if (protocol_.row.message == nullptr) return on_fragment(event);
   protocol_.row.message(state(), static_cast<wharf_kind>(event.type), event.payload.data(), event.payload.size());
 }
@@ -152,7 +148,7 @@ void Ws::on_fragment(const codec::WsEvent& event) {
 }
 
 void Ws::on_pong(std::string_view payload) {
-  if (!close_sent_ && protocol_.row.pong != nullptr) protocol_.row.pong(state(), payload.data(), payload.size());
+  if (!sending_over() && protocol_.row.pong != nullptr) protocol_.row.pong(state(), payload.data(), payload.size());
 }
 
 /// The peer's close frame: the answer to ours, or answered with its own code (RFC 6455 section 5.5.1).
@@ -175,14 +171,15 @@ void Ws::end_of_input() { link_.finish(); }
 
 /// From here on the row sends nothing. Whether it could until now.
 bool Ws::end_sending() {
-  const bool was_open = !std::exchange(close_sent_, true);
+  const bool was_open = !sending_over();
+  if (was_open) sending_ = Sending::over;
   update_short_below();
   return was_open;
 }
 
 void Ws::update_short_below() {
   std::uint64_t below = std::min<std::uint64_t>(codec::short_payload, encoder_.compress_from());
-  if (close_sent_ || (halted_ & overfull) != 0 || encoder_.in_message()) below = 0;
+  if (sending_over() || (halted_ & overfull) != 0 || encoder_.in_message()) below = 0;
   short_below_ = static_cast<std::uint8_t>(below);
 }
 
@@ -196,7 +193,7 @@ void Ws::send_close(std::uint16_t code, std::string_view reason) {
 wharf_flow Ws::send(wharf_kind kind, std::string_view data) { return send_part(kind, WHARF_WHOLE, data); }
 
 wharf_flow Ws::send_part(wharf_kind kind, wharf_part part, std::string_view data) {
-  if (close_sent_ || link_.ending() || cut_beyond_cap()) return WHARF_CLOSED;
+  if (sending_over() || link_.ending() || cut_beyond_cap()) return WHARF_CLOSED;
   constexpr unsigned known_parts = WHARF_WHOLE;
   codec::WsOutFrame frame;
   const codec::WsEncoder::Fault fault =
@@ -225,7 +222,7 @@ wharf_flow Ws::flow() {
 }
 
 wharf_flow Ws::ping(std::string_view data) {
-  if (close_sent_ || link_.ending() || cut_beyond_cap()) return WHARF_CLOSED;
+  if (sending_over() || link_.ending() || cut_beyond_cap()) return WHARF_CLOSED;
   send_frame({codec::Opcode::ping, true, false, data.substr(0, codec::max_control_payload)});
   return flow();
 }
@@ -266,18 +263,18 @@ void Ws::go_on(unsigned reasons) {
 }
 
 void Ws::pause() {
-  if (!close_sent_ && !link_.ending()) halt(paused);
+  if (!sending_over() && !link_.ending()) halt(paused);
 }
 
 void Ws::room() {
   if ((halted_ & overfull) != 0) {
     go_on(overfull);
-    if (!close_sent_ && protocol_.row.drained != nullptr) protocol_.row.drained(state());
+    if (!sending_over() && protocol_.row.drained != nullptr) protocol_.row.drained(state());
   }
 }
 
 void Ws::close(std::uint16_t code, std::string_view reason) {
-  if (close_sent_ || link_.ending()) return;
+  if (sending_over() || link_.ending()) return;
   if (!codec::is_sendable_close_code(code)) {
     protocol_.home.log.error(base::LogKind("close codes"), protocol_.row.name, ": asked to close with code ", code,
                              ", which may not be sent; 1011 it is");
@@ -299,7 +296,7 @@ void Ws::shut_down() { close(1001, "server is stopping"); }
 // ---- Time ----
 
 void Ws::tick_every(base::Time period) {
-  if (close_sent_) return;
+  if (sending_over()) return;
   tick_period_ = static_cast<std::uint32_t>(period.count());
   due_ = tick_period_ == 0 ? base::never : link_.now() + period;
   set_timer();
@@ -308,15 +305,15 @@ void Ws::tick_every(base::Time period) {
 /// Bytes that arrive only say when: the timer looks, and is set again.
 void Ws::set_timer() {
   const base::Time patience = pinged_ ? protocol_.pong_timeout() : protocol_.ping_after();
-  const bool listens = !close_sent_ && patience != base::never;
+  const bool listens = !sending_over() && patience != base::never;
   link_.set_deadline(listens ? std::min(due_, quiet_since_ + patience) : due_);
 }
 
 void Ws::deadline() {
   // The peer's time to answer begins when our close frame is out; until then the carrier sees to it that it reads at all.
-  if (close_sent_) {
+  if (sending_over()) {
     if (link_.out().empty()) return link_.finish();
-    late_to_close_ = true;
+    sending_ = Sending::late;
     return await_close();
   }
   const base::Time now = link_.now();

@@ -69,10 +69,15 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
   [[nodiscard]] Protocol& protocol() const { return protocol_; }
 
  private:
+  enum class Sending : std::uint8_t {
+    open,
+    over,  // a close frame is out, or the conversation is over: the row sends nothing any more
+    late   // the same, and the peer had its time to take our close frame once, and did not
+  };
+
   Ws(Link& link, Protocol& protocol);
 
   void deflate_as(const codec::DeflateAgreement& agreement);
-  std::size_t take(std::span<char> bytes);
   void heard();
   void on_control(const codec::WsEvent& event);
   void on_message(const codec::WsEvent& event);
@@ -86,6 +91,7 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
   void send_close(std::uint16_t code, std::string_view reason);
   void send_frame(const codec::WsOutFrame& frame);
   wharf_flow refuse_to_send(codec::WsEncoder::Fault fault);
+  [[nodiscard]] bool sending_over() const { return sending_ != Sending::open; }
   bool end_sending();
   void update_short_below();
   void await_close();
@@ -106,10 +112,9 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
   base::Time quiet_since_;        // when the peer was last heard, or since then sent a ping
   std::uint32_t tick_period_ = 0;
   std::uint8_t halted_ = 0;  // reasons for which no input is taken
-  bool close_sent_ = false;
+  Sending sending_ = Sending::open;
   bool told_closing_ = false;
   bool pinged_ = false;                              // because the peer was silent
-  bool late_to_close_ = false;                       // the peer had its time to take our close frame once, and did not
   std::uint8_t short_below_ = codec::short_payload;  // messages of fewer bytes may take the shortest way now
 };
 

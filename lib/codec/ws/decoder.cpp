@@ -72,13 +72,19 @@ class Buffer {
 }  // namespace
 
 struct WsDecoder::Assembly {
-  [[nodiscard]] bool is_idle() const { return header_size == 0 && !in_frame && type == Opcode::continuation; }
+  enum class Place : std::uint8_t {
+    header,
+    payload,
+    tail  // all of the message was inflated, except the bytes that the sender left out
+  };
+  [[nodiscard]] bool is_idle() const { return header_size == 0 && !in_frame() && type == Opcode::continuation; }
+  [[nodiscard]] bool in_frame() const { return place != Place::header; }
 
   // The frame under way.
   std::array<char, max_frame_header> header;
   std::array<char, max_control_payload> control;
   std::uint8_t header_size = 0;  // of an incomplete header
-  bool in_frame = false;
+  Place place = Place::header;
   std::uint64_t taken = 0;  // of its payload
   WsFrame frame;
 
@@ -88,8 +94,7 @@ struct WsDecoder::Assembly {
   Buffer message;
   std::uint64_t size = 0;              // so far, inflated
   std::unique_ptr<Inflater> inflater;  // of a compressed one
-  bool in_tail = false;                // all of it was inflated, except the bytes that the sender left out
-  std::uint8_t tail_taken = 0;         // of those bytes
+  std::uint8_t tail_taken = 0;         // of the bytes that the sender left out
   bool has_more = false;               // more comes out without further input
   bool has_begun = false;              // a piece of it was handed out
   std::uint8_t carried = 0;            // bytes of an unfinished code point, to go in front of the next piece
@@ -106,7 +111,7 @@ struct WsDecoder::Assembly {
   Inflater::Status inflate_tail(std::span<char> room, std::size_t& written);
 };
 
-// Takes header bytes from `input`; in_frame says whether the header is complete.
+// Takes header bytes from `input`; in_frame() says whether the header is complete.
 WsError WsDecoder::Assembly::begin_frame(std::span<char>& input, const WsExpected& expecting) {
   WsHeader read;
   if (header_size == 0) {
@@ -125,7 +130,7 @@ WsError WsDecoder::Assembly::begin_frame(std::span<char>& input, const WsExpecte
     if (read.size == 0) return WsError::none;
   }
   frame = read.frame;
-  in_frame = true;
+  place = Place::payload;
   taken = 0;
   if (frame.opcode == Opcode::text || frame.opcode == Opcode::binary) type = frame.opcode;
   return WsError::none;
@@ -136,18 +141,18 @@ std::span<char> WsDecoder::Assembly::take_unmasked(std::span<char>& input, std::
   const std::span<char> piece = take(input, std::min(frame.length - taken, at_most));
   apply_mask(piece, frame.key, taken);
   taken += piece.size();
-  in_frame = taken < frame.length;
+  place = taken < frame.length ? Place::payload : Place::header;
   return piece;
 }
 
 // Inflates the next bytes of a compressed message into `room`. Leaves a frame when all of it has come out, and the last frame when the
 // tail has come out too. That completes the message: in the same room if it has space, so that short messages need no other.
 Inflater::Status WsDecoder::Assembly::inflate(std::span<char>& input, std::span<char> room, std::size_t& written) {
-  Inflater::Status status = in_tail ? Inflater::Status::more : inflate_payload(input, room, written);
+  Inflater::Status status = place == Place::tail ? Inflater::Status::more : inflate_payload(input, room, written);
   if (status == Inflater::Status::more && taken == frame.length) {
     // A message that ends at a boundary is complete: it is empty, or its sender kept the last bytes, or ended the stream.
-    if (!in_tail) in_frame = in_tail = frame.is_final && !inflater->at_boundary();
-    if (in_tail) status = inflate_tail(room, written);
+    if (place != Place::tail) place = frame.is_final && !inflater->at_boundary() ? Place::tail : Place::header;
+    if (place == Place::tail) status = inflate_tail(room, written);
   }
   has_more = status == Inflater::Status::full;
   return status;
@@ -163,7 +168,7 @@ Inflater::Status WsDecoder::Assembly::inflate_payload(std::span<char>& input, st
     apply_mask(piece.last(rest.size()), frame.key, taken);
     input = all.subspan(piece.size() - rest.size());
   }
-  in_frame = true;
+  place = Place::payload;
   return status;
 }
 
@@ -173,20 +178,20 @@ Inflater::Status WsDecoder::Assembly::inflate_tail(std::span<char> room, std::si
   const Inflater::Status status = inflater->inflate(rest, room.data() + written, room.size() - written, more);
   written += more;
   tail_taken = static_cast<std::uint8_t>(Inflater::tail.size() - rest.size());
-  if (status == Inflater::Status::more) in_frame = in_tail = false;
+  if (status == Inflater::Status::more) place = Place::header;
   return status;
 }
 
 WsError WsDecoder::Assembly::read_control(std::span<char>& input, WsEvent& event) {
   const auto before = static_cast<std::size_t>(taken);
   std::span<char> payload = take_unmasked(input, frame.length);
-  if (before != 0 || in_frame) {
+  if (before != 0 || in_frame()) {
     std::copy(payload.begin(), payload.end(), control.begin() + static_cast<std::ptrdiff_t>(before));
     payload = std::span(control).first(before + payload.size());
-    handed_out = !in_frame;
+    handed_out = !in_frame();
   }
   if (frame.opcode == Opcode::close) return read_close(payload, event);
-  if (in_frame) return WsError::none;
+  if (in_frame()) return WsError::none;
   event.type = frame.opcode == Opcode::ping ? WsEvent::Type::ping : WsEvent::Type::pong;
   event.payload = payload;
   return WsError::none;
@@ -200,9 +205,9 @@ WsError WsDecoder::Assembly::read_close(std::span<char> payload, WsEvent& event)
     if (!is_sendable_close_code(code)) return WsError::close_code;
     payload = payload.subspan(2);
     Utf8 reason;
-    if (!reason.feed(text_of(payload)) || (!in_frame && !reason.complete())) return WsError::close_reason;
+    if (!reason.feed(text_of(payload)) || (!in_frame() && !reason.complete())) return WsError::close_reason;
   }
-  if (!in_frame) {
+  if (!in_frame()) {
     event.type = WsEvent::Type::close;
     event.code = code;
     event.payload = payload;
@@ -222,7 +227,7 @@ static_assert(sizeof(WsDecoder) <= 40, "every idle connection has one");
 void WsDecoder::inflate_with(DeflatePool& pool, int window_bits, DeflateContext context) {
   pool_ = &pool;
   window_bits_ = static_cast<std::uint8_t>(window_bits);
-  keeps_context_ = context == DeflateContext::kept;
+  context_ = context;
 }
 
 bool WsDecoder::more_comes_out() const { return assembly_->has_more; }
@@ -312,13 +317,13 @@ bool WsDecoder::needs(const Assembly& assembly) const {
 void WsDecoder::read_frames(Assembly& assembly, std::span<char>& input, WsEvent& event) {
   while (event.type == WsEvent::Type::more && (!input.empty() || assembly.has_more)) {
     WsError error = WsError::none;
-    if (!assembly.in_frame) {
+    if (!assembly.in_frame()) {
       constexpr std::uint64_t any = std::numeric_limits<std::uint64_t>::max();
       const std::uint64_t room = assembly.inflater != nullptr ? any : limit_ - assembly.size;
       error = assembly.begin_frame(input, {role_, assembly.type, pool_ != nullptr, room});
-      if (error == WsError::none && assembly.in_frame && assembly.frame.is_compressed) begin_inflating(assembly);
+      if (error == WsError::none && assembly.in_frame() && assembly.frame.is_compressed) begin_inflating(assembly);
     }
-    if (error == WsError::none && assembly.in_frame) {
+    if (error == WsError::none && assembly.in_frame()) {
       if (is_control(assembly.frame.opcode)) error = assembly.read_control(input, event);
       else error = assembly.inflater != nullptr ? read_deflated(assembly, input, event) : read_plain(assembly, input, event);
     }
@@ -341,7 +346,7 @@ WsError WsDecoder::read_plain(Assembly& assembly, std::span<char>& input, WsEven
     piece = std::span(assembly.carry).first(assembly.carried + piece.size());
     assembly.carried = 0;
   }
-  return take_piece(assembly, piece, !assembly.in_frame && assembly.frame.is_final, event);
+  return take_piece(assembly, piece, !assembly.in_frame() && assembly.frame.is_final, event);
 }
 
 WsError WsDecoder::read_deflated(Assembly& assembly, std::span<char>& input, WsEvent& event) {
@@ -361,7 +366,7 @@ WsError WsDecoder::read_deflated(Assembly& assembly, std::span<char>& input, WsE
     if (counts < written) return WsError::message_too_big;
     if (status == Inflater::Status::invalid) return WsError::not_deflate;
     assembly.size += written;
-    const bool is_complete = !assembly.in_frame && assembly.frame.is_final;
+    const bool is_complete = !assembly.in_frame() && assembly.frame.is_final;
     if (is_complete && !assembly.inflater->at_boundary()) return WsError::not_deflate;
     if (is_complete) end_inflating(assembly);
     const WsError error = take_piece(assembly, room.first(carried + written), is_complete, event);
@@ -406,7 +411,7 @@ void WsDecoder::begin_inflating(Assembly& assembly) {
 }
 
 void WsDecoder::end_inflating(Assembly& assembly) {
-  if (keeps_context_) kept_inflater_ = std::move(assembly.inflater);
+  if (context_ == DeflateContext::kept) kept_inflater_ = std::move(assembly.inflater);
   else pool_->give_back(std::move(assembly.inflater), window_bits_);
 }
 

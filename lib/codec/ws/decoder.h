@@ -92,7 +92,7 @@ class WsDecoder {
   Role role_;
   bool closed_ = false;
   bool in_pieces_ = false;
-  bool keeps_context_ = false;
+  DeflateContext context_ = DeflateContext::forgotten;
   bool room_by_room_ = false;
   WsError error_ = WsError::none;
   std::uint8_t window_bits_ = 0;

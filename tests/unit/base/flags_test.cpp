@@ -52,3 +52,12 @@ TEST_CASE("flags: clear leaves none") {
   flags.clear();
   for (const Bit bit : all) CHECK_FALSE(flags.has(bit));
 }
+
+TEST_CASE("flags: of several, one that is there is enough") {
+  Flags<Bit> flags;
+  flags.add(Bit::second);
+  CHECK(flags.has_any(Bit::second));
+  CHECK(flags.has_any(Bit::first, Bit::second));
+  CHECK(flags.has_any(Bit::second, Bit::eighth, Bit::third));
+  CHECK_FALSE(flags.has_any(Bit::first, Bit::third, Bit::eighth));
+}
