@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <list>
@@ -43,16 +44,25 @@ class Room {
 
    private:
     friend class Room;
+    enum class Holder : std::uint8_t {
+      takes,
+      gave_up,  // will never take anything again
+      overrun   // the same, as more came than a seat may hold
+    };
+    enum class Pace : std::uint8_t {
+      keeps_up,
+      behind,  // pauses the speakers
+      slow     // was behind for too long, and has not caught up since
+    };
+
     Call call_;
     std::deque<Text> waiting_;
     std::size_t bytes_ = 0;
-    bool called_ = false;    // called, and has not come yet
-    bool stuck_ = false;     // the member takes nothing for now
-    bool slow_ = false;      // has been behind for too long, and not caught up since
-    bool behind_ = false;    // pauses the speakers
-    bool paused_ = false;    // waits until nobody is behind
-    bool overrun_ = false;   // more than a seat may hold
-    bool given_up_ = false;  // will never take anything again
+    Holder holder_ = Holder::takes;
+    Pace pace_ = Pace::keeps_up;
+    bool called_ = false;  // called, and has not come yet
+    bool stuck_ = false;   // the member takes nothing for now
+    bool paused_ = false;  // waits until nobody is behind
   };
   using Place = std::list<Seat>::iterator;
 
@@ -93,7 +103,7 @@ class Room {
   bool answer(Place seat) {
     const std::lock_guard lock(mutex_);
     seat->called_ = false;
-    return !seat->overrun_;
+    return seat->holder_ != Seat::Holder::overrun;
   }
   /// The oldest message, or nullptr.
   Text next(Place seat) {
@@ -118,8 +128,7 @@ class Room {
   /// The member has been stuck for the longest time that others have to wait.
   void slow(Place seat) {
     const std::lock_guard lock(mutex_);
-    seat->slow_ = true;
-    update(*seat);
+    if (!has_all(*seat)) set_pace(*seat, Seat::Pace::slow);
   }
   /// The member's conversation is over although the member still exists: nothing is kept for it any more.
   void give_up(Place seat) {
@@ -132,12 +141,12 @@ class Room {
   static std::size_t weight(const Text& text) { return text->size() + 64; }
 
   void put(Seat& seat, const Text& text) {
-    if (seat.given_up_) return;
+    if (seat.holder_ != Seat::Holder::takes) return;
     seat.waiting_.push_back(text);
     seat.bytes_ += weight(text);
-    if (seat.bytes_ > (seat.slow_ ? std::min(most_for_the_slow, most_waiting_) : most_waiting_)) {
+    if (seat.bytes_ > (seat.pace_ == Seat::Pace::slow ? std::min(most_for_the_slow, most_waiting_) : most_waiting_)) {
       empty(seat);
-      seat.overrun_ = true;
+      seat.holder_ = Seat::Holder::overrun;
     }
     update(seat);
     call(seat);
@@ -146,14 +155,19 @@ class Room {
     seat.waiting_.clear();
     seat.bytes_ = 0;
     seat.stuck_ = false;
-    seat.given_up_ = true;
+    if (seat.holder_ == Seat::Holder::takes) seat.holder_ = Seat::Holder::gave_up;
     update(seat);
   }
+  static bool has_all(const Seat& seat) { return !seat.stuck_ && seat.bytes_ == 0; }
   void update(Seat& seat) {
-    if (!seat.stuck_ && seat.bytes_ == 0) seat.slow_ = false;
-    const bool behind = !seat.slow_ && (seat.stuck_ || seat.bytes_ > pause_above);
-    if (behind == std::exchange(seat.behind_, behind)) return;
-    behind_ += behind ? 1 : -1;
+    if (seat.pace_ == Seat::Pace::slow && !has_all(seat)) return;
+    set_pace(seat, seat.stuck_ || seat.bytes_ > pause_above ? Seat::Pace::behind : Seat::Pace::keeps_up);
+  }
+  void set_pace(Seat& seat, Seat::Pace pace) {
+    const bool was_behind = std::exchange(seat.pace_, pace) == Seat::Pace::behind;
+    const bool is_behind = pace == Seat::Pace::behind;
+    if (was_behind == is_behind) return;
+    behind_ += is_behind ? 1 : -1;
     if (behind_ != 0) return;
     for (Seat& other : seats_)
       if (other.paused_) call(other);

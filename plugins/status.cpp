@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -121,20 +122,19 @@ struct Status {
   void opened(const wharf::Request& request) {
     const auto call = [handle = peer.handle<Status>()] { handle.post([](Status& status) { status.come(); }); };
     place = shared.attendance->enter({shared.entry(request), call});
-    here = true;
   }
   void closing(std::uint16_t, std::string_view) { leave(); }
   void leave() {
-    if (std::exchange(here, false)) shared.attendance->leave(place);
+    if (const auto left = std::exchange(place, std::nullopt)) shared.attendance->leave(*left);
   }
 
   void message(wharf::Kind, std::string_view text) {
     if (text == "stats" || text == "watch") say(shared.statistics());
-    if (text == "watch" && !std::exchange(watches, true)) {
+    if (text == "watch" && !statistics_due) {
       statistics_due = peer.scope().now() + watch_period;
       if (!rests) peer.every(rest);
     }
-    if (text == "unwatch") watches = false;
+    if (text == "unwatch") statistics_due.reset();
   }
 
   /// The list has changed.
@@ -145,11 +145,11 @@ struct Status {
   void tick() {
     rests = false;
     tell();
-    if (watches && !held && peer.scope().now() >= statistics_due) {
+    if (statistics_due && !held && peer.scope().now() >= *statistics_due) {
       statistics_due = peer.scope().now() + watch_period;
       say(shared.statistics());
     }
-    if (!rests && !watches) peer.every(std::chrono::milliseconds(0));
+    if (!rests && !statistics_due) peer.every(std::chrono::milliseconds(0));
   }
   void drained() {
     held = false;
@@ -158,11 +158,11 @@ struct Status {
 
   /// A client that cannot keep up gets the current list when it can take it.
   void tell() {
-    if (!changed || rests || held) return;
+    if (!place || !changed || rests || held) return;
     changed = false;
-    if (!watches) peer.every(rest);
+    if (!statistics_due) peer.every(rest);
     rests = true;
-    say(shared.list(*shared.attendance->answer(place)));
+    say(shared.list(*shared.attendance->answer(*place)));
   }
   void say(std::string_view text) { held = peer.send_text(text) == wharf::Flow::hold || held; }
 
@@ -186,13 +186,11 @@ struct Status {
 
   wharf::Peer peer;
   Shared& shared;
-  Attendance::Place place;
-  std::chrono::milliseconds statistics_due{};
-  bool here = false;     // on the list
-  bool changed = false;  // the list, since this client was told
-  bool rests = false;    // it was told just now
-  bool held = false;     // the client takes no more for now
-  bool watches = false;
+  std::optional<Attendance::Place> place;                   // on the list
+  std::optional<std::chrono::milliseconds> statistics_due;  // nothing: the client does not watch them
+  bool changed = false;                                     // the list, since this client was told
+  bool rests = false;                                       // it was told just now
+  bool held = false;                                        // the client takes no more for now
 };
 
 }  // namespace
