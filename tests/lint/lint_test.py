@@ -9,6 +9,7 @@ sys.dont_write_bytecode = True
 import documented  # noqa: E402
 import lengths  # noqa: E402
 import rooms  # noqa: E402
+import states  # noqa: E402
 import text  # noqa: E402
 import tools  # noqa: E402
 from tree import File  # noqa: E402
@@ -131,6 +132,26 @@ class Lengths(unittest.TestCase):
         self.assertEqual(self.lines_of("lib/base/a.h", "int a;\n" * 501), ["lib/base/a.h:501"])
         self.assertEqual(self.lines_of("lib/base/a.h", "int a;\n" * 500), [])
         self.assertEqual(self.lines_of("docs/a.md", "a\n" * 501), [])
+
+
+class States(unittest.TestCase):
+    def members_of(self, code):
+        return [members for _line, _name, members in states.classes(code)]
+
+    def test_members_that_are_bool_are_found(self):
+        code = "class A final : public B {\n public:\n  bool a_ = false;  // one\n  bool f() const;\n  mutable bool b_, c_ = true;\n" \
+               "  bool g() { bool local = true; return local; }\n private:\n  std::atomic<bool> d_{false};\n  bool* e_ = nullptr;\n};\n"
+        self.assertEqual(self.members_of(code), [["a_", "b_", "c_", "d_"]])
+
+    def test_each_class_has_its_own(self):
+        code = "template <class T>\nstruct A {\n  struct B { bool a; };\n  enum class C : int { d };\n  bool b;\n};\nbool none;\n"
+        self.assertEqual(self.members_of(code), [["a"], ["b"]])
+
+    def test_a_crowd_is_found(self):
+        code = "struct A {\n" + "".join(f"  bool a{i};\n" for i in range(states.MOST)) + "%s};\n"
+        self.assertEqual(states.check(tree(**{"lib/base/a.h": code % ""})), [])
+        found = states.check(tree(**{"lib/base/a.h": "\n" + code % "  bool b;\n", "tests/a.h": code % "  bool b;\n"}))
+        self.assertEqual([line.split(": ", 1)[0] for line in found], ["lib/base/a.h:2"])
 
 
 class Text(unittest.TestCase):
