@@ -26,11 +26,8 @@ void set_option(int socket, int level, int option, int value) { setsockopt(socke
 bool is_stale(const Address& address, const std::string& path) {
   struct stat file {};
   if (lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (probe < 0) return false;
-  const bool refused = connect(probe, address.get(), address.size) != 0 && errno == ECONNREFUSED;
-  ::close(probe);
-  return refused;
+  const base::Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return probe && connect(probe.get(), address.get(), address.size) != 0 && errno == ECONNREFUSED;
 }
 
 bool bind_unix(int socket, const Address& address) {
@@ -51,15 +48,10 @@ bool bind_tcp(int socket, const Address& address, ListeningSocket::Sharing shari
   return bind(socket, address.get(), address.size) == 0;
 }
 
-int bound_socket(const Address& address, ListeningSocket::Sharing sharing) {
-  const int socket = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (socket < 0) return -1;
-  const bool is_unix = address.storage.ss_family == AF_UNIX;
-  if (is_unix ? bind_unix(socket, address) : bind_tcp(socket, address, sharing)) return socket;
-  const int error = errno;
-  ::close(socket);
-  errno = error;
-  return -1;
+/// Whether it is; if not, errno says why.
+bool bind_socket(const base::Descriptor& socket, const Address& address, ListeningSocket::Sharing sharing) {
+  if (!socket) return false;
+  return address.storage.ss_family == AF_UNIX ? bind_unix(socket.get(), address) : bind_tcp(socket.get(), address, sharing);
 }
 
 std::string_view advice(const Address& address, int error) {
@@ -102,30 +94,23 @@ struct ListeningSocket::SocketFile {
 
 base::Result<ListeningSocket, std::string> ListeningSocket::open(const Address& address, int backlog, Sharing sharing,
                                                                  const KeepAlive& keep_alive) {
-  const int socket = bound_socket(address, sharing);
-  if (socket < 0) return base::Failure{cannot_listen(address, errno)};
-  if (address.storage.ss_family != AF_UNIX) io::keep_alive(socket, keep_alive);
-  ListeningSocket listening(socket, address);
+  base::Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!bind_socket(socket, address, sharing)) return base::Failure{cannot_listen(address, errno)};
+  if (address.storage.ss_family != AF_UNIX) io::keep_alive(socket.get(), keep_alive);
+  ListeningSocket listening(std::move(socket), address);
   if (std::string path = address.path(); !path.empty()) listening.file_ = std::make_shared<SocketFile>(std::move(path));
-  if (listen(socket, backlog) != 0) return base::Failure{cannot_listen(address, errno)};
+  if (listen(listening.descriptor(), backlog) != 0) return base::Failure{cannot_listen(address, errno)};
   listening.address_.size = sizeof listening.address_.storage;
-  getsockname(socket, listening.address_.get(), &listening.address_.size);
+  getsockname(listening.descriptor(), listening.address_.get(), &listening.address_.size);
   return listening;
 }
 
 base::Result<ListeningSocket, std::string> ListeningSocket::duplicate() const {
-  const int socket = fcntl(socket_, F_DUPFD_CLOEXEC, 0);
-  if (socket < 0) return base::Failure{cannot_listen(address_, errno)};
-  ListeningSocket other(socket, address_);
+  base::Descriptor socket(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!socket) return base::Failure{cannot_listen(address_, errno)};
+  ListeningSocket other(std::move(socket), address_);
   other.file_ = file_;
   return other;
-}
-
-ListeningSocket::ListeningSocket(ListeningSocket&& other) noexcept
-    : socket_(std::exchange(other.socket_, -1)), address_(other.address_), file_(std::move(other.file_)) {}
-
-ListeningSocket::~ListeningSocket() {
-  if (socket_ >= 0) ::close(socket_);
 }
 
 std::unique_ptr<Listener> Listener::create(Loop& loop, ListeningSocket socket, session::SessionMaker make_session) {

@@ -5,7 +5,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "base/descriptor.h"
 #include "base/result.h"
 #include "io/address.h"
 #include "io/connection.h"
@@ -29,24 +31,24 @@ class ListeningSocket {
   /// The same socket for another loop, where its kind cannot be opened twice. The two share the backlog.
   [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;
 
-  ListeningSocket(ListeningSocket&& other) noexcept;
+  ListeningSocket(ListeningSocket&& other) noexcept = default;
   ListeningSocket& operator=(ListeningSocket&&) = delete;
-  ~ListeningSocket();
+  ~ListeningSocket() = default;
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
 
   [[nodiscard]] const Address& address() const { return address_; }
   /// It stays this object's; -1 where another took it over.
-  [[nodiscard]] int descriptor() const { return socket_; }
+  [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
   struct SocketFile;
 
-  ListeningSocket(int socket, const Address& address) : socket_(socket), address_(address) {}
+  ListeningSocket(base::Descriptor socket, const Address& address) : address_(address), socket_(std::move(socket)) {}
 
-  int socket_;
   Address address_;
   std::shared_ptr<const SocketFile> file_;
+  base::Descriptor socket_;  // closed before its file goes
 };
 
 /// Accepts from one socket on one loop: a bounded number each turn. Where the server has all the connections that it may have, or
