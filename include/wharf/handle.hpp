@@ -10,11 +10,11 @@
 #include "wharf/hidden.hpp"
 #include "wharf/request.hpp"
 
-namespace WHARF_HIDDEN wharf {
+namespace WHARF_HIDDEN wharf {  // NOLINT(modernize-concat-nested-namespaces): an attribute cannot stand on two
 namespace detail {
 
-/// A handle of one kind of thing. T is the author's class behind it, or void if tasks get a Kind::Value. Kind says how one posts to such
-/// a thing, in whose scope it is, and what an exception of a task does to it.
+/// A handle of one kind of thing. T is the author's class behind it, or void if tasks get a Kind::Value. Kind says how one posts to
+/// such a thing, in whose scope it is, and what an exception of a task does to it.
 template <class T, class Kind>
 class HandleOf {
  public:

@@ -13,18 +13,21 @@ struct StateSize {
   std::size_t bytes;
 };
 
-/// What a Thing inherits that has its author's state right behind it, in the same allocation: zeros, aligned for every standard type.
-/// It is made by `new (StateSize{...}) Thing(...)`, which takes everything back if the constructor throws, and ended by a plain delete.
-/// The handle of the thing is here too, as it must not find a state that was never made, or is gone.
+/// A Thing that inherits this has its author's state right behind it, in the same allocation: zeros, aligned for every standard type.
+/// It is made by `new (StateSize{...}) Thing(...)`, which takes everything back if the constructor throws, and ended by a plain
+/// delete. The handle of the thing is here too, as it must not find a state that was never made, or is gone.
 template <class Thing>
 class AuthorState {
  public:
+  AuthorState(const AuthorState&) = delete;
+  AuthorState& operator=(const AuthorState&) = delete;
+
   static void* operator new(std::size_t /*size*/, StateSize state) {
     void* const memory = ::operator new(offset() + state.bytes);
     std::memset(static_cast<char*>(memory) + offset(), 0, state.bytes);
     return memory;
   }
-  static void operator delete(void* memory) { ::operator delete(memory); }
+  static void operator delete(void* memory) { ::operator delete(memory); }  // NOLINT(misc-new-delete-overloads): of what that made
   static void operator delete(void* memory, StateSize /*state*/) { ::operator delete(memory); }
 
   [[nodiscard]] void* state() { return reinterpret_cast<char*>(static_cast<Thing*>(this)) + offset(); }
@@ -32,8 +35,6 @@ class AuthorState {
  protected:
   AuthorState() = default;
   ~AuthorState() = default;
-  AuthorState(const AuthorState&) = delete;
-  AuthorState& operator=(const AuthorState&) = delete;
 
   /// The author's constructor has succeeded, and the destructor has not run.
   [[nodiscard]] bool has_state() const { return has_state_; }
