@@ -13,9 +13,9 @@ struct StateSize {
   std::size_t bytes;
 };
 
-/// A Thing that inherits this has its author's state right behind it, in the same allocation: zeros, aligned for every standard type.
-/// It is made by `new (StateSize{...}) Thing(...)`, which takes everything back if the constructor throws, and ended by a plain
-/// delete. The handle of the thing is here too, as it must not find a state that was never made, or is gone.
+/// A Thing that inherits this has its author's state right behind it, in the same allocation: zeros, aligned for every standard
+/// type. It is made by `new (StateSize{...}) Thing(...)`, which takes everything back if the constructor throws, and ended by a
+/// plain delete. The handle of the thing is here too, as it must not find a state that was never made, or is gone.
 template <class Thing>
 class AuthorState {
  public:
