@@ -10,7 +10,6 @@ FOLDERS = ("lib", "include", "plugins", "test-apps")
 EXEMPT = {
     "lib/codec/ws/extension.h DeflateAgreement": "the parameters that RFC 7692 names",
     "include/wharf/websocket.hpp Agreement": "the same, for the user",
-    "lib/proxy/upstream_session.h UpstreamSession": "the client's side of HTTP/1 takes its place",
 }
 
 CLASS = re.compile(r"(?<!enum )\b(?:class|struct)\s+(?:alignas\([^)]*\)\s*|WHARF_\w+\s+)*([\w:]+)(?:\s+final)?\s*(?::[^:].*)?$", re.DOTALL)
