@@ -82,7 +82,7 @@ BAD = {
 }
 
 # Each must reach the reader without the rest; abi.h is C, and C++ too.
-HEADERS = ["abi.h", "config.hpp", "protocol.hpp", "server.hpp", "testing.hpp"]
+HEADERS = ["abi.h", "config.hpp", "limits.hpp", "options.hpp", "protocol.hpp", "server.hpp", "testing.hpp"]
 
 
 def compile_text(compiler, language, standard, text):
