@@ -253,7 +253,7 @@ TEST_CASE("connector: a limit of no time at all, and of all the time") {
   CHECK(failure_of(base::Endpoint{"127.0.0.1", port_of(listening), {}}, base::Time{0}) == "timed out");
 }
 
-TEST_CASE("connector: several addresses are tried in their order, and one that does not answer takes but its share of the time") {
+TEST_CASE("connector: addresses are tried in their order, and one that does not answer takes only its share of the time") {
   const io::ListeningSocket deaf = listen_on("127.0.0.1", 0);
   const FullBacklog full(deaf);
   const io::ListeningSocket first = listen_on();
@@ -331,7 +331,7 @@ TEST_CASE("connector: a link that nobody wants any more when it is there is cut"
 
 // ---- Names that take time ----
 
-TEST_CASE("connector: the time is up also for a name that is still being looked up") {
+TEST_CASE("connector: the time is up even if the name is still being looked up") {
   const SlowNames names;
   Attempt attempt;
   NamedTurns turns(names);
@@ -349,7 +349,7 @@ TEST_CASE("connector: an address needs no name to be looked up") {
   CHECK(attempt.connected == 1);
 }
 
-TEST_CASE("connector: where no more names may be looked up, that is the reason") {
+TEST_CASE("connector: if no more names may be looked up, that is the reason") {
   const SlowNames names;
   std::array<Attempt, 10> attempts;
   Attempt refused;
@@ -392,7 +392,7 @@ TEST_CASE("connector: a loop that ends while connecting calls nobody, and leaves
   }
 }
 
-TEST_CASE("connector: a loop that ends does not wait for a name that is being looked up, also for nobody") {
+TEST_CASE("connector: a loop that ends does not wait for a look-up, even if nobody wants it") {
   const SlowNames names;
   Attempt attempt;
   Attempt given_up;
@@ -409,7 +409,7 @@ TEST_CASE("connector: a loop that ends does not wait for a name that is being lo
   CHECK(names.gate().over() == 0);
 }
 
-TEST_CASE("connector: whoever is told may stop the loop") {
+TEST_CASE("connector: its callbacks may stop the loop") {
   const io::ListeningSocket listening = listen_on();
   for (const bool good : {true, false}) {
     CAPTURE(good);
@@ -454,7 +454,7 @@ TEST_CASE("connector: sessions of a stopping loop still connect; the new link is
   CHECK_FALSE(third.over());
 }
 
-TEST_CASE("connector: a loop of its own that goes while connecting, without having run") {
+TEST_CASE("connector: an own loop that is destroyed while connecting, without having run") {
   const io::ListeningSocket listening = listen_on("127.0.0.1", 0);
   const FullBacklog full(listening);
   const std::vector<int> before = descriptors();

@@ -99,7 +99,7 @@ TEST_CASE("known names: each connection had its name looked up anew, which took 
   CHECK(bench.names.asked() == 2);
 }
 
-TEST_CASE("known names: what was known serves while the name cannot be looked up, but not for ever") {
+TEST_CASE("known names: known addresses serve while the name cannot be looked up, but not for ever") {
   Bench bench;
   bench.listen();
   CHECK(bench.connect() == "connected");
@@ -112,7 +112,7 @@ TEST_CASE("known names: what was known serves while the name cannot be looked up
   CHECK(bench.connect() == "the name cannot be looked up for now");
 }
 
-TEST_CASE("known names: a name server that hangs does not keep requests waiting where the name was known") {
+TEST_CASE("known names: a name server that hangs does not keep requests waiting if the name is known") {
   Bench bench;
   bench.listen();
   CHECK(bench.connect() == "connected");

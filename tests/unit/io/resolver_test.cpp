@@ -125,7 +125,7 @@ TEST_CASE("resolver: a look-up that throws has found nothing") {
   CHECK(told == "the name cannot be looked up for now");
 }
 
-TEST_CASE("resolver: what one of those who waited threw kept the name from the others, whose list was gone when they went") {
+TEST_CASE("resolver: an exception of one that waited kept the name from the others, and their list was gone") {
   Bench bench;
   Resolver::Query first;
   Resolver::Query second;
@@ -136,7 +136,7 @@ TEST_CASE("resolver: what one of those who waited threw kept the name from the o
   CHECK(bench.told == Texts{"192.0.2.1:80"});
 }
 
-TEST_CASE("resolver: whoever goes is not told; the look-up goes on, and others may join it") {
+TEST_CASE("resolver: a query that is destroyed is not told; the look-up goes on, and others may join it") {
   Bench bench;
   Resolver::Query stays;
   {
@@ -166,7 +166,7 @@ TEST_CASE("resolver: as many names as may; a name that is asked for already stil
   REQUIRE(bench.turns.until([&] { return bench.told.size() == 4; }));
 }
 
-TEST_CASE("resolver: whoever is told may ask again, or have another forget") {
+TEST_CASE("resolver: a query that is told may ask again, or destroy another") {
   Bench bench;
   Resolver::Query first;
   Resolver::Query second;
@@ -183,7 +183,7 @@ TEST_CASE("resolver: whoever is told may ask again, or have another forget") {
   CHECK(bench.told.size() == 1);
 }
 
-TEST_CASE("resolver: it may go before its look-ups and those who wait for them, and the loop may end before") {
+TEST_CASE("resolver: it may be destroyed before its look-ups and queries, and the loop may end before") {
   const Gate gate;
   const auto lookup = [task = gate.task()](const std::string&, const std::string&) {
     task();
@@ -205,7 +205,7 @@ TEST_CASE("resolver: it may go before its look-ups and those who wait for them, 
   }
 }
 
-TEST_CASE("resolver: what the system says") {
+TEST_CASE("resolver: the system's look-up") {
   CHECK(io::take_as_numbers("127.0.0.1", "80").addresses.front().text() == "127.0.0.1:80");
   CHECK(io::take_as_numbers("::1", "80").addresses.front().text() == "[::1]:80");
   CHECK(io::take_as_numbers("localhost", "80").failure == "no such host");
