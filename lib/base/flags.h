@@ -8,7 +8,7 @@ template <class Flag>
 class Flags {
  public:
   [[nodiscard]] bool has(Flag flag) const { return (bits_ & bit(flag)) != 0; }
-  /// Whether one of them is there, at least.
+  /// Whether at least one of them is there.
   template <class... Others>
   [[nodiscard]] bool has_any(Flag first, Others... others) const {
     return (bits_ & (bit(first) | ... | bit(others))) != 0;

@@ -38,7 +38,8 @@ class PeerAddress {
   [[nodiscard]] std::string host() const;
 
   [[nodiscard]] PeerAddress without_port() const;
-  /// The network of one client, without the port: an IPv4 address, or the first 64 bits of an IPv6 address, within which it may use any.
+  /// The network of one client, without the port: an IPv4 address, or the first 64 bits of an IPv6 address, within which it may use
+  /// any.
   [[nodiscard]] PeerAddress client_network() const;
 
   auto operator<=>(const PeerAddress&) const = default;
@@ -55,7 +56,7 @@ static_assert(sizeof(PeerAddress) <= 24, "every connection has one");
 struct Endpoint {
   std::string host;    ///< a name or an address, without brackets
   std::string port;    ///< a number or the name of a service
-  std::string path{};  ///< of a unix socket, or '@' and an abstract name; if it is not empty the other two do not count
+  std::string path{};  ///< of a unix socket, or '@' and an abstract name; if it is not empty, the other two do not count
 
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
