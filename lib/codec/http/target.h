@@ -31,10 +31,10 @@ struct Authority {
 /// nullopt for anything else, user information included.
 std::optional<Authority> split_authority(std::string_view text);
 
-/// An authority without its port; what is none as it is.
+/// An authority without its port; a text that is no authority as it is.
 std::string_view host_of(std::string_view authority);
 
-/// The port that goes without saying: "80" for http, "443" for https; empty for any other scheme. In lower case.
+/// The default port of a scheme: "80" for http, "443" for https; empty for any other scheme. In lower case.
 std::string_view usual_port(std::string_view scheme);
 
 /// The authority of a target in absolute form (http or https), not checked; empty for any other form.
