@@ -44,8 +44,8 @@ std::size_t total(std::span<const std::string_view> pieces) {
   return size;
 }
 
-/// sendfile(), but a peer that is gone is an error and no signal; there is no flag for that. The signal also comes where the
-/// peer went after it was sent a part. Negative: the error, as -errno.
+/// sendfile(), but a peer that is gone is an error and no signal; there is no flag for that. The signal also comes if the peer
+/// left after it was sent a part. Negative: the error, as -errno.
 ssize_t send_part(int socket, int file, off_t from, std::size_t size) {
   base::BrokenPipeIsAnError quiet;
   ssize_t sent = 0;
@@ -57,8 +57,8 @@ ssize_t send_part(int socket, int file, off_t from, std::size_t size) {
   return sent;
 }
 
-/// Closing the socket then resets the connection. Else the system would go on offering what it has of the output, megabytes of
-/// it for minutes, to a peer that takes nothing, and end as if that had been all.
+/// Closing the socket then resets the connection. Otherwise the system would go on offering its part of the output, megabytes for
+/// minutes, to a peer that takes nothing, and then end as if that had been all.
 void reset_when_closed(int socket) {
   const linger at_once{1, 0};
   ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -99,7 +99,7 @@ bool Connection::adopt(Loop& loop, int socket, const session::SessionMaker& make
 Connection::Connection(Loop& loop, int socket, Origin origin)
     : Link(loop.pool(), loop.limits().output), loop_(loop), socket_(socket), origin_(origin) {}
 
-/// The name of a unix socket is the system's to tell.
+/// The system knows the name of a unix socket.
 std::string Connection::address() const {
   Address address;
   const bool may_have_name = peer().address.family() == base::PeerAddress::Family::unix_socket && origin_ == Origin::outgoing;
@@ -132,8 +132,8 @@ void Connection::on_ready(int status, int events) {
   proceed_winding_up();
 }
 
-/// Behind the peer's end. Urgent bytes are nobody's, and dropped. Without any, this is how libuv puts it that neither side sends any
-/// more: a peer over a unix socket that is gone altogether, and of which nothing is left to be read.
+/// After the peer's end. Nobody wants urgent bytes: they are dropped. If there are none, libuv reports that neither side sends any
+/// more: a peer on a unix socket is gone altogether, and nothing of it is left to read.
 void Connection::on_news() {
   char urgent = 0;
   if (::recv(socket_, &urgent, 1, MSG_OOB) == 1) return;
@@ -141,11 +141,11 @@ void Connection::on_news() {
   int unread = 0;
   const bool hung_up = !marks_.has(Mark::output_over) && ::poll(&state, 1, 0) == 1;
   if (hung_up && !input_waits() && ::ioctl(socket_, FIONREAD, &unread) == 0 && unread == 0) return break_off();
-  news_ = 0;  // or the same would be heard again and again
+  news_ = 0;  // otherwise the same would be reported again and again
   update_interest();
 }
 
-/// libuv says no more than that something is wrong, and has stopped watching. What the peer sent before is still there to be read.
+/// libuv says only that something is wrong, and has stopped watching. Bytes that the peer sent before can still be read.
 void Connection::on_reset() {
   interest_ = 0;
   if (!ending()) return break_off();
@@ -153,9 +153,9 @@ void Connection::on_reset() {
   settle();
 }
 
-/// Of a broken connection: one buffer full in each turn, and behind the last one the end. A client that has gone wants no answer
-/// any more, and whoever works on one hears so at once: its input is held for that long. But what a server said before it went
-/// may be all that was asked of it, and is there until the session wants it.
+/// Reads a broken connection: one buffer in each turn, and after the last one the end. A client that has gone wants no response any
+/// more, so a session that holds its input to work on one hears of that at once. But what a server sent before it went may be all
+/// that was asked of it, and stays until the session wants it.
 void Connection::read_to_the_end() {
   if (input_held() && origin_ == Origin::outgoing) return;
   if (!input_held() && !marks_.has(Mark::peer_ended) && read()) return schedule();
@@ -169,13 +169,13 @@ void Connection::input_wanted_changed() {
   update_interest();
 }
 
-/// Not by reading, which would use up what there is to know of a reset.
+/// Does not read, which would consume the news of a reset.
 bool Connection::nothing_came() const {
   pollfd waiting{socket_, POLLIN | POLLRDHUP, 0};
   return !broken() && ::poll(&waiting, 1, 0) == 0;
 }
 
-/// One buffer full at most, so that every connection gets its turn. False when there was nothing.
+/// At most one buffer, so that every connection gets its turn. False if there was nothing.
 bool Connection::read() {
   const std::span<char> whole = loop_.receive_buffer();
   const std::span<char> buffer = whole.first(std::min(whole.size(), most_read()));
@@ -201,7 +201,7 @@ bool Connection::read() {
 
 void Connection::flush() {
   base::OutQueue& queue = out();
-  if (broken() || queue.empty()) return;  // on_settle() drops it: who writes until it is too much must get to hear that it is
+  if (broken() || queue.empty()) return;  // on_settle() drops it: a session that writes until it is too much must be told
   while (!queue.empty() && !aborted()) {
     std::size_t offered = 0;
     const ssize_t sent = send_front(offered);
@@ -215,7 +215,7 @@ void Connection::flush() {
   wrote(true);
 }
 
-/// Offers the front of the queue to the system, mostly all of it and mostly one piece. Negative: the error, as -errno.
+/// Offers the front of the queue to the system, usually all of it and usually one piece. Negative: the error, as -errno.
 ssize_t Connection::send_front(std::size_t& offered) {
   base::OutQueue& queue = out();
   std::string_view first = queue.front();
@@ -229,15 +229,15 @@ ssize_t Connection::send_front(std::size_t& offered) {
   return send_pieces(socket_, pieces);
 }
 
-/// Within calls of the session too, so that it hears of nothing before the connection is settled.
+/// Also called within calls of the session, so the session hears of it only when the connection is settled.
 void Connection::write_failed(ssize_t error) {
   if (!is_gone(error) || ending()) return abort();
   if (error == -ECONNRESET) peer_state_ = Peer::reset;
   break_off();
 }
 
-/// The peer takes nothing any more. What it sent before that is still to be read: who answers early and closes, as with a 413,
-/// resets the connection while the request is on its way.
+/// The peer takes nothing any more. What it sent before still has to be read: a server that responds early and closes, as with a
+/// 413, resets the connection while the request is on its way.
 void Connection::break_off() {
   if (!broken()) peer_state_ = Peer::broken;
   marks_.remove(Mark::file_waits);
@@ -265,7 +265,7 @@ void Connection::write_through(std::string_view head, std::string_view body) {
   pieces[count++] = body;
   const ssize_t sent = send_pieces(socket_, std::span(pieces).first(count));
   if (is_gone(sent)) return write_failed(sent);
-  if (sent < 0) return Link::write_through(head, body);  // the flush at the end of the turn meets the error, if it is one
+  if (sent < 0) return Link::write_through(head, body);  // the flush at the end of the turn finds the error, if it is one
   auto taken = static_cast<std::size_t>(sent);
   const std::size_t from_queue = std::min(taken, queued);
   out().consume(from_queue);
@@ -277,11 +277,12 @@ void Connection::write_through(std::string_view head, std::string_view body) {
 
 std::optional<std::size_t> Connection::send_file(int file, std::uint64_t offset, std::size_t size) {
   if (ending() || broken() || marks_.has(Mark::file_waits)) return 0;
-  flush();  // not with MSG_MORE: over loopback, sendfile() took four times as long behind that
+  flush();  // not with MSG_MORE: over loopback, sendfile() took four times as long after it
   if (ending() || broken() || !out().empty()) return 0;
   const ssize_t sent = send_part(socket_, file, static_cast<off_t>(offset), size);
   if (is_gone(sent)) write_failed(sent);
-  if (sent <= 0 && !would_block(sent)) return std::nullopt;  // no such file, or shorter now, or no peer: reading and writing tells
+  if (sent <= 0 && !would_block(sent))
+    return std::nullopt;  // no such file, or it is shorter now, or no peer: reading and writing show which
   const std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
   if (taken != 0) progress(taken, size - taken);
   if (taken != size) {
@@ -291,7 +292,7 @@ std::optional<std::size_t> Connection::send_file(int file, std::uint64_t offset,
   return taken;
 }
 
-/// The peer took something. A peer that takes next to nothing, again and again, gains no time by that.
+/// The peer took something. A peer that takes almost nothing, again and again, gains no time by that.
 void Connection::progress(std::size_t sent, std::size_t left) {
   taken_ += sent;
   if (taken_ < loop_.limits().write_progress && left != 0) return;
@@ -299,7 +300,7 @@ void Connection::progress(std::size_t sent, std::size_t left) {
   own_deadline_ = winding_up() ? now() + loop_.limits().closing_flush : base::never;
 }
 
-/// After each flush: waits for the socket where it did not take all.
+/// After each flush: waits for the socket if it did not take all.
 void Connection::wrote(bool all) {
   if (!winding_up()) {
     if (all) own_deadline_ = base::never;
@@ -312,7 +313,7 @@ void Connection::wrote(bool all) {
   update_interest();
 }
 
-/// Of what is open: whether there is somebody for what comes, or it is read to be dropped, so that the end behind it is seen.
+/// Whether input is read: because somebody takes it, or to drop it, so that the end behind it is seen.
 bool Connection::wants_input() const { return !marks_.has(Mark::peer_ended) && (ending() ? stage_ >= Stage::shut : !input_held()); }
 
 void Connection::update_interest() {
@@ -321,11 +322,11 @@ void Connection::update_interest() {
   const bool reads = open && wants_input();
   const bool writes = open && (marks_.has(Mark::file_waits) || (!out().empty() && !held_back()));
   if (reads) marks_.remove(Mark::unread);
-  // Input that is held is mostly wanted again before any comes. So it is waited for until some has come: to change what a socket is
-  // watched for takes two system calls, and to change it back another two.
+  // Input that is held is usually wanted again before any comes. So the socket is watched for it until some has come: changing what
+  // a socket is watched for takes two system calls, and changing it back another two.
   const bool waits = reads || (open && !marks_.has_any(Mark::peer_ended, Mark::unread) && (interest_ & UV_READABLE) != 0);
-  // Also where nothing is read or written for now, a reset is to be heard of, which the system tells of a socket that is watched for
-  // anything: for the peer's end; behind that, which may be half a close, for urgent bytes.
+  // Even if nothing is read or written for now, a reset has to be noticed. The system reports it for a socket that is watched for
+  // anything: for the peer's end; after that, which may be half a close, for urgent bytes.
   const bool listens = open && !ending() && !waits && !writes;
   const auto wanted = static_cast<std::uint8_t>((waits ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0) | (listens ? news_ : 0));
   if (wanted == interest_) return;
@@ -354,9 +355,9 @@ void Connection::arm_timer() {
 
 void Connection::on_timer() {
   const base::Time time = now();
-  // A socket counts as writable only when much of its buffer is free: a slow peer may have taken something all the same.
+  // A socket counts as writable only if much of its buffer is free: a slow peer may have taken something all the same.
   if (own_deadline_ <= time && stage_ < Stage::shut) {
-    flush();  // also where it is held back
+    flush();  // even if it is held back
     resume_output();
   }
   if (own_deadline_ <= time) {
@@ -396,7 +397,7 @@ void Connection::tell_lost(const char* what) noexcept {
   });
 }
 
-/// Idle as it is, it makes room for another one: closed at once, as far as that loses nothing. False where it has something to do.
+/// An idle connection makes room for another one: it is closed at once if that loses nothing. False if it has something to do.
 bool Connection::give_way() {
   int not_taken = 0;
   if (!out().empty() || !quiet() || ::ioctl(socket_, TIOCOUTQ, &not_taken) != 0 || not_taken != 0) return false;
@@ -420,8 +421,8 @@ void Connection::wind_up() {
   arm_timer();
 }
 
-/// Once everything queued has left: tells the peer that no more comes, waits a while for it to end too, reading and dropping what
-/// it still sends, and closes. Closing at once could make the system answer late bytes with a reset, which destroys what is on its
+/// When everything queued has left: tells the peer that no more comes, waits a while for it to end too, reading and dropping what
+/// it still sends, and closes. If it closed at once, the system could answer late bytes with a reset, which destroys what is on its
 /// way.
 void Connection::proceed_winding_up() {
   if (!winding_up() || closed()) return;
@@ -450,7 +451,7 @@ void Connection::close() {
     connection->loop_.remove(*connection);
     if (!connection->marks_.has(Mark::scheduled)) delete connection;
   });
-  ::close(socket_);  // not before: uv_close() still names it to epoll, and another loop may have the number again by then
+  ::close(socket_);  // not earlier: uv_close() still passes it to epoll, and another loop may have the number again by then
 }
 
 }  // namespace wharf::io

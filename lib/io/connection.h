@@ -15,15 +15,14 @@
 
 namespace wharf::io {
 
-/// A Link over a stream socket. Owns itself: created by adopt(), it goes when the socket has been closed.
+/// A Link over a stream socket. Owns itself: created by adopt(), it is destroyed when the socket has been closed.
 class Connection final : public session::Link, private Timed {
  public:
   enum class Origin : std::uint8_t { accepted, outgoing };
 
-  /// Takes over a connected, non-blocking socket, and the place that it takes of what may be accepted. Returns false, with the
-  /// socket closed, when the system refuses to watch it or there is no memory. A link made while the loop stops is told so after
-  /// its start. `peer` is what accepting, or connecting, said of the other end: the system knows it no more once that has reset the
-  /// connection.
+  /// Takes over a connected, non-blocking socket, and its place among the accepted connections. Returns false, with the socket
+  /// closed, if the system refuses to watch it or there is no memory. A link made while the loop stops is told so after its start.
+  /// `peer` is the other end, as accept() or connect() had it: after a reset the system no longer knows it.
   static bool adopt(Loop& loop, int socket, const session::SessionMaker& make_session, Origin origin = Origin::accepted,
                     const base::PeerAddress& peer = {}, Admission::Place place = {}) noexcept;
 
@@ -40,23 +39,23 @@ class Connection final : public session::Link, private Timed {
   friend class Loop;  // walks the lists of connections, which are threaded through them
   enum class Stage : std::uint8_t {
     open,
-    winding_up,  // what is queued still leaves
-    shut,        // it has left, and the peer was told that no more comes: its end is waited for
+    winding_up,  // queued output still leaves
+    shut,        // that has left, and the peer was told that no more comes: the link waits for its end
     closed,
     gone  // libuv has let go of the socket
   };
   enum class Peer : std::uint8_t {
     takes,   // output
-    broken,  // takes nothing any more; what it sent before that is still read
-    reset    // the same, as a write said; reading does not say it again, but shows an end that the peer never sent
+    broken,  // takes nothing any more; what it sent before is still read
+    reset    // the same, and a write said so; reading does not say it again, but shows an end that the peer never sent
   };
   enum class Mark : std::uint8_t {
     idle,
-    gives_way,  // to another connection: the peer is not waited for
-    unread,     // something has come that is not to be read now
+    gives_way,  // to another connection: it does not wait for the peer
+    unread,     // something has come that must not be read now
     scheduled,
     peer_ended,
-    output_over,  // the peer was told so, and may go on
+    output_over,  // the peer was told, and may go on
     file_waits    // for the socket to take more of a file
   };
   void tell_lost(const char* what) noexcept override;
@@ -113,7 +112,7 @@ class Connection final : public session::Link, private Timed {
   Stage stage_ = Stage::open;
   Peer peer_state_ = Peer::takes;
   base::Flags<Mark> marks_;
-  std::uint8_t news_ = UV_DISCONNECT;  // what the socket is watched for where nothing is read or written; see update_interest()
+  std::uint8_t news_ = UV_DISCONNECT;  // what the socket is watched for if nothing is read or written; see update_interest()
 };
 
 }  // namespace wharf::io

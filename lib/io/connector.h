@@ -17,18 +17,18 @@
 
 namespace wharf::io {
 
-/// Makes one connection: has the name looked up unless it was a short while ago, tries the addresses in the order of the system, each for its
-/// share of the time that is left, and hands the socket to a Connection. Such connections do not count for the loop's limit of
-/// accepted ones, or clients could fill it that wait for them: whoever connects bounds how many there are.
+/// Makes one connection: has the name looked up unless that was done a short while ago, tries the addresses in the order of the
+/// system, each for its share of the time that is left, and hands the socket to a Connection. Such connections do not count for the
+/// loop's limit of accepted ones, because clients that wait for them could use it up: the caller bounds how many there are.
 class Connector final : public Pending, private Timed {
  public:
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
   using Failed = std::function<void(std::string_view)>;
 
-  /// Exactly one of the two is called, once, later, on a fresh stack; neither when the loop ends before. `connected` makes the
+  /// Exactly one of the two is called, once, later, on a fresh stack; neither if the loop ends before. `connected` makes the
   /// session of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused", "no such host",
-  /// "timed out"... The resolver is asked within this call, and outlives what is pending on the loop, or calls nobody.
+  /// "timed out"... The resolver is asked within this call, and outlives what is pending on the loop, or does not call back.
   static void start(Loop& loop, Resolver& resolver, const base::Endpoint& target, base::Time limit, session::SessionMaker connected,
                     Failed failed);
   /// The same with addresses that are known.
@@ -65,11 +65,11 @@ class Connector final : public Pending, private Timed {
   std::string last_reason_;
   std::vector<Address> addresses_;
   std::shared_ptr<Resolver::Known> known_;  // of the name
-  std::size_t next_ = 0;                    // of the addresses: the one being tried, or to be tried
+  std::size_t next_ = 0;                    // the address that is being tried, or the next
   Resolver::Query query_;
   uv_poll_t* poll_ = nullptr;
   int socket_ = -1;
-  bool* gone_ = nullptr;  // set when this goes
+  bool* gone_ = nullptr;  // set when this is destroyed
 };
 
 }  // namespace wharf::io

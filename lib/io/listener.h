@@ -15,20 +15,20 @@
 
 namespace wharf::io {
 
-/// A bound, listening, non-blocking socket that nobody accepts from yet.
+/// A bound, listening, non-blocking socket from which nobody accepts yet.
 class ListeningSocket {
  public:
   /// `Shared` lets several loops listen on the same port (SO_REUSEPORT); the first of them finds out whether another program has
   /// it.
   enum class Sharing : std::uint8_t { alone, shared };
 
-  /// Port 0 picks a free one. Of a unix socket, its owner and their group may write to the file, which goes with the last of
-  /// the sockets that share it; one that was left behind, with nobody listening, makes room. The error is one line that names
-  /// the address and what to do.
+  /// Port 0 picks a free one. The owner and the group of a unix socket may write to its file, which is removed with the
+  /// last of the sockets that share it; a file that was left behind, with nobody listening, is replaced. The error is one line that
+  /// names the address and what to do.
   static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing,
                                                          const KeepAlive& keep_alive = {});
 
-  /// The same socket for another loop, where its kind cannot be opened twice. The two share the backlog.
+  /// The same socket for another loop, if its kind cannot be opened twice. The two share the backlog.
   [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;
 
   ListeningSocket(ListeningSocket&& other) noexcept = default;
@@ -38,7 +38,7 @@ class ListeningSocket {
   ListeningSocket& operator=(const ListeningSocket&) = delete;
 
   [[nodiscard]] const Address& address() const { return address_; }
-  /// It stays this object's; -1 where another took it over.
+  /// It still belongs to this object; -1 if another took it over.
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
@@ -48,15 +48,15 @@ class ListeningSocket {
 
   Address address_;
   std::shared_ptr<const SocketFile> file_;
-  base::Descriptor socket_;  // closed before its file goes
+  base::Descriptor socket_;  // closed before its file is removed
 };
 
-/// Accepts from one socket on one loop: a bounded number each turn. Where the server has all the connections that it may have, or
-/// the system is out of descriptors, the one that has been idle for longest makes room for a client that waits; where none is idle,
-/// nothing is accepted, and clients wait in the backlog until a connection ends.
+/// Accepts from one socket on one loop: a bounded number each turn. If the server has all the connections that it may have, or
+/// the system is out of descriptors, the connection that has been idle for longest makes room for a client that waits; if none is
+/// idle, nothing is accepted, and clients wait in the backlog until a connection ends.
 class Listener final {
  public:
-  /// Owned by the loop. nullptr when the system refuses to watch the socket.
+  /// Owned by the loop. nullptr if the system refuses to watch the socket.
   static std::unique_ptr<Listener> create(Loop& loop, ListeningSocket socket, session::SessionMaker make_session);
   ~Listener();
   Listener(const Listener&) = delete;
@@ -74,11 +74,11 @@ class Listener final {
   void pause(Admission::Shortage shortage, std::string_view reason, int error);
 
   Loop& loop_;
-  uv_poll_t* poll_;  // freed when libuv has let go of it, which is after this object
+  uv_poll_t* poll_;  // freed when libuv has released it, which is after this object
   ListeningSocket socket_;
   session::SessionMaker make_session_;
   bool paused_ = false;
-  bool told_ = false;  // that accepting was paused, since it last went well
+  bool told_ = false;  // a log line said that accepting was paused, since it last succeeded
 };
 
 }  // namespace wharf::io

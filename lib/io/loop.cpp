@@ -17,7 +17,7 @@ namespace wharf::io {
 
 namespace {
 
-/// Where libuv finds too few descriptors for the pipes of a loop and of its signals, it ends the process. 0, or errno.
+/// If libuv finds too few descriptors for the pipes of a loop and of its signals, it ends the process. Returns 0, or errno.
 int missing_descriptors() {
   std::array<base::Descriptor, 10> probes;
   for (base::Descriptor& probe : probes) {
@@ -109,7 +109,7 @@ void Loop::before_blocking() {
   ++turn_;
   if (ended()) return;
   arm_timer();
-  // Work that came up meanwhile must not wait for the next event, nor a deadline for more than what is there already.
+  // Work that arose meanwhile must not wait for the next event, and a deadline must wait only for what is there already.
   if (scheduled_ != nullptr || !turn_end_calls_.empty() || time_has_come_) uv_idle_start(&idle_, [](uv_idle_t*) {});
   else uv_idle_stop(&idle_);
 }
@@ -121,7 +121,7 @@ void Loop::schedule(Connection& connection) {
   scheduled_ = &connection;
 }
 
-/// Those that were scheduled before this call, so that connections which keep scheduling each other cannot hold up the loop.
+/// Only those that were scheduled before this call, so that connections that keep scheduling each other cannot hold up the loop.
 void Loop::settle_scheduled() {
   for (Connection* next = std::exchange(scheduled_, nullptr); next != nullptr;) {
     Connection& connection = *std::exchange(next, next->next_scheduled_);
@@ -135,7 +135,7 @@ void Loop::at_turn_end(std::function<void()> call) {
   if (!ended()) turn_end_calls_.push_back(std::move(call));
 }
 
-/// Those that were asked for before this call, for the same reason.
+/// Only those that were asked for before this call, for the same reason.
 void Loop::call_at_turn_end() {
   std::vector<std::function<void()>> calls;
   calls.swap(turn_end_calls_);
@@ -154,7 +154,7 @@ void Loop::run_mailbox() noexcept {
 
 void Loop::arm_timer() {
   const base::Time due = ended() ? base::never : wheel_.next();
-  if (due >= timer_due_) return;  // it fires early at most, and is armed again then
+  if (due >= timer_due_) return;  // at worst it fires early, and is armed again then
   timer_due_ = due;
   const base::Time wait = due > now() ? due - now() : base::Time{0};
   uv_timer_start(
@@ -168,9 +168,9 @@ void Loop::arm_timer() {
       static_cast<std::uint64_t>(wait.count()), 0);
 }
 
-/// Deadlines are judged here, when all that had come by then has been read: a loop that was late, because the process was stopped
-/// or a callback took its time, blames no peer for it. libuv itself looks at its timers first. What took its time among what was
-/// read is not counted before the next look.
+/// Deadlines are judged here, after everything that had come by then was read: if the loop was late, because the process was
+/// stopped or a callback took its time, no peer is blamed. libuv itself checks its timers first. Time that was spent while reading
+/// counts only at the next check.
 void Loop::after_polling() {
   if (std::exchange(time_has_come_, false))
     wheel_.advance(come_, [this](base::Timer& expired) { base::sheltered(log_, "what was due", [&] { expire(expired); }); });
@@ -237,7 +237,7 @@ void Loop::remove_idle(Connection& connection) {
   idle.store(idle.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
 }
 
-/// A connection that cannot be closed now has sent something, or has not taken the end of its answer. It moves to the end of the
+/// A connection that cannot be closed now has sent something, or has not taken the end of its response. It moves to the end of the
 /// list, so that it does not hide others that can be closed.
 bool Loop::close_an_idle_one() {
   constexpr std::size_t most_looked_at = 256;
@@ -256,7 +256,7 @@ void Loop::wait_for_room(Admission::Shortage shortage) {
   admission_->wait_for_room(*this, shortage);
 }
 
-/// Where there is no memory to say so, accepting is tried again after accept_pause.
+/// If there is no memory to post this, accepting is tried again after accept_pause.
 void Loop::room_came() noexcept {
   try {
     mailbox_.post([this] { resume_listeners(); });
@@ -354,7 +354,7 @@ void Loop::close_handles() {
   stage_ = Stage::ended;
   mailbox_.close();
   returns_->close();
-  std::exchange(admission_, nullptr)->leave(*this);  // which it need not outlive
+  std::exchange(admission_, nullptr)->leave(*this);  // it need not outlive the admission
   wheel_.cancel(stop_grace_);
   turn_end_calls_.clear();
   for (Pending* next = pending_; next != nullptr;) std::exchange(next, next->next_)->cancel();

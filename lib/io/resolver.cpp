@@ -52,7 +52,8 @@ Found take_as_numbers(const std::string& host, const std::string& port) {
   return ask_system(host, port, AI_NUMERICHOST | AI_NUMERICSERV);
 }
 
-/// A name that is being looked up. The thread touches the first two members alone, and the loop's thread `found` when it is done.
+/// A name that is being looked up. The thread touches only the first two members, and the loop's thread reads `found` when it is
+/// done.
 struct Resolver::Name {
   base::Endpoint endpoint;
   Found found;
@@ -80,7 +81,7 @@ bool Resolver::look_up(Query& query, const base::Endpoint& wanted, std::function
       if (const auto there = self.lock()) (*there)->looked_up(*name);
     };
     std::list<std::shared_ptr<Name>> added{name};
-    if (!work(loop_, executor_, task, done, wanted.host)) return false;  // or it throws: then nobody may wait for that
+    if (!work(loop_, executor_, task, done, wanted.host)) return false;  // if it throws instead, nobody may wait for it
     each = added.begin();
     names_.splice(names_.end(), added);
   }
@@ -108,7 +109,7 @@ void Resolver::remember(const Name& name) {
   if (known_.size() > most_remembered) known_.pop_front();
 }
 
-/// Whoever is told may ask for the same name again, or have others forget it.
+/// Those who are told may ask for the same name again, or destroy queries of others.
 void Resolver::looked_up(const Name& name) {
   const auto each = std::find_if(names_.begin(), names_.end(), [&name](const auto& other) { return other.get() == &name; });
   if (each == names_.end()) return;
@@ -124,7 +125,7 @@ void Resolver::looked_up(const Name& name) {
     Query& query = *over->waiting.front();
     query.forget();
     const auto found = std::exchange(query.found_, nullptr);
-    base::sheltered(log, "what was to be done with a name", [&] { found(over->found); });  // the others wait still
+    base::sheltered(log, "what was to be done with a name", [&] { found(over->found); });  // the others still wait
   }
 }
 
