@@ -12,27 +12,28 @@
 
 namespace wharf::server {
 
-/// Threads for what would hold up a loop: each kind has its own, so that the one does not wait for the other. Names are looked up by
+/// Threads for what would hold up a loop: each kind has its own, so that one does not wait for the other. Names are looked up by
 /// threads of a third kind, within connect().
 enum class Executor : std::uint8_t {
   passwords,  ///< slow hashes
   files       ///< reading, compressing and listing
 };
 
-/// What mounts need of the world beyond the connections of their clients. One per loop; everything on the loop's thread but the tasks.
+/// What mounts need of the world besides the connections of their clients. One per loop; everything on the loop's thread, except
+/// the tasks.
 class Outside {
  public:
   virtual ~Outside() = default;
 
-  /// Connects within `limit`. Exactly one of the two is called, later: never within this call. The link belongs to itself, and tells the
-  /// session that `connected` makes all that happens; `failed` gets the reason in a few words. Neither is called if the loop stops before.
+  /// Connects within `limit`. Exactly one of the two is called, later: never within this call. The link owns itself, and calls the
+  /// session that `connected` makes; `failed` gets the reason in a few words. Neither is called if the loop stops before.
   virtual void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
                        std::function<void(std::string_view)> failed) = 0;
 
-  /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: as many wait there as
-  /// may, or the loop has ended; neither is called. When the loop stops before the end, `done` is not called, and a task that has begun
-  /// goes on alone, perhaps when the server has long gone: it owns all that it touches, and nobody asks what came out. What it
-  /// throws is dropped, and `done` is called all the same. `about` names what it may hang on: a part of the threads is left to others.
+  /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: too many
+  /// wait there, or the loop has ended; neither is called. If the loop stops before the end, `done` is not called, and a task that
+  /// has begun goes on alone, perhaps long after the server has gone: it must own all that it touches. An exception of the task is
+  /// dropped, and `done` is called all the same. `about` names what it may hang on: a part of the threads is left to others.
   [[nodiscard]] virtual bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) = 0;
 
   /// How many threads that executor may have, for all loops together.

@@ -5,7 +5,8 @@
 
 namespace wharf::session {
 
-/// While one is alive, a call from the carrier is on the stack, and its end will settle the link: touch() need not schedule that.
+/// While one is alive, a call from the carrier is on the stack, which will settle the link at its end: touch() need not schedule
+/// that.
 class Link::Turn {
  public:
   explicit Turn(Link& link) : link_(link), outermost_(!link.marks_.has(Mark::in_turn)) { link_.marks_.add(Mark::in_turn); }
@@ -70,7 +71,7 @@ void Link::abort() {
   touch();
 }
 
-/// Runs a part of what the carrier asks for, within which a session is called.
+/// Runs a call of the carrier in which a session is called.
 template <class Call>
 void Link::sheltered(Call&& call) noexcept {
   try {
@@ -80,7 +81,7 @@ void Link::sheltered(Call&& call) noexcept {
   }
 }
 
-/// Within a handler. What the session was about to do is not known any more, so it does nothing but end.
+/// Within a handler. The state of the session is unknown now, so it only ends.
 void Link::lose() noexcept {
   try {
     throw;
@@ -118,7 +119,7 @@ void Link::deliver_end_of_input() noexcept {
 void Link::deliver_deadline() noexcept {
   const Turn turn(*this);
   sheltered([this] {
-    if (next_ && !ending()) swap_session();  // whose deadline it is
+    if (next_ && !ending()) swap_session();  // the deadline is the next session's
     if (session_ && !ending()) session_->deadline();
   });
   settle();
@@ -137,7 +138,7 @@ void Link::settle() noexcept {
   sheltered([this] { work(); });
   if (ending()) end_session();
   else if (next_ || marks_.has(Mark::own_turn) || (wants_kept_input() && !may_go_on()))
-    schedule();  // asked for by end_of_input() or room(), or for later
+    schedule();  // wanted by end_of_input() or room(), or later
 }
 
 void Link::work() {
@@ -165,8 +166,8 @@ void Link::begin_work() {
   }
 }
 
-/// The one place where sessions are fed and swapped, and where they stop for this turn. Returns what nobody may use yet; nothing
-/// when the link is ending.
+/// The one place where sessions are fed and swapped, and where they stop for this turn. Returns the bytes that nobody may use yet;
+/// none if the link is ending.
 std::span<char> Link::feed(std::span<char> bytes) {
   while (!ending()) {
     if (next_) {
@@ -179,7 +180,7 @@ std::span<char> Link::feed(std::span<char> bytes) {
     bytes = bytes.subspan(used);
     spend(static_cast<std::int64_t>(used) + 1);
     if (used == 0 && !marks_.has(Mark::more_input) && !next_ && !ending())
-      return bytes;  // nothing comes of asking again before something has changed
+      return bytes;  // asking again is useless before something has changed
   }
   return {};
 }
@@ -189,7 +190,7 @@ void Link::feed_kept_input() {
   std::span<char> rest = kept ? std::span<char>(kept->bytes).subspan(kept->used) : std::span<char>();
   try {
     rest = feed(rest);
-  } catch (...) {  // what the session was given stays until it has been told of its end
+  } catch (...) {  // the bytes of the session are kept until it has been told of its end
     kept_input_ = std::move(kept);
     throw;
   }
@@ -220,7 +221,7 @@ void Link::give_room() {
   marks_.remove(Mark::room);
   session_->room();
   if (!aborted() && !out_.empty() && !held_back()) flush();
-  // What is left of a flush leaves when the carrier takes more, and not before: nothing comes of asking it again and again.
+  // The rest of a flush leaves when the carrier takes more, and not before: asking it again and again is useless.
   const bool wants_more_room = marks_.has(Mark::room) && !blocked() && (out_.empty() || held_back());
   if (wants_more_room || wants_kept_input()) schedule();
 }

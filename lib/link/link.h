@@ -21,20 +21,20 @@ namespace wharf::session {
 struct OutputLimits {
   std::size_t low_water = Limits{}.output_low_water;    ///< at or below it, room() is called
   std::size_t high_water = Limits{}.output_high_water;  ///< above it, a session holds its input
-  std::size_t hard_cap = Limits{}.output_hard_cap;      ///< when more than that waits and still more is to be sent, the link is cut
+  std::size_t hard_cap = Limits{}.output_hard_cap;      ///< if more than that waits and still more has to be sent, the link is cut
 };
 
 /// How much one link may do in one turn of its loop before the others get theirs: bytes of input, bytes that come out of inflating,
-/// and for each message, piece or request as many bytes as take about as long. The last of these may go beyond it.
+/// and for each message, piece or request as many bytes as take about the same time. The last of these may exceed it.
 inline constexpr std::int64_t work_per_turn = std::int64_t{512} * 1024;
-/// What a message or a piece costs whose handling takes no longer than a call.
+/// The work of a message or a piece whose handling takes no longer than a call.
 inline constexpr std::int64_t event_work = 128;
 
 /// From this size on, bytes are worth write_through().
 inline constexpr std::size_t write_through_from = std::size_t{16} * 1024;
 
 /// The byte pipe below a session. A TCP connection, a TLS connection, one HTTP/2 stream and a test pipe are all Links: they differ
-/// in the few virtual functions; which session gets which bytes, and when one ends, is decided here, once for all of them.
+/// in the few virtual functions; this class decides, for all of them, which session gets which bytes, and when one ends.
 ///
 /// Life: input and output; then finish() (what is queued still leaves) or abort(), either from the session or from the carrier;
 /// then the session is told ended() and destroyed on a fresh stack, and the carrier closes.
@@ -44,12 +44,12 @@ class Link {
   Link& operator=(const Link&) = delete;
   virtual ~Link() = default;
 
-  // ---- What a session may do to the pipe, at any time on the loop's thread. None of it calls the session back. ----
+  // ---- What a session may call, at any time on the loop's thread. None of it calls the session back. ----
 
-  /// Where output goes. All that a turn of the loop puts here leaves in one write at its end. After adding, call touch().
+  /// The output. All that a turn of the loop puts here leaves in one write at its end. After adding, call touch().
   base::OutQueue& out() { return out_; }
 
-  /// Makes sure that what was queued or asked for is looked at before the loop blocks. Cheap within the session's own calls.
+  /// Makes sure that settle() comes for what was queued or asked for, before the loop blocks. Cheap within the session's own calls.
   void touch() {
     if (!marks_.has(Mark::in_turn)) schedule();
   }
@@ -58,70 +58,71 @@ class Link {
   /// touch().
   [[nodiscard]] bool in_turn() const { return marks_.has(Mark::in_turn) && !ending(); }
 
-  /// Queues head and body, too large to be worth copying: what the carrier can take at once leaves at once, after all that was
-  /// queued.
+  /// Queues head and body, which are too large to be worth copying: what the carrier can take at once leaves at once, after
+  /// everything that was queued.
   virtual void write_through(std::string_view head, std::string_view body);
 
-  /// Writes now what the carrier takes now, instead of at the end of the turn.
+  /// Writes what the carrier takes, now instead of at the end of the turn.
   virtual void flush() = 0;
 
   /// Sends what is queued and then at most `size` bytes of an open file from `offset` on, without copying them. Returns how many
-  /// of the file left: 0 where the carrier takes none for now; room() comes after want_room() when it does. Nothing where this
-  /// carrier cannot, or not any more: then the file is to be read and queued. Who cuts the file short changes what is on its
-  /// way.
+  /// of the file left: 0 if the carrier takes none for now; room() comes after want_room() when it does. Nothing if this carrier
+  /// cannot, or no longer can: then the file has to be read and queued. If the file is cut short meanwhile, that changes what is on
+  /// its way.
   virtual std::optional<std::size_t> send_file(int /*file*/, std::uint64_t /*offset*/, std::size_t /*size*/) {
     return std::nullopt;
   }
 
-  /// Between the two, what is queued stays queued, so that it leaves in as few writes as can be: up to the high-water mark, and
-  /// up to the low-water mark where room is wanted. flush() and write_through() write all the same. A cork goes with its
+  /// Between the two, what is queued stays queued, so that it leaves in as few writes as possible: up to the high-water mark, and
+  /// up to the low-water mark if room is wanted. flush() and write_through() write all the same. A cork ends with its
   /// session.
   void cork();
   void uncork();
 
-  /// The end of this side's output, after everything queued has left; input goes on. Nothing may be queued from here on.
+  /// The end of this side's output, after everything queued has left; input goes on. From here on nothing may be queued.
   void end_output();
 
   /// The next session; it takes over on a fresh stack, with every byte that this one has not used.
   void become(std::unique_ptr<Session> next);
 
-  /// No input() until resume_input(). What has been read stays with the link; the peer's further bytes stay in its network buffers.
+  /// No input() until resume_input(). Bytes that have been read stay with the link; the peer's further bytes stay in its network
+  /// buffers.
   void hold_input();
   void resume_input();
 
   /// Counts work of this turn. The link itself counts the bytes that input() uses.
   void spend(std::int64_t work) { work_left_ -= work; }
   [[nodiscard]] std::int64_t work_left() const { return work_left_; }
-  /// False: input() returns what it has used so far, and is called with the rest in a later turn, when other links had theirs.
+  /// False: input() must return what it has used so far, and is called with the rest in a later turn, when other links had theirs.
   [[nodiscard]] bool may_go_on() const { return work_left_ > 0; }
-  /// What the session has taken in already gives it more to do: input() comes again, as if bytes were left, perhaps without any.
+  /// The session has more to do with input that it has taken: input() comes again, as if bytes were left, perhaps without any.
   void ask_again() { marks_.add(Mark::more_input); }
 
-  /// How many bytes the carrier should read at a time, at most: a session that leaves input behind has no more than that kept for
-  /// it.
+  /// How many bytes the carrier should read at a time, at most: the link keeps no more than that for a session that leaves input
+  /// behind.
   static constexpr std::size_t usual_read = std::size_t{128} * 1024;
   void read_at_most(std::size_t size) { most_read_ = size; }
 
   /// Between two exchanges, so that a carrier that needs room for another link may end this one; and busy again. Not within an
-  /// exchange that has begun, nor where one may have: begin with busy.
+  /// exchange that has begun or may have begun: a session begins busy.
   virtual void now_idle() {}
   virtual void now_busy() {}
 
-  /// Whether more than the high-water mark is queued, also after trying to write it. Then a session holds its input and wants room.
+  /// Whether more than the high-water mark is queued, even after trying to write it. Then a session holds its input and wants room.
   [[nodiscard]] bool overfull() {
     if (out_.size() > limits_->high_water) flush();
     return out_.size() > limits_->high_water;
   }
 
-  /// Whether more than the hard cap is queued, also after trying to write it: asked before something is queued, which itself does
-  /// not count, as the peer had no time to take it. Then a session cuts the link.
+  /// Whether more than the hard cap is queued, even after trying to write it. Ask before queueing something, which itself does not
+  /// count, because the peer had no time to take it. If so, a session cuts the link.
   [[nodiscard]] bool beyond_cap() {
     if (out_.size() > limits_->hard_cap) flush();
     return out_.size() > limits_->hard_cap;
   }
 
-  /// Whether the peer has neither ended nor sent anything that the session has not been given. This asks the carrier anew: what
-  /// has come since the carrier looked last counts too, and will be delivered all the same.
+  /// Whether the peer has neither ended nor sent anything that the session has not been given. This asks the carrier anew: bytes
+  /// that came since it last looked count too, and will be delivered all the same.
   [[nodiscard]] bool quiet() const { return input_end_ == InputEnd::awaited && !input_waits() && nothing_came(); }
 
   /// room() is called once when at most the low-water mark is queued.
@@ -133,7 +134,7 @@ class Link {
     touch();
   }
 
-  /// deadline() is called at that moment; base::never means not. There is one: a later call replaces the earlier.
+  /// deadline() is called at that moment; base::never: never. There is one deadline: a later call replaces the earlier.
   virtual void set_deadline(base::Time when) = 0;
 
   /// Ends the link after everything queued has left. Input is ignored from here on.
@@ -146,7 +147,7 @@ class Link {
   [[nodiscard]] const LinkPeer& peer() const { return peer_; }
   /// The same as text, for the log: 127.0.0.1:4711, [::1]:4711, unix:/path.
   [[nodiscard]] virtual std::string address() const { return peer_.address.text(); }
-  /// From here on the link is one client's, who came through somebody else's connection.
+  /// From here on the link belongs to one client, which came through somebody else's connection.
   void set_peer(const base::PeerAddress& peer) { peer_.address = peer; }
   [[nodiscard]] const OutputLimits& limits() const { return *limits_; }
 
@@ -154,8 +155,8 @@ class Link {
   /// `limits` outlives the link.
   Link(base::ChunkPool& pool, const OutputLimits& limits) : out_(pool), limits_(&limits) {}
 
-  // ---- What a carrier calls, each on a fresh stack. What a session throws, as when there is no memory, ends here: it costs this
-  // link, which is cut, and nobody else. ----
+  // ---- What a carrier calls, each on a fresh stack. Exceptions of a session, as for a lack of memory, end here: this link is cut,
+  // and no other. ----
 
   /// The first session; nullptr: nobody wants the link any more, and it is cut.
   void begin(std::unique_ptr<Session> first) noexcept;
@@ -164,7 +165,7 @@ class Link {
   void deliver_end_of_input() noexcept;
   void deliver_deadline() noexcept;
   void deliver_shut_down() noexcept;
-  /// Writes what is queued, gives the session room, hands over kept input, and ends the session where that is due. Call it after
+  /// Writes what is queued, gives the session room, hands over kept input, and ends the session if that is due. Call it after
   /// touch(), and when the carrier can take more output.
   void settle() noexcept;
   [[nodiscard]] std::size_t most_read() const { return most_read_; }
@@ -175,7 +176,7 @@ class Link {
   [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || marks_.has(Mark::more_input); }
   [[nodiscard]] bool finishing() const { return stage_ == Stage::finishing; }
   [[nodiscard]] bool aborted() const { return stage_ == Stage::aborted; }
-  /// Corked, and so little is queued that it waits.
+  /// Whether it is corked, and so little is queued that it waits.
   [[nodiscard]] bool held_back() const {
     if (output_ != Output::corked || ending()) return false;
     return out_.size() <= (marks_.has(Mark::room) ? limits_->low_water : limits_->high_water);
@@ -186,16 +187,17 @@ class Link {
   /// Whether there is no room although the queue is empty: the carrier refused file bytes and waits until it takes some again, or
   /// takes nothing any more.
   [[nodiscard]] virtual bool blocked() const { return false; }
-  /// Whether nothing of the peer's, neither bytes nor its end, waits with the carrier to be delivered.
+  /// Whether the carrier has nothing to deliver, neither bytes nor the peer's end.
   [[nodiscard]] virtual bool nothing_came() const { return true; }
   /// Everything has left after end_output(): the peer is told. Called once.
   virtual void output_ended() = 0;
 
   /// Counts the turns of the loop: in each, every socket gets looked at once.
   [[nodiscard]] virtual std::uint32_t turn_number() const = 0;
-  /// Calls settle() on a fresh stack before the loop blocks, in this turn or, where that is at its end already, in the next.
+  /// Calls settle() on a fresh stack before the loop blocks, in this turn or, if that is at its end already, in the next.
   virtual void schedule() = 0;
-  /// The link is cut for an exception of its session: `what` it said. Where there is no memory, there may be none for a log line.
+  /// The link is cut because of an exception of its session, with its what(). If there is no memory, there may be none for a log
+  /// line.
   virtual void tell_lost(const char* /*what*/) noexcept {}
   /// input_held() changed, or the link began to end.
   virtual void input_wanted_changed() = 0;
@@ -209,7 +211,7 @@ class Link {
     flows,
     corked,
     ending,  // when all that is queued has left
-    ended    // the carrier was told so
+    ended    // the carrier was told
   };
   enum class InputEnd : std::uint8_t {
     awaited,
@@ -218,7 +220,7 @@ class Link {
   };
   enum class Mark : std::uint8_t {
     in_turn,     // a call from the carrier is on the stack, which settles the link at its end
-    more_input,  // the session has more to do with what it took in
+    more_input,  // the session has more to do with input that it has taken
     resumption,  // of the input, which the session holds
     room,        // is wanted
     own_turn,    // the session wants a call before the loop blocks
@@ -250,7 +252,7 @@ class Link {
   std::unique_ptr<KeptInput> kept_input_;  // read, but not used by any session yet
   std::int64_t work_left_ = work_per_turn;
   std::size_t most_read_ = usual_read;
-  std::uint32_t work_turn_ = 0;  // whose work that is
+  std::uint32_t work_turn_ = 0;  // the turn of that work
   Stage stage_ = Stage::open;
   Output output_ = Output::flows;
   InputEnd input_end_ = InputEnd::awaited;

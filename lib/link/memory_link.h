@@ -15,7 +15,7 @@
 
 namespace wharf::session {
 
-/// A Link whose other end is the test: bytes in by receive(), bytes out by taken(), time by a clock that the test drives. Nothing
+/// A Link whose other end is the test: receive() for bytes in, take() for bytes out, and a clock that the test drives. Nothing
 /// happens by itself; run() does what a turn of the loop would.
 class MemoryLink final : public Link {
  public:
@@ -28,7 +28,7 @@ class MemoryLink final : public Link {
   }
 
   void open(std::unique_ptr<Session> first);
-  /// The peer sends. Kept back while the session holds its input, as a socket would.
+  /// The peer sends. The bytes are kept back while the session holds its input, as with a socket.
   void receive(std::string_view bytes);
   void receive_end();
   /// The same, but the session does not hear of it before the next turn.
@@ -39,13 +39,13 @@ class MemoryLink final : public Link {
   /// How much more the peer takes before it blocks; what the session writes beyond it stays in the queue.
   void set_window(std::size_t bytes) { window_ = bytes; }
 
-  /// What has arrived, deadlines that have passed, scheduled work and output; as many turns as it takes until nothing is left to
-  /// do.
+  /// Handles bytes that have arrived, deadlines that have passed, scheduled work and output, in as many turns as it takes until
+  /// nothing is left to do.
   void run();
   /// One of these turns, of a loop with other links: bytes that have arrived, then what was scheduled. True: there is more to do.
   bool run_one_turn();
 
-  /// What the peer has been sent and not looked at yet.
+  /// The output that the peer has not looked at yet.
   std::string take() { return std::exchange(written_, {}); }
   [[nodiscard]] bool closed() const { return marks_.has(Mark::closed); }  ///< by finish(), with all output delivered, or by abort()
   [[nodiscard]] bool output_is_over() const { return marks_.has(Mark::output_over); }  ///< end_output(), with all output delivered
@@ -54,8 +54,8 @@ class MemoryLink final : public Link {
   [[nodiscard]] bool scheduled() const { return marks_.has(Mark::scheduled); }  ///< run() has something to do
   [[nodiscard]] base::Time due() const { return deadline_; }
   [[nodiscard]] std::size_t write_calls() const { return write_calls_; }
-  [[nodiscard]] const std::string& lost() const { return lost_; }        ///< what the exception said for which it was cut
-  [[nodiscard]] bool is_idle() const { return marks_.has(Mark::idle); }  ///< so its session says
+  [[nodiscard]] const std::string& lost() const { return lost_; }        ///< the text of the exception for which it was cut
+  [[nodiscard]] bool is_idle() const { return marks_.has(Mark::idle); }  ///< as its session says
   [[nodiscard]] std::size_t unread() const { return waiting_.size(); }
 
   void now_idle() override { marks_.add(Mark::idle); }
@@ -63,7 +63,7 @@ class MemoryLink final : public Link {
   void flush() override;
   void set_deadline(base::Time when) override { deadline_ = when; }
   [[nodiscard]] base::Time now() const override { return now_; }
-  /// As PeerAddress::parse() takes it; else the address is not known.
+  /// In the form of PeerAddress::parse(); otherwise the address is not known.
   void set_address(std::string_view text) { set_peer(base::PeerAddress::parse(text).value_or(base::PeerAddress())); }
 
  private:
