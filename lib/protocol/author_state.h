@@ -8,14 +8,14 @@
 
 namespace wharf::session {
 
-/// How many bytes an author wants for the state of one conversation, exchange or pipe.
+/// The number of bytes that an author wants for the state of one conversation, exchange or pipe.
 struct StateSize {
   std::size_t bytes;
 };
 
-/// A Thing that inherits this has its author's state right behind it, in the same allocation: zeros, aligned for every standard
-/// type. It is made by `new (StateSize{...}) Thing(...)`, which takes everything back if the constructor throws, and ended by a
-/// plain delete. The handle of the thing is here too, as it must not find a state that was never made, or is gone.
+/// The base of a Thing that has its author's state right behind it, in the same allocation: zeros, aligned for every standard type.
+/// `new (StateSize{...}) Thing(...)` makes it, and frees everything if the constructor throws; a plain delete ends it. The handle
+/// of the thing is here too, because it must not find a state that was never made, or is gone.
 template <class Thing>
 class AuthorState {
  public:
@@ -39,7 +39,7 @@ class AuthorState {
   /// The author's constructor has succeeded, and the destructor has not run.
   [[nodiscard]] bool has_state() const { return has_state_; }
 
-  /// Calls `construct(state)`, which says whether it succeeded. Where it did not, what was posted meanwhile finds nothing.
+  /// Calls `construct(state)`, which says whether it succeeded. If it did not, tasks that were posted meanwhile find nothing.
   template <class Construct>
   bool make_state(Handles& handles, Construct&& construct) {
     has_state_ = construct(state());
@@ -47,14 +47,14 @@ class AuthorState {
     return has_state_;
   }
 
-  /// Calls `destroy(state)` once, for a state that was made. What is posted from here on finds nothing.
+  /// Calls `destroy(state)` once, for a state that was made. Tasks that are posted from here on find nothing.
   template <class Destroy>
   void end_state(Handles& handles, Destroy&& destroy) {
     if (std::exchange(has_state_, false)) destroy(state());
     handle_.give_up(handles);
   }
 
-  /// `self`: the thing as its author names it.
+  /// `self`: the thing as its author knows it.
   wharf_handle take_handle(Handles& handles, void* self) { return handle_.take(handles, self, state()); }
 
  private:

@@ -16,10 +16,10 @@
 
 namespace wharf::session {
 
-/// A connection that left HTTP: a pipe of bytes that a row's code speaks on as wharf_pipe.
+/// A connection that left HTTP: a pipe of bytes, which a row's code uses as wharf_pipe.
 class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
  public:
-  /// Calls `open` of `raw` within this call, so the answer must be queued already. Where it refuses, the link is cut.
+  /// Calls `open` of `raw` within this call, so the response must be queued already. If it refuses, the link is cut.
   static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const wharf_raw& raw, void* argument);
   ~Raw() override;
   Raw(const Raw&) = delete;
@@ -66,10 +66,10 @@ class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
   Link& link_;
   Protocol& protocol_;
   wharf_raw raw_{};              // complete: one of an older header has been extended with zeros
-  mutable std::string address_;  // made when it is first asked for
+  mutable std::string address_;  // made when it is first needed
   base::Time tick_due_ = base::never;
   base::Time tick_period_{0};
-  base::Time heard_;  // when a byte last went either way
+  base::Time heard_;  // when a byte last passed in either direction
   base::Flags<Mark> marks_;
 };
 

@@ -55,7 +55,7 @@ void Ws::ended() { destroy_state(); }
 
 void Ws::destroy_state() {
   tell_closing(1006, {});
-  end_sending();  // from destroy either
+  end_sending();  // nothing may be sent from destroy() either
   end_state(protocol_.home.handles, [this](void* state) {
     add(protocol_.counts->open, std::uint64_t{0} - 1);
     if (protocol_.row.destroy != nullptr) protocol_.row.destroy(state);
@@ -120,7 +120,7 @@ void Ws::on_control(const codec::WsEvent& event) {
   using Type = codec::WsEvent::Type;
   const std::string_view payload(event.payload.data(), event.payload.size());
   switch (event.type) {
-    case Type::ping:  // also after our close frame: only the peer's ends the answers (RFC 6455 section 5.5.2)
+    case Type::ping:  // even after our close frame: only the peer's ends the pongs (RFC 6455 section 5.5.2)
       if (sending_ == Sending::late) return;
       send_frame({codec::Opcode::pong, true, false, payload});
       hold_if_overfull();
@@ -169,7 +169,7 @@ void Ws::end_of_input() { link_.finish(); }
 
 // ---- Output ----
 
-/// From here on the row sends nothing. Whether it could until now.
+/// From here on the row sends nothing. Returns whether it could until now.
 bool Ws::end_sending() {
   const bool was_open = !sending_over();
   if (was_open) sending_ = Sending::over;
@@ -227,7 +227,7 @@ wharf_flow Ws::ping(std::string_view data) {
   return flow();
 }
 
-/// Above high water the peer's messages wait until it has taken what it was sent.
+/// Above high water the peer's messages wait until it has taken the output.
 bool Ws::hold_if_overfull() {
   const bool holding = (halted_ & overfull) != 0;
   if (holding || !link_.overfull()) return holding;
@@ -236,7 +236,7 @@ bool Ws::hold_if_overfull() {
   return true;
 }
 
-/// A row that sends and sends, whatever send() returns, to a peer that does not keep up.
+/// Cuts a peer that does not keep up, if the row sends on, whatever send() returns.
 bool Ws::cut_beyond_cap() {
   if (!link_.beyond_cap()) return false;
   protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), " ", protocol_.row.name, ": cut, ",
@@ -258,7 +258,7 @@ void Ws::go_on(unsigned reasons) {
   halted_ = static_cast<std::uint8_t>(halted_ & ~reasons);
   update_short_below();
   if (halted_ != 0) return;
-  quiet_since_ = link_.now();  // while nothing was read nothing could be heard
+  quiet_since_ = link_.now();  // nothing could be heard while nothing was read
   link_.resume_input();
 }
 
@@ -283,7 +283,7 @@ void Ws::close(std::uint16_t code, std::string_view reason) {
   end_sending();
   send_close(code, codec::is_utf8(reason) ? codec::utf8_prefix(reason, codec::max_close_reason) : "");
   await_close();
-  go_on(overfull | paused);  // the peer's answer must be seen
+  go_on(overfull | paused);  // the peer's close must be seen
 }
 
 void Ws::await_close() {
@@ -302,7 +302,7 @@ void Ws::tick_every(base::Time period) {
   set_timer();
 }
 
-/// Bytes that arrive only say when: the timer looks, and is set again.
+/// Bytes that arrive only store the time: the timer checks it, and is set again.
 void Ws::set_timer() {
   const base::Time patience = pinged_ ? protocol_.pong_timeout() : protocol_.ping_after();
   const bool listens = !sending_over() && patience != base::never;
@@ -310,7 +310,7 @@ void Ws::set_timer() {
 }
 
 void Ws::deadline() {
-  // The peer's time to answer begins when our close frame is out; until then the carrier sees to it that it reads at all.
+  // The peer's time to reply begins when our close frame is out; until then the carrier checks that the peer reads at all.
   if (sending_over()) {
     if (link_.out().empty()) return link_.finish();
     sending_ = Sending::late;
@@ -327,11 +327,11 @@ void Ws::deadline() {
   if (ticks && protocol_.row.tick != nullptr) protocol_.row.tick(state());
 }
 
-/// A silent peer is asked whether it is there, and cut when it does not say a word.
+/// A silent peer is sent a ping, and cut if it still says nothing.
 void Ws::check_alive(base::Time now) {
   const base::Time patience = pinged_ ? protocol_.pong_timeout() : protocol_.ping_after();
   if (patience == base::never || now - quiet_since_ < patience) return;
-  // What is queued in front of the ping keeps the peer from seeing it; whether it takes anything at all is for the carrier to see.
+  // Output queued before the ping keeps the peer from seeing it; the carrier checks whether the peer takes anything at all.
   const bool could_answer = halted_ == 0 && (!pinged_ || link_.out().empty());
   quiet_since_ = now;
   if (!could_answer) return;

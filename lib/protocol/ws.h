@@ -25,9 +25,9 @@ namespace wharf::session {
 /// A WebSocket conversation, server's side (RFC 6455), after the opening handshake. It is what a row's author holds as wharf_peer.
 class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
  public:
-  /// Opens the row's conversation: its `open` runs within this call, so the answer to the handshake must be queued already. Where
+  /// Opens the row's conversation: its `open` runs within this call, so the response to the handshake must be queued already. If
   /// `open` refuses, the session closes the peer with 1011 and serves nothing.
-  /// `deflate` is what was agreed on of permessage-deflate, if it was.
+  /// `deflate` is the agreement on permessage-deflate, if there is one.
   static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const RequestView& request,
                                        const std::optional<codec::DeflateAgreement>& deflate = std::nullopt);
   ~Ws() override;
@@ -43,7 +43,7 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
 
   // ---- What services.cpp offers to rows. ----
 
-  /// Sends a short message where nothing stands in the way. False: nothing was done, and send() will look closer.
+  /// Sends a short message if nothing is in the way. False: nothing was done, and send() has to check further.
   bool send_short(wharf_kind kind, const char* data, std::size_t size) {
     if (size >= short_below_ || data == nullptr || !link_.in_turn()) return false;
     constexpr std::size_t header = codec::short_frame_header;
@@ -72,7 +72,7 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
   enum class Sending : std::uint8_t {
     open,
     over,  // a close frame is out, or the conversation is over: the row sends nothing any more
-    late   // the same, and the peer had its time to take our close frame once, and did not
+    late   // the same, and once the peer did not take our close frame in time
   };
 
   Ws(Link& link, Protocol& protocol);
@@ -109,13 +109,13 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
   codec::WsDecoder decoder_;
   codec::WsEncoder encoder_;
   base::Time due_ = base::never;  // the next tick, or after our close frame the end of the peer's time to answer
-  base::Time quiet_since_;        // when the peer was last heard, or since then sent a ping
+  base::Time quiet_since_;        // when the peer was last heard, or was sent a ping since
   std::uint32_t tick_period_ = 0;
   std::uint8_t halted_ = 0;  // reasons for which no input is taken
   Sending sending_ = Sending::open;
   bool told_closing_ = false;
-  bool pinged_ = false;                              // because the peer was silent
-  std::uint8_t short_below_ = codec::short_payload;  // messages of fewer bytes may take the shortest way now
+  bool pinged_ = false;                              // a ping was sent because the peer was silent
+  std::uint8_t short_below_ = codec::short_payload;  // messages of fewer bytes may take the shortest path now
 };
 
 }  // namespace wharf::session
