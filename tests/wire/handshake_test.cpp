@@ -8,10 +8,6 @@
 #include "wharf/websocket.hpp"
 #include "wire/wire_case.h"
 
-#ifndef WHARF_WIRE_FOLDER
-#define WHARF_WIRE_FOLDER "tests/wire"
-#endif
-
 namespace {
 
 using namespace wharf::websocket;
@@ -120,16 +116,12 @@ std::vector<std::string> run_client(const WireCase& given, const std::vector<std
   return log;
 }
 
-void run_file(const std::string& name, const WireRun& run) {
-  const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/" + name);
-  CHECK(cases.size() > 30);
-  for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run);
-}
-
 }  // namespace
 
 TEST_CASE("opening handshakes of a client on the wire, whole and cut at every place") {
-  run_file("handshake_server.wire", run_server);
+  check_wire_cases("handshake_server.wire", 31, run_server);
 }
 
-TEST_CASE("server handshakes on the wire, whole and cut at every place") { run_file("handshake_client.wire", run_client); }
+TEST_CASE("server handshakes on the wire, whole and cut at every place") {
+  check_wire_cases("handshake_client.wire", 31, run_client);
+}

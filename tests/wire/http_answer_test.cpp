@@ -7,10 +7,6 @@
 #include "codec/http/response_head.h"
 #include "wire/wire_case.h"
 
-#ifndef WHARF_WIRE_FOLDER
-#define WHARF_WIRE_FOLDER "tests/wire"
-#endif
-
 namespace {
 
 using namespace wharf::codec;
@@ -74,8 +70,4 @@ std::vector<std::string> run_answer(const WireCase& wire_case, const std::vector
 
 }  // namespace
 
-TEST_CASE("heads of responses on the wire, whole and cut at every place") {
-  const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/http_answer.wire");
-  CHECK(cases.size() >= 110);
-  for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run_answer);
-}
+TEST_CASE("heads of responses on the wire, whole and cut at every place") { check_wire_cases("http_answer.wire", 110, run_answer); }

@@ -7,10 +7,6 @@
 #include "codec/http/chunked.h"
 #include "wire/wire_case.h"
 
-#ifndef WHARF_WIRE_FOLDER
-#define WHARF_WIRE_FOLDER "tests/wire"
-#endif
-
 namespace {
 
 using wharf::codec::ChunkedDecoder;
@@ -70,8 +66,4 @@ std::vector<std::string> run_chunked(const WireCase& wire_case, const std::vecto
 
 }  // namespace
 
-TEST_CASE("chunked bodies on the wire, whole and cut at every place") {
-  const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/http_chunked.wire");
-  CHECK(cases.size() >= 150);
-  for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run_chunked);
-}
+TEST_CASE("chunked bodies on the wire, whole and cut at every place") { check_wire_cases("http_chunked.wire", 150, run_chunked); }

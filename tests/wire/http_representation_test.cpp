@@ -9,10 +9,6 @@
 #include "codec/http/range.h"
 #include "wire/wire_case.h"
 
-#ifndef WHARF_WIRE_FOLDER
-#define WHARF_WIRE_FOLDER "tests/wire"
-#endif
-
 // The response of a server that has one representation: conditions, then the range, then the coding.
 
 namespace {
@@ -95,16 +91,10 @@ Log run(const WireCase& wire_case, const std::vector<std::string_view>& pieces) 
   return answer_to(parser.head(), representation_of(wire_case));
 }
 
-void check_all(const std::string& file, std::size_t at_least) {
-  const std::vector<WireCase> cases = load_wire_cases(WHARF_WIRE_FOLDER "/" + file);
-  CHECK(cases.size() >= at_least);
-  for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run);
-}
-
 }  // namespace
 
-TEST_CASE("ranges on the wire, whole and cut at every place") { check_all("http_range.wire", 40); }
+TEST_CASE("ranges on the wire, whole and cut at every place") { check_wire_cases("http_range.wire", 40, run); }
 
-TEST_CASE("conditions on the wire, whole and cut at every place") { check_all("http_conditions.wire", 50); }
+TEST_CASE("conditions on the wire, whole and cut at every place") { check_wire_cases("http_conditions.wire", 50, run); }
 
-TEST_CASE("content codings on the wire, whole and cut at every place") { check_all("http_coding.wire", 15); }
+TEST_CASE("content codings on the wire, whole and cut at every place") { check_wire_cases("http_coding.wire", 15, run); }

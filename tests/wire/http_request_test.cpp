@@ -5,10 +5,6 @@
 #include "codec/http/request_head.h"
 #include "wire/wire_case.h"
 
-#ifndef WHARF_WIRE_FOLDER
-#define WHARF_WIRE_FOLDER "tests/wire"
-#endif
-
 namespace {
 
 using wharf::codec::BodyFraming;
@@ -76,8 +72,4 @@ std::vector<std::string> run_request(const WireCase& wire_case, const std::vecto
 
 }  // namespace
 
-TEST_CASE("request heads on the wire, whole and cut at every place") {
-  const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/http_request.wire");
-  CHECK(cases.size() >= 300);
-  for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run_request);
-}
+TEST_CASE("request heads on the wire, whole and cut at every place") { check_wire_cases("http_request.wire", 300, run_request); }

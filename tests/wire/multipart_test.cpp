@@ -6,10 +6,6 @@
 
 #include "wire/wire_case.h"
 
-#ifndef WHARF_WIRE_FOLDER
-#define WHARF_WIRE_FOLDER "tests/wire"
-#endif
-
 namespace {
 
 using wharf::MultipartLimits;
@@ -96,7 +92,5 @@ std::vector<std::string> run_multipart(const WireCase& wire_case, const std::vec
 }  // namespace
 
 TEST_CASE("bodies of multipart/form-data on the wire, whole and cut at every place") {
-  const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/multipart.wire");
-  CHECK(cases.size() >= 110);
-  for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run_multipart);
+  check_wire_cases("multipart.wire", 110, run_multipart);
 }

@@ -11,10 +11,6 @@
 #include "codec/ws/decoder.h"
 #include "wire/wire_case.h"
 
-#ifndef WHARF_WIRE_FOLDER
-#define WHARF_WIRE_FOLDER "tests/wire"
-#endif
-
 namespace {
 
 using namespace wharf::codec;
@@ -144,18 +140,14 @@ class Run {
 };
 
 void run_file(Role role, const std::string& name) {
-  const std::vector<WireCase> cases = load_wire_cases(std::string(WHARF_WIRE_FOLDER) + "/" + name);
-  CHECK(cases.size() > 30);
   for (const HandOut hand_out : {HandOut::messages, HandOut::pieces}) {
     const std::string handed_out = hand_out == HandOut::messages ? "messages" : "pieces";
     INFO("handed out in " << handed_out);
-    for (const WireCase& wire_case : cases) {
-      check_at_every_split(wire_case, [role, hand_out](const WireCase& given, const std::vector<std::string_view>& pieces) {
-        Run run(role, given, hand_out);
-        for (const std::string_view piece : pieces) run.feed(piece);
-        return run.log();
-      });
-    }
+    check_wire_cases(name, 31, [role, hand_out](const WireCase& given, const std::vector<std::string_view>& pieces) {
+      Run run(role, given, hand_out);
+      for (const std::string_view piece : pieces) run.feed(piece);
+      return run.log();
+    });
   }
 }
 

@@ -6,6 +6,10 @@
 #include <fstream>
 #include <stdexcept>
 
+#ifndef WHARF_WIRE_FOLDER
+#define WHARF_WIRE_FOLDER "tests/wire"
+#endif
+
 namespace {
 
 /// Reads the operand of one `in` line.
@@ -105,7 +109,8 @@ bool is_worth_a_split(std::size_t at, std::size_t size) { return size <= 4096 ||
 
 }  // namespace
 
-std::vector<WireCase> load_wire_cases(const std::string& file) {
+std::vector<WireCase> load_wire_cases(const std::string& name) {
+  const std::string file = WHARF_WIRE_FOLDER "/" + name;
   std::ifstream in(file);
   if (!in) throw std::runtime_error(file + ": cannot be read");
   std::vector<WireCase> cases;
@@ -158,4 +163,10 @@ std::string in_quotes(std::string_view bytes) {
     else ((text += "\\x") += digits[byte >> 4]) += digits[byte & 15];
   }
   return text + '"';
+}
+
+void check_wire_cases(const std::string& name, std::size_t at_least, const WireRun& run) {
+  const std::vector<WireCase> cases = load_wire_cases(name);
+  CHECK(cases.size() >= at_least);
+  for (const WireCase& wire_case : cases) check_at_every_split(wire_case, run);
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>
@@ -25,12 +26,15 @@ struct WireCase {
 /// Feeds the pieces in turn to a fresh codec and returns its event log, one event a line, in the notation of the case files.
 using WireRun = std::function<std::vector<std::string>(const WireCase&, const std::vector<std::string_view>& pieces)>;
 
-/// The cases of one file. A line that cannot be read throws std::runtime_error with file and line.
-std::vector<WireCase> load_wire_cases(const std::string& file);
+/// The cases of one file of this folder. A line that cannot be read throws std::runtime_error with file and line.
+std::vector<WireCase> load_wire_cases(const std::string& name);
 
 /// Runs the case whole, byte by byte, and cut in two at every place (above 4,096 bytes: at every place within 64 bytes of either
 /// end and at every 97th between), and checks with doctest that the log is the same each time: the expected one.
 void check_at_every_split(const WireCase& wire_case, const WireRun& run);
+
+/// So with all cases of a file, which has at least so many.
+void check_wire_cases(const std::string& name, std::size_t at_least, const WireRun& run);
 
 /// Bytes in the notation of the `in` lines' strings, with quotes: printable ASCII as it is, the rest as escapes.
 std::string in_quotes(std::string_view bytes);
