@@ -2,20 +2,19 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "access/password_hash.h"
+#include "temporary_folder.h"
 
 namespace {
 
@@ -30,15 +29,9 @@ constexpr std::string_view bob = "bob:$2y$05$K9U.Op9ub7s.8Hrtbe/mausMcJzd3JNDmgM
 
 class PasswordText {
  public:
-  explicit PasswordText(std::string_view text) {
-    std::string name = fs::temp_directory_path() / "wharf-passwords-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    folder_ = name;
-    write(text);
-  }
-  ~PasswordText() { fs::remove_all(folder_); }
-  void write(std::string_view text) const { std::ofstream(path(), std::ios::binary) << text; }
-  [[nodiscard]] std::string path() const { return folder_ / "users"; }
+  explicit PasswordText(std::string_view text) { write(text); }
+  void write(std::string_view text) const { folder_.write("users", text); }
+  [[nodiscard]] std::string path() const { return folder_.file("users"); }
   [[nodiscard]] PasswordFile load() const {
     auto file = PasswordFile::load(path());
     REQUIRE(static_cast<bool>(file));
@@ -56,7 +49,7 @@ class PasswordText {
   }
 
  private:
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 std::string error_of(std::string_view text) { return PasswordText(text).error(); }

@@ -20,7 +20,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <iterator>
 #include <optional>
@@ -31,6 +30,7 @@
 
 #include "base/log.h"
 #include "base/shared_line_writer.h"
+#include "temporary_folder.h"
 
 namespace {
 
@@ -41,24 +41,6 @@ using Ownership = LineWriter::Ownership;
 namespace fs = std::filesystem;
 
 constexpr Time long_enough{20'000};
-
-class Folder {
- public:
-  Folder() {
-    std::string name = fs::temp_directory_path() / "wharf-lines-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  [[nodiscard]] std::string file(const std::string& name = "lines.log") const { return path / name; }
-
-  fs::path path;
-};
-
-std::string content(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 int appended(const std::string& file) { return ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600); }
 
@@ -106,17 +88,17 @@ int in_child(int (*what)()) {
 }  // namespace
 
 TEST_CASE("line writer: lines are in the file in order, those of the last moment too") {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::string expected;
   {
-    LineWriter writer(appended(folder.file()), Ownership::own, {});
+    LineWriter writer(appended(folder.file("lines.log")), Ownership::own, {});
     for (int i = 0; i < 1000; ++i) {
       const std::string line = concat("line ", i, "\n");
       CHECK(writer.write(line) == 0);
       expected += line;
     }
   }
-  CHECK(content(folder.file()) == expected);
+  CHECK(content_of(folder.file("lines.log")) == expected);
 }
 
 TEST_CASE("line writer: a pipe whose reader has gone is an error, and neither a signal nor a wait") {
@@ -391,8 +373,8 @@ TEST_CASE("line writer: the end does not wait for a close() that does not return
 
 #if !defined(__SANITIZE_THREAD__)  // it supports no threads in the child of a process with threads
 TEST_CASE("line writer: the child of a fork writes with its own thread, and does not write the lines that waited in the parent") {
-  const Folder folder;
-  LineWriter writer(appended(folder.file()), Ownership::own, {});
+  const TemporaryFolder folder;
+  LineWriter writer(appended(folder.file("lines.log")), Ownership::own, {});
   CHECK(writer.write("parent\n") == 0);
   CHECK(writer.settle(long_enough));
   const pid_t child = ::fork();
@@ -407,15 +389,15 @@ TEST_CASE("line writer: the child of a fork writes with its own thread, and does
   CHECK(WEXITSTATUS(status) == 7);
   CHECK(writer.write("parent again\n") == 0);
   CHECK(writer.end() == 0);
-  CHECK(content(folder.file()) == "parent\nchild\nparent again\n");
+  CHECK(content_of(folder.file("lines.log")) == "parent\nchild\nparent again\n");
 }
 #endif
 
 TEST_CASE("line writer: all users of a file share one, and the last of them ends it") {
-  const Folder folder;
+  const TemporaryFolder folder;
   using wharf::base::SharedLineWriter;
-  auto first = SharedLineWriter::of_file(folder.file(), 1000);
-  auto second = SharedLineWriter::of_file(folder.file(), 1000);
+  auto first = SharedLineWriter::of_file(folder.file("lines.log"), 1000);
+  auto second = SharedLineWriter::of_file(folder.file("lines.log"), 1000);
   REQUIRE(static_cast<bool>(first));
   REQUIRE(static_cast<bool>(second));
   CHECK((*first)->operator->() == (*second)->operator->());
@@ -423,7 +405,7 @@ TEST_CASE("line writer: all users of a file share one, and the last of them ends
   CHECK((*first)->leave() == 0);
   (**second)->write("two\n");
   CHECK((*second)->leave() == 0);
-  CHECK(content(folder.file()) == "one\ntwo\n");
+  CHECK(content_of(folder.file("lines.log")) == "one\ntwo\n");
   CHECK(SharedLineWriter::of_file(folder.file("none/x"), 1000).error() == ENOENT);
 }
 

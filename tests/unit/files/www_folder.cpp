@@ -16,16 +16,8 @@ namespace wharf::server {
 namespace fs = std::filesystem;
 
 WwwFolder::WwwFolder() {
-  std::string name = fs::temp_directory_path() / "wharf-www-XXXXXX";
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  root = fs::canonical(name);
   fs::permissions(root, fs::perms(0755));
   fs::create_directory(www());
-}
-
-WwwFolder::~WwwFolder() {
-  std::error_code ignored;
-  fs::remove_all(root, ignored);
 }
 
 fs::path WwwFolder::write(const fs::path& name, std::string_view text) const {

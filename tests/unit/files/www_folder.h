@@ -4,15 +4,14 @@
 #include <string>
 #include <string_view>
 
+#include "temporary_folder.h"
+
 namespace wharf::server {
 
 /// A new folder with a folder `www` in it, which is served, and room for files that must not be.
 class WwwFolder {
  public:
   WwwFolder();
-  ~WwwFolder();
-  WwwFolder(const WwwFolder&) = delete;
-  WwwFolder& operator=(const WwwFolder&) = delete;
 
   [[nodiscard]] std::filesystem::path www() const { return root / "www"; }
   /// Writes a file below www, and the folders on the way; returns its path.
@@ -20,7 +19,11 @@ class WwwFolder {
   /// Sets a file's time of change, in nanoseconds since 1970.
   void set_time(const std::filesystem::path& name, std::int64_t when) const;
 
-  std::filesystem::path root;
+ private:
+  TemporaryFolder folder_;
+
+ public:
+  std::filesystem::path root = folder_.path;
 };
 
 /// Bytes without a pattern, always the same.

@@ -24,6 +24,7 @@
 
 #include "io/address.h"
 #include "io/listener.h"
+#include "temporary_folder.h"
 #include "unit/io/named_turns.h"
 #include "unit/link/scripted.h"
 
@@ -279,9 +280,8 @@ TEST_CASE("connector: addresses are tried in their order, and one that does not 
 }
 
 TEST_CASE("connector: unix sockets, by path and by abstract name") {
-  char folder[] = "/tmp/wharf-test-XXXXXX";
-  REQUIRE(mkdtemp(folder) != nullptr);
-  const std::string path = std::string(folder) + "/socket";
+  const TemporaryFolder folder;
+  const std::string path = folder.file("socket");
   for (const std::string& name : {path, abstract_name("plain")}) {
     CAPTURE(name);
     const io::ListeningSocket listening = listen_on(*io::unix_address(name));
@@ -297,8 +297,6 @@ TEST_CASE("connector: unix sockets, by path and by abstract name") {
   REQUIRE(bind(left_behind, address.get(), address.size) == 0);
   CHECK(failure_of(base::Endpoint{{}, {}, path}) == "connection refused");
   close(left_behind);
-  unlink(path.c_str());
-  rmdir(folder);
 }
 
 TEST_CASE("connector: a unix socket whose backlog is full is asked again until it has room, or the time is up") {

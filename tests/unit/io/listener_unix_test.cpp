@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/listener.h"
+#include "temporary_folder.h"
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
 
@@ -26,23 +27,8 @@ base::Result<ListeningSocket, std::string> listen_on(const std::string& path) {
   return ListeningSocket::open(*io::unix_address(path), 7, Sharing::alone);
 }
 
-/// A folder that is removed with everything in it.
-struct Folder {
-  Folder() {
-    char name[] = "/tmp/wharf-test-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    path = name;
-    socket = path + "/socket";
-  }
-  ~Folder() {
-    unlink(socket.c_str());
-    rmdir(path.c_str());
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string path;
-  std::string socket;
+struct Folder : TemporaryFolder {
+  std::string socket = file("socket");
 };
 
 bool exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
@@ -183,7 +169,7 @@ TEST_CASE("unix listener: abstract names have no file") {
 
 TEST_CASE("unix listener: an error says what is wrong with the path") {
   const Folder folder;
-  const auto nowhere = listen_on(folder.path + "/no/socket");
+  const auto nowhere = listen_on(folder.file("no/socket"));
   REQUIRE_FALSE(nowhere);
   CHECK(nowhere.error().find("the folder must exist") != std::string::npos);
 }

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,29 +21,13 @@
 #include <utility>
 #include <vector>
 
+#include "temporary_folder.h"
+
 namespace {
 
 using wharf::base::Time;
 using wharf::server::AccessLog;
 namespace fs = std::filesystem;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = fs::temp_directory_path() / "wharf-access-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  [[nodiscard]] std::string file(const std::string& name = "access.log") const { return path / name; }
-
-  fs::path path;
-};
-
-std::string content(const std::string& file) {
-  std::ifstream stream(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
 
 struct Reports {
   std::vector<std::string> all;
@@ -127,44 +110,44 @@ class OtherOutput {
 }  // namespace
 
 TEST_CASE("access log: lines are in the file after a flush, in order") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const auto log = reports.open(folder.file());
-  CHECK(fs::file_size(folder.file()) == 0);
+  const auto log = reports.open(folder.file("access.log"));
+  CHECK(fs::file_size(folder.file("access.log")) == 0);
   log->write("one");
   log->write("");
   log->write("three");
-  CHECK(content(folder.file()).empty());
+  CHECK(content_of(folder.file("access.log")).empty());
   settle(*log);
-  CHECK(content(folder.file()) == "one\n\nthree\n");
+  CHECK(content_of(folder.file("access.log")) == "one\n\nthree\n");
   log->flush();
-  CHECK(content(folder.file()) == "one\n\nthree\n");
+  CHECK(content_of(folder.file("access.log")) == "one\n\nthree\n");
   CHECK(log->dropped() == 0);
   CHECK(reports.all.empty());
 }
 
 TEST_CASE("access log: lines that wait are written at the end") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  reports.open(folder.file())->write("last");
-  CHECK(content(folder.file()) == "last\n");
+  reports.open(folder.file("access.log"))->write("last");
+  CHECK(content_of(folder.file("access.log")) == "last\n");
 }
 
 TEST_CASE("access log: a file is appended to, and made for its owner and group alone") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
   const mode_t before = ::umask(0);
-  reports.open(folder.file())->write("first");
+  reports.open(folder.file("access.log"))->write("first");
   ::umask(before);
   struct stat status {};
-  REQUIRE(::stat(folder.file().c_str(), &status) == 0);
+  REQUIRE(::stat(folder.file("access.log").c_str(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0640);
-  reports.open(folder.file())->write("second");
-  CHECK(content(folder.file()) == "first\nsecond\n");
+  reports.open(folder.file("access.log"))->write("second");
+  CHECK(content_of(folder.file("access.log")) == "first\nsecond\n");
 }
 
 TEST_CASE("access log: a file that cannot be opened is an error in one line") {
-  const Folder folder;
+  const TemporaryFolder folder;
   CHECK(error_of(folder.file("none/access.log")) == "cannot open access log '" + folder.file("none/access.log") +
                                                         "': No such file or directory; name a file that can be written");
   CHECK(error_of(folder.path.string()).find("Is a directory") != std::string::npos);
@@ -172,30 +155,30 @@ TEST_CASE("access log: a file that cannot be opened is an error in one line") {
 }
 
 TEST_CASE("access log: a named pipe without a reader does not hold anything up") {
-  const Folder folder;
-  REQUIRE(::mkfifo(folder.file().c_str(), 0600) == 0);
-  CHECK(error_of(folder.file()).find("cannot open access log") == 0);
+  const TemporaryFolder folder;
+  REQUIRE(::mkfifo(folder.file("access.log").c_str(), 0600) == 0);
+  CHECK(error_of(folder.file("access.log")).find("cannot open access log") == 0);
 }
 
 TEST_CASE("access log: many lines are handed over without a flush") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const auto log = reports.open(folder.file());
+  const auto log = reports.open(folder.file("access.log"));
   const std::string line(999, 'x');
   const std::size_t fitting = AccessLog::longest_batch / 1000;
   for (std::size_t i = 0; i < fitting; ++i) log->write(line);
-  CHECK(fs::file_size(folder.file()) == 0);
+  CHECK(fs::file_size(folder.file("access.log")) == 0);
   log->write(line);
-  while (fs::file_size(folder.file()) != (fitting + 1) * 1000) std::this_thread::yield();
+  while (fs::file_size(folder.file("access.log")) != (fitting + 1) * 1000) std::this_thread::yield();
   log->write("more");
   settle(*log);
-  CHECK(fs::file_size(folder.file()) == (fitting + 1) * 1000 + 5);
+  CHECK(fs::file_size(folder.file("access.log")) == (fitting + 1) * 1000 + 5);
 }
 
 TEST_CASE("access log: a line longer than the longest batch is written by itself") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const auto log = reports.open(folder.file());
+  const auto log = reports.open(folder.file("access.log"));
   const std::string longer(2 * AccessLog::buffer_size, 'x');
   log->write("before");
   settle(*log);
@@ -203,23 +186,23 @@ TEST_CASE("access log: a line longer than the longest batch is written by itself
   settle(*log);
   log->write("after");
   settle(*log);
-  CHECK(content(folder.file()) == "before\n" + longer + "\nafter\n");
+  CHECK(content_of(folder.file("access.log")) == "before\n" + longer + "\nafter\n");
 }
 
 TEST_CASE("access log: loops that share a file do not mix their lines") {
-  const Folder folder;
+  const TemporaryFolder folder;
   constexpr int lines = 5000;
   std::atomic<std::uint64_t> dropped{0};
   std::vector<std::thread> loops;
   for (char letter = 'a'; letter < 'd'; ++letter)
     loops.emplace_back([&folder, &dropped, letter] {
-      const auto log = AccessLog::open(folder.file(), [](const std::string&) {});
+      const auto log = AccessLog::open(folder.file("access.log"), [](const std::string&) {});
       for (int i = 0; i < lines; ++i) (*log)->write(std::string(static_cast<std::size_t>(i % 200) + 1, letter));
       (*log)->flush();
       dropped += (*log)->dropped();
     });
   for (std::thread& loop : loops) loop.join();
-  std::ifstream file(folder.file());
+  std::ifstream file(folder.file("access.log"));
   std::uint64_t count = 0;
   for (std::string line; std::getline(file, line); ++count) {
     REQUIRE_FALSE(line.empty());
@@ -229,21 +212,21 @@ TEST_CASE("access log: loops that share a file do not mix their lines") {
 }
 
 TEST_CASE("access log: after a rotation lines go to a new file") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const auto log = reports.open(folder.file());
+  const auto log = reports.open(folder.file("access.log"));
   log->write("old");
-  fs::rename(folder.file(), folder.file("access.log.1"));
+  fs::rename(folder.file("access.log"), folder.file("access.log.1"));
   log->write("still old");
   log->reopen();
   log->write("new");
   settle(*log);
-  CHECK(content(folder.file("access.log.1")) == "old\nstill old\n");
-  CHECK(content(folder.file()) == "new\n");
+  CHECK(content_of(folder.file("access.log.1")) == "old\nstill old\n");
+  CHECK(content_of(folder.file("access.log")) == "new\n");
 }
 
 TEST_CASE("access log: if no new file can be opened, the old one goes on, and that is reported") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
   fs::create_directory(folder.path / "sub");
   const auto log = reports.open(folder.file("sub/access.log"));
@@ -252,7 +235,7 @@ TEST_CASE("access log: if no new file can be opened, the old one goes on, and th
   log->reopen();
   log->write("two");
   settle(*log);
-  CHECK(content(folder.file("moved/access.log")) == "one\ntwo\n");
+  CHECK(content_of(folder.file("moved/access.log")) == "one\ntwo\n");
   log->flush();
   CHECK(reports.all == std::vector<std::string>{"access log '" + folder.file("sub/access.log") +
                                                 "' cannot be opened again: No such file or directory; the old file goes on"});
@@ -279,67 +262,67 @@ TEST_CASE("access log: a full disk loses lines, which is said once, and counted"
 }
 
 TEST_CASE("access log: a line that was written in part is finished when there is room again") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const auto log = reports.open(folder.file());
+  const auto log = reports.open(folder.file("access.log"));
   log->write("0123456789");
   log->write("0123456789");
   {
     const ShortFiles limit(15);
     CHECK_FALSE(log->settle(Time{100}));
   }
-  CHECK(content(folder.file()) == "0123456789\n0123");
+  CHECK(content_of(folder.file("access.log")) == "0123456789\n0123");
   log->write("new");
   settle(*log);
-  CHECK(content(folder.file()) == "0123456789\n0123456789\nnew\n");
+  CHECK(content_of(folder.file("access.log")) == "0123456789\n0123456789\nnew\n");
   CHECK(log->dropped() == 0);
 }
 
 TEST_CASE("access log: the rest of a line does not begin a new file") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const auto log = reports.open(folder.file());
+  const auto log = reports.open(folder.file("access.log"));
   log->write("0123456789");
   log->write("0123456789");
   log->write("whole");
   {
     const ShortFiles limit(15);
     CHECK_FALSE(log->settle(Time{100}));
-    fs::rename(folder.file(), folder.file("access.log.1"));
+    fs::rename(folder.file("access.log"), folder.file("access.log.1"));
     log->reopen();
     settle(*log);
   }
-  CHECK(content(folder.file("access.log.1")) == "0123456789\n0123");
-  CHECK(content(folder.file()) == "whole\n");
+  CHECK(content_of(folder.file("access.log.1")) == "0123456789\n0123");
+  CHECK(content_of(folder.file("access.log")) == "whole\n");
   log->flush();
-  CHECK(reports.all == std::vector<std::string>{"access log '" + folder.file() + "' loses lines: File too large",
-                                                "access log '" + folder.file() + "' is written again; lines lost: 1"});
+  CHECK(reports.all == std::vector<std::string>{"access log '" + folder.file("access.log") + "' loses lines: File too large",
+                                                "access log '" + folder.file("access.log") + "' is written again; lines lost: 1"});
 }
 
 TEST_CASE("access log: whole lines that the old file did not take go to the new one") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const auto log = reports.open(folder.file());
+  const auto log = reports.open(folder.file("access.log"));
   log->write("0123456789");
   log->write("whole");
   {
     const ShortFiles limit(11);
     CHECK_FALSE(log->settle(Time{100}));
-    fs::rename(folder.file(), folder.file("access.log.1"));
+    fs::rename(folder.file("access.log"), folder.file("access.log.1"));
     log->reopen();
     settle(*log);
   }
-  CHECK(content(folder.file("access.log.1")) == "0123456789\n");
-  CHECK(content(folder.file()) == "whole\n");
+  CHECK(content_of(folder.file("access.log.1")) == "0123456789\n");
+  CHECK(content_of(folder.file("access.log")) == "whole\n");
   CHECK(log->dropped() == 0);
   CHECK(reports.all.empty());
 }
 
 TEST_CASE("access log: a pipe gets all lines, in order") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const Pipe pipe(folder.file());
-  const auto log = reports.open(folder.file());
+  const Pipe pipe(folder.file("access.log"));
+  const auto log = reports.open(folder.file("access.log"));
   std::string expected;
   for (int i = 0; i < 20; ++i) {
     const std::string line(900 + static_cast<std::size_t>(i), static_cast<char>('a' + i));
@@ -356,17 +339,17 @@ TEST_CASE("access log: a pipe gets all lines, in order") {
 }
 
 TEST_CASE("access log: a pipe that nobody reads loses lines at its end, not within them") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  const Pipe pipe(folder.file());
-  const auto log = reports.open(folder.file());
+  const Pipe pipe(folder.file("access.log"));
+  const auto log = reports.open(folder.file("access.log"));
   constexpr std::size_t count = 1500;  // more than pipe and buffer take
   const std::string rest(1000, 'x');
   for (std::size_t i = 0; i < count; ++i) log->write(std::to_string(i) + rest);
   log->flush();
   CHECK(log->dropped() > 0);
   REQUIRE(reports.all.size() == 1);
-  CHECK(reports.all[0] == "access log '" + folder.file() + "' loses lines: nobody reads it fast enough");
+  CHECK(reports.all[0] == "access log '" + folder.file("access.log") + "' loses lines: nobody reads it fast enough");
   std::string text;
   while (!log->settle(Time{1})) text += pipe.read();
   text += pipe.read();
@@ -375,17 +358,18 @@ TEST_CASE("access log: a pipe that nobody reads loses lines at its end, not with
   CHECK(text == expected);
   log->flush();
   REQUIRE(reports.all.size() == 2);
-  CHECK(reports.all[1] == "access log '" + folder.file() + "' is written again; lines lost: " + std::to_string(log->dropped()));
+  CHECK(reports.all[1] ==
+        "access log '" + folder.file("access.log") + "' is written again; lines lost: " + std::to_string(log->dropped()));
   log->write("new");
   settle(*log);
   CHECK(pipe.read() == "new\n");
 }
 
 TEST_CASE("access log: a pipe whose reader has gone is an error and no signal") {
-  const Folder folder;
+  const TemporaryFolder folder;
   Reports reports;
-  Pipe pipe(folder.file());
-  const auto log = reports.open(folder.file());
+  Pipe pipe(folder.file("access.log"));
+  const auto log = reports.open(folder.file("access.log"));
   pipe.close();
   log->write("first");
   CHECK_FALSE(log->settle(Time{100}));
@@ -397,9 +381,9 @@ TEST_CASE("access log: a pipe whose reader has gone is an error and no signal") 
 }
 
 TEST_CASE("access log: a dash is standard output, which stays open") {
-  const Folder folder;
-  const Pipe pipe(folder.file());
-  const int writer = ::open(folder.file().c_str(), O_WRONLY | O_CLOEXEC);
+  const TemporaryFolder folder;
+  const Pipe pipe(folder.file("access.log"));
+  const int writer = ::open(folder.file("access.log").c_str(), O_WRONLY | O_CLOEXEC);
   ssize_t still = 0;
   {
     const OtherOutput output(writer);

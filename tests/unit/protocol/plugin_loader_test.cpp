@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iterator>
 
 #include "protocol/plugin_symbols.h"
+#include "temporary_folder.h"
 #include "wharf/server.hpp"
 
 namespace {
@@ -20,11 +20,6 @@ using namespace wharf;
 namespace fs = std::filesystem;
 
 std::string plugin_file(const std::string& name) { return WHARF_TEST_PLUGINS "/faulty_" + name + ".so"; }
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 /// A server that may load plugins, and its log.
 struct Loading {
@@ -50,19 +45,8 @@ struct Loading {
   Server server;
 };
 
-struct Folder {
-  Folder() {
-    std::string name = fs::temp_directory_path() / "wharf-plugins-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string write(const std::string& name, std::string_view text) const {
-    std::ofstream(path / name, std::ios::binary) << text;
-    return path / name;
-  }
+struct Folder : TemporaryFolder {
   void link(const std::string& plugin, const std::string& name) const { fs::copy_file(plugin_file(plugin), path / name); }
-  fs::path path;
 };
 
 }  // namespace
@@ -76,13 +60,13 @@ TEST_CASE("plugin loader: files that are no plugins") {
         "it cannot be loaded: it is not an object file (ELF)");
   CHECK(loading.reason(folder.write("empty.so", "")) == "it cannot be loaded: it is not an object file (ELF)");
   CHECK(loading.reason(folder.path) == "it cannot be loaded: it is not a regular file");
-  const std::string program = read_file("/proc/self/exe");
+  const std::string program = content_of("/proc/self/exe");
   CHECK(loading.reason(folder.write("program.so", program)).starts_with("it cannot be loaded: "));
 }
 
 TEST_CASE("plugin loader: a file cut short ended the process with SIGBUS") {
   const Folder folder;
-  const std::string whole = read_file(plugin_file("first"));
+  const std::string whole = content_of(plugin_file("first"));
   REQUIRE(whole.size() > 3000);
   Loading loading;
   CHECK(loading.reason(folder.write("short.so", whole.substr(0, 3000))) ==
@@ -111,7 +95,7 @@ TEST_CASE("plugin loader: files for other machines") {
   const Folder folder;
   Loading loading;
   for (const std::size_t at : {std::size_t{EI_CLASS}, std::size_t{EI_DATA}, offsetof(ElfW(Ehdr), e_machine)}) {
-    std::string other = read_file(plugin_file("first"));
+    std::string other = content_of(plugin_file("first"));
     other[at] = static_cast<char>(other[at] ^ 3);
     CHECK(loading.reason(folder.write("other.so", other)) == "it cannot be loaded: it was built for another kind of machine");
   }
@@ -166,7 +150,7 @@ TEST_CASE("plugin loader: a folder: in the order of names, the refused logged, t
   folder.write("readme.txt", "not looked at");
   folder.write("d.so.bak", "not looked at");
   folder.write("e.so", "not an object");
-  folder.write("f.so", read_file(plugin_file("first")).substr(0, 3000));
+  folder.write("f.so", content_of(plugin_file("first")).substr(0, 3000));
   Loading loading;
   CHECK_FALSE(loading.server.load_plugins(folder.path));
   CHECK(loading.server.protocols() == std::vector<std::string>{"second-name", "shared-name"});

@@ -1,12 +1,11 @@
 #include "server/router.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
+#include "temporary_folder.h"
 #include "unit/server/served.h"
 
 namespace {
@@ -17,17 +16,10 @@ using namespace wharf::server;
 /// A folder with one index page that says which folder it is.
 class PageFolders {
  public:
-  PageFolders() {
-    std::string name = std::filesystem::temp_directory_path() / "wharf-router-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    root_ = name;
-  }
-  ~PageFolders() { std::filesystem::remove_all(root_); }
-
   Mount mount(const std::string& prefix, const std::string& says) const {
-    std::filesystem::create_directories(root_ / says);
-    std::ofstream(root_ / says / "index.html") << says;
-    return {prefix, ::wharf::Files{root_ / says}};
+    std::filesystem::create_directories(folder_.path / says);
+    folder_.write(says + "/index.html", says);
+    return {prefix, ::wharf::Files{folder_.path / says}};
   }
   VirtualHost host(const std::string& name, std::vector<Mount> mounts) const {
     VirtualHost host;
@@ -37,26 +29,18 @@ class PageFolders {
   }
 
  private:
-  std::filesystem::path root_;
+  TemporaryFolder folder_;
 };
 
 /// A password file with one user.
 class PasswordText {
  public:
-  PasswordText() : path_(std::filesystem::temp_directory_path() / "wharf-router-users-XXXXXX") {
-    const int file = mkstemp(path_.data());
-    REQUIRE(file >= 0);
-    ::close(file);
-    // htpasswd -nbBC 4 alice 'correct horse'
-    std::ofstream(path_) << "alice:$2y$04$OP7Zk/eVj2tDPMRezDHYDOnp3UGEF6jPjmkUTrttqtwUWc5Yqi312\n";
-  }
-  ~PasswordText() { std::filesystem::remove(path_); }
-  PasswordText(const PasswordText&) = delete;
-  PasswordText& operator=(const PasswordText&) = delete;
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
-  std::string path_;
+  TemporaryFolder folder_;
+  // htpasswd -nbBC 4 alice 'correct horse'
+  std::string path_ = folder_.write("users", "alice:$2y$04$OP7Zk/eVj2tDPMRezDHYDOnp3UGEF6jPjmkUTrttqtwUWc5Yqi312\n");
 };
 
 std::string handshake(std::string_view host, std::string_view protocol) {

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -12,6 +11,8 @@
 #include <chrono>
 #include <filesystem>
 #include <thread>
+
+#include "temporary_folder.h"
 
 namespace {
 
@@ -382,9 +383,8 @@ TEST_CASE("server: on a caller's loop, after the stop nothing of it is left ther
 }
 
 TEST_CASE("server: reopen_logs() reaches a server on a caller's loop, and after the stop nobody, from any thread") {
-  std::string folder = std::filesystem::temp_directory_path() / "wharf-reopen-XXXXXX";
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
-  const std::string file = folder + "/access.log";
+  const TemporaryFolder folder;
+  const std::string file = folder.file("access.log");
   Lines log;
   uv_loop_t loop;
   REQUIRE(uv_loop_init(&loop) == 0);
@@ -417,7 +417,6 @@ TEST_CASE("server: reopen_logs() reaches a server on a caller's loop, and after 
   CHECK_FALSE(std::filesystem::exists(file));
   CHECK(log.lines.empty());
   CHECK(uv_loop_close(&loop) == 0);
-  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("server: on a caller's loop, stopped before the start") {
