@@ -1,6 +1,4 @@
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,9 +16,8 @@
 #include <utility>
 #include <vector>
 
-#include "io/address.h"
 #include "io/connection.h"
-#include "io/listener.h"
+#include "unit/io/peer.h"
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
 
@@ -30,59 +27,6 @@ using namespace wharf;
 using namespace wharf::test;
 using std::chrono::milliseconds;
 using Events = std::vector<std::string>;
-
-enum class Kind : std::uint8_t { unix_stream, unix_packets, tcp };
-
-/// The other end of a connection; it never waits.
-class Peer {
- public:
-  Peer(Turns& turns, Kind kind, const session::SessionMaker& make_session) {
-    int ends[2] = {-1, -1};
-    if (kind == Kind::tcp) connect_tcp(ends);
-    else REQUIRE(socketpair(AF_UNIX, (kind == Kind::unix_stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_NONBLOCK, 0, ends) == 0);
-    socket_ = ends[1];
-    REQUIRE(io::Connection::adopt(turns.loop(), ends[0], make_session));
-  }
-  ~Peer() { leave(); }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-
-  void leave() {
-    if (socket_ >= 0) ::close(std::exchange(socket_, -1));
-  }
-  /// The bytes that are there, at most that many; "" if the server has ended, nothing if it has not.
-  [[nodiscard]] std::optional<std::string> read(std::size_t most) const {
-    std::string bytes(most, '\0');
-    const ssize_t size = ::recv(socket_, bytes.data(), most, 0);
-    if (size < 0) return std::nullopt;
-    bytes.resize(static_cast<std::size_t>(size));
-    return bytes;
-  }
-  /// Reads all that there is. Whether the server has ended.
-  bool read_into(std::string& all, std::size_t sip = 1'000'000) const {
-    std::optional<std::string> bytes = read(sip);
-    for (; bytes && !bytes->empty(); bytes = read(sip)) all += *bytes;
-    return bytes.has_value();
-  }
-  void send(std::string_view bytes) const {
-    REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
-  }
-  void end() const { REQUIRE(::shutdown(socket_, SHUT_WR) == 0); }
-
- private:
-  static void connect_tcp(int (&ends)[2]) {
-    const auto listening =
-        io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
-    REQUIRE(listening);
-    ends[1] = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(::connect(ends[1], listening->address().get(), listening->address().size) == 0);
-    REQUIRE(fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0);
-    ends[0] = accept4(listening->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    REQUIRE(ends[0] >= 0);
-  }
-
-  int socket_ = -1;
-};
 
 /// A file without a name.
 class TemporaryFile {
@@ -164,16 +108,13 @@ struct Sending {
   FileSender* session = nullptr;
 };
 
-session::SessionMaker scripted(Story& story) {
-  return [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "first"); };
-}
-
-session::Link* capture(Turns& turns, std::unique_ptr<Peer>& peer, Kind kind, Story& story) {
+session::Link* capture(Turns& turns, std::unique_ptr<Peer>& peer, Carrier carrier, Story& story) {
   session::Link* captured = nullptr;
-  peer = std::make_unique<Peer>(turns, kind, [&](session::Link& link) {
+  const auto make = [&](session::Link& link) {
     captured = &link;
     return std::make_unique<Scripted>(link, story, "first");
-  });
+  };
+  peer = std::make_unique<Peer>(turns, make, carrier);
   story.take();
   return captured;
 }
@@ -189,11 +130,11 @@ void put(session::Link& link, std::string_view bytes) {
 
 TEST_CASE("connection: a file of several MiB reaches a slow reader byte by byte, behind the queue before it") {
   const TemporaryFile file(5'000'001);
-  for (const Kind kind : {Kind::unix_stream, Kind::tcp}) {
-    CAPTURE(static_cast<int>(kind));
+  for (const Carrier carrier : {Carrier::unix_stream, Carrier::tcp}) {
+    CAPTURE(static_cast<int>(carrier));
     Turns turns;
     Sending sending(file, std::string(300'000, 'h'), 11);
-    const Peer peer(turns, kind, sending.maker());
+    const Peer peer(turns, sending.maker(), carrier);
     std::string got;
     REQUIRE(turns.until([&] {
       const auto bytes = peer.read(50'000);
@@ -209,7 +150,7 @@ TEST_CASE("connection: a file that the socket does not take now waits without a 
   const TemporaryFile file(8'000'000);
   Turns turns;
   Sending sending(file);
-  const Peer peer(turns, Kind::unix_stream, sending.maker());
+  const Peer peer(turns, sending.maker());
   turns.for_a_while(milliseconds(50));
   CHECK(sending.session->rooms == 0);
   peer.send("while you wait");
@@ -224,7 +165,7 @@ TEST_CASE("connection: a file that became shorter is no longer sent; reading it 
   const TemporaryFile file(8'000'000);
   Turns turns;
   Sending sending(file);
-  const Peer peer(turns, Kind::unix_stream, sending.maker());
+  const Peer peer(turns, sending.maker());
   turns.one();
   CHECK_FALSE(sending.session->refused);
   REQUIRE(ftruncate(file.descriptor, 100'000) == 0);
@@ -239,7 +180,7 @@ TEST_CASE("connection: descriptors that cannot be sent as a file are refused, an
   Story story;
   Turns turns;
   std::unique_ptr<Peer> peer;
-  session::Link* link = capture(turns, peer, Kind::unix_stream, story);
+  session::Link* link = capture(turns, peer, Carrier::unix_stream, story);
   int pipe_ends[2];
   REQUIRE(pipe(pipe_ends) == 0);
   CHECK_FALSE(link->send_file(pipe_ends[1], 0, 100));
@@ -256,7 +197,7 @@ TEST_CASE("connection: a file follows the queue, and is not sent on a link that 
   Story story;
   Turns turns;
   std::unique_ptr<Peer> peer;
-  session::Link* link = capture(turns, peer, Kind::unix_stream, story);
+  session::Link* link = capture(turns, peer, Carrier::unix_stream, story);
   put(*link, "head");
   CHECK(link->send_file(file.descriptor, 10, 20) == 20);
   CHECK(link->out().empty());
@@ -270,12 +211,12 @@ TEST_CASE("connection: a file follows the queue, and is not sent on a link that 
 
 TEST_CASE("connection: a file for a peer that is gone is an error and not the end of the program") {
   const TemporaryFile file(100);
-  for (const Kind kind : {Kind::unix_stream, Kind::tcp}) {
-    CAPTURE(static_cast<int>(kind));
+  for (const Carrier carrier : {Carrier::unix_stream, Carrier::tcp}) {
+    CAPTURE(static_cast<int>(carrier));
     Story story;
     Turns turns;
     std::unique_ptr<Peer> peer;
-    session::Link* link = capture(turns, peer, kind, story);
+    session::Link* link = capture(turns, peer, carrier, story);
     peer->leave();
     std::optional<std::size_t> sent = 0;
     for (int i = 0; i < 1'000 && sent; ++i) sent = link->send_file(file.descriptor, 0, 100);  // to TCP this comes with the reset
@@ -293,7 +234,7 @@ TEST_CASE("connection: a session that no longer wants to send its file is not cu
   Story story;
   Turns turns(limits);
   std::unique_ptr<Peer> peer;
-  session::Link* link = capture(turns, peer, Kind::unix_stream, story);
+  session::Link* link = capture(turns, peer, Carrier::unix_stream, story);
   std::uint64_t at = 0;
   for (std::size_t sent = 1; sent != 0; at += sent)
     sent = link->send_file(file.descriptor, at, file.content.size() - at).value_or(0);
@@ -341,7 +282,7 @@ TEST_CASE("connection: a peer that trickles is cut, with a file as with the queu
     Turns turns(limits);
     Sending sending(file);
     story.deeds["first start"] = [](session::Link& link) { put(link, std::string(3'000'000, 'x')); };
-    const Peer peer(turns, Kind::unix_stream, of_file ? sending.maker() : scripted(story));
+    const Peer peer(turns, of_file ? sending.maker() : scripted(story, "first"));
     CHECK(is_cut(turns, peer, 10, milliseconds(10'000)));
     CHECK(told_of_stall(turns));
   }
@@ -361,7 +302,7 @@ TEST_CASE(
       Turns turns(limits);
       Sending sending(file);
       story.deeds["first start"] = [](session::Link& link) { put(link, std::string(8'000'000, 'x')); };
-      const Peer peer(turns, Kind::unix_stream, of_file ? sending.maker() : scripted(story));
+      const Peer peer(turns, of_file ? sending.maker() : scripted(story, "first"));
       const bool too_slow = progress > 1'024;
       CHECK(is_cut(turns, peer, 65'536, milliseconds(too_slow ? 10'000 : 800)) == too_slow);
       CHECK(told_of_stall(turns) == too_slow);
@@ -371,14 +312,14 @@ TEST_CASE(
 // ---- Half-close ----
 
 TEST_CASE("connection: after the end of output the peer sees the end behind all bytes, and is still heard") {
-  for (const Kind kind : {Kind::unix_stream, Kind::tcp})
+  for (const Carrier carrier : {Carrier::unix_stream, Carrier::tcp})
     for (const std::size_t size : {std::size_t{0}, std::size_t{5}, std::size_t{5'000'000}}) {
-      CAPTURE(static_cast<int>(kind));
+      CAPTURE(static_cast<int>(carrier));
       CAPTURE(size);
       Story story;
       Turns turns;
       std::unique_ptr<Peer> peer;
-      session::Link* link = capture(turns, peer, kind, story);
+      session::Link* link = capture(turns, peer, carrier, story);
       put(*link, std::string(size, 'x'));
       link->end_output();
       peer->send("a");
@@ -399,12 +340,12 @@ TEST_CASE("connection: after the end of output the peer sees the end behind all 
 }
 
 TEST_CASE("connection: output goes on after the peer has ended its own") {
-  for (const Kind kind : {Kind::unix_stream, Kind::tcp}) {
-    CAPTURE(static_cast<int>(kind));
+  for (const Carrier carrier : {Carrier::unix_stream, Carrier::tcp}) {
+    CAPTURE(static_cast<int>(carrier));
     Story story;
     Turns turns;
     std::unique_ptr<Peer> peer;
-    session::Link* link = capture(turns, peer, kind, story);
+    session::Link* link = capture(turns, peer, carrier, story);
     peer->end();
     REQUIRE(turns.until([&] { return story.count("first end of input") == 1; }));
     put(*link, std::string(3'000'000, 'x'));
@@ -422,7 +363,7 @@ TEST_CASE("connection: corked output leaves in one write") {
   Story story;
   Turns turns;
   std::unique_ptr<Peer> peer;
-  session::Link* link = capture(turns, peer, Kind::unix_packets, story);  // each write is a packet
+  session::Link* link = capture(turns, peer, Carrier::unix_packets, story);  // each write is a packet
   for (const char* const piece : {"a", "b", "c"}) {
     put(*link, piece);
     turns.one();
@@ -444,7 +385,7 @@ TEST_CASE("connection: a corked session whose peer is slow gets room, and all it
   Story story;
   Turns turns;
   std::unique_ptr<Peer> peer;
-  session::Link* link = capture(turns, peer, Kind::unix_stream, story);
+  session::Link* link = capture(turns, peer, Carrier::unix_stream, story);
   link->cork();
   put(*link, std::string(3'000'000, 'x'));
   CHECK(link->overfull());
@@ -468,7 +409,7 @@ TEST_CASE("connection: output under a cork that the peer did not take at once do
   Story story;
   Turns turns(limits);
   std::unique_ptr<Peer> peer;
-  session::Link* link = capture(turns, peer, Kind::unix_stream, story);
+  session::Link* link = capture(turns, peer, Carrier::unix_stream, story);
   link->cork();
   put(*link, std::string(3'000'000, 'x'));
   link->flush();

@@ -2,14 +2,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "io/connection.h"
+#include "unit/io/peer.h"
 #include "unit/io/turns.h"
 
 // Two connections of one loop, of which one has too much to do.
@@ -41,11 +40,10 @@ class Worker final : public session::Session {
 };
 
 int adopt(Turns& turns, std::string& story, char name) {
-  int pair[2];
-  REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+  const Ends ends = connected(Carrier::unix_stream);
   const auto make = [&story, name](session::Link& link) { return std::make_unique<Worker>(link, story, name); };
-  REQUIRE(io::Connection::adopt(turns.loop(), pair[0], make));
-  return pair[1];
+  REQUIRE(io::Connection::adopt(turns.loop(), ends.server, make));
+  return ends.client;
 }
 
 void send(int socket, const std::string& bytes) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "io/connection.h"
+#include "unit/io/peer.h"
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
 
@@ -35,10 +36,9 @@ using Events = std::vector<std::string>;
 struct HeldBench {
   HeldBench() {
     story.deeds["session input"] = [](session::Link& of_session) { of_session.hold_input(); };
-    int pair[2];
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-    socket = pair[1];
-    REQUIRE(io::Connection::adopt(turns.loop(), pair[0], [this](session::Link& made) {
+    const Ends ends = connected(Carrier::unix_stream);
+    socket = ends.client;
+    REQUIRE(io::Connection::adopt(turns.loop(), ends.server, [this](session::Link& made) {
       held = &made;
       return std::make_unique<Scripted>(made, story, "session");
     }));

@@ -12,6 +12,7 @@
 #include "io/connection.h"
 #include "io/listener.h"
 #include "unit/http/h1_bench.h"
+#include "unit/io/peer.h"
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
 
@@ -26,36 +27,6 @@ using Events = std::vector<std::string>;
 constexpr base::Time patience{40};
 void be_late() { std::this_thread::sleep_for(std::chrono::milliseconds(60)); }
 
-/// The other end of a connection whose session is made by `make`.
-struct Peer {
-  Peer(Turns& turns, const session::SessionMaker& make) {
-    int pair[2];
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
-    socket = pair[1];
-    REQUIRE(io::Connection::adopt(turns.loop(), pair[0], make));
-  }
-  ~Peer() { ::close(socket); }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-
-  void send(const std::string& bytes) const {
-    REQUIRE(::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
-  }
-  /// All that has come by now.
-  [[nodiscard]] std::string read() const {
-    std::string bytes(65536, '\0');
-    const ssize_t size = ::recv(socket, bytes.data(), bytes.size(), 0);
-    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-    return bytes;
-  }
-
-  int socket;
-};
-
-session::SessionMaker scripted(Story& story) {
-  return [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "session"); };
-}
-
 }  // namespace
 
 TEST_CASE("late loop: bytes that had come in time were read after the deadline was judged") {
@@ -63,7 +34,7 @@ TEST_CASE("late loop: bytes that had come in time were read after the deadline w
   story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
   story.deeds["session input"] = [](session::Link& link) { link.set_deadline(base::never); };
   Turns turns;
-  const Peer peer(turns, scripted(story));
+  const Peer peer(turns, scripted(story, "session"));
   turns.one();
   peer.send("x");
   be_late();
@@ -76,7 +47,7 @@ TEST_CASE("late loop: a deadline that the bytes do not move is judged right afte
   Story story;
   story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
   Turns turns;
-  const Peer peer(turns, scripted(story));
+  const Peer peer(turns, scripted(story, "session"));
   turns.one();
   peer.send("x");
   be_late();
@@ -88,7 +59,7 @@ TEST_CASE("late loop: tasks that were posted in time run before a deadline that 
   Story story;
   story.deeds["session start"] = [](session::Link& link) { link.set_deadline(link.now() + patience); };
   Turns turns;
-  const Peer peer(turns, scripted(story));
+  const Peer peer(turns, scripted(story, "session"));
   turns.one();
   REQUIRE(turns.loop().mailbox().post([&] { story.events.emplace_back("task"); }));
   be_late();
@@ -102,11 +73,11 @@ TEST_CASE("late loop: a client that was accepted behind a callback which took it
   story.deeds["session start"] = [&](session::Link& link) { link.set_deadline(link.now() + enough); };
   story.deeds["busy input"] = [&](session::Link&) { std::this_thread::sleep_for(enough + patience); };
   Turns turns;
-  const Peer busy(turns, [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "busy"); });
+  const Peer busy(turns, scripted(story, "busy"));
   auto socket = io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 100, io::ListeningSocket::Sharing::alone);
   REQUIRE(socket);
   const io::Address address = socket->address();
-  turns.loop().add(io::Listener::create(turns.loop(), std::move(*socket), scripted(story)));
+  turns.loop().add(io::Listener::create(turns.loop(), std::move(*socket), scripted(story, "session")));
   turns.one();
   busy.send("x");
   const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -125,8 +96,8 @@ TEST_CASE("late loop: the deadline of a peer heard after a slow callback counts 
   story.deeds["session input"] = [&](session::Link& link) { link.set_deadline(link.now() + enough); };
   story.deeds["busy input"] = [&](session::Link&) { std::this_thread::sleep_for(enough + patience); };
   Turns turns;
-  const Peer busy(turns, [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "busy"); });
-  const Peer peer(turns, scripted(story));
+  const Peer busy(turns, scripted(story, "busy"));
+  const Peer peer(turns, scripted(story, "session"));
   turns.one();
   busy.send("x");
   peer.send("y");
@@ -185,9 +156,9 @@ TEST_CASE("late loop: requests and rests of heads that wait are served, and only
   part.send("Host: a\r\n");
   be_late();
   std::string answer_to_part;
-  REQUIRE(turns.until([&] { return !(answer_to_part += part.read()).empty(); }));
+  REQUIRE(turns.until([&] { return !(answer_to_part += part.read(65536).value_or("")).empty(); }));
   CHECK(answer_to_part.starts_with("HTTP/1.1 408 "));
-  CHECK(whole.read().starts_with("HTTP/1.1 200 "));
-  CHECK(rest.read().starts_with("HTTP/1.1 200 "));
-  CHECK(silent.read().empty());
+  CHECK(whole.read(65536).value_or("").starts_with("HTTP/1.1 200 "));
+  CHECK(rest.read(65536).value_or("").starts_with("HTTP/1.1 200 "));
+  CHECK(silent.read(65536).value_or("").empty());
 }

@@ -7,9 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "io/address.h"
 #include "io/connection.h"
-#include "io/listener.h"
+#include "unit/io/peer.h"
 #include "unit/io/turns.h"
 
 // What a session hears of a client that has gone: while it takes no input and has nothing to say, as with an answer that is long in
@@ -58,13 +57,12 @@ struct Told final : session::Session {
   Kind kind;
 };
 
-enum class Carrier : std::uint8_t { tcp, unix_socket };
-
 /// A connection, and its client.
 struct Bench {
   explicit Bench(Kind kind = Kind::silent, Carrier carrier = Carrier::tcp) {
-    const int accepted = carrier == Carrier::tcp ? connect_over_tcp() : connect_over_unix_socket();
-    REQUIRE(io::Connection::adopt(turns.loop(), accepted, [this, kind](session::Link& of) {
+    const Ends ends = connected(carrier);
+    client = ends.client;
+    REQUIRE(io::Connection::adopt(turns.loop(), ends.server, [this, kind](session::Link& of) {
       link = &of;
       return std::make_unique<Told>(of, what, kind);
     }));
@@ -76,23 +74,6 @@ struct Bench {
   }
   Bench(const Bench&) = delete;
   Bench& operator=(const Bench&) = delete;
-
-  int connect_over_tcp() {
-    const auto listening =
-        io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
-    REQUIRE(listening);
-    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(connect(client, listening->address().get(), listening->address().size) == 0);
-    const int accepted = accept4(listening->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    REQUIRE(accepted >= 0);
-    return accepted;
-  }
-  int connect_over_unix_socket() {
-    int ends[2];
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
-    client = ends[0];
-    return ends[1];
-  }
 
   void reset() {
     const linger at_once{1, 0};
@@ -178,7 +159,7 @@ TEST_CASE("lost client: on a unix socket, a client that has gone is noticed at o
     for (const bool ends : {false, true}) {
       CAPTURE(kind);
       CAPTURE(ends);
-      Bench bench(kind, Carrier::unix_socket);
+      Bench bench(kind, Carrier::unix_stream);
       if (ends) bench.end();
       CHECK(bench.rests());
       CHECK(bench.turns.loop().connection_count() == 1);
@@ -192,7 +173,7 @@ TEST_CASE("lost client: on a unix socket, a client that has gone is noticed at o
 TEST_CASE("lost client: what it sent before it left a unix socket still counts, even if it was read and not taken yet") {
   for (const Kind kind : {Kind::silent, Kind::sparing}) {
     CAPTURE(kind);
-    Bench bench(kind, Carrier::unix_socket);
+    Bench bench(kind, Carrier::unix_stream);
     bench.send("ab");
     CHECK(bench.rests());
     bench.go();
@@ -205,7 +186,7 @@ TEST_CASE("lost client: what it sent before it left a unix socket still counts, 
 }
 
 TEST_CASE("lost client: if both sides have ended their output, nobody is gone, and the loop rests") {
-  for (const Carrier carrier : {Carrier::tcp, Carrier::unix_socket}) {
+  for (const Carrier carrier : {Carrier::tcp, Carrier::unix_stream}) {
     CAPTURE(carrier);
     Bench bench(Kind::silent, carrier);
     bench.link->end_output();
