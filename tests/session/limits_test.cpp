@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -130,23 +129,17 @@ class Served {
     VirtualHost host;
     host.mounts.push_back({"/", Requests{"taker"}});
     REQUIRE_FALSE(server_.add(host));
-    REQUIRE_FALSE(server_.listen("127.0.0.1", 0));
-    const std::string name = server_.addresses().front();
-    address = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
+    address = listen_anywhere(server_);
     stop_deed() = [this] { server_.stop(); };
   }
   ~Served() {
-    server_.stop();
-    if (thread_.joinable()) thread_.join();
-    CHECK(error_.empty());
+    running_.reset();
     stop_deed() = nullptr;
   }
   Served(const Served&) = delete;
   Served& operator=(const Served&) = delete;
 
-  void run() {
-    thread_ = std::thread([this] { error_ = server_.run().message; });
-  }
+  void run() { running_.emplace(server_); }
 
   io::Address address;
   Record log;
@@ -160,8 +153,7 @@ class Served {
   }
 
   Server server_;
-  std::string error_;
-  std::thread thread_;
+  std::optional<Running> running_;
 };
 
 /// The backlog of the socket of this process that listens there.

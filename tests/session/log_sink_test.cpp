@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -43,23 +44,11 @@ class Site {
  public:
   explicit Site(LogSink sink, unsigned threads = 1) : server_(options(std::move(sink), threads)) {
     REQUIRE_FALSE(server_.add(protocol<Viewer>("viewer")));
-    REQUIRE_FALSE(server_.listen("127.0.0.1", 0));
-    const std::string name = server_.addresses().front();
-    address_ = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
-    thread_ = std::thread([this] { error_ = server_.run().message; });
+    address_ = listen_anywhere(server_);
+    running_.emplace(server_);
   }
-  ~Site() {
-    server_.stop();
-    join();
-  }
-  Site(const Site&) = delete;
-  Site& operator=(const Site&) = delete;
 
-  void join() {
-    if (!thread_.joinable()) return;
-    thread_.join();
-    CHECK(error_.empty());
-  }
+  void join() { running_->join(); }
   Server& server() { return server_; }
   [[nodiscard]] const io::Address& address() const { return address_; }
 
@@ -76,8 +65,7 @@ class Site {
 
   Server server_;
   io::Address address_;
-  std::string error_;
-  std::thread thread_;
+  std::optional<Running> running_;
 };
 
 void send_to_viewers(std::string_view text) {

@@ -23,6 +23,7 @@
 
 #include "io/listener.h"
 #include "session/site.h"
+#include "temporary_folder.h"
 #include "unit/http/h1_bench.h"
 
 // Whole servers through their public interface, with clients on sockets.
@@ -47,37 +48,12 @@ struct Listening {
   explicit Listening(const ServerOptions& options) : server(options) {
     actor_record().clear();
     REQUIRE_FALSE(server.add(protocol<Actor>("actor")));
-    REQUIRE_FALSE(server.listen("127.0.0.1", 0));
-    const std::string name = server.addresses().front();
-    address = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
+    address = listen_anywhere(server);
   }
 
   DescriptorCheck descriptors;
   Server server;
   io::Address address;
-};
-
-/// Runs a server as long as it lives.
-class Running {
- public:
-  explicit Running(Server& server) : server_(server), thread_([this] { error_ = server_.run().message; }) {}
-  ~Running() {
-    server_.stop();
-    join();
-  }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
-
-  void join() {
-    if (!thread_.joinable()) return;
-    thread_.join();
-    CHECK(error_.empty());
-  }
-
- private:
-  Server& server_;
-  std::string error_;
-  std::thread thread_;
 };
 
 std::string ask(const io::Address& address, std::string_view target) {
@@ -89,21 +65,16 @@ std::string ask(const io::Address& address, std::string_view target) {
 /// A temporary folder with the folder www in it, and the working folder is put back at the end.
 struct Place {
   Place() {
-    std::string name = fs::temp_directory_path() / "wharf-server-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    root = name;
     fs::create_directory(root / "www");
-    std::ofstream(root / "www" / "page.txt") << "page";
+    folder.write("www/page.txt", "page");
   }
-  ~Place() {
-    fs::current_path(before);
-    fs::remove_all(root);
-  }
+  ~Place() { fs::current_path(before); }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
 
   fs::path before = fs::current_path();
-  fs::path root;
+  TemporaryFolder folder;
+  fs::path root = folder.path;
 };
 
 VirtualHost with_files(const std::string& folder) {

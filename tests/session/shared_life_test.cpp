@@ -94,9 +94,7 @@ struct Site {
   explicit Site(unsigned threads = 1) : server(options(threads)) {
     book = &pages;
     REQUIRE_FALSE(server.add(protocol<Asks>("asks")));
-    REQUIRE_FALSE(server.listen("127.0.0.1", 0));
-    const std::string name = server.addresses().front();
-    address = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
+    address = listen_anywhere(server);
   }
   static ServerOptions options(unsigned threads) {
     ServerOptions options;

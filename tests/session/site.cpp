@@ -1,18 +1,17 @@
 #include "session/site.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <uv.h>
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <future>
 #include <stdexcept>
 #include <utility>
 
 #include "http/h1.h"
 #include "io/listener.h"
+#include "temporary_folder.h"
 
 namespace wharf::test {
 namespace {
@@ -26,22 +25,13 @@ void open_what_stays_open() {
   static_cast<void>(once);
 }
 
-struct Folder {
+struct Folder : TemporaryFolder {
   Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "wharf-session-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path = name;
-    std::ofstream(path + "/big") << big_file();
-    std::ofstream(path + "/small") << "small";
+    write("big", big_file());
+    write("small", "small");
   }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
 
-  std::string path;
+  std::string name = path;
 };
 
 }  // namespace
@@ -66,7 +56,7 @@ server::RoomLimits room_limits(const Limits& limits) { return {limits, 1000}; }
 
 const std::string& files_folder() {
   static const Folder folder;
-  return folder.path;
+  return folder.name;
 }
 
 std::string big_file() {

@@ -1,5 +1,8 @@
 #pragma once
+#include <doctest/doctest.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -7,10 +10,12 @@
 #include <thread>
 #include <vector>
 
+#include "io/address.h"
 #include "link/memory_link.h"
 #include "server/worker.h"
 #include "session/rows.h"
 #include "session/wire.h"
+#include "wharf/server.hpp"
 
 namespace wharf::test {
 
@@ -27,6 +32,36 @@ class DescriptorCheck {
 
  private:
   std::size_t before_;
+};
+
+/// Listens on a free port of 127.0.0.1; returns the address.
+inline io::Address listen_anywhere(Server& server) {
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0));
+  const std::string name = server.addresses().front();
+  return *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
+}
+
+/// Runs a server as long as it lives.
+class Running {
+ public:
+  explicit Running(Server& server) : server_(server), thread_([this] { error_ = server_.run().message; }) {}
+  ~Running() {
+    server_.stop();
+    join();
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  void join() {
+    if (!thread_.joinable()) return;
+    thread_.join();
+    CHECK(error_.empty());
+  }
+
+ private:
+  Server& server_;
+  std::string error_;
+  std::thread thread_;
 };
 
 /// Polls until it is true; a std::runtime_error if that takes a minute.

@@ -78,9 +78,7 @@ class Proxying {
     VirtualHost host;
     host.mounts.push_back({"/", Proxy{"http://hangs.example:80/"}});
     REQUIRE_FALSE(server_->add(host));
-    REQUIRE_FALSE(server_->listen("127.0.0.1", 0));
-    const std::string name = server_->addresses().front();
-    address_ = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
+    address_ = listen_anywhere(*server_);
   }
   Server& server() { return *server_; }
 

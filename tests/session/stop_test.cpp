@@ -29,9 +29,7 @@ struct Listening {
   explicit Listening(ServerOptions options = {}) : server(std::make_unique<Server>(quietened(std::move(options)))) {
     actor_record().clear();
     REQUIRE_FALSE(server->add(protocol<Actor>("actor")));
-    REQUIRE_FALSE(server->listen("127.0.0.1", 0));
-    const std::string name = server->addresses().front();
-    address = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
+    address = listen_anywhere(*server);
   }
   static ServerOptions quietened(ServerOptions options) {
     options.quiet = true;

@@ -59,25 +59,19 @@ class Posted {
 };
 
 /// A server with that many loops, on threads of its own.
-class Running {
+class Site {
  public:
-  explicit Running(unsigned threads) : server_(options(threads)) {
+  explicit Site(unsigned threads) : server_(options(threads)) {
     names().all.clear();
     names().loops.clear();
     REQUIRE_FALSE(server_.add(protocol<Posted>("posted")));
-    REQUIRE_FALSE(server_.listen("127.0.0.1", 0));
-    const std::string name = server_.addresses().front();
-    address_ = *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.find(':') + 1))));
-    runner_ = std::thread([this] { failed_ = static_cast<bool>(server_.run()); });
+    address_ = listen_anywhere(server_);
+    running_.emplace(server_);
   }
-  ~Running() { stop(); }
-  Running(const Running&) = delete;
-  Running& operator=(const Running&) = delete;
 
   void stop() {
     server_.stop();
-    if (runner_.joinable()) runner_.join();
-    CHECK_FALSE(failed_);
+    running_->join();
   }
   [[nodiscard]] const io::Address& address() const { return address_; }
   Server& server() { return server_; }
@@ -95,8 +89,7 @@ class Running {
   DescriptorCheck descriptors_;
   Server server_;
   io::Address address_;
-  std::thread runner_;
-  bool failed_ = false;
+  std::optional<Running> running_;
 };
 
 /// Counts tasks that were made and destroyed.
@@ -152,7 +145,7 @@ void come_and_go(const io::Address& address, unsigned how) {
 TEST_CASE("threads: four threads post while peers come and go") {
   Tally tally;
   {
-    Running running(2);
+    Site running(2);
     std::atomic<bool> end{false};
     std::vector<std::thread> posters;
     for (unsigned seed = 1; seed <= 4; ++seed) posters.emplace_back([&, seed] { post_away(seed, end, tally); });
@@ -168,7 +161,7 @@ TEST_CASE("threads: four threads post while peers come and go") {
 }
 
 TEST_CASE("threads: a server with four loops serves clients of four threads on one port") {
-  Running running(4);
+  Site running(4);
   std::vector<std::thread> clients;
   for (int client = 0; client < 4; ++client)
     clients.emplace_back([&running, client] {
@@ -189,7 +182,7 @@ TEST_CASE("threads: a server with four loops serves clients of four threads on o
 }
 
 TEST_CASE("threads: stop from several threads at once, with conversations open") {
-  Running running(4);
+  Site running(4);
   std::vector<std::unique_ptr<SocketWire>> wires;
   for (int i = 0; i < 12; ++i) {
     wires.push_back(std::make_unique<SocketWire>(running.address()));
@@ -206,7 +199,7 @@ TEST_CASE("threads: stop from several threads at once, with conversations open")
 TEST_CASE("threads: a name outlives its server") {
   std::optional<Handle<Posted>> handle;
   {
-    Running running(1);
+    Site running(1);
     SocketWire wire(running.address());
     WsTalk(wire, "posted");
     std::mt19937 random(1);
