@@ -1,12 +1,13 @@
 #pragma once
 /// A room: everything said in it reaches every member, in the same order for all, on all loops of the process.
 ///
-/// A room belongs to no thread. It has a seat for each member, where the messages for that member wait. The member is called on its own
-/// loop to take them, and no other loop touches it.
+/// A room belongs to no thread. It has a seat for each member, where the messages for that member wait. The member is called on its
+/// own loop to take them, and no other loop touches it.
 ///
-/// While a member does not keep up, every speaker is paused until all keep up again. So what waits at a seat stays near Room::pause_above,
-/// plus one message of each member. A member that takes nothing for Room::patience is cut. One that takes something, but
-/// too slowly to catch up within Room::longest_wait, keeps nobody waiting any longer, and is cut when Room::most_for_the_slow wait for it.
+/// While a member does not keep up, every speaker is paused until all keep up again. So what waits at a seat stays near
+/// Room::pause_above, plus one message of each member. A member that takes nothing for Room::patience is cut. One that takes
+/// something, but too slowly to catch up within Room::longest_wait, keeps nobody waiting any longer, and is cut when
+/// Room::most_for_the_slow wait for it.
 
 #include <algorithm>
 #include <chrono>
@@ -203,8 +204,8 @@ class Member {
     room_->unstuck(seat_);
   }
 
-  /// Runs only while the peer takes no more: has it taken anything since? A socket counts as writable only if much of its buffer is free,
-  /// but after each tick it is tried.
+  /// Runs only while the peer takes no more: has it taken anything since? A socket counts as writable only if much of its buffer is
+  /// free, but after each tick it is tried.
   void tick() {
     const std::size_t left = peer.buffered();
     const std::chrono::milliseconds now = peer.scope().now();

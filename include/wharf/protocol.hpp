@@ -57,7 +57,7 @@ struct WHARF_VISIBLE Compression {
     dedicated = WHARF_COMPRESSION_DEDICATED  ///< each peer keeps what it saw: similar messages become much smaller, and cost memory
   };
   Context context = Context::standard;
-  unsigned window_bits = 0;         ///< 8 to 15: a window of so many bits' bytes, in both directions
+  unsigned window_bits = 0;         ///< 8 to 15: the window has 2^N bytes, in both directions
   unsigned memory_level = 0;        ///< 1 to 9, zlib's
   unsigned level = 0;               ///< 1 to 9, zlib's
   std::uint64_t compress_from = 0;  ///< bytes: shorter messages are sent as they are

@@ -14,8 +14,8 @@ constexpr int least_window_bits = 8;
 constexpr int least_window_bits_of_zlib = 9;
 constexpr int most_window_bits = 15;
 
-/// deflate() writes to this, and it is appended then: large enough that a short message is one append, and nothing is allocated ahead
-/// of the output.
+/// deflate() writes to this, and it is appended then: large enough that a short message is one append, and nothing is allocated
+/// ahead of the output.
 using Scratch = std::array<Bytef, std::size_t{8} * 1024>;
 
 void require_window(int window_bits) {

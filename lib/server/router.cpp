@@ -13,7 +13,8 @@
 namespace wharf::server {
 namespace {
 
-/// Whether a segment is "." or "..": clients remove them (RFC 3986 section 5.2.4), so a path that still has them hides where it leads.
+/// Whether a segment is "." or "..": clients remove them (RFC 3986 section 5.2.4), so a path that still has them hides where it
+/// leads.
 bool has_dot_segment(std::string_view path) {
   for (std::size_t at = path.find("/."); at != std::string_view::npos; at = path.find("/.", at + 1)) {
     const std::string_view segment = path.substr(at + 1, path.find('/', at + 1) - (at + 1));
@@ -22,8 +23,8 @@ bool has_dot_segment(std::string_view path) {
   return false;
 }
 
-/// The path as some servers behind a proxy read it: backslashes are slashes, empty segments are merged, parameters of segments are left
-/// out.
+/// The path as some servers behind a proxy read it: backslashes are slashes, empty segments are merged, parameters of segments are
+/// left out.
 std::string as_others_read(std::string_view path) {
   std::string plain;
   bool in_parameter = false;

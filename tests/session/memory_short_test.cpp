@@ -27,8 +27,8 @@
 #include "unit/io/turns.h"
 #include "unit/proxy/proxy_bench.h"
 
-// The session tests with the n-th allocation failing, for every n until a run needs no more. An executable of its own: it replaces the
-// system's allocator.
+// The session tests with the n-th allocation failing, for every n until a run needs no more. An executable of its own: it replaces
+// the system's allocator.
 
 namespace {
 

@@ -145,8 +145,8 @@ std::span<char> WsDecoder::Assembly::take_unmasked(std::span<char>& input, std::
   return piece;
 }
 
-// Inflates the next bytes of a compressed message into `room`. Leaves a frame when all of it has come out, and the last frame when the
-// tail has come out too. That completes the message: in the same room if it has space, so that short messages need no other.
+// Inflates the next bytes of a compressed message into `room`. Leaves a frame when all of it has come out, and the last frame when
+// the tail has come out too. That completes the message: in the same room if it has space, so that short messages need no other.
 Inflater::Status WsDecoder::Assembly::inflate(std::span<char>& input, std::span<char> room, std::size_t& written) {
   Inflater::Status status = place == Place::tail ? Inflater::Status::more : inflate_payload(input, room, written);
   if (status == Inflater::Status::more && taken == frame.length) {
@@ -354,8 +354,8 @@ WsError WsDecoder::read_deflated(Assembly& assembly, std::span<char>& input, WsE
     const std::span<char> room = pool_->room();
     const std::size_t carried = std::exchange(assembly.carried, std::uint8_t{0});
     std::copy_n(assembly.carry.begin(), carried, room.begin());
-    // Room for one byte beyond the limit shows whether the message exceeds it. Faults count in the order of their bytes, however the input is
-    // cut.
+    // Room for one byte beyond the limit shows whether the message exceeds it. Faults count in the order of their bytes, however
+    // the input is cut.
     const std::uint64_t may_come = limit_ - assembly.size;
     const std::span<char> fresh =
         room.subspan(carried, static_cast<std::size_t>(std::min<std::uint64_t>(room.size() - carried - 1, may_come)) + 1);

@@ -24,13 +24,13 @@ struct WsEvent {
 
 /// Turns bytes into WebSocket messages (RFC 6455 sections 5 to 8, RFC 7692): no I/O, no clock, cut anywhere.
 ///
-/// A message that lies whole in the input is unmasked and handed out in place, without a copy; one that was compressed, from the pool's
-/// room. Otherwise its pieces are collected in memory that follows the bytes received, never the length announced. Faults are found as
-/// early as the bytes allow: a frame too long for the limit by its header, a compressed message too long for it by the first byte beyond,
-/// invalid UTF-8 by the byte that makes the text impossible, even inside an unfinished frame or an inflated block.
-/// Control frames between fragments are handed out at once. An idle decoder (between messages) owns no memory except the peer's context,
-/// if one is kept: the memory in which a message was put together is kept for its reader and freed by the next call, so call next() until
-/// it returns more.
+/// A message that lies whole in the input is unmasked and handed out in place, without a copy; one that was compressed, from the
+/// pool's room. Otherwise its pieces are collected in memory that follows the bytes received, never the length announced. Faults
+/// are found as early as the bytes allow: a frame too long for the limit by its header, a compressed message too long for it by the
+/// first byte beyond, invalid UTF-8 by the byte that makes the text impossible, even inside an unfinished frame or an inflated
+/// block. Control frames between fragments are handed out at once. An idle decoder (between messages) owns no memory except the
+/// peer's context, if one is kept: the memory in which a message was put together is kept for its reader and freed by the next
+/// call, so call next() until it returns more.
 class WsDecoder {
  public:
   /// `message_limit` in bytes, inclusive, for the whole of a fragmented message.
@@ -44,8 +44,8 @@ class WsDecoder {
   /// Before the first bytes: the peer may compress, with a window of at most `window_bits`, 8 to 15. `pool` outlives this.
   void inflate_with(DeflatePool& pool, int window_bits, DeflateContext context);
 
-  /// Before the first bytes: messages are handed out in pieces as they arrive, text cut between code points only, first and last marked.
-  /// The limit still holds for their sum.
+  /// Before the first bytes: messages are handed out in pieces as they arrive, text cut between code points only, first and last
+  /// marked. The limit still holds for their sum.
   void hand_out_pieces() { in_pieces_ = true; }
 
   /// Before the first bytes: next() returns more each time that the pool's room is full, while has_more() says that it has to be
@@ -63,8 +63,8 @@ class WsDecoder {
   /// The same, into an event that may have been used before: members that do not belong to its new type keep their values.
   void next(std::span<char>& input, WsEvent& event);
 
-  /// Whether next() has something to do even if no input is left. Until it returned more, that may be so with compressed messages that are
-  /// handed out in pieces; after that, only with those that are inflated room by room.
+  /// Whether next() has something to do even if no input is left. Until it returned more, that may be so with compressed messages
+  /// that are handed out in pieces; after that, only with those that are inflated room by room.
   [[nodiscard]] bool has_more() const { return assembly_ != nullptr && more_comes_out(); }
 
  private:
