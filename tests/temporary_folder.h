@@ -9,7 +9,7 @@
 #include <string_view>
 #include <system_error>
 
-/// A new folder, which goes with all that is in it.
+/// A new folder; it is removed with everything in it.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

@@ -12,7 +12,7 @@
 
 namespace wharf::server {
 
-/// What a CompressJob works for. Outlives its answers.
+/// Takes the result of a CompressJob. Outlives the calls that the job makes to it.
 class CompressTaker {
  public:
   /// Serves the file of a path, but in no coding that would have to be made first.

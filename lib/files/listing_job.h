@@ -22,7 +22,7 @@ struct ListedFolder {
 
 void answer_with_listing(session::Exchange& exchange, Shared<std::string> page);
 
-/// What a ListingJob works for. Outlives its answers.
+/// Takes the result of a ListingJob. Outlives the calls that the job makes to it.
 class ListingTaker {
  public:
   /// Takes the page that lists a folder.

@@ -31,7 +31,7 @@ struct Authority {
 /// nullopt for anything else, user information included.
 std::optional<Authority> split_authority(std::string_view text);
 
-/// An authority without its port; a text that is no authority as it is.
+/// An authority without its port; a text that is no authority is returned as it is.
 std::string_view host_of(std::string_view authority);
 
 /// The default port of a scheme: "80" for http, "443" for https; empty for any other scheme. In lower case.
