@@ -34,13 +34,13 @@ std::size_t H1::input(std::span<char> bytes) {
   Link& link = this->link();
   std::span<char> rest = bytes;
   while (!rest.empty() && stage() != Stage::switched && !link.ending() && link.may_go_on()) {
-    if (takes_body()) {
-      rest = take_body(rest);
-    } else if (!wants_head()) {
-      break;
-    } else {
+    if (wants_head()) {
       link.spend(request_work);
       rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
+    } else if (takes_body()) {
+      rest = take_body(rest);
+    } else {
+      break;
     }
   }
   return bytes.size() - rest.size();
@@ -127,7 +127,7 @@ void H1::intake_changed() {
   if (stage() == Stage::switched) return;  // it is another session's
   Link& link = this->link();
   link.read_at_most(useful_read());
-  if (takes_body() || wants_head()) link.resume_input();
+  if (wants_head() || takes_body()) link.resume_input();
   else link.hold_input();
 }
 

@@ -29,8 +29,9 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
     else if (has_body(response.status)) persistence_ = Persistence::last;
   }
   if (offers_upgrade) text.field("Connection", "Upgrade");  // RFC 9110 section 7.8
+  const codec::RequestHead* const asked = head();
   if (is_last()) text.field("Connection", "close");
-  else if (head() != nullptr && head()->version == codec::HttpVersion::http10) text.field("Connection", "keep-alive");
+  else if (asked != nullptr && asked->version == codec::HttpVersion::http10) text.field("Connection", "keep-alive");
   std::string whole = std::move(text).finish();
   link().out().append(whole);
   context.head_memory = std::move(whole);

@@ -13,7 +13,7 @@ namespace {
 
 /// A browser heeds every policy of a response, so this one allows the style of folder listings.
 void add_security(codec::PreparedFields& fields, const Mount& mount) {
-  const std::string_view style = std::visit([](const auto& kind) { return style_policy(kind); }, mount.serves);
+  const std::string_view style = kind_of(mount).style_policy(mount);
   fields.add("Content-Security-Policy",
              base::concat("default-src 'self'; ", style.empty() ? "" : "style-src 'self' ", style, style.empty() ? "" : "; ",
                           "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"));
@@ -33,6 +33,10 @@ std::string check_fields(const Mount& mount) {
 
 }  // namespace
 
+const MountKind& kind_of(const Mount& mount) {
+  return std::visit([]<class Kind>(const Kind& /*kind*/) -> const MountKind& { return kind_of<Kind>(); }, mount.serves);
+}
+
 std::string HostMount::check(const Mount& mount) {
   if (mount.prefix.empty() || mount.prefix.front() != '/' || mount.prefix.back() != '/')
     return "mount prefix '" + mount.prefix + "' must start and end with '/'";
@@ -44,7 +48,7 @@ std::string HostMount::check(const Mount& mount) {
     return "mount prefix '" + mount.prefix + "' is never asked for: clients leave out '.' and '..'";
   if (mount.access && mount.access->file.empty()) return "mount '" + mount.prefix + "': its password file has no name";
   if (std::string fault = check_fields(mount); !fault.empty()) return fault;
-  return std::visit([&mount](const auto& kind) { return check_kind(kind, mount); }, mount.serves);
+  return kind_of(mount).check(mount);
 }
 
 base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Mount& mount, const MountParts& parts) {
@@ -57,7 +61,7 @@ base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Moun
     if (!gate) return base::Failure{gate.error()};
     opened->gate_ = std::move(*gate);
   }
-  auto service = std::visit([&](const auto& kind) { return open_kind(kind, mount, parts); }, mount.serves);
+  auto service = kind_of(mount).open(mount, parts);
   if (!service) return base::Failure{service.error()};
   opened->service_ = std::move(*service);
   opened->takes_upgrades_ = opened->service_->takes_upgrades();

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "files/listing.h"
-#include "server/mount_kinds.h"
+#include "server/mount_kind.h"
 
 namespace wharf::server {
 namespace {
@@ -24,14 +24,30 @@ class FileService final : public MountService {
 
 }  // namespace
 
-std::string check_kind(const Files& files, const Mount& /*mount*/) { return FileMount::check(files); }
+template <>
+class KindOf<Files> final : public MountKind {
+ public:
+  [[nodiscard]] std::string check(const Mount& mount) const override {
+    const Files& files = std::get<Files>(mount.serves);
+    return FileMount::check(files);
+  }
 
-OpenedService open_kind(const Files& files, const Mount& mount, const MountParts& parts) {
-  auto folder = FileMount::open(files, parts.files);
-  if (!folder) return base::Failure{folder.error()};
-  return opened<FileService>(mount.prefix.size(), std::move(*folder));
-}
+  [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& parts) const override {
+    const Files& files = std::get<Files>(mount.serves);
+    auto folder = FileMount::open(files, parts.files);
+    if (!folder) return base::Failure{folder.error()};
+    return opened<FileService>(mount.prefix.size(), std::move(*folder));
+  }
 
-std::string_view style_policy(const Files& files) { return files.listing == Listing::on ? listing_style() : std::string_view(); }
+  [[nodiscard]] std::string_view style_policy(const Mount& mount) const override {
+    return std::get<Files>(mount.serves).listing == Listing::on ? listing_style() : std::string_view();
+  }
+  void resolve(Mount& mount) const override {
+    Files& files = std::get<Files>(mount.serves);
+    files = FileMount::resolved(std::move(files));
+  }
+};
+
+template const MountKind& kind_of<Files>();
 
 }  // namespace wharf::server

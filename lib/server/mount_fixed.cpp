@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "base/ascii.h"
-#include "server/mount_kinds.h"
+#include "server/mount_kind.h"
 
 namespace wharf::server {
 namespace {
@@ -25,15 +25,24 @@ class FixedService final : public MountService {
 
 }  // namespace
 
-std::string check_kind(const Fixed& fixed, const Mount& /*mount*/) {
-  if (fixed.status < 200 || fixed.status > 599)
-    return "a fixed response has a status from 200 to 599, not " + std::to_string(fixed.status);
-  if (!base::is_field_value(fixed.media_type)) return "the media type of a fixed response has a control character";
-  return {};
-}
+template <>
+class KindOf<Fixed> final : public MountKind {
+ public:
+  [[nodiscard]] std::string check(const Mount& mount) const override {
+    const Fixed& fixed = std::get<Fixed>(mount.serves);
 
-OpenedService open_kind(const Fixed& fixed, const Mount& /*mount*/, const MountParts& /*parts*/) {
-  return opened<FixedService>(fixed);
-}
+    if (fixed.status < 200 || fixed.status > 599)
+      return "a fixed response has a status from 200 to 599, not " + std::to_string(fixed.status);
+    if (!base::is_field_value(fixed.media_type)) return "the media type of a fixed response has a control character";
+    return {};
+  }
+
+  [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& /*parts*/) const override {
+    const Fixed& fixed = std::get<Fixed>(mount.serves);
+    return opened<FixedService>(fixed);
+  }
+};
+
+template const MountKind& kind_of<Fixed>();
 
 }  // namespace wharf::server

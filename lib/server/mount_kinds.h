@@ -2,7 +2,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "base/log.h"
 #include "base/result.h"
@@ -28,53 +27,38 @@ struct MountParts {
 
 using OpenedService = base::Result<std::unique_ptr<MountService>, std::string>;
 
-template <class Service, class... Arguments>
-OpenedService opened(Arguments&&... arguments) {
-  return std::unique_ptr<MountService>(std::make_unique<Service>(std::forward<Arguments>(arguments)...));
-}
+/// What is known of one of the kinds of mounts that Mount::serves may hold. The mounts that it is asked about are of that kind.
+class MountKind {
+ public:
+  MountKind() = default;
+  MountKind(const MountKind&) = delete;
+  MountKind& operator=(const MountKind&) = delete;
 
-// Each kind of mount that Mount::serves may hold has these two, in a file of its own.
+  /// An empty text, or what is wrong with the mount, in one line.
+  [[nodiscard]] virtual std::string check(const Mount& mount) const = 0;
+  /// The mount has been checked. The error is one line.
+  [[nodiscard]] virtual OpenedService open(const Mount& mount, const MountParts& parts) const = 0;
 
-/// An empty text, or what is wrong with the mount, in one line.
-std::string check_kind(const Files& files, const Mount& mount);        // mount_files.cpp
-std::string check_kind(const Requests& requests, const Mount& mount);  // mount_requests.cpp
-std::string check_kind(const Redirect& redirect, const Mount& mount);  // mount_redirect.cpp
-std::string check_kind(const Proxy& proxy, const Mount& mount);        // mount_proxy.cpp
-std::string check_kind(const Fixed& fixed, const Mount& mount);        // mount_fixed.cpp
+  // What only some of them have.
 
-/// The mount has been checked. The error is one line.
-OpenedService open_kind(const Files& files, const Mount& mount, const MountParts& parts);
-OpenedService open_kind(const Requests& requests, const Mount& mount, const MountParts& parts);
-OpenedService open_kind(const Redirect& redirect, const Mount& mount, const MountParts& parts);
-OpenedService open_kind(const Proxy& proxy, const Mount& mount, const MountParts& parts);
-OpenedService open_kind(const Fixed& fixed, const Mount& mount, const MountParts& parts);
+  /// The row of the protocol table that it names; empty: none.
+  [[nodiscard]] virtual std::string_view row_named(const Mount& /*mount*/) const { return {}; }
+  /// Whether it makes connections of its own, one for each client's.
+  [[nodiscard]] virtual bool makes_connections() const { return false; }
+  /// The source that its pages need in a Content-Security-Policy for their styles; empty: none.
+  [[nodiscard]] virtual std::string_view style_policy(const Mount& /*mount*/) const { return {}; }
+  /// Makes relative names absolute, so that a later change of the working folder does not matter.
+  virtual void resolve(Mount& /*mount*/) const {}
 
-// What only some of them have.
+ protected:
+  ~MountKind() = default;
+};
 
-/// The row of the protocol table that it names; empty: none.
+/// Each kind defines it in a file of its own, mount_KIND.cpp, with mount_kind.h.
 template <class Kind>
-std::string_view row_named(const Kind& /*kind*/) {
-  return {};
-}
-inline std::string_view row_named(const Requests& requests) { return requests.protocol; }
+const MountKind& kind_of();
 
-/// Whether it makes connections of its own, one for each client's.
-template <class Kind>
-bool makes_connections(const Kind& /*kind*/) {
-  return false;
-}
-inline bool makes_connections(const Proxy& /*proxy*/) { return true; }
-
-/// The source that its pages need in a Content-Security-Policy for their styles; empty: none.
-template <class Kind>
-std::string_view style_policy(const Kind& /*kind*/) {
-  return {};
-}
-std::string_view style_policy(const Files& files);
-
-/// Makes relative names absolute, so that a later change of the working folder does not matter.
-template <class Kind>
-void resolve(Kind& /*kind*/) {}
-inline void resolve(Files& files) { files = FileMount::resolved(std::move(files)); }
+/// Of what the mount serves.
+const MountKind& kind_of(const Mount& mount);
 
 }  // namespace wharf::server

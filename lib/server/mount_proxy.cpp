@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "proxy/mount.h"
-#include "server/mount_kinds.h"
+#include "server/mount_kind.h"
 
 namespace wharf::server {
 namespace {
@@ -23,14 +23,26 @@ class ProxyService final : public MountService {
 
 }  // namespace
 
-std::string check_kind(const Proxy& proxy, const Mount& /*mount*/) { return ProxyMount::check(proxy); }
+template <>
+class KindOf<Proxy> final : public MountKind {
+ public:
+  [[nodiscard]] std::string check(const Mount& mount) const override {
+    const Proxy& proxy = std::get<Proxy>(mount.serves);
+    return ProxyMount::check(proxy);
+  }
 
-OpenedService open_kind(const Proxy& proxy, const Mount& mount, const MountParts& parts) {
-  ProxyLimits limits;
-  limits.pipe_idle = parts.pipe_idle;
-  auto gateway = ProxyMount::open(proxy, mount.prefix, parts.outside, &parts.log, limits);
-  if (!gateway) return base::Failure{gateway.error()};
-  return opened<ProxyService>(std::move(*gateway));
-}
+  [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& parts) const override {
+    const Proxy& proxy = std::get<Proxy>(mount.serves);
+    ProxyLimits limits;
+    limits.pipe_idle = parts.pipe_idle;
+    auto gateway = ProxyMount::open(proxy, mount.prefix, parts.outside, &parts.log, limits);
+    if (!gateway) return base::Failure{gateway.error()};
+    return opened<ProxyService>(std::move(*gateway));
+  }
+
+  [[nodiscard]] bool makes_connections() const override { return true; }
+};
+
+template const MountKind& kind_of<Proxy>();
 
 }  // namespace wharf::server

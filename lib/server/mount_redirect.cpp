@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "codec/http/target.h"
-#include "server/mount_kinds.h"
+#include "server/mount_kind.h"
 #include "server/moved.h"
 
 namespace wharf::server {
@@ -36,17 +36,27 @@ class RedirectService final : public MountService {
 
 }  // namespace
 
-std::string check_kind(const Redirect& redirect, const Mount& /*mount*/) {
-  if (std::find(redirect_statuses.begin(), redirect_statuses.end(), redirect.status) == redirect_statuses.end())
-    return "a redirect has status 301, 302, 307 or 308, not " + std::to_string(redirect.status);
-  const bool visible =
-      std::all_of(redirect.location.begin(), redirect.location.end(), [](char c) { return c > ' ' && c < '\x7F'; });
-  if (redirect.location.empty() || !visible) return "a redirect needs a percent-encoded location, not '" + redirect.location + "'";
-  return {};
-}
+template <>
+class KindOf<Redirect> final : public MountKind {
+ public:
+  [[nodiscard]] std::string check(const Mount& mount) const override {
+    const Redirect& redirect = std::get<Redirect>(mount.serves);
 
-OpenedService open_kind(const Redirect& redirect, const Mount& mount, const MountParts& /*parts*/) {
-  return opened<RedirectService>(mount.prefix.size(), redirect);
-}
+    if (std::find(redirect_statuses.begin(), redirect_statuses.end(), redirect.status) == redirect_statuses.end())
+      return "a redirect has status 301, 302, 307 or 308, not " + std::to_string(redirect.status);
+    const bool visible =
+        std::all_of(redirect.location.begin(), redirect.location.end(), [](char c) { return c > ' ' && c < '\x7F'; });
+    if (redirect.location.empty() || !visible)
+      return "a redirect needs a percent-encoded location, not '" + redirect.location + "'";
+    return {};
+  }
+
+  [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& /*parts*/) const override {
+    const Redirect& redirect = std::get<Redirect>(mount.serves);
+    return opened<RedirectService>(mount.prefix.size(), redirect);
+  }
+};
+
+template const MountKind& kind_of<Redirect>();
 
 }  // namespace wharf::server

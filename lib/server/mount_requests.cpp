@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "protocol/row_exchange.h"
-#include "server/mount_kinds.h"
+#include "server/mount_kind.h"
 
 namespace wharf::server {
 namespace {
@@ -22,15 +22,26 @@ class RowService final : public MountService {
 
 }  // namespace
 
-std::string check_kind(const Requests& requests, const Mount& mount) {
-  return requests.protocol.empty() ? "mount '" + mount.prefix + "' names no protocol" : std::string();
-}
+template <>
+class KindOf<Requests> final : public MountKind {
+ public:
+  [[nodiscard]] std::string check(const Mount& mount) const override {
+    const Requests& requests = std::get<Requests>(mount.serves);
 
-OpenedService open_kind(const Requests& requests, const Mount& mount, const MountParts& parts) {
-  session::Protocol* const protocol = parts.table.find(requests.protocol);
-  if (protocol == nullptr || protocol->row.http == nullptr)
-    return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests.protocol + "' handles no requests"};
-  return opened<RowService>(mount.prefix, *protocol);
-}
+    return requests.protocol.empty() ? "mount '" + mount.prefix + "' names no protocol" : std::string();
+  }
+
+  [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& parts) const override {
+    const Requests& requests = std::get<Requests>(mount.serves);
+    session::Protocol* const protocol = parts.table.find(requests.protocol);
+    if (protocol == nullptr || protocol->row.http == nullptr)
+      return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests.protocol + "' handles no requests"};
+    return opened<RowService>(mount.prefix, *protocol);
+  }
+
+  [[nodiscard]] std::string_view row_named(const Mount& mount) const override { return std::get<Requests>(mount.serves).protocol; }
+};
+
+template const MountKind& kind_of<Requests>();
 
 }  // namespace wharf::server

@@ -149,7 +149,7 @@ std::string absolute_name(const std::string& name) {
 /// Relative names are relative to the present working folder, even if that changes later.
 void resolve_names(VirtualHost& host) {
   for (Mount& mount : host.mounts) {
-    std::visit([](auto& kind) { server::resolve(kind); }, mount.serves);
+    server::kind_of(mount).resolve(mount);
     if (mount.access) mount.access->file = absolute_name(mount.access->file);
   }
   if (std::string& log = host.access_log.file; !log.empty() && log != server::AccessLog::standard_output) log = absolute_name(log);
@@ -166,8 +166,7 @@ Error Server::Implementation::add(VirtualHost host) {
   if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
   for (const auto& [name, options] : host.options) named.push_back(name);
   for (const Mount& mount : host.mounts)
-    if (const auto row = std::visit([](const auto& kind) { return server::row_named(kind); }, mount.serves); !row.empty())
-      named.emplace_back(row);
+    if (const auto row = server::kind_of(mount).row_named(mount); !row.empty()) named.emplace_back(row);
   for (const std::string& name : named) {
     if (rows_.find(name) != nullptr) continue;
     std::string known;
@@ -179,9 +178,7 @@ Error Server::Implementation::add(VirtualHost host) {
 }
 
 bool Server::Implementation::proxies() const {
-  const auto connects = [](const Mount& mount) {
-    return std::visit([](const auto& kind) { return server::makes_connections(kind); }, mount.serves);
-  };
+  const auto connects = [](const Mount& mount) { return server::kind_of(mount).makes_connections(); };
   return std::any_of(hosts_.begin(), hosts_.end(), [&connects](const VirtualHost& host) {
     return std::any_of(host.mounts.begin(), host.mounts.end(), connects);
   });

@@ -1,5 +1,5 @@
-// How many functions of the library one request enters: a whole server, and a client on a socket that sends one request after the
-// other.
+// A whole server, and a client on a socket that sends one request after the other: how many functions of the library one request enters,
+// and that a kind of mounts which was added serves.
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <arpa/inet.h>
 #include <crypt.h>
@@ -98,8 +98,8 @@ std::string content(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// The calls of a server that starts, serves this many requests, and stops.
-std::uint64_t calls(const Mount& mount, const std::string& request, int requests) {
+/// Serves so many such requests, each of which is to get `body`, and returns the calls of it all with the start and the stop.
+std::uint64_t serve(const Mount& mount, const std::string& request, const std::string& body, int requests) {
   ServerOptions options;
   options.quiet = true;
   Server server(options);
@@ -109,11 +109,10 @@ std::uint64_t calls(const Mount& mount, const std::string& request, int requests
   REQUIRE_FALSE(server.listen("127.0.0.1", 0));
   const std::string address = server.addresses().front();
   const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-  const std::string page = content(folder + "/index.html");
   int served = 0;
   std::thread other([&] {
     const Client client(port);
-    while (served < requests && client.ask(request, page)) ++served;
+    while (served < requests && client.ask(request, body)) ++served;
     server.stop();
   });
   const std::uint64_t before = entered;
@@ -129,8 +128,9 @@ std::uint64_t calls(const Mount& mount, const std::string& request, int requests
 std::uint64_t calls_of_one(const Mount& mount, const std::string& request) {
   constexpr int few = 100;
   constexpr int many = 600;
-  const std::uint64_t first = calls(mount, request, few);
-  const std::uint64_t second = calls(mount, request, many);
+  const std::string body = content(folder + "/index.html");
+  const std::uint64_t first = serve(mount, request, body, few);
+  const std::uint64_t second = serve(mount, request, body, many);
   return (second - first + (many - few) / 2) / (many - few);
 }
 
@@ -172,6 +172,16 @@ TEST_CASE("calls: a GET of a cached file that a known password guards") {
   mount.access = PasswordAccess{secrets.write("passwords", "alice:" + std::string(hash) + "\n")};
   check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n"),
         "the same, guarded by a known password", 494);
+}
+
+TEST_CASE("a kind of mounts that was added serves, and is checked") {
+  serve({"/toy/", Toy{"good day"}}, "GET /toy/box HTTP/1.1\r\nHost: localhost\r\n\r\n", "good day at /toy/box\n", 3);
+  Server server;
+  VirtualHost host;
+  host.mounts.push_back({"/toy/", Toy{}});
+  const Error error = server.add(std::move(host));
+  REQUIRE(error);
+  CHECK(error.message == "mount '/toy/': a toy has words");
 }
 
 int main(int count, char** arguments) {
