@@ -13,7 +13,6 @@
 #include "base/flags.h"
 #include "base/log.h"
 #include "codec/http/chunked.h"
-#include "codec/http/kept_head.h"
 #include "codec/http/request_head.h"
 #include "http/exchange.h"
 #include "link/link.h"

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "base/ascii.h"
 #include "codec/http/target.h"
@@ -53,6 +55,19 @@ std::size_t scan(std::string_view bytes, std::size_t at, CharClass wanted) {
 
 using Offset = std::uint32_t;
 
+std::string bytes_of(const RequestHead& head) {
+  const char* end = head.method.data() + head.method.size();
+  const auto reach = [&end](std::string_view view) { end = std::max(end, view.data() + view.size()); };
+  reach(head.protocol);
+  reach(head.target);
+  reach(head.host);
+  for (const Field& field : head.fields) {
+    reach(field.name);
+    reach(field.value);
+  }
+  return {head.method.data(), end};
+}
+
 }  // namespace
 
 std::string_view name_of(HttpVersion version) {
@@ -82,6 +97,32 @@ bool RequestHead::has_token(std::string_view name, std::string_view token) const
     base::for_each_list_item(each.value, [&](std::string_view item) { found = found || base::equal_ignoring_case(item, token); });
   }
   return found;
+}
+
+KeptHead::KeptHead(const RequestHead& head) : bytes_(bytes_of(head)), head_(head) { move_views(head.method.data()); }
+
+KeptHead::KeptHead(RequestHead head, std::string&& bytes) : head_(std::move(head)) {
+  const char* const from = bytes.data();
+  bytes_ = std::move(bytes);
+  move_views(from);
+}
+
+/// They pointed into bytes that began at `from`.
+void KeptHead::move_views(const char* from) {
+  const auto move = [from, to = bytes_.data(), end = from + bytes_.size()](std::string_view& view) {
+    const bool is_in = !std::less<>()(view.data(), from) && !std::less<>()(end, view.data());
+    if (is_in) view = {to + (view.data() - from), view.size()};  // others are constants
+  };
+  move(head_.method);
+  move(head_.protocol);
+  move(head_.target);
+  move(head_.path);
+  move(head_.query);
+  move(head_.host);
+  for (Field& field : head_.fields) {
+    move(field.name);
+    move(field.value);
+  }
 }
 
 /// Each step takes at least one byte, or changes the phase, or fails; there is a byte for it.

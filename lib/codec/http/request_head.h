@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -55,6 +56,26 @@ struct RequestHead {
   [[nodiscard]] std::size_t count(std::string_view name) const;
   /// Whether `token` is an element of the comma-separated list that all fields of that name make together, ignoring case.
   [[nodiscard]] bool has_token(std::string_view name, std::string_view token) const;
+};
+
+/// A request head with its own copy of the bytes that its views point into, because those that it was parsed from are lent.
+class KeptHead {
+ public:
+  /// Copies the bytes that the head's views point into, which lie in one piece from the method on.
+  explicit KeptHead(const RequestHead& head);
+  /// `bytes` are those that the head was parsed from.
+  KeptHead(RequestHead head, std::string&& bytes);
+  ~KeptHead() = default;
+  KeptHead(const KeptHead&) = delete;
+  KeptHead& operator=(const KeptHead&) = delete;
+
+  [[nodiscard]] const RequestHead& head() const { return head_; }
+
+ private:
+  void move_views(const char* from);
+
+  std::string bytes_;
+  RequestHead head_;
 };
 
 /// Why a head, or a chunked body, was refused: the status of the response (400, 413, 414, 431, 501 or 505) and one sentence for a

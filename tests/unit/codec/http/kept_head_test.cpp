@@ -1,4 +1,4 @@
-#include "codec/http/kept_head.h"
+#include "codec/http/request_head.h"
 
 #include <doctest/doctest.h>
 
