@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 namespace wharf::server {
@@ -47,7 +48,9 @@ void UpstreamPool::attempt(base::Time limit) {
   outside_.connect(
       settings_.endpoint, limit,
       [this](session::Link& link) {
-        auto client = std::make_unique<session::H1Client>(link, clients_, session::LinkShare(*this));
+        // Memory first: a share without a client would give the link back, and failed() would count it once more.
+        // NOLINTNEXTLINE(modernize-make-unique)
+        std::unique_ptr<session::H1Client> client(new session::H1Client(link, clients_, session::LinkShare(*this)));
         --attempts_;  // otherwise it has failed
         return client;
       },
