@@ -7,25 +7,24 @@ namespace wharf::base {
 template <class Flag>
 class Flags {
  public:
-  [[nodiscard]] bool has(Flag flag) const { return (bits_ & bit(flag)) != 0; }
+  [[nodiscard]] bool has(Flag flag) const { return (bits_ >> static_cast<unsigned>(flag) & 1U) != 0; }
   /// Whether at least one of them is there.
   template <class... Others>
   [[nodiscard]] bool has_any(Flag first, Others... others) const {
-    return (bits_ & (bit(first) | ... | bit(others))) != 0;
+    return (bits_ & ((1U << static_cast<unsigned>(first)) | ... | (1U << static_cast<unsigned>(others)))) != 0;
   }
-  void add(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ | bit(flag)); }
-  void remove(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ & ~bit(flag)); }
+  void add(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ | 1U << static_cast<unsigned>(flag)); }
+  void remove(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ & ~(1U << static_cast<unsigned>(flag))); }
   /// Whether it was there; it is removed.
   bool take(Flag flag) {
-    const bool had = has(flag);
-    remove(flag);
+    const unsigned bit = 1U << static_cast<unsigned>(flag);
+    const bool had = (bits_ & bit) != 0;
+    bits_ = static_cast<std::uint8_t>(bits_ & ~bit);
     return had;
   }
   void clear() { bits_ = 0; }
 
  private:
-  static constexpr unsigned bit(Flag flag) { return 1U << static_cast<unsigned>(flag); }
-
   std::uint8_t bits_ = 0;
 };
 
