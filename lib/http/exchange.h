@@ -72,7 +72,7 @@ class ExchangeObserver {
   /// Once, last, on a fresh stack or within respond().
   virtual void ended(const ExchangeEnd& end) = 0;
   /// Who attached it, to find it again among others. The pointer is compared, never followed.
-  [[nodiscard]] virtual const void* owner() const { return nullptr; }
+  [[nodiscard]] virtual const void* owner() const = 0;
 };
 
 /// Responds to one exchange after handle() has returned, or while its body comes in. Called by the exchange on a fresh stack each

@@ -43,6 +43,7 @@ class RequestLog::Line final : public session::ExchangeObserver {
  public:
   explicit Line(RequestLog& log);
   void ended(const session::ExchangeEnd& end) override { log_.write(*this, end); }
+  [[nodiscard]] const void* owner() const override { return &log_; }
 
   std::string user;
   std::string protocol;  ///< if it became a WebSocket

@@ -160,7 +160,7 @@ void check(std::uint64_t counted, std::string_view what, std::uint64_t most) {
 
 TEST_CASE("calls: a GET of a cached file") {
   const Mount mount{"/", Files{folder}};
-  check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"), "GET of a cached file", 288);
+  check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"), "GET of a cached file", 330);
 }
 
 TEST_CASE("calls: a GET of a cached file that a known password guards") {

@@ -116,6 +116,7 @@ class RecordingObserver final : public session::ExchangeObserver {
     ++record_.observers_ended;
     record_.add("observed" + text_of(end));
   }
+  [[nodiscard]] const void* owner() const override { return &record_; }
 
  private:
   ExchangeRecord& record_;

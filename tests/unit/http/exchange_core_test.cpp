@@ -357,3 +357,38 @@ constexpr auto rows = std::to_array<ExchangeRow>({
 }  // namespace
 
 TEST_CASE("exchange: the calls of its framing in each of its stages") { check_table(events, rows); }
+
+namespace {
+
+class Second final : public session::ExchangeObserver {
+ public:
+  Second(ExchangeRecord& record, const int& owner) : record_(record), owner_(owner) {}
+  void ended(const session::ExchangeEnd& end) override { record_.add("second" + text_of(end)); }
+  [[nodiscard]] const void* owner() const override { return &owner_; }
+
+ private:
+  ExchangeRecord& record_;
+  const int& owner_;
+};
+
+}  // namespace
+
+TEST_CASE("exchange core: each observer is told in order, and its owner finds it again") {
+  ExchangeBench bench(ExchangeBench::With::nobody);
+  const int owner = 0;
+  const int stranger = 0;
+  bench.record.deeds["handle"] = [&](session::Exchange& exchange) {
+    auto second = std::make_unique<Second>(bench.record, owner);
+    const session::ExchangeObserver* const told = second.get();
+    exchange.observe(std::move(second));
+    CHECK(exchange.observer(&owner) == told);
+    CHECK(exchange.observer(&bench.record) != nullptr);
+    CHECK(exchange.observer(&bench.record) != told);
+    CHECK(exchange.observer(&stranger) == nullptr);
+    exchange.respond(session::text_response(200, "a"));
+  };
+  bench.link->receive(get_request);
+  bench.run();
+  const std::string told = bench.record.take();
+  CHECK(told.find("observed 200+2, second 200+2") != std::string::npos);
+}

@@ -133,7 +133,7 @@ TEST_CASE("h1 responses: more or less than was promised cuts the connection and 
     bench.link.run();
     CHECK(bench.link.was_aborted());
     REQUIRE(bench.log_lines.size() == 1);
-    CHECK(bench.log_lines[0].find("the length it was begun with") != std::string::npos);
+    CHECK(bench.log_lines[0].find("the length it began with") != std::string::npos);
     CHECK(bench.story.size() == 1);
     CHECK(bench.story[0].ends_with(" cut"));
   }
