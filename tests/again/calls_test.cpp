@@ -5,21 +5,19 @@
 #include <crypt.h>
 #include <doctest/doctest.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <cstdint>
-#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 
+#include "temporary_folder.h"
 #include "wharf/server.hpp"
 
 namespace {
@@ -37,28 +35,7 @@ void __cyg_profile_func_exit(void* /*function*/, void* /*caller*/) {}
 
 namespace {
 
-namespace fs = std::filesystem;
 using namespace wharf;
-
-class Secrets {
- public:
-  Secrets() : path_(fs::temp_directory_path() / "wharf-calls-XXXXXX") {
-    std::string name = path_.string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Secrets() { fs::remove_all(path_); }
-  Secrets(const Secrets&) = delete;
-  Secrets& operator=(const Secrets&) = delete;
-
-  [[nodiscard]] std::string write(const std::string& name, const std::string& content) const {
-    std::ofstream(path_ / name) << content;
-    return (path_ / name).string();
-  }
-
- private:
-  fs::path path_;
-};
 
 /// A connection that is closed with it.
 class Client {
@@ -93,11 +70,6 @@ class Client {
   bool connected_ = false;
 };
 
-std::string content(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 /// Serves so many such requests, each of which is to get `body`, and returns the calls of it all with the start and the stop.
 std::uint64_t serve(const Mount& mount, const std::string& request, const std::string& body, int requests) {
   ServerOptions options;
@@ -128,7 +100,7 @@ std::uint64_t serve(const Mount& mount, const std::string& request, const std::s
 std::uint64_t calls_of_one(const Mount& mount, const std::string& request) {
   constexpr int few = 100;
   constexpr int many = 600;
-  const std::string body = content(folder + "/index.html");
+  const std::string body = content_of(folder + "/index.html");
   const std::uint64_t first = serve(mount, request, body, few);
   const std::uint64_t second = serve(mount, request, body, many);
   return (second - first + (many - few) / 2) / (many - few);
@@ -152,8 +124,9 @@ void check(std::uint64_t counted, std::string_view what, std::uint64_t most) {
   CHECK(counted <= most);
   const auto figure = written(what);
   REQUIRE_MESSAGE(figure, "the page has no row for: " << what);
-  CHECK(counted <= *figure + 3);  // a turn more or less of the loop, over hundreds of requests
-  CHECK(counted + 3 >= *figure);
+  constexpr std::uint64_t few = 8;  // turns of the loop come and go with the load of the machine
+  CHECK(counted <= *figure + few);
+  CHECK(counted + few >= *figure);
 }
 
 }  // namespace
@@ -167,7 +140,7 @@ TEST_CASE("calls: a GET of a cached file that a known password guards") {
   crypt_data data{};
   const char* const hash = ::crypt_r("secret", "$2b$04$abcdefghijklmnopqrstuu", &data);
   REQUIRE(hash != nullptr);
-  const Secrets secrets;
+  const TemporaryFolder secrets;
   Mount mount{"/", Files{folder}};
   mount.access = PasswordAccess{secrets.write("passwords", "alice:" + std::string(hash) + "\n")};
   check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n"),

@@ -43,7 +43,7 @@ class Thing final : public AuthorState<Thing> {
 
  private:
   Handles& handles_;
-  char odd_[3] = {};
+  [[maybe_unused]] char odd_[3] = {};
 };
 
 struct Loop {
