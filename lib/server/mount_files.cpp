@@ -28,12 +28,12 @@ template <>
 class KindOf<Files> final : public MountKind {
  public:
   [[nodiscard]] std::string check(const Mount& mount) const override {
-    const Files& files = std::get<Files>(mount.serves);
+    const auto& files = std::get<Files>(mount.serves);
     return FileMount::check(files);
   }
 
   [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& parts) const override {
-    const Files& files = std::get<Files>(mount.serves);
+    const auto& files = std::get<Files>(mount.serves);
     auto folder = FileMount::open(files, parts.files);
     if (!folder) return base::Failure{folder.error()};
     return opened<FileService>(mount.prefix.size(), std::move(*folder));
@@ -43,7 +43,7 @@ class KindOf<Files> final : public MountKind {
     return std::get<Files>(mount.serves).listing == Listing::on ? listing_style() : std::string_view();
   }
   void resolve(Mount& mount) const override {
-    Files& files = std::get<Files>(mount.serves);
+    auto& files = std::get<Files>(mount.serves);
     files = FileMount::resolved(std::move(files));
   }
 };

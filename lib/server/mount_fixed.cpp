@@ -29,7 +29,7 @@ template <>
 class KindOf<Fixed> final : public MountKind {
  public:
   [[nodiscard]] std::string check(const Mount& mount) const override {
-    const Fixed& fixed = std::get<Fixed>(mount.serves);
+    const auto& fixed = std::get<Fixed>(mount.serves);
 
     if (fixed.status < 200 || fixed.status > 599)
       return "a fixed response has a status from 200 to 599, not " + std::to_string(fixed.status);
@@ -38,7 +38,7 @@ class KindOf<Fixed> final : public MountKind {
   }
 
   [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& /*parts*/) const override {
-    const Fixed& fixed = std::get<Fixed>(mount.serves);
+    const auto& fixed = std::get<Fixed>(mount.serves);
     return opened<FixedService>(fixed);
   }
 };

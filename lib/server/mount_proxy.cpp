@@ -27,12 +27,12 @@ template <>
 class KindOf<Proxy> final : public MountKind {
  public:
   [[nodiscard]] std::string check(const Mount& mount) const override {
-    const Proxy& proxy = std::get<Proxy>(mount.serves);
+    const auto& proxy = std::get<Proxy>(mount.serves);
     return ProxyMount::check(proxy);
   }
 
   [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& parts) const override {
-    const Proxy& proxy = std::get<Proxy>(mount.serves);
+    const auto& proxy = std::get<Proxy>(mount.serves);
     ProxyLimits limits;
     limits.pipe_idle = parts.pipe_idle;
     auto gateway = ProxyMount::open(proxy, mount.prefix, parts.outside, &parts.log, limits);

@@ -40,7 +40,7 @@ template <>
 class KindOf<Redirect> final : public MountKind {
  public:
   [[nodiscard]] std::string check(const Mount& mount) const override {
-    const Redirect& redirect = std::get<Redirect>(mount.serves);
+    const auto& redirect = std::get<Redirect>(mount.serves);
 
     if (std::find(redirect_statuses.begin(), redirect_statuses.end(), redirect.status) == redirect_statuses.end())
       return "a redirect has status 301, 302, 307 or 308, not " + std::to_string(redirect.status);
@@ -52,7 +52,7 @@ class KindOf<Redirect> final : public MountKind {
   }
 
   [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& /*parts*/) const override {
-    const Redirect& redirect = std::get<Redirect>(mount.serves);
+    const auto& redirect = std::get<Redirect>(mount.serves);
     return opened<RedirectService>(mount.prefix.size(), redirect);
   }
 };

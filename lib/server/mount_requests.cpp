@@ -26,13 +26,13 @@ template <>
 class KindOf<Requests> final : public MountKind {
  public:
   [[nodiscard]] std::string check(const Mount& mount) const override {
-    const Requests& requests = std::get<Requests>(mount.serves);
+    const auto& requests = std::get<Requests>(mount.serves);
 
     return requests.protocol.empty() ? "mount '" + mount.prefix + "' names no protocol" : std::string();
   }
 
   [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& parts) const override {
-    const Requests& requests = std::get<Requests>(mount.serves);
+    const auto& requests = std::get<Requests>(mount.serves);
     session::Protocol* const protocol = parts.table.find(requests.protocol);
     if (protocol == nullptr || protocol->row.http == nullptr)
       return base::Failure{"mount '" + mount.prefix + "': protocol '" + requests.protocol + "' handles no requests"};

@@ -126,32 +126,32 @@ void KeptHead::move_views(const char* from) {
 }
 
 /// Each step takes at least one byte, or changes the phase, or fails; there is a byte for it.
-RequestParser::State RequestParser::parse(std::string_view all) {
+RequestParser::State RequestParser::parse(std::string_view bytes) {
   while (state_ == State::more) {
     if (position_ >= limit_) {
       if (phase_ <= Phase::version) fail(414, "The request line is longer than this server takes.");
       else fail(431, "The request head is larger than this server takes.");
       break;
     }
-    if (position_ >= all.size()) break;
-    const std::string_view bytes = all.substr(0, limit_);
+    if (position_ >= bytes.size()) break;
+    const std::string_view part = bytes.substr(0, limit_);
     switch (phase_) {
       case Phase::start:
-        phase_ = bytes[position_] == '\r' ? Phase::empty_line_feed : Phase::method;
+        phase_ = part[position_] == '\r' ? Phase::empty_line_feed : Phase::method;
         if (phase_ == Phase::empty_line_feed) ++position_;
         break;
-      case Phase::method: read_method(bytes); break;
-      case Phase::target: read_target(bytes); break;
-      case Phase::version: read_version(bytes); break;
-      case Phase::request_line_end: read_request_line_end(bytes[position_]); break;
-      case Phase::field_start: start_field(bytes); break;
-      case Phase::field_name: read_field_name(bytes); break;
+      case Phase::method: read_method(part); break;
+      case Phase::target: read_target(part); break;
+      case Phase::version: read_version(part); break;
+      case Phase::request_line_end: read_request_line_end(part[position_]); break;
+      case Phase::field_start: start_field(part); break;
+      case Phase::field_name: read_field_name(part); break;
       case Phase::before_value:
-      case Phase::field_value: read_field_value(bytes); break;
+      case Phase::field_value: read_field_value(part); break;
       case Phase::empty_line_feed:
       case Phase::request_line_feed:
       case Phase::field_line_feed:
-      case Phase::last_line_feed: read_line_feed(bytes); break;
+      case Phase::last_line_feed: read_line_feed(part); break;
     }
   }
   return state_;
