@@ -39,6 +39,10 @@ class SlowClient:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = self.socket.getsockname()[1]
         self.received = b""
+        while not to.holds(self.port):  # until the server has accepted it, the kernel lists it without a number, like one that has gone
+            if self.passed() > LATE:
+                raise AssertionError("the server does not accept a connection")
+            time.sleep(PAUSE / 25)
 
     def __enter__(self):
         return self

@@ -129,8 +129,7 @@ TEST_CASE("late loop: bytes that came during a slow callback are read before a d
   busy.send("x");
   other.send("z");  // after it the loop knows what time it is
   be_late();
-  turns.one();
-  REQUIRE(story.count("busy deadline") == 1);
+  REQUIRE(turns.until([&] { return story.count("busy deadline") == 1; }));  // in that turn or the next: libuv 1.45 moved its timers
   REQUIRE(turns.until([&] { return story.count("waiting input y") + story.count("waiting deadline") != 0; }));
   CHECK(story.count("waiting deadline") == 0);
 }
