@@ -40,22 +40,18 @@ void ChunkPool::give_back(Chunk* chunk) {
 }
 
 void OutQueue::append(std::string_view bytes) {
-  if (tail_ != nullptr && !bytes.empty()) {
-    const std::size_t fits = std::min<std::size_t>(bytes.size(), tail_->capacity - tail_->end);
-    std::memcpy(tail_->bytes() + tail_->end, bytes.data(), fits);
-    commit(fits);
-    bytes.remove_prefix(fits);
-  }
   while (!bytes.empty()) {
-    const std::size_t part = std::min<std::size_t>(bytes.size(), std::numeric_limits<std::uint32_t>::max() / 2);
-    std::memcpy(reserve(part), bytes.data(), part);
+    if (tail_ == nullptr || tail_->end == tail_->capacity)
+      reserve_in_new_chunk(std::min<std::size_t>(bytes.size(), std::numeric_limits<std::uint32_t>::max() / 2));
+    const std::size_t part = std::min<std::size_t>(bytes.size(), tail_->capacity - tail_->end);
+    std::memcpy(tail_->bytes() + tail_->end, bytes.data(), part);
     commit(part);
     bytes.remove_prefix(part);
   }
 }
 
 char* OutQueue::reserve_in_new_chunk(std::size_t size) {
-  if (size_ == 0) clear();  // room that was reserved and never committed
+  if (size_ == 0 && head_ != nullptr) clear();  // room that was reserved and never committed
   Chunk* chunk = pool_->take(size);
   (tail_ != nullptr ? tail_->next : head_) = chunk;  // NOLINT(clang-analyzer-cplusplus.NewDelete): the tail goes last
   tail_ = chunk;

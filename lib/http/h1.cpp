@@ -33,7 +33,7 @@ void H1::start() {
 std::size_t H1::input(std::span<char> bytes) {
   Link& link = this->link();
   std::span<char> rest = bytes;
-  while (!rest.empty() && stage() != Stage::switched && !link.ending() && link.may_go_on()) {
+  do {
     if (wants_head()) {
       link.spend(request_work);
       rest = rest.subspan(incoming_ ? take_more_head(rest) : take_head(rest));
@@ -42,7 +42,7 @@ std::size_t H1::input(std::span<char> bytes) {
     } else {
       break;
     }
-  }
+  } while (!rest.empty() && stage() != Stage::switched && !link.ending() && link.may_go_on());
   return bytes.size() - rest.size();
 }
 

@@ -201,23 +201,24 @@ bool Connection::read() {
 
 void Connection::flush() {
   base::OutQueue& queue = out();
-  if (broken() || queue.empty()) return;  // on_settle() drops it: a session that writes until it is too much must be told
-  while (!queue.empty() && !aborted()) {
+  if (broken() || aborted()) return;  // on_settle() drops it: a session that writes until it is too much must be told
+  std::size_t left = queue.size();
+  while (left != 0) {
     std::size_t offered = 0;
-    const ssize_t sent = send_front(offered);
+    const ssize_t sent = send_front(queue, offered);
     if (sent == -EINTR) continue;
-    if (would_block(sent)) return wrote(false);
+    if (would_block(sent)) return await_socket();
     if (sent < 0) return write_failed(sent);
     queue.consume(static_cast<std::size_t>(sent));
-    progress(static_cast<std::size_t>(sent), queue.size());
-    if (static_cast<std::size_t>(sent) != offered) return wrote(false);
+    left -= static_cast<std::size_t>(sent);
+    progress(static_cast<std::size_t>(sent), left);
+    if (static_cast<std::size_t>(sent) != offered) return await_socket();
   }
-  wrote(true);
+  if ((interest_ & UV_WRITABLE) != 0) update_interest();
 }
 
 /// Offers the front of the queue to the system, usually all of it and usually one piece. Negative: the error, as -errno.
-ssize_t Connection::send_front(std::size_t& offered) {
-  base::OutQueue& queue = out();
+ssize_t Connection::send_front(const base::OutQueue& queue, std::size_t& offered) const {
   std::string_view first = queue.front();
   if (first.size() == queue.size()) {
     offered = first.size();
@@ -287,7 +288,7 @@ std::optional<std::size_t> Connection::send_file(int file, std::uint64_t offset,
   if (taken != 0) progress(taken, size - taken);
   if (taken != size) {
     marks_.add(Mark::file_waits);
-    wrote(false);
+    await_socket();
   }
   return taken;
 }
@@ -295,20 +296,17 @@ std::optional<std::size_t> Connection::send_file(int file, std::uint64_t offset,
 /// The peer took something. A peer that takes almost nothing, again and again, gains no time by that.
 void Connection::progress(std::size_t sent, std::size_t left) {
   taken_ += sent;
-  if (taken_ < loop_.limits().write_progress && left != 0) return;
+  if (left != 0 && taken_ < loop_.limits().write_progress) return;
   taken_ = 0;
   own_deadline_ = winding_up() ? now() + loop_.limits().closing_flush : base::never;
 }
 
-/// After each flush: waits for the socket if it did not take all.
-void Connection::wrote(bool all) {
-  if (!winding_up()) {
-    if (all) own_deadline_ = base::never;
-    else if (own_deadline_ == base::never) {
-      taken_ = 0;
-      own_deadline_ = now() + loop_.limits().write_stall;
-      arm_timer();
-    }
+/// The socket did not take all.
+void Connection::await_socket() {
+  if (!winding_up() && own_deadline_ == base::never) {
+    taken_ = 0;
+    own_deadline_ = now() + loop_.limits().write_stall;
+    arm_timer();
   }
   update_interest();
 }

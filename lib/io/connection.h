@@ -77,10 +77,10 @@ class Connection final : public session::Link, private Timed {
   void read_to_the_end();
   bool read();
   void resume_output();
-  ssize_t send_front(std::size_t& offered);
+  ssize_t send_front(const base::OutQueue& queue, std::size_t& offered) const;
   void write_failed(ssize_t error);
   void break_off();
-  void wrote(bool all);
+  void await_socket();
   void progress(std::size_t sent, std::size_t left);
   [[nodiscard]] bool broken() const { return peer_state_ != Peer::takes; }
   [[nodiscard]] bool winding_up() const { return stage_ >= Stage::winding_up; }

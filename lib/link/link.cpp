@@ -5,22 +5,6 @@
 
 namespace wharf::session {
 
-/// While one is alive, a call from the carrier is on the stack, which will settle the link at its end: touch() need not schedule
-/// that.
-class Link::Turn {
- public:
-  explicit Turn(Link& link) : link_(link), outermost_(!link.marks_.has(Mark::in_turn)) { link_.marks_.add(Mark::in_turn); }
-  ~Turn() {
-    if (outermost_) link_.marks_.remove(Mark::in_turn);
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
- private:
-  Link& link_;
-  bool outermost_;
-};
-
 void Link::write_through(std::string_view head, std::string_view body) {
   out_.append(head);
   out_.append(body);
@@ -47,13 +31,12 @@ void Link::become(std::unique_ptr<Session> next) {
 }
 
 void Link::hold_input() {
-  if (marks_.has(Mark::resumption)) return;
-  marks_.add(Mark::resumption);
+  if (std::exchange(holds_, Holds::input) == Holds::input) return;
   input_wanted_changed();
 }
 
 void Link::resume_input() {
-  if (!marks_.take(Mark::resumption)) return;
+  if (std::exchange(holds_, Holds::nothing) == Holds::nothing) return;
   input_wanted_changed();
   touch();
 }
@@ -69,16 +52,6 @@ void Link::abort() {
   if (std::exchange(stage_, Stage::aborted) == Stage::aborted) return;
   input_wanted_changed();
   touch();
-}
-
-/// Runs a call of the carrier in which a session is called.
-template <class Call>
-void Link::sheltered(Call&& call) noexcept {
-  try {
-    call();
-  } catch (...) {
-    lose();
-  }
 }
 
 /// Within a handler. The state of the session is unknown now, so it only ends.
@@ -100,15 +73,7 @@ void Link::begin(std::unique_ptr<Session> first) noexcept {
 }
 
 void Link::deliver(std::span<char> bytes) noexcept {
-  const Turn turn(*this);
-  sheltered([this, bytes] {
-    begin_work();
-    if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
-    else if (const std::span<char> rest = feed(bytes); !rest.empty())
-      keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
-    else if (marks_.has(Mark::more_input)) input_wanted_changed();
-  });
-  settle();
+  settle_after([this, bytes] { take(bytes); });
 }
 
 void Link::deliver_end_of_input() noexcept {
@@ -117,40 +82,49 @@ void Link::deliver_end_of_input() noexcept {
 }
 
 void Link::deliver_deadline() noexcept {
-  const Turn turn(*this);
-  sheltered([this] {
+  settle_after([this] {
     if (next_ && !ending()) swap_session();  // the deadline is the next session's
     if (session_ && !ending()) session_->deadline();
   });
-  settle();
 }
 
 void Link::deliver_shut_down() noexcept {
-  const Turn turn(*this);
-  sheltered([this] {
+  settle_after([this] {
     if (next_ && !ending()) swap_session();
     if (session_ && !ending()) session_->shut_down();
   });
-  settle();
 }
 
 void Link::settle() noexcept {
-  sheltered([this] { work(); });
+  settle_after([] {});
+}
+
+/// Every call of the carrier goes through here: what it brings, and all that follows from that. What a session touches meanwhile
+/// need not be scheduled.
+template <class Call>
+void Link::settle_after(Call&& call) noexcept {
+  ++calls_;
+  try {
+    begin_work();
+    call();
+    work();
+  } catch (...) {
+    lose();
+  }
+  --calls_;
   if (ending()) end_session();
-  else if (next_ || marks_.has(Mark::own_turn) || (wants_kept_input() && !may_go_on()))
+  else if (next_ || marks_.has(Mark::own_turn) || (!may_go_on() && wants_kept_input()))
     schedule();  // wanted by end_of_input() or room(), or later
 }
 
 void Link::work() {
-  const Turn turn(*this);
-  begin_work();
   if (session_ && !next_ && !ending() && marks_.take(Mark::own_turn)) session_->turn();
   if (next_ || wants_kept_input()) feed_kept_input();
   if (input_end_ == InputEnd::came && !input_waits() && session_ && !ending()) {
     input_end_ = InputEnd::told;
     session_->end_of_input();
   }
-  if (!aborted() && !out_.empty() && !held_back()) flush();
+  if (!out_.empty() && !aborted() && !held_back()) flush();
   give_room();
   if (output_ == Output::ending && out_.empty() && !ending()) {
     output_ = Output::ended;
@@ -166,6 +140,13 @@ void Link::begin_work() {
   }
 }
 
+void Link::take(std::span<char> bytes) {
+  if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
+  else if (const std::span<char> rest = feed(bytes); !rest.empty())
+    keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
+  else if (marks_.has(Mark::more_input)) input_wanted_changed();
+}
+
 /// The one place where sessions are fed and swapped, and where they stop for this turn. Returns the bytes that nobody may use yet;
 /// none if the link is ending.
 std::span<char> Link::feed(std::span<char> bytes) {
@@ -174,7 +155,7 @@ std::span<char> Link::feed(std::span<char> bytes) {
       swap_session();
       continue;
     }
-    if ((bytes.empty() && !marks_.has(Mark::more_input)) || marks_.has(Mark::resumption) || !may_go_on()) return bytes;
+    if ((bytes.empty() && !marks_.has(Mark::more_input)) || holds_ == Holds::input || !may_go_on()) return bytes;
     marks_.remove(Mark::more_input);
     const std::size_t used = session_->input(bytes);
     bytes = bytes.subspan(used);
@@ -232,9 +213,14 @@ void Link::end_session() noexcept {
   next_.reset();
   marks_.remove(Mark::more_input);
   if (session_) {
-    const Turn turn(*this);
-    sheltered([this] { session_->ended(); });
+    ++calls_;
+    try {
+      session_->ended();
+    } catch (...) {
+      lose();
+    }
     session_.reset();
+    --calls_;
   }
   kept_input_.reset();
   wind_up();

@@ -51,12 +51,12 @@ class Link {
 
   /// Makes sure that settle() comes for what was queued or asked for, before the loop blocks. Cheap within the session's own calls.
   void touch() {
-    if (!marks_.has(Mark::in_turn)) schedule();
+    if (calls_ == 0) schedule();
   }
 
   /// Whether a call from the carrier is on the stack and the link goes on after it, so that what is queued leaves without a
   /// touch().
-  [[nodiscard]] bool in_turn() const { return marks_.has(Mark::in_turn) && !ending(); }
+  [[nodiscard]] bool in_turn() const { return calls_ != 0 && !ending(); }
 
   /// Queues head and body, which are too large to be worth copying: what the carrier can take at once leaves at once, after
   /// everything that was queued.
@@ -110,14 +110,16 @@ class Link {
 
   /// Whether more than the high-water mark is queued, even after trying to write it. Then a session holds its input and wants room.
   [[nodiscard]] bool overfull() {
-    if (out_.size() > limits_->high_water) flush();
+    if (out_.size() <= limits_->high_water) return false;
+    flush();
     return out_.size() > limits_->high_water;
   }
 
   /// Whether more than the hard cap is queued, even after trying to write it. Ask before queueing something, which itself does not
   /// count, because the peer had no time to take it. If so, a session cuts the link.
   [[nodiscard]] bool beyond_cap() {
-    if (out_.size() > limits_->hard_cap) flush();
+    if (out_.size() <= limits_->hard_cap) return false;
+    flush();
     return out_.size() > limits_->hard_cap;
   }
 
@@ -171,7 +173,7 @@ class Link {
   [[nodiscard]] std::size_t most_read() const { return most_read_; }
 
   [[nodiscard]] Session* session() const { return session_.get(); }
-  [[nodiscard]] bool input_held() const { return kept_input_ != nullptr || marks_.has_any(Mark::resumption, Mark::more_input); }
+  [[nodiscard]] bool input_held() const { return holds_ == Holds::input || input_waits(); }
   /// Something was read that the session has not taken yet.
   [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || marks_.has(Mark::more_input); }
   [[nodiscard]] bool finishing() const { return stage_ == Stage::finishing; }
@@ -205,7 +207,6 @@ class Link {
   virtual void wind_up() = 0;
 
  private:
-  class Turn;
   enum class Stage : std::uint8_t { open, finishing, aborted };
   enum class Output : std::uint8_t {
     flows,
@@ -218,24 +219,24 @@ class Link {
     came,
     told  // the present session knows
   };
+  enum class Holds : std::uint8_t { nothing, input };  // the session, until it resumes
   enum class Mark : std::uint8_t {
-    in_turn,     // a call from the carrier is on the stack, which settles the link at its end
     more_input,  // the session has more to do with input that it has taken
-    resumption,  // of the input, which the session holds
     room,        // is wanted
     own_turn,    // the session wants a call before the loop blocks
     wind_up      // the carrier was asked for it: nothing else comes any more
   };
   template <class Call>
-  void sheltered(Call&& call) noexcept;
+  void settle_after(Call&& call) noexcept;
   void lose() noexcept;
   struct KeptInput {
     std::string bytes;
     std::size_t used = 0;
   };
 
-  [[nodiscard]] bool wants_kept_input() const { return input_waits() && !marks_.has(Mark::resumption); }
+  [[nodiscard]] bool wants_kept_input() const { return holds_ == Holds::nothing && input_waits(); }
   void begin_work();
+  void take(std::span<char> bytes);
   std::span<char> feed(std::span<char> bytes);
   void feed_kept_input();
   void keep(std::unique_ptr<KeptInput> rest);
@@ -253,9 +254,11 @@ class Link {
   std::int64_t work_left_ = work_per_turn;
   std::size_t most_read_ = usual_read;
   std::uint32_t work_turn_ = 0;  // the turn of that work
+  std::uint8_t calls_ = 0;       // from the carrier, on the stack: each settles the link at its end
   Stage stage_ = Stage::open;
   Output output_ = Output::flows;
   InputEnd input_end_ = InputEnd::awaited;
+  Holds holds_ = Holds::nothing;
   base::Flags<Mark> marks_;
 };
 

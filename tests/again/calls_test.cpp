@@ -133,7 +133,7 @@ void check(std::uint64_t counted, std::string_view what, std::uint64_t most) {
 
 TEST_CASE("calls: a GET of a cached file") {
   const Mount mount{"/", Files{folder}};
-  check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"), "GET of a cached file", 330);
+  check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\n\r\n"), "GET of a cached file", 288);
 }
 
 TEST_CASE("calls: a GET of a cached file that a known password guards") {
@@ -144,7 +144,7 @@ TEST_CASE("calls: a GET of a cached file that a known password guards") {
   Mount mount{"/", Files{folder}};
   mount.access = PasswordAccess{secrets.write("passwords", "alice:" + std::string(hash) + "\n")};
   check(calls_of_one(mount, "GET /index.html HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YWxpY2U6c2VjcmV0\r\n\r\n"),
-        "the same, guarded by a known password", 494);
+        "the same, guarded by a known password", 400);
 }
 
 TEST_CASE("a kind of mounts that was added serves, and is checked") {
