@@ -232,6 +232,7 @@ class PlainFraming final : public session::Session, public session::ExchangeCore
     link().abort();
   }
   void next() override {
+    CHECK(stage() == Stage::idle);
     record_.add("next");
     if (last_) link().finish();
     else set_deadline(link().now() + context().limits.idle);

@@ -153,6 +153,35 @@ constexpr auto rows = std::to_array<ExchangeRow>({
     {"reading",           "tick_every",  "open",     "tick"},
     {"reading",           "switch_to",   "gone",     "switch echo, ended 101+0, observed 101+0"},
 
+    {"reading long",      "respond",     "gone",     "make_last body_unwanted, head 200 3, intake, ended 200+3, observed 200+3, "
+                                                     "make_last body_unwanted, next"},
+    {"reading long",      "in pieces",   "gone",     "head 200 open, -> go, piece, -> go, end, intake, ended 200+3, observed "
+                                                     "200+3, make_last body_unwanted, next"},
+    {"reading long",      "write",       "open",     "-> closed"},
+    {"reading long",      "end",         "open",     "nothing"},
+    {"reading long",      "abort",       "gone",     "reset response_broken, ended 0+0 broken, observed 0+0 broken"},
+    {"reading long",      "read_body",   "open",     "nothing"},
+    {"reading long",      "pause_body",  "open",     "intake"},
+    {"reading long",      "resume_body", "open",     "nothing"},
+    {"reading long",      "inform",      "open",     "interim 103, -> go"},
+    {"reading long",      "resume",      "open",     "nothing"},
+    {"reading long",      "tick_every",  "open",     "tick"},
+    {"reading long",      "switch_to",   "gone",     "switch echo, ended 101+0, observed 101+0"},
+
+    {"asked for later",   "respond",     "dropping", "head 200 3, intake, ended 200+3, observed 200+3, intake"},
+    {"asked for later",   "in pieces",   "dropping", "head 200 open, -> go, piece, -> go, end, intake, ended 200+3, observed "
+                                                     "200+3, intake"},
+    {"asked for later",   "write",       "open",     "-> closed"},
+    {"asked for later",   "end",         "open",     "nothing"},
+    {"asked for later",   "abort",       "gone",     "reset response_broken, ended 0+0 broken, observed 0+0 broken"},
+    {"asked for later",   "read_body",   "open",     "nothing"},
+    {"asked for later",   "pause_body",  "open",     "intake"},
+    {"asked for later",   "resume_body", "open",     "nothing"},
+    {"asked for later",   "inform",      "open",     "interim 103, -> go"},
+    {"asked for later",   "resume",      "open",     "nothing"},
+    {"asked for later",   "tick_every",  "open",     "tick"},
+    {"asked for later",   "switch_to",   "gone",     "switch echo, ended 101+0, observed 101+0"},
+
     {"paused",            "respond",     "dropping", "head 200 3, intake, ended 200+3, observed 200+3, intake"},
     {"paused",            "in pieces",   "dropping", "head 200 open, -> go, piece, -> go, end, intake, ended 200+3, "
                                                      "observed 200+3, intake"},
@@ -301,6 +330,19 @@ constexpr auto rows = std::to_array<ExchangeRow>({
     {"pieces, reading",   "resume",      "open",     "nothing"},
     {"pieces, reading",   "tick_every",  "open",     "tick"},
     {"pieces, reading",   "switch_to",   "open",     "nothing"},
+
+    {"pieces, all read",  "respond",     "open",     "nothing"},
+    {"pieces, all read",  "in pieces",   "idle",     "-> closed, piece, -> go, end, intake, ended 200+3, observed 200+3, next"},
+    {"pieces, all read",  "write",       "open",     "piece, -> go"},
+    {"pieces, all read",  "end",         "idle",     "end, intake, ended 200+0, observed 200+0, next"},
+    {"pieces, all read",  "abort",       "gone",     "reset response_broken, ended 200+0 broken, observed 200+0 broken"},
+    {"pieces, all read",  "read_body",   "open",     "nothing"},
+    {"pieces, all read",  "pause_body",  "open",     "intake"},
+    {"pieces, all read",  "resume_body", "open",     "nothing"},
+    {"pieces, all read",  "inform",      "open",     "-> closed"},
+    {"pieces, all read",  "resume",      "open",     "nothing"},
+    {"pieces, all read",  "tick_every",  "open",     "tick"},
+    {"pieces, all read",  "switch_to",   "open",     "nothing"},
 
     {"without body",      "respond",     "open",     "nothing"},
     {"without body",      "in pieces",   "idle",     "-> closed, -> go, intake, ended 200+0, observed 200+0, next"},

@@ -49,7 +49,8 @@ inline void wait(session::Exchange& exchange) {
 }
 inline void go_on(session::Exchange& exchange) { exchange.resume(); }
 
-/// How an exchange gets into a state: a request, what is done within handle(), and then from outside.
+/// How an exchange gets into a state: a request, what is done within handle(), what comes of the body, and then what is done from
+/// outside.
 struct ExchangeState {
   std::string_view name;
   std::string_view request;
@@ -57,6 +58,7 @@ struct ExchangeState {
   std::vector<ExchangeRecord::Deed> behind;
   ExchangeBench::With with = ExchangeBench::With::responder;
   std::size_t window = session::MemoryLink::unlimited;  ///< how much of the response the client takes
+  std::string_view body = {};                           ///< what comes of the request's body after handle()
 };
 
 inline const std::vector<ExchangeState>& exchange_states() {
@@ -70,6 +72,8 @@ inline const std::vector<ExchangeState>& exchange_states() {
       {"unasked long", long_request, {}, {}},
       {"expected", expecting_request, {}, {}},
       {"reading", post_request, {read_body}, {}},
+      {"reading long", long_request, {read_body}, {}},
+      {"asked for later", post_request, {}, {read_body}},
       {"paused", post_request, {read_body, pause_body}, {}},
       // open, and suspended
       {"waiting", get_request, {wait}, {}},
@@ -83,6 +87,7 @@ inline const std::vector<ExchangeState>& exchange_states() {
       {"pieces, unasked", post_request, {begin}, {}},
       {"pieces, expected", expecting_request, {begin}, {}},
       {"pieces, reading", post_request, {read_body, begin}, {}},
+      {"pieces, all read", post_request, {read_body, begin}, {}, With::responder, session::MemoryLink::unlimited, "rest"},
       {"without body", head_request, {begin}, {}},
       {"from source", get_request, {respond_from_source}, {}, With::responder, 0},
       {"source, reading", post_request, {read_body, respond_from_source}, {}, With::responder, 0},
@@ -105,6 +110,7 @@ inline void bring_to(ExchangeBench& bench, const ExchangeState& state) {
     for (const auto& deed : state.in_handle) deed(exchange);
   };
   if (!state.request.empty()) bench.link->receive(state.request);
+  if (!state.body.empty()) bench.link->receive(state.body);
   for (const auto& deed : state.behind) bench.record.call(deed);
   bench.record.take();
 }
@@ -141,15 +147,27 @@ inline void check_ends(ExchangeBench& bench, ExchangeBench::With with) {
   CHECK(bench.record.responders_ended == (responder ? exchanges : 0));
 }
 
+/// An exchange that is over has let go of all that was given to it.
+inline void check_let_go(const ExchangeBench& bench) {
+  if (bench.stage() != "open") {
+    CHECK(bench.record.visits == 0);
+    CHECK(bench.record.responders == 0);
+    CHECK(bench.record.observers == 0);
+  }
+}
+
 inline void check_row(const ExchangeState& state, const ExchangeEvent& event, const ExchangeRow& row) {
   CAPTURE(row.state);
   CAPTURE(row.event);
   ExchangeBench bench(state.with);
   bring_to(bench, state);
+  const bool was_open = bench.stage() == "open";
   event.happen(bench);
   const std::string acts = bench.record.take();
   CHECK(bench.stage() == row.stage);
   CHECK((acts.empty() ? "nothing" : acts) == row.acts);
+  check_let_go(bench);
+  if (bench.link && was_open) CHECK(bench.link->due() > bench.now);  // otherwise it would come again and again
   check_ends(bench, state.with);
 }
 
