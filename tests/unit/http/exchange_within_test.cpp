@@ -191,6 +191,32 @@ TEST_CASE("exchange within: the request is kept if its bytes were lent only for 
   REQUIRE(bench.record.exchange != nullptr);
   CHECK(bench.record.exchange->request().target == "/kept");
   CHECK(bench.record.exchange->request().field("host") == "a");
+
+  ExchangeBench from_source;  // and a responder may look at it until the end of the response
+  from_source.record.deeds["handle"] = respond_from_source;
+  from_source.link->set_window(0);
+  from_source.link->receive("GET /kept HTTP/1.1\r\nHost: a\r\n\r\n");
+  REQUIRE(from_source.stage() == "open");
+  CHECK(from_source.record.exchange->request().target == "/kept");
+}
+
+TEST_CASE("exchange within: after abort() nothing more is queued, whatever is called next") {
+  for (const bool begun : {false, true}) {
+    ExchangeBench bench;
+    bench.record.deeds["handle"] = [begun](Exchange& exchange) {
+      if (begun) begin(exchange);
+    };
+    bench.link->receive(get_request);
+    bench.record.take();
+    bench.record.call([](Exchange& exchange) {
+      exchange.abort();
+      CHECK(exchange.inform(103, {}) == session::Flow::closed);
+      CHECK(exchange.write("abc") == session::Flow::closed);
+      exchange.end();
+    });
+    CHECK(bench.record.take() == "reset response_broken");
+    CHECK(bench.link->out().empty());
+  }
 }
 
 TEST_CASE("exchange within: the responder that waited is destroyed without ended(), once for each wait; observers stay") {
@@ -202,6 +228,7 @@ TEST_CASE("exchange within: the responder that waited is destroyed without ended
   };
   bench.link->receive(get_request);
   bench.record.take();
+  const codec::RequestHead* const head = &bench.record.exchange->request();
   for (int i = 0; i < 2; ++i) {
     bench.record.call(go_on);
     bench.record.call(go_on);
@@ -214,6 +241,7 @@ TEST_CASE("exchange within: the responder that waited is destroyed without ended
   CHECK(bench.record.responders == 1);
   CHECK(bench.record.responders_ended == 0);
   CHECK(bench.record.observers_made == 1);
+  CHECK(&bench.record.exchange->request() == head);  // it is kept once, for views of it are valid as long as the exchange
   check_ends(bench, ExchangeBench::With::responder);
 }
 
@@ -231,6 +259,39 @@ TEST_CASE("exchange within: a responder that responded after resume() was replac
     CHECK(bench.record.responders == 1);
     check_ends(bench, ExchangeBench::With::responder);
   }
+}
+
+TEST_CASE("exchange within: what is queued from outside all calls leaves by itself, and not only behind something else") {
+  struct Case {
+    std::string_view name;
+    std::string_view request;
+    ExchangeRecord::Deed in_handle;
+    ExchangeRecord::Deed deed;
+  };
+  const auto write = [](Exchange& exchange) { exchange.write("abc"); };
+  const auto end = [](Exchange& exchange) { exchange.end(); };
+  for (const Case& each : std::vector<Case>{{"respond", get_request, {}, respond},
+                                            {"respond to HEAD", head_request, {}, respond},
+                                            {"from source", get_request, {}, respond_from_source},
+                                            {"begin", get_request, {}, begin},
+                                            {"begin for HEAD", head_request, {}, begin},
+                                            {"write", get_request, begin, write},
+                                            {"end", get_request, begin, end},
+                                            {"inform", get_request, {}, [](Exchange& exchange) { exchange.inform(103, {}); }},
+                                            {"switch_to", get_request, {}, switch_over}})
+    for (const auto with : {ExchangeBench::With::responder, ExchangeBench::With::nobody}) {
+      CAPTURE(each.name);
+      ExchangeBench bench(with);
+      bench.record.deeds["handle"] = each.in_handle;
+      bench.link->receive(each.request);
+      REQUIRE(bench.link->out().empty());
+      REQUIRE_FALSE(bench.link->scheduled());
+      bench.record.call(each.deed);
+      CHECK_FALSE(bench.link->out().empty());
+      CHECK(bench.link->scheduled());
+      bench.run();
+      check_ends(bench, with);
+    }
 }
 
 TEST_CASE("exchange within: a switch whose next session cannot be made cuts the connection") {
