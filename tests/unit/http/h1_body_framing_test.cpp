@@ -67,6 +67,7 @@ TEST_CASE("h1 body: each framing of a response, cut at every place") {
       CHECK(body.until_close() == (each.framing.body == codec::AnswerBody::until_close));
       CHECK(read_all(body, each.bytes, at) == each.expected);
       CHECK(body.done() == (each.expected.find("done") != each.expected.npos));
+      if (body.until_close()) CHECK(body.left() == 0);
     }
   }
 }
@@ -97,6 +98,8 @@ TEST_CASE("h1 body: one after the other, whatever the one before was") {
     head.body = codec::BodyFraming::none;
     body.begin(head, {});
     CHECK(body.done());
+    body.begin(framing(codec::AnswerBody::length, 3), {});
+    CHECK(read_all(body, "a", 1) == "a, more, ");  // the next one knows nothing of that
   }
 }
 

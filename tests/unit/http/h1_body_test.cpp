@@ -259,6 +259,15 @@ TEST_CASE("h1 bodies: a short body that nobody wants is dropped, and the next re
   }
 }
 
+TEST_CASE("h1 bodies: a stop does not wait for the rest of a body that nobody wants") {
+  H1Bench bench;
+  bench.link.receive(post("Content-Length: 5\r\n", "he"));
+  REQUIRE_FALSE(bench.link.closed());
+  bench.link.server_stops();
+  CHECK(bench.link.closed());
+  CHECK(answers(bench.link.take()).size() == 1);
+}
+
 TEST_CASE("h1 bodies: a long body that nobody wants ends the connection after the response") {
   H1Bench bench;
   bench.link.receive(post("Content-Length: 65537\r\n", "hello"));
@@ -324,6 +333,33 @@ TEST_CASE("h1 bodies: a responder that pauses gets no more until it resumes") {
   bench.reader->exchange.resume_body();
   bench.link.run();
   CHECK(answers(bench.link.take())[0].body == "helloworld\n");
+}
+
+TEST_CASE("h1 bodies: a responder that pauses at the last piece of a known length needs no resume to hear of the end") {
+  BodyBench bench;
+  bench.on_piece = [](Reader& reader) { reader.exchange.pause_body(); };
+  bench.link.receive(post("Content-Length: 5\r\n", "hello") + get("/b"));
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].body == "hello\n");
+}
+
+TEST_CASE("h1 bodies: 100 leaves by itself, whether the responder takes the body at once or has paused it") {
+  for (const bool pauses : {false, true}) {
+    CAPTURE(pauses);
+    BodyBench bench;
+    session::Exchange* asked = nullptr;
+    bench.handler.answer = [&](session::Exchange& exchange) {
+      asked = &exchange;
+      if (pauses) exchange.pause_body();
+    };
+    bench.link.receive(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""));
+    REQUIRE_FALSE(bench.link.scheduled());
+    asked->read_body();
+    CHECK(bench.link.scheduled());
+    bench.link.run();
+    CHECK(bench.link.take() == "HTTP/1.1 100 Continue\r\n\r\n");
+  }
 }
 
 TEST_CASE("h1 bodies: after a response during the body, the rest is dropped and the next request served") {

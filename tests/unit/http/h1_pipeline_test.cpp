@@ -1,12 +1,16 @@
 // Requests behind others on one connection, if a response is held, cut, or the last.
 #include <doctest/doctest.h>
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "codec/http/prepared_fields.h"
 #include "http/h1.h"
 #include "unit/http/h1_bench.h"
+#include "unit/link/scripted.h"
 
 namespace {
 
@@ -124,4 +128,77 @@ TEST_CASE("h1 pipeline: a source that runs short cuts only its own response") {
   REQUIRE(all.size() == 1);
   CHECK(all[0].body == "whole\n");
   CHECK(bench.link.was_aborted());
+}
+
+TEST_CASE("h1 pipeline: a link is idle between two exchanges, until the first byte of the next one") {
+  H1Bench bench;
+  CHECK_FALSE(bench.link.is_idle());
+  bench.link.receive(get("/a"));
+  CHECK(bench.link.is_idle());
+  bench.link.receive("G");
+  CHECK_FALSE(bench.link.is_idle());
+  bench.link.receive(get("/b").substr(1));
+  CHECK(bench.link.is_idle());
+  session::Exchange* waiting = nullptr;
+  bench.handler.answer = [&waiting](session::Exchange& exchange) { waiting = &exchange; };
+  bench.link.receive(get("/c"));
+  CHECK_FALSE(bench.link.is_idle());
+  bench.link.set_window(0);
+  waiting->respond(session::text_response(200, std::string(bench.limits.high_water, 'x')));
+  bench.link.run();
+  CHECK_FALSE(bench.link.is_idle());  // the client has yet to take it
+  CHECK_FALSE(bench.link.reading());
+  bench.link.set_window(session::MemoryLink::unlimited);
+  bench.link.run();
+  CHECK(bench.link.is_idle());
+}
+
+TEST_CASE("h1 pipeline: a response has no field of the mount before it, and is not framed as for the request before it") {
+  const codec::PreparedFields of_mount{{"E", "f"}};
+  for (const std::string& first : {get("/a"), std::string("HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n"),
+                                   std::string("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")})
+    for (const std::string& second : {get("/b"), std::string("no request\r\n\r\n")}) {
+      CAPTURE(first);
+      CAPTURE(second);
+      H1Bench bench;
+      bench.handler.answer = [&of_mount](session::Exchange& exchange) {
+        exchange.add_fields(of_mount);
+        exchange.respond(session::text_response(200, "a"));
+      };
+      bench.link.receive(first);
+      CHECK(bench.link.take().find("E: f\r\n") != std::string::npos);
+      bench.handler.answer = nullptr;
+      bench.link.receive(second);
+      const auto all = answers(bench.link.take());
+      REQUIRE(all.size() == 1);
+      CHECK_FALSE(all[0].has("E: f"));
+      CHECK_FALSE(all[0].has("Connection: keep-alive"));
+      CHECK_FALSE(all[0].body.empty());
+    }
+}
+
+TEST_CASE("h1 pipeline: a response of a known length behind one in chunks has none itself") {
+  H1Bench bench;
+  std::optional<std::uint64_t> length;
+  bench.handler.answer = [&length](session::Exchange& exchange) {
+    exchange.begin({}, length);
+    exchange.write("abc");
+    exchange.end();
+  };
+  bench.link.receive(get("/a"));
+  CHECK(bench.link.take().ends_with("\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
+  length = 3;
+  bench.link.receive(get("/b"));
+  CHECK(bench.link.take().ends_with("\r\n\r\nabc"));
+}
+
+TEST_CASE("h1 pipeline: a session that takes over gets its input, though the exchange was paused in the same call") {
+  Story story;
+  H1Bench bench;
+  bench.handler.answer = [&story](session::Exchange& exchange) {
+    exchange.switch_to("x", {}, [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
+    exchange.pause_body();
+  };
+  bench.link.receive(get("/a") + "abc");
+  CHECK(story.take() == Requests{"next start", "next input abc"});
 }

@@ -234,6 +234,16 @@ TEST_CASE("h1: a head that takes longer than 10 seconds is 408, even if bytes ke
   CHECK(bench.handler.requests.empty());
 }
 
+TEST_CASE("h1: the first head has 10 seconds from the beginning of the connection, whenever its first byte comes") {
+  H1Bench bench;
+  bench.advance(5'000);
+  bench.link.receive("GET ");
+  bench.advance(4'999);
+  CHECK(bench.link.take().empty());
+  bench.advance(1);
+  CHECK(answers(bench.link.take()).at(0).status == 408);
+}
+
 TEST_CASE("h1: between requests a link may rest for 75 seconds, so that a balancer with 60 ends it first") {
   H1Bench bench;
   bench.link.receive(get("/a"));
