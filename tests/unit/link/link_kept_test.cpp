@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "unit/http/h1_bench.h"
+#include "unit/link/scripted.h"
 #include "unit/protocol/ws_bench.h"
 
 // How much of a peer's input is kept while nobody takes it.
@@ -73,4 +74,32 @@ TEST_CASE("kept input: of a WebSocket whose row pauses it") {
   const std::string flood = text("x") + binary(std::string(1000 * kilobyte, 'x'));
   link.receive(flood);
   CHECK(flood.size() - link.unread() <= session::Link::usual_read);
+}
+
+TEST_CASE(
+    "kept input: as much is read at a time as can be used: a body with a request behind it, 64 KiB in chunks, 128 behind a "
+    "switch") {
+  const std::string large(300 * kilobyte, 'b');
+  SilentBench known;
+  const std::string body = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(large.size()) + "\r\n\r\n";
+  known.link.receive(body);
+  known.link.arrive(large + get("/"));
+  known.link.run_one_turn();
+  CHECK(known.link.unread() == 0);
+
+  SilentBench in_chunks;
+  in_chunks.link.receive("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4b000\r\n");
+  in_chunks.link.arrive(large);
+  in_chunks.link.run_one_turn();
+  CHECK(in_chunks.body_size == 64 * kilobyte);
+
+  test::Story story;
+  H1Bench switched;
+  switched.handler.answer = [&story](session::Exchange& exchange) {
+    exchange.switch_to("x", {}, [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
+  };
+  switched.link.receive(get("/"));
+  switched.link.arrive(large);
+  switched.link.run_one_turn();
+  CHECK(large.size() - switched.link.unread() == session::Link::usual_read);
 }

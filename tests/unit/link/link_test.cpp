@@ -242,6 +242,14 @@ TEST_CASE("link: the end of input comes after the input that was kept") {
   CHECK(bench.story.take() == Events{"first input b", "first end of input"});
 }
 
+TEST_CASE("link: the end of input is told once, however often a carrier sees it") {
+  LinkBench bench;
+  bench.open();
+  bench.link->receive_end();
+  bench.link->receive_end();
+  CHECK(bench.story.take() == Events{"first start", "first end of input"});
+}
+
 TEST_CASE("link: a session that takes over after the end of input is told of it too") {
   LinkBench bench;
   bench.story.deeds["first end of input"] = [&](session::Link& link) { link.become(bench.session("second")); };

@@ -222,3 +222,43 @@ TEST_CASE("link work: a body in chunks of one byte takes its turns") {
   bench.link.run();
   CHECK(pieces == 20'000);
 }
+
+TEST_CASE("link work: a session that asks again and again without using anything leaves others their turn all the same") {
+  class Asks final : public session::Session {
+   public:
+    explicit Asks(session::Link& link) : link_(link) {}
+    std::size_t input(std::span<char> /*bytes*/) override {
+      if (++calls_ <= 2 * session::work_per_turn) link_.ask_again();
+      return 0;
+    }
+    void end_of_input() override {}
+    void shut_down() override {}
+
+    std::int64_t calls_ = 0;
+
+   private:
+    session::Link& link_;
+  };
+  LinkBench bench;
+  auto owned = std::make_unique<Asks>(*bench.link);
+  const Asks& session = *owned;
+  bench.link->open(std::move(owned));
+  bench.link->run();
+  bench.link->arrive("x");
+  CHECK(bench.link->run_one_turn());
+  CHECK(session.calls_ == session::work_per_turn);
+  CHECK_FALSE(bench.link->reading());
+}
+
+TEST_CASE("link work: that a session asked again is nothing to the one that takes over") {
+  LinkBench bench;
+  bench.open();
+  bench.story.take();
+  bench.story.deeds["first input"] = [&bench](session::Link& link) {
+    link.ask_again();
+    link.become(bench.session("second"));
+  };
+  bench.link->receive("x");
+  CHECK(bench.story.take() == Words{"first input x", "second start", "first destroyed"});
+  CHECK(bench.link->reading());
+}
