@@ -233,6 +233,7 @@ class PlainFraming final : public session::Session, public session::ExchangeCore
   }
   void next() override {
     CHECK(stage() == Stage::idle);
+    CHECK(head() == nullptr);
     record_.add("next");
     if (last_) link().finish();
     else set_deadline(link().now() + context().limits.idle);

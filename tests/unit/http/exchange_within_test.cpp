@@ -217,6 +217,13 @@ TEST_CASE("exchange within: after abort() nothing more is queued, whatever is ca
     CHECK(bench.record.take() == "reset response_broken");
     CHECK(bench.link->out().empty());
   }
+  ExchangeBench bench;  // nor is a source read
+  bench.record.deeds["handle"] = [](Exchange& exchange) {
+    exchange.abort();
+    respond_from_source(exchange);
+  };
+  bench.link->receive(get_request);
+  CHECK(bench.record.take().ends_with("ended 200+0 broken, observed 200+0 broken"));
 }
 
 TEST_CASE("exchange within: the responder that waited is destroyed without ended(), once for each wait; observers stay") {
@@ -235,13 +242,13 @@ TEST_CASE("exchange within: the responder that waited is destroyed without ended
     CHECK(bench.record.take().empty());  // on a fresh stack, not from within the call
     bench.run();
     CHECK(bench.record.take() == "go_on, body_end, intake");
+    CHECK(&bench.record.exchange->request() == head);  // it is kept once, for views of it are valid as long as the exchange
   }
   bench.call(go_on);
   CHECK(bench.record.take().empty());
   CHECK(bench.record.responders == 1);
   CHECK(bench.record.responders_ended == 0);
   CHECK(bench.record.observers_made == 1);
-  CHECK(&bench.record.exchange->request() == head);  // it is kept once, for views of it are valid as long as the exchange
   check_ends(bench, ExchangeBench::With::responder);
 }
 

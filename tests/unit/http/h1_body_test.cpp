@@ -236,6 +236,17 @@ TEST_CASE("h1 bodies: a request with an empty Expect gets no 100") {
   }
 }
 
+TEST_CASE("h1 bodies: what a client of HTTP/1.0 expects is not looked at (RFC 9110 section 10.1.1)") {
+  for (const std::string_view expectation : {"100-continue", "more"}) {
+    CAPTURE(expectation);
+    BodyBench bench;
+    bench.link.receive("POST / HTTP/1.0\r\nContent-Length: 2\r\nExpect: " + std::string(expectation) + "\r\n\r\n");
+    CHECK(bench.link.take().empty());
+    bench.link.receive("hi");
+    CHECK(answers(bench.link.take()).at(0).body == "hi\n");
+  }
+}
+
 TEST_CASE("h1 bodies: refused before it was sent, the connection ends, since the client may send it all the same") {
   H1Bench bench;
   bench.link.receive(post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""));
@@ -318,6 +329,14 @@ TEST_CASE("h1 bodies: after a half-close behind a whole request, the response st
   bench.link.receive_end();
   CHECK(answers(bench.link.take())[0].body == "hello\n");
   CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1 bodies: what follows in a body whose responder cut the connection does not count, not even as a fault") {
+  BodyBench bench;
+  bench.on_piece = [](Reader& reader) { reader.exchange.abort(); };
+  bench.link.receive(post("Transfer-Encoding: chunked\r\n", "2\r\nhe\r\nno chunk\r\n"));
+  CHECK(bench.link.was_aborted());
+  CHECK(bench.story == Story{"ended 0 cut"});
 }
 
 TEST_CASE("h1 bodies: a responder that pauses gets no more until it resumes") {

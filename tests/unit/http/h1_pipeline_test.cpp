@@ -151,6 +151,19 @@ TEST_CASE("h1 pipeline: a link is idle between two exchanges, until the first by
   bench.link.set_window(session::MemoryLink::unlimited);
   bench.link.run();
   CHECK(bench.link.is_idle());
+  CHECK(bench.link.reading());
+
+  bench.handler.answer = [&bench](session::Exchange& exchange) {  // the same, within the call
+    exchange.respond(session::text_response(200, std::string(bench.limits.high_water, 'x')));
+  };
+  bench.link.set_window(0);
+  bench.link.receive(get("/d"));
+  CHECK_FALSE(bench.link.is_idle());
+  CHECK_FALSE(bench.link.reading());
+  bench.link.set_window(session::MemoryLink::unlimited);
+  bench.link.run();
+  CHECK(bench.link.is_idle());
+  CHECK(bench.link.reading());
 }
 
 TEST_CASE("h1 pipeline: a response has no field of the mount before it, and is not framed as for the request before it") {

@@ -139,8 +139,9 @@ TEST_CASE("h1 responses: more or less than was promised cuts the connection and 
   }
 }
 
-TEST_CASE("h1 responses: HEAD, 204 and 304 have no body, whatever is written") {
-  for (const auto& [method, status] : std::vector<std::pair<std::string, int>>{{"HEAD", 200}, {"GET", 204}, {"GET", 304}}) {
+TEST_CASE("h1 responses: HEAD, 204, 205 and 304 have no body, whatever is written") {
+  for (const auto& [method, status] :
+       std::vector<std::pair<std::string, int>>{{"HEAD", 200}, {"GET", 204}, {"GET", 205}, {"GET", 304}}) {
     AnswerBench bench;
     bench.link.receive(method + " /a HTTP/1.1\r\nHost: a\r\n\r\n");
     bench.exchange().begin(plain(status), std::nullopt);
@@ -151,6 +152,7 @@ TEST_CASE("h1 responses: HEAD, 204 and 304 have no body, whatever is written") {
     CHECK(answer.ends_with("\r\n\r\n"));
     CHECK(answer.find("hello") == answer.npos);
     CHECK((answer.find("chunked") != answer.npos) == (method == "HEAD"));
+    CHECK((answer.find("Content-Length: 0\r\n") != answer.npos) == (status == 205));
     CHECK_FALSE(bench.link.closed());
   }
 }

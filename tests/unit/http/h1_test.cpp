@@ -279,6 +279,7 @@ TEST_CASE("h1: a peer that still reads its response is not idle") {
   CHECK_FALSE(bench.link.closed());
   bench.link.set_window(session::MemoryLink::unlimited);
   bench.link.run();
+  CHECK_FALSE(bench.link.closed());
   bench.advance(75'000);
   CHECK(bench.link.closed());
 }

@@ -1,8 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -234,39 +232,6 @@ TEST_CASE("link: ending the output sends what a cork held, and no later cork hol
     bench.link->run();
     CHECK(bench.link->take() == "last");
     CHECK(bench.link->output_is_over());
-  }
-}
-
-TEST_CASE("link: the end of output comes by itself, and the carrier is told once, though a session ends it again") {
-  class CountsEnds final : public session::Link {
-   public:
-    CountsEnds(base::ChunkPool& pool, const session::OutputLimits& limits) : Link(pool, limits) {}
-    void flush() override { out().consume(out().size()); }
-    void set_deadline(base::Time) override {}
-    [[nodiscard]] base::Time now() const override { return base::Time{0}; }
-    bool run() {
-      const bool was_scheduled = std::exchange(scheduled_, false);
-      if (was_scheduled) settle();
-      return was_scheduled;
-    }
-    int ends = 0;
-
-   private:
-    [[nodiscard]] std::uint32_t turn_number() const override { return 0; }
-    void schedule() override { scheduled_ = true; }
-    void input_wanted_changed() override {}
-    void wind_up() override {}
-    void output_ended() override { ++ends; }
-    bool scheduled_ = false;
-  };
-  LinkBench bench;
-  CountsEnds link(bench.pool, bench.limits);
-  link.become(std::make_unique<test::Scripted>(link, bench.story, "first"));
-  CHECK(link.run());
-  for (int i = 0; i < 2; ++i) {
-    link.end_output();
-    CHECK(link.run());
-    CHECK(link.ends == 1);
   }
 }
 

@@ -217,9 +217,11 @@ TEST_CASE("link work: a body in chunks of one byte takes its turns") {
   std::string request = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
   for (int i = 0; i < 20'000; ++i) request += "1\r\nx\r\n";
   bench.link.arrive(request);
-  CHECK(bench.link.run_one_turn());
-  CHECK(pieces <= static_cast<std::size_t>(session::work_per_turn / session::event_work));
-  bench.link.run();
+  for (bool more = true; more;) {
+    const std::size_t before = pieces;
+    more = bench.link.run_one_turn();
+    CHECK(pieces - before <= static_cast<std::size_t>(session::work_per_turn / session::event_work));
+  }
   CHECK(pieces == 20'000);
 }
 
