@@ -94,12 +94,9 @@ void ExchangeCore::keep_request() {
 }
 
 void ExchangeCore::refuse(const codec::HeadError& error) {
-  const bool is_request = stage_ == Stage::open;
   stage_ = Stage::open;
-  if (!is_request) request_ = nullptr;
   fields_ = {};
   answer_ = Answer::none;
-  end_ = {};
   intake_ = Intake::complete;
   make_last(Reason::request_broken);
   ++calls_;
@@ -133,7 +130,6 @@ void ExchangeCore::over() {
     return next();
   }
   stage_ = Stage::dropping;
-  pending_.clear();
   body_received_ = 0;
   body_since_ = body_heard_ = link_.now();
   set_deadline(body_due());
@@ -143,11 +139,9 @@ void ExchangeCore::over() {
 /// Tells the responder and the observers.
 void ExchangeCore::tell_over() {
   if (open()) stage_ = Stage::idle;
-  pending_.clear();
-  answer_due_ = tick_due_ = base::never;
+  tick_due_ = base::never;
   const std::unique_ptr<Responder> responder = std::move(responder_);
   const std::vector<std::unique_ptr<ExchangeObserver>> observers = std::exchange(observers_, {});
-  source_.reset();
   visit_.reset();
   ++calls_;
   if (responder) responder->ended(end_);

@@ -73,7 +73,6 @@ void ExchangeCore::continue_source() {
     answer_left_ -= size;
     end_.body_bytes += size;
   }
-  link_.touch();
   if (answer_left_ > 0) return link_.want_room();
   source_.reset();
   answer_complete();
@@ -91,7 +90,6 @@ bool ExchangeCore::send_file_part() {
     if (!taken) return false;
     if (*taken == 0) {
       link_.want_room();
-      link_.touch();
       return true;
     }
     source_->skip(*taken);
@@ -181,7 +179,6 @@ void ExchangeCore::answer_complete() {
   intake_changed();  // nobody wants the rest of the body any more; over() drops it, when the client has taken the response
   set_deadline(body_due());
   link_.want_room();
-  link_.touch();
 }
 
 void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, const SessionMaker& next) {
@@ -189,7 +186,6 @@ void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, co
   try {
     const int status = send_switch(protocol, fields);
     link_.resume_input();  // held for the requests behind this one
-    link_.touch();
     answer_ = Answer::complete;
     end_ = {status, 0, true};
     stage_ = Stage::switched;

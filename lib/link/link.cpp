@@ -144,7 +144,6 @@ void Link::take(std::span<char> bytes) {
   if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
   else if (const std::span<char> rest = feed(bytes); !rest.empty())
     keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
-  else if (marks_.has(Mark::more_input)) input_wanted_changed();
 }
 
 /// The one place where sessions are fed and swapped, and where they stop for this turn. Returns the bytes that nobody may use yet;
