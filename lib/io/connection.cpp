@@ -248,10 +248,12 @@ void Connection::break_off() {
   schedule();
 }
 
-/// The peer takes more, or may.
+/// The peer takes more, or may. Usually it does not take all, and the socket is watched as before.
 void Connection::resume_output() {
   marks_.remove(Mark::file_waits);
+  marks_.add(Mark::resuming);
   settle();
+  marks_.remove(Mark::resuming);
   if (!winding_up() && !marks_.has(Mark::file_waits) && out().empty()) own_deadline_ = base::never;
   update_interest();
 }
@@ -315,7 +317,7 @@ void Connection::await_socket() {
 bool Connection::wants_input() const { return !marks_.has(Mark::peer_ended) && (ending() ? stage_ >= Stage::shut : !input_held()); }
 
 void Connection::update_interest() {
-  if (closed()) return;
+  if (closed() || marks_.has(Mark::resuming)) return;
   const bool open = !broken() && !aborted();
   const bool reads = open && wants_input();
   const bool writes = open && (marks_.has(Mark::file_waits) || (!out().empty() && !held_back()));

@@ -56,7 +56,8 @@ class Connection final : public session::Link, private Timed {
     scheduled,
     peer_ended,
     output_over,  // the peer was told, and may go on
-    file_waits    // for the socket to take more of a file
+    file_waits,   // for the socket to take more of a file
+    resuming      // its output: what the socket is watched for is decided afterwards
   };
   void tell_lost(const char* what) noexcept override;
 

@@ -1,10 +1,13 @@
 #include <doctest/doctest.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +69,35 @@ struct HeldBench {
   int socket = -1;
 };
 
+/// Always has more to send, of a file or of the queue, like a large response.
+class EndlessSender final : public session::Session {
+ public:
+  /// `file` is -1: of the queue.
+  EndlessSender(session::Link& link, int file) : link_(link), file_(file) {}
+
+  void start() override { go_on(); }
+  void room() override {
+    ++rooms;
+    go_on();
+  }
+  std::size_t input(std::span<char> bytes) override { return bytes.size(); }
+  void end_of_input() override {}
+  void shut_down() override { link_.finish(); }
+
+  int rooms = 0;
+  static constexpr std::size_t more_than_fits = std::size_t{16} * 1024 * 1024;
+
+ private:
+  void go_on() {
+    link_.want_room();
+    if (file_ < 0) return link_.out().append(std::string(more_than_fits, 'q'));
+    for (std::size_t sent = 1; sent != 0;) sent = link_.send_file(file_, 0, more_than_fits).value_or(0);
+  }
+
+  session::Link& link_;
+  int file_;
+};
+
 }  // namespace
 
 TEST_CASE("interest: input that was held and wanted again before any came took four system calls") {
@@ -104,4 +136,30 @@ TEST_CASE("interest: a peer that leaves while its input is held is noticed, whet
     bench.held->abort();
     REQUIRE(bench.turns.until([&] { return bench.story.count("session destroyed") == 1; }));
   }
+}
+
+TEST_CASE("interest: a slow reader of a large response cost changes of what its socket is watched for, each time it took a part") {
+  const int file = memfd_create("wharf-test", MFD_CLOEXEC);
+  REQUIRE(file >= 0);
+  REQUIRE(ftruncate(file, EndlessSender::more_than_fits) == 0);
+  for (const int of : {file, -1}) {
+    CAPTURE(of);
+    Turns turns;
+    EndlessSender* sender = nullptr;
+    const Peer peer(turns, [&](session::Link& link) {
+      auto made = std::make_unique<EndlessSender>(link, of);
+      sender = made.get();
+      return made;
+    });
+    for (int i = 0; i < 5; ++i) turns.one();
+    changes_of_interest = 0;
+    const int before = sender->rooms;
+    std::string got;
+    REQUIRE(turns.until([&] {
+      peer.read_into(got);
+      return sender->rooms >= before + 20;
+    }));
+    CHECK(changes_of_interest == 0);
+  }
+  ::close(file);
 }
