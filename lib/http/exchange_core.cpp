@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/ascii.h"
+#include "base/sheltered.h"
 #include "codec/http/date.h"
 
 namespace wharf::session {
@@ -136,28 +137,24 @@ void ExchangeCore::over() {
   intake_changed();
 }
 
-/// Tells the responder and the observers.
-void ExchangeCore::tell_over() {
+/// Tells the responder and the observers; an exception of one, as for a lack of memory, keeps nobody else from hearing.
+void ExchangeCore::tell_over() noexcept {
   if (open()) stage_ = Stage::idle;
   tick_due_ = base::never;
   const std::unique_ptr<Responder> responder = std::move(responder_);
   const std::vector<std::unique_ptr<ExchangeObserver>> observers = std::exchange(observers_, {});
   visit_.reset();
   ++calls_;
-  if (responder) responder->ended(end_);
-  for (const auto& observer : observers) observer->ended(end_);
+  const auto tell = [this](auto& hearer) {
+    base::sheltered(context_.log, "telling the end of an exchange", [this, &hearer] { hearer.ended(end_); });
+  };
+  if (responder) tell(*responder);
+  for (const auto& observer : observers) tell(*observer);
   --calls_;
 }
 
-void ExchangeCore::exchange_ended() {
+void ExchangeCore::exchange_ended() noexcept {
   if (open() || stage_ == Stage::switched) tell_over();
-}
-
-void ExchangeCore::exchange_left() noexcept {
-  try {
-    exchange_ended();
-  } catch (...) {  // there is no memory for a line of the access log
-  }
 }
 
 void ExchangeCore::exchange_room() {

@@ -139,10 +139,8 @@ class ExchangeCore : public Exchange {
   void exchange_room();
   void exchange_turn();
   void exchange_deadline();
-  /// The link is ending.
-  void exchange_ended();
-  /// For the destructor: another session has taken over, or the link is destroyed without having ended.
-  void exchange_left() noexcept;
+  /// The link is ending. Also for the destructor: another session has taken over, or the link is destroyed without having ended.
+  void exchange_ended() noexcept;
 
   // ---- What the framing does. ----
 
@@ -209,7 +207,7 @@ class ExchangeCore : public Exchange {
   template <class Call>
   void call_responder(Call&& call);
   void over();
-  void tell_over();
+  void tell_over() noexcept;
   [[nodiscard]] bool open() const { return stage_ == Stage::open; }
 
   void arm();

@@ -21,7 +21,7 @@ struct H1::Received {
 
 H1::H1(Link& link, HttpContext& context) : ExchangeCore(link, context) {}
 
-H1::~H1() { exchange_left(); }
+H1::~H1() { exchange_ended(); }
 
 // ---- Heads ----
 

@@ -147,7 +147,7 @@ class PlainFraming final : public session::Session, public session::ExchangeCore
   }
   ~PlainFraming() override {
     record_.exchange = nullptr;
-    exchange_left();
+    exchange_ended();
   }
   PlainFraming(const PlainFraming&) = delete;
   PlainFraming& operator=(const PlainFraming&) = delete;

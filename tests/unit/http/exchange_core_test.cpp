@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -424,4 +426,42 @@ TEST_CASE("exchange core: each observer is told in order, and its owner finds it
   bench.run();
   const std::string told = bench.record.take();
   CHECK(told.find("observed 200+2, second 200+2") != std::string::npos);
+}
+
+namespace {
+
+/// Like the line of an access log for which there is no memory.
+class Unlucky final : public session::ExchangeObserver {
+ public:
+  explicit Unlucky(const int& owner) : owner_(owner) {}
+  void ended(const session::ExchangeEnd& /*end*/) override { throw std::bad_alloc(); }
+  [[nodiscard]] const void* owner() const override { return &owner_; }
+
+ private:
+  const int& owner_;
+};
+
+}  // namespace
+
+TEST_CASE("exchange core: an observer that throws kept others from hearing of the end, and the connection from going on") {
+  for (const bool later : {false, true}) {
+    CAPTURE(later);
+    ExchangeBench bench(ExchangeBench::With::nobody);
+    const int owner = 0;
+    const auto answer = [](session::Exchange& exchange) { exchange.respond(session::text_response(200, "a")); };
+    bench.record.deeds["handle"] = [&](session::Exchange& exchange) {
+      exchange.observe(std::make_unique<Unlucky>(owner));
+      exchange.observe(std::make_unique<Second>(bench.record, owner));
+      if (!later) answer(exchange);
+    };
+    bench.link->receive(get_request);
+    if (later) CHECK_NOTHROW(bench.record.call(answer));
+    bench.run();
+    const std::string told = bench.record.take();
+    CHECK(told.find("observed 200+2, second 200+2, next") != std::string::npos);
+    CHECK_FALSE(bench.link->was_aborted());
+    bench.record.deeds["handle"] = answer;
+    bench.link->receive(get_request);
+    CHECK(bench.record.take().find("observed 200+2, next") != std::string::npos);
+  }
 }

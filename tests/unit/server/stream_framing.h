@@ -20,7 +20,7 @@ class StreamFraming final : public session::Session, public session::ExchangeCor
       : ExchangeCore(link, context), asked_(std::move(head)) {
     asked_.version = codec::HttpVersion::http2;
   }
-  ~StreamFraming() override { exchange_left(); }
+  ~StreamFraming() override { exchange_ended(); }
   StreamFraming(const StreamFraming&) = delete;
   StreamFraming& operator=(const StreamFraming&) = delete;
 
