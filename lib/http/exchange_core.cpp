@@ -142,7 +142,7 @@ void ExchangeCore::tell_over() noexcept {
   if (open()) stage_ = Stage::idle;
   tick_due_ = base::never;
   const std::unique_ptr<Responder> responder = std::move(responder_);
-  const std::vector<std::unique_ptr<ExchangeObserver>> observers = std::exchange(observers_, {});
+  std::vector<std::unique_ptr<ExchangeObserver>> observers = std::exchange(observers_, {});
   visit_.reset();
   ++calls_;
   const auto tell = [this](auto& hearer) {
@@ -151,6 +151,8 @@ void ExchangeCore::tell_over() noexcept {
   if (responder) tell(*responder);
   for (const auto& observer : observers) tell(*observer);
   --calls_;
+  observers.clear();
+  observers_ = std::move(observers);  // for its memory
 }
 
 void ExchangeCore::exchange_ended() noexcept {
