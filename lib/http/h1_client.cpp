@@ -173,7 +173,7 @@ void H1Client::heed(Flow flow) {
 /// Bytes behind it find the client idle, and end it: the two sides differ on where the response ends.
 void H1Client::response_over() {
   const bool clean = request_ == Request::complete && link_.out().empty();
-  stage_ = Stage::idle;
+  stage_ = Stage::free;
   if (std::exchange(held_, false)) link_.resume_input();
   std::exchange(receiver_, nullptr)->response_ends();
   if (clean && persistence_ == Persistence::kept && !link_.ending()) wait();
@@ -181,6 +181,7 @@ void H1Client::response_over() {
 }
 
 void H1Client::wait() {
+  stage_ = Stage::idle;
   if (!context_.owner.idle(*this)) return cancel();
   has_waited_ = true;
   link_.set_deadline(link_.now() + context_.limits.connection_idle);

@@ -112,7 +112,8 @@ struct H1ClientContext {
 class H1Client final : public Session {
  public:
   enum class Stage : std::uint8_t {
-    idle,   // there is no request
+    free,   // there is no request, and nobody keeps it: begin(), wait() or cancel() is next
+    idle,   // there is no request, and its owner keeps it
     asked,  // no byte of the response has come
     head,   // a part of the response's head has come, or an interim response
     body,
@@ -127,8 +128,8 @@ class H1Client final : public Session {
 
   // ---- For its owner, and for those to whom the owner lends it. Only wait() calls back. ----
 
-  /// Sends the head of a request; only when idle. The body follows with write_body(), and end_request() comes in any case. The
-  /// receiver outlives the response, or cancels it.
+  /// Sends the head of a request; only when idle, or within connected(). The body follows with write_body(), and end_request()
+  /// comes in any case. The receiver outlives the response, or cancels it.
   void begin(ResponseReceiver& receiver, const OutgoingRequest& request);
   /// A part of the request's body. hold: it was taken, and request_has_room() says when more may come. closed: nobody takes it.
   Flow write_body(std::string_view piece);
@@ -180,7 +181,7 @@ class H1Client final : public Session {
   IncomingBody body_;
   base::Time heard_{0};        // when a byte of a body last came, or was wanted again
   std::size_t interim_ = 0;    // responses before the response
-  Stage stage_ = Stage::idle;  // of the response
+  Stage stage_ = Stage::free;  // of the response
   Request request_ = Request::complete;
   Delimiting delimiting_ = Delimiting::length;  // of the request's body
   Persistence persistence_ = Persistence::kept;

@@ -32,6 +32,9 @@ class ClientBench final : private session::H1ClientOwner, private session::Respo
   ClientBench(const ClientBench&) = delete;
   ClientBench& operator=(const ClientBench&) = delete;
 
+  /// A client on another link, which outlives it.
+  std::unique_ptr<session::H1Client> another(session::Link& on) { return std::make_unique<session::H1Client>(on, context_); }
+
   static Request get(std::string_view method = "GET") { return {.method = method, .target = "/", .fields = {{"Host", "a"}}}; }
   static Request post(codec::BodyFraming body, std::uint64_t length = 0) {
     Request request = get("POST");
@@ -53,7 +56,7 @@ class ClientBench final : private session::H1ClientOwner, private session::Respo
   /// The calls since the last take(); adjacent pieces are one.
   std::string take() { return std::exchange(told_, {}); }
   [[nodiscard]] std::string_view stage() const {
-    constexpr std::array<std::string_view, 5> names{"idle", "asked", "head", "body", "over"};
+    constexpr std::array<std::string_view, 6> names{"free", "idle", "asked", "head", "body", "over"};
     return client == nullptr ? "gone" : names.at(static_cast<std::size_t>(client->stage()));
   }
 

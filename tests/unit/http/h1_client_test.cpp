@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -414,4 +415,25 @@ TEST_CASE("h1 client: the server stops while a response is under way") {
   bench.say("lo");
   CHECK(bench.take() == "piece lo, ends");
   CHECK(bench.stage() == "gone");
+}
+
+TEST_CASE("h1 client: its owner hears of the end of a client that it was asked to keep, and of no other") {
+  ClientBench never_started;
+  never_started.take();
+  {
+    session::MemoryLink link(never_started.pool, never_started.output_limits, never_started.now);
+    link.abort();
+    link.open(never_started.another(link));
+  }
+  CHECK(never_started.take().empty());
+  ClientBench within_the_end;
+  begin_body(within_the_end, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+  within_the_end.within = [&within_the_end] {
+    if (within_the_end.ends == 0) return;
+    CHECK(within_the_end.stage() == "free");
+    throw std::bad_alloc();
+  };
+  within_the_end.say("lo");
+  CHECK(within_the_end.take() == "piece lo, ends");
+  CHECK(within_the_end.stage() == "gone");
 }
