@@ -90,8 +90,10 @@ void Link::deliver_deadline() noexcept {
 
 void Link::deliver_shut_down() noexcept {
   settle_after([this] {
+    if (marks_.has(Mark::shut_down)) return;  // each has heard of it, or does when it takes over
+    marks_.add(Mark::shut_down);
     if (next_ && !ending()) swap_session();
-    if (session_ && !ending()) session_->shut_down();
+    else if (session_ && !ending()) session_->shut_down();
   });
 }
 
@@ -185,15 +187,18 @@ void Link::keep(std::unique_ptr<KeptInput> rest) {
   input_wanted_changed();
 }
 
-/// The old session lives until the new one has started, so that the new one may look at what the old one holds.
+/// The old session lives until the new one has started, so that the new one may look at what the old one holds. A session that
+/// takes over while the server stops is told so too: it may have been on its way meanwhile, as while a password was checked.
 void Link::swap_session() {
-  const std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
+  std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
   if (output_ == Output::corked) output_ = Output::flows;
   if (input_end_ == InputEnd::told) input_end_ = InputEnd::came;
   marks_.remove(Mark::more_input);
   marks_.remove(Mark::own_turn);
   most_read_ = usual_read;
   session_->start();
+  old.reset();
+  if (marks_.has(Mark::shut_down) && !next_ && !ending()) session_->shut_down();
 }
 
 void Link::give_room() {

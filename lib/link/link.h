@@ -224,6 +224,7 @@ class Link {
     more_input,  // the session has more to do with input that it has taken
     room,        // is wanted
     own_turn,    // the session wants a call before the loop blocks
+    shut_down,   // the server stops, and every session from here on is told so
     wind_up      // the carrier was asked for it: nothing else comes any more
   };
   template <class Call>

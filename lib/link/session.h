@@ -36,7 +36,7 @@ class Session {
   /// The moment given to set_deadline() has come.
   virtual void deadline() {}
 
-  /// The server stops: finish what was begun, begin nothing new.
+  /// The server stops: finish what was begun, begin nothing new. A session that takes over later is told so after its start().
   virtual void shut_down() = 0;
 
   /// The link is ending: the last call before destruction, unless another session took over. Nothing can be sent any more.

@@ -222,6 +222,19 @@ TEST_CASE("h1 upgrades: a stop between a posted upgrade and its turn reaches the
   CHECK(bench.heard.story == Story{"closing"});
 }
 
+TEST_CASE("h1 upgrades: a pipe that begins after the stop was cut at the end of the grace") {
+  UpgradeBench bench(protocol<Later>("later"));
+  bench.link.receive(wish("", ""));
+  bench.link.server_stops();
+  CHECK_FALSE(bench.link.closed());
+  bench.leave();
+  bench.link.run();
+  CHECK(bench.link.take() == head);
+  CHECK(bench.link.closed());
+  CHECK_FALSE(bench.link.was_aborted());
+  CHECK(bench.heard.story == Story{"closing"});
+}
+
 TEST_CASE("h1 upgrades: so does the moment of its tick") {
   UpgradeBench bench(protocol<Later>("later"));
   bench.link.receive(wish("", ""));

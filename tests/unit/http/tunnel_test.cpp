@@ -284,6 +284,19 @@ TEST_CASE("tunnel: it ends when the server stops, after the queue has left") {
   }
 }
 
+TEST_CASE("tunnel: it ends too if it begins after the stop") {
+  Bench bench;
+  bench.one.server_stops();
+  bench.two.server_stops();
+  bench.one.out().append("HTTP/1.1 101");
+  bench.join();
+  bench.run();
+  CHECK(bench.one.take() == "HTTP/1.1 101");
+  CHECK(bench.over());
+  CHECK_FALSE(bench.one.was_aborted());
+  CHECK(bench.counter.gone == 1);
+}
+
 TEST_CASE("tunnel: a link that is counted counts until its side of the tunnel has gone") {
   Joined joined;
   joined.send(joined.one, "a");

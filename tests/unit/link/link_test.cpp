@@ -275,6 +275,17 @@ TEST_CASE("link: time and the stop are told to the session that was asked for, b
   CHECK(stopped.story.take() == Events{"first start", "second start", "first destroyed", "second shut down"});
 }
 
+TEST_CASE("link: a session that takes over after the stop is told of it too, once") {
+  LinkBench bench;
+  bench.story.deeds["second start"] = [&](session::Link& link) { link.become(bench.session("third")); };
+  bench.open();
+  bench.link->server_stops();
+  bench.link->become(bench.session("second"));
+  bench.link->run();
+  CHECK(bench.story.take() == Events{"first start", "first shut down", "second start", "first destroyed", "third start",
+                                     "second destroyed", "third shut down"});
+}
+
 TEST_CASE("link: kept input outlives the session that held it") {
   LinkBench bench;
   auto first = bench.session("first");
