@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -135,8 +136,9 @@ struct Taker {
 
   bool operator()(std::monostate /*nowhere*/) const { return false; }
   bool operator()(bool Owner::*field) const {
+    if (text != "on" && text != "off") return false;
     owner.*field = text == "on";
-    return text == "on" || text == "off";
+    return true;
   }
   template <class Number>
   bool operator()(Number Owner::*field) const {
@@ -173,7 +175,11 @@ struct Reader {
   }
   template <class Number>
   requires std::is_integral_v<Number> std::optional<std::int64_t>
-  operator()(Number Owner::*field) const { return static_cast<std::int64_t>(owner.*field); }
+  operator()(Number Owner::*field) const {
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    const Number number = owner.*field;
+    return number > 0 && static_cast<std::uint64_t>(number) > std::uint64_t{most} ? most : static_cast<std::int64_t>(number);
+  }
   std::optional<std::int64_t> operator()(std::chrono::milliseconds Owner::*field) const { return (owner.*field).count(); }
   std::optional<std::int64_t> operator()(const Choice<Owner>& chosen) const { return static_cast<std::int64_t>(chosen.get(owner)); }
 };
@@ -187,7 +193,7 @@ bool take(const Option<Owner>& option, Owner& owner, std::string_view text) {
   return std::visit(detail::Taker<Owner>{option, owner, text}, option.place);
 }
 
-/// A number, milliseconds, or the number of a word; nothing for a text.
+/// A number, milliseconds, or the number of a word; nothing for a text. A number above 2^63 - 1 counts as that.
 template <class Owner>
 std::optional<std::int64_t> number_of(const Option<Owner>& option, const Owner& owner) {
   return std::visit(detail::Reader<Owner>{owner}, option.place);

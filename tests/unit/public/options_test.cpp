@@ -21,6 +21,7 @@ enum class Tide : std::uint8_t { unknown, low, high };
 struct Harbour {
   std::size_t boats = 12;
   int depth = 3;
+  std::uint64_t fish = 7;
   milliseconds patience{1'500};
   Tide tide = Tide::low;
   std::string name = "north";
@@ -32,6 +33,7 @@ constexpr std::string_view tides[] = {"low", "high"};
 constexpr options::Option<Harbour> of_harbour[] = {
     {"boats", &Harbour::boats, options::Unit::count, "boats", {}, {.least = 1, .most = 20}},
     {"depth", &Harbour::depth, options::Unit::count, "metres", {}, {.least = 2, .most = 9, .zero = options::Zero::standard}},
+    {"fish", &Harbour::fish, options::Unit::count, "fish", {}, {.least = 1}},
     {"patience", &Harbour::patience, options::Unit::milliseconds, "until a boat leaves", {}, {.least = 1}},
     {"tide", options::choice<&Harbour::tide, 1>(), options::Unit::word, "how high the water is", tides},
     {"name", &Harbour::name, options::Unit::text, "what it is called"},
@@ -89,7 +91,9 @@ TEST_CASE("options: a text that the member cannot hold sets nothing") {
   CHECK_FALSE(take(harbour, "patience", "4294967296"));
   CHECK_FALSE(take(harbour, "tide", "unknown"));
   CHECK_FALSE(take(harbour, "tide", "High"));
-  CHECK_FALSE(take(harbour, "lit", "yes"));
+  harbour.lit = true;
+  for (const std::string_view text : {"yes", "", "On", "1"}) CHECK_FALSE(take(harbour, "lit", text));
+  CHECK(harbour.lit);
   CHECK(harbour.boats == 12);
   CHECK(harbour.depth == 3);
   CHECK(harbour.patience == milliseconds(1'500));
@@ -110,6 +114,8 @@ TEST_CASE("options: a range has both its ends, and zero if that is a default") {
   CHECK_FALSE(fits("boats", "21"));
   CHECK(fits("depth", "0"));
   CHECK_FALSE(fits("depth", "1"));
+  CHECK(fits("fish", "9223372036854775808"));
+  CHECK(fits("fish", "18446744073709551615"));
   CHECK_FALSE(fits("patience", "0"));
   CHECK(fits("name", "0"));
   Harbour harbour;
@@ -123,5 +129,5 @@ TEST_CASE("options: the tables of the library") {
   check_table(options::of_files);
   check_table(options::of_proxy);
   check_table(options::of_compression);
-  CHECK(options::names(of_harbour, "x.") == "x.boats, x.depth, x.patience, x.tide, x.name, x.piers, x.lit");
+  CHECK(options::names(of_harbour, "x.") == "x.boats, x.depth, x.fish, x.patience, x.tide, x.name, x.piers, x.lit");
 }
