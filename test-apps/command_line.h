@@ -2,10 +2,9 @@
 /// A table of options as the options of a command line, and their --help.
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -36,6 +35,23 @@ std::string help_of(const wharf::options::Option<Owner>& option, const Texts& te
   return help;
 }
 
+inline std::string joined(std::span<const std::string_view> words, std::string_view comma, std::string_view last) {
+  std::string all;
+  for (const std::string_view& word : words) (all += all.empty() ? "" : &word == &words.back() ? last : comma) += word;
+  return all;
+}
+
+/// Like "low or high", or "a number from 1 to 20".
+template <class Owner>
+std::string values_of(const wharf::options::Option<Owner>& option) {
+  if (!option.words.empty()) return joined(option.words, ", ", " or ");
+  const wharf::options::Range& range = option.range;
+  std::string values = "a number";
+  if (range.least != 0 || range.most != wharf::options::Range{}.most) values += " from " + std::to_string(range.least);
+  if (range.most != wharf::options::Range{}.most) values += " to " + std::to_string(range.most);
+  return range.zero == wharf::options::Zero::standard ? values + ", or 0 for the default" : values;
+}
+
 template <class Owner>
 struct Adder {
   CLI::App& app;
@@ -50,25 +66,24 @@ struct Adder {
     if (option.name == "version") app.set_version_flag(flags, texts.version, help);
   }
   void operator()(bool Owner::*field) const { app.add_flag(flags, owner.*field, help); }
-  template <class Value>
-  void operator()(Value Owner::*field) const {
-    CLI::Option* const added = app.add_option(flags, owner.*field, help);
-    if (option.unit != wharf::options::Unit::text || Value{} != owner.*field) added->capture_default_str();
-    const wharf::options::Range& range = option.range;
-    if (range != wharf::options::Range{}) added->check(CLI::Range(static_cast<int>(range.least), static_cast<int>(range.most)));
-  }
   void operator()(std::vector<std::string> Owner::*field) const {
     app.add_option(flags, owner.*field, help)->allow_extra_args(false);
   }
-  void operator()(std::chrono::milliseconds Owner::*field) const {
-    const auto take = [field, &owner = owner](std::uint32_t time) { owner.*field = std::chrono::milliseconds(time); };
-    app.add_option_function<std::uint32_t>(flags, take, help)->default_str(std::to_string((owner.*field).count()));
+  void operator()(std::string Owner::*field) const {
+    CLI::Option* const added = app.add_option(flags, owner.*field, help);
+    if (!(owner.*field).empty()) added->capture_default_str();
   }
-  void operator()(const wharf::options::Choice<Owner>& chosen) const {
-    const auto take = [&option = option, &owner = owner](const std::string& word) { wharf::options::take(option, owner, word); };
+  /// A number or a word. It is read as options are everywhere else, not as CLI11 reads numbers.
+  template <class Place>
+  void operator()(const Place& /*place*/) const {
+    const auto take = [&option = option, &owner = owner](const std::string& text) {
+      if (!wharf::options::take(option, owner, text) || !wharf::options::is_in_range(option, owner))
+        throw CLI::ValidationError("--" + std::string(option.name), "it takes " + values_of(option) + ", not '" + text + "'");
+    };
+    const auto number = *wharf::options::number_of(option, owner);
     app.add_option_function<std::string>(flags, take, help)
-        ->default_str(std::string(option.words[chosen.get(owner)]))
-        ->check(CLI::IsMember(std::vector<std::string>(option.words.begin(), option.words.end())));
+        ->type_name(option.words.empty() ? "NUMBER" : "{" + joined(option.words, ",", ",") + "}")
+        ->default_str(option.words.empty() ? std::to_string(number) : std::string(option.words[static_cast<std::size_t>(number)]));
   }
 };
 

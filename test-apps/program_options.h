@@ -58,6 +58,7 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .place = &Settings::port,
      .unit = Unit::number,
      .about = "port to listen on; 0 picks a free one, which the ready line names",
+     .range = {.most = 65535},
      .letter = 'p'},
     {.name = "interface",
      .place = &Settings::interface,

@@ -77,9 +77,9 @@ class Refuses(unittest.TestCase):
 
     def test_bad_values(self):
         for option, value in (("-p", "abc"), ("-p", "65536"), ("-p", "-1"), ("-p", "80x"), ("-t", "0"), ("-t", "x"),
-                              ("-d", "loud")):
+                              ("-d", "loud"), ("--connections=", "-1"), ("--connections=", "18446744073709551616")):
             with self.subTest(option=option, value=value):
-                self.refused(2, f"{option}{value}")
+                self.assertIn(f"not '{value}'", self.refused(2, f"{option}{value}"))
 
     def test_bad_mounts(self):
         self.assertIn("PREFIX=PROTOCOL, not 'x'", self.refused(2, "--mount", "x"))

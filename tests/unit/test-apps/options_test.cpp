@@ -27,6 +27,8 @@ enum class Tide : std::uint8_t { low, high };
 
 struct Harbour {
   std::size_t boats = 2048;
+  unsigned depth = 3;
+  std::uint16_t berth = 7;
   std::chrono::milliseconds patience{90'000};
   Tide tide = Tide::high;
   std::string name;
@@ -44,10 +46,17 @@ constexpr options::Option<Harbour> of_harbour[] = {
      .range = {.least = 1, .most = 5000},
      .otherwise = "as many as fit",
      .letter = 'b'},
+    {.name = "depth",
+     .place = &Harbour::depth,
+     .unit = options::Unit::count,
+     .about = "metres",
+     .range = {.least = 2, .zero = options::Zero::standard}},
+    {.name = "berth", .place = &Harbour::berth, .unit = options::Unit::number, .about = "where to go"},
     {.name = "patience",
      .place = &Harbour::patience,
      .unit = options::Unit::milliseconds,
      .about = "until a boat leaves",
+     .range = {.least = 1},
      .page = "limits.md#boats"},
     {.name = "tide",
      .place = options::choice<&Harbour::tide>(),
@@ -98,8 +107,34 @@ TEST_CASE("options: one in the table is parsed") {
   CHECK(harbour.piers == std::vector<std::string>{"a", "b"});
   CHECK(harbour.lit);
   CHECK(parsed({}).boats == 2048);
-  for (const auto& words : {std::vector<std::string>{"--boats", "0"}, {"--boats", "5001"}, {"--tide", "ebb"}, {"--patience", "x"}})
-    CHECK_THROWS_AS(parsed(words), CLI::ParseError);
+}
+
+TEST_CASE("options: a number in the table's range is parsed, and no other, and no word but those in the table") {
+  CHECK(parsed({"--boats=1"}).boats == 1);
+  CHECK(parsed({"--boats=5000"}).boats == 5000);
+  CHECK(parsed({"--boats=010"}).boats == 10);
+  CHECK(parsed({"--depth=4294967295"}).depth == 4294967295);
+  CHECK(parsed({"--depth=0"}).depth == 0);
+  CHECK(parsed({"--berth=65535"}).berth == 65535);
+  CHECK(parsed({"--patience=4294967295"}).patience == std::chrono::milliseconds(4294967295));
+  const auto fault = [](const std::string& word) {
+    INFO(word);
+    try {
+      parsed({word});
+    } catch (const CLI::ParseError& error) {
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  for (const char* const value : {"0", "5001", "-1", "0x5", "5x", " 5", "18446744073709551616"})
+    CHECK(fault("--boats=" + std::string(value)) == "--boats: it takes a number from 1 to 5000, not '" + std::string(value) + "'");
+  CHECK(fault("--depth=1") == "--depth: it takes a number from 2, or 0 for the default, not '1'");
+  CHECK(fault("--depth=4294967296") == "--depth: it takes a number from 2, or 0 for the default, not '4294967296'");
+  for (const char* const value : {"-1", "65536"})
+    CHECK(fault("--berth=" + std::string(value)) == "--berth: it takes a number, not '" + std::string(value) + "'");
+  CHECK(fault("--patience=0") == "--patience: it takes a number from 1, not '0'");
+  for (const char* const value : {"ebb", "Low", "1"})
+    CHECK(fault("--tide=" + std::string(value)) == "--tide: it takes low or high, not '" + std::string(value) + "'");
 }
 
 TEST_CASE("options: one in the table is taken by name") {
