@@ -1,17 +1,20 @@
 /// wharf-option-pages [--check] PAGE...: writes into the tables of the pages what the options themselves say. With --check nothing
-/// is written, and a page that differs is a fault. An option without a row in any page is a fault too. Each fault is a line on
-/// stdout, and the status is then 1.
+/// is written, and a page that differs is a fault. An option without a row in any page is a fault too, and so is a page that cannot
+/// be read or written. Each fault is a line on stdout, and the status is then 1; 2 means wrong usage.
 
 #include "option_pages.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "program_options.h"
@@ -47,11 +50,24 @@ std::vector<option_pages::Entry> all_entries() {
   return entries;
 }
 
+/// nullopt: it is no file, or cannot be read.
+std::optional<std::string> content_of(const std::string& name) {
+  std::error_code error;
+  std::ifstream file;
+  if (std::filesystem::is_regular_file(name, error)) file.open(name);
+  if (!file.is_open()) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   std::vector<std::string> names(arguments + 1, arguments + count);
   const bool writes = std::erase(names, "--check") == 0;
+  if (names.empty() || std::any_of(names.begin(), names.end(), [](const std::string& name) { return name.starts_with('-'); })) {
+    std::cerr << "usage: wharf-option-pages [--check] PAGE...\n";
+    return 2;
+  }
   const std::vector<option_pages::Entry> entries = all_entries();
   std::set<std::string> found;
   int status = 0;
@@ -60,14 +76,17 @@ int main(int count, char** arguments) {
     status = 1;
   };
   for (const std::string& name : names) {
-    std::ifstream file(name);
-    const std::string before((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    const option_pages::Page page(entries, before);
+    const std::optional<std::string> before = content_of(name);
+    if (!before) {
+      fault(name, "cannot be read");
+      continue;
+    }
+    const option_pages::Page page(entries, *before);
     found.insert(page.found().begin(), page.found().end());
     for (const std::string& line : page.faults()) fault(name, line);
-    if (page.text() == before) continue;
-    if (writes) std::ofstream(name) << page.text();
-    else fault(name, "differs from what wharf-option-pages writes");
+    if (page.text() == *before) continue;
+    if (!writes) fault(name, "differs from what wharf-option-pages writes");
+    else if (!(std::ofstream(name) << page.text() << std::flush)) fault(name, "cannot be written");
   }
   for (const option_pages::Entry& entry : entries)
     if (!found.contains(entry.key())) fault(entry.key(), "no page has a row for it");
