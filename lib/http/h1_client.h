@@ -95,7 +95,7 @@ struct H1ClientLimits {
   codec::AnswerLimits head{64 * 1024, 200};
   codec::ChunkLimits chunk;
   std::size_t interim_responses = 16;  ///< 1xx before a response
-  base::Time response_time{60'000};    ///< from the end of a request to the beginning of its response
+  base::Time response_time{0};         ///< from the end of a request to the beginning of its response; the owner has to set it
   base::Time response_idle{300'000};   ///< without a byte of a response's body that is wanted
   base::Time connection_idle{30'000};  ///< of a connection that is kept for later requests
 };

@@ -20,7 +20,8 @@ class ClientBench final : private session::H1ClientOwner, private session::Respo
  public:
   using Request = session::OutgoingRequest;
 
-  explicit ClientBench(const session::H1ClientLimits& client_limits = {}) : limits(client_limits) {
+  ClientBench() {
+    limits.response_time = base::Time{60'000};
     auto first = std::make_unique<session::H1Client>(link, context_, session::LinkShare(*this));
     client = first.get();
     link.open(std::move(first));
