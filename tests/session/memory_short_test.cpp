@@ -133,35 +133,6 @@ class Shortage {
   bool is_due_;
 };
 
-/// Other threads that have accepted work and not done it yet.
-class Busy final : public server::Outside {
- public:
-  void connect(const base::Endpoint&, base::Time, session::SessionMaker, std::function<void(std::string_view)>) override {}
-  [[nodiscard]] bool work(server::Executor, std::string_view, std::function<void()> task, std::function<void()> done) override {
-    tasks_.push_back(std::move(task));
-    tasks_.push_back(std::move(done));
-    return true;
-  }
-  [[nodiscard]] std::size_t threads(server::Executor) const override { return 4; }
-  void at_turn_end(std::function<void()>) override {}
-  [[nodiscard]] std::uint64_t turn() const override { return 1; }
-  [[nodiscard]] base::Time now() const override { return base::Time{1'000'000}; }
-
-  /// Does the first work, and then delivers its outcome.
-  void do_one(Shortage& shortage) {
-    REQUIRE(tasks_.size() >= 2);
-    tasks_[0]();
-    try {
-      shortage(tasks_[1]);
-    } catch (const std::bad_alloc&) {  // as a loop does
-    }
-    tasks_.erase(tasks_.begin(), tasks_.begin() + 2);
-  }
-
- private:
-  std::vector<std::function<void()>> tasks_;
-};
-
 /// The server's sessions behind pipes in memory, with a log that takes no memory.
 class Site {
  public:
@@ -360,7 +331,7 @@ TEST_CASE("memory short: whichever allocation of a listing on another thread fai
   bool failed = true;
   for (std::size_t nth = 1; failed; ++nth) {
     CAPTURE(nth);
-    Busy busy;
+    server::TestOutside busy;
     Site site(&busy);
     failed = play(site, {request("GET /", "")}, nth).second;
     CHECK(play(site, {request("GET /small", "")}, 0).first.find("small") != std::string::npos);
@@ -371,7 +342,7 @@ TEST_CASE("memory short: two wait for a listing: whichever allocation of their r
   bool failed = true;
   for (std::size_t nth = 1; failed; ++nth) {
     CAPTURE(nth);
-    Busy busy;
+    server::TestOutside busy;
     Site site(&busy);
     std::vector<std::unique_ptr<session::MemoryLink>> links;
     for (int i = 0; i < 2; ++i) {
@@ -380,7 +351,11 @@ TEST_CASE("memory short: two wait for a listing: whichever allocation of their r
       links.back()->receive(request("GET /", ""));
     }
     Shortage shortage(nth);
-    busy.do_one(shortage);
+    busy.do_task();
+    try {
+      shortage([&busy] { busy.tell(); });
+    } catch (const std::bad_alloc&) {  // as a loop does
+    }
     failed = shortage.came();
     for (const auto& link : links) {
       link->run();

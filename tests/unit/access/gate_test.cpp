@@ -156,9 +156,9 @@ TEST_CASE("access gate: a file that is broken leaves the users as they were, and
 TEST_CASE("access gate: a client that has gone holds its place until the thread is free, and one that waited none") {
   const Users users;
   Gated gated(users);
-  for (std::size_t i = 0; i < TestThread::usual - 1; ++i) Gated::leave(*gated.begin(guess(static_cast<int>(i))));
+  for (std::size_t i = 0; i < TestOutside::usual - 1; ++i) Gated::leave(*gated.begin(guess(static_cast<int>(i))));
   Gated::leave(*gated.begin(alice));
-  CHECK(gated.thread.waiting() == TestThread::usual);
+  CHECK(gated.thread.waiting() == TestOutside::usual);
   Gated::leave(*gated.begin(guess(1000)));
   while (gated.thread.waiting() != 0) gated.thread.do_one();
   CHECK(gated.handled == 5);

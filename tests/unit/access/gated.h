@@ -1,7 +1,6 @@
 #pragma once
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,32 +39,11 @@ struct Users : WwwFolder {
   [[nodiscard]] PasswordAccess access() const { return {www() / "users", "the house"}; }
 };
 
-/// The test's thread, with the clock of its links.
-class Elsewhere final : public Outside {
- public:
-  Elsewhere(TestThread& thread, const base::Time& now) : thread_(thread), now_(now) {}
-  void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker made,
-               std::function<void(std::string_view)> failed) override {
-    thread_.connect(to, limit, std::move(made), std::move(failed));
-  }
-  [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override {
-    return thread_.work(on, about, std::move(task), std::move(done));
-  }
-  [[nodiscard]] std::size_t threads(Executor of) const override { return thread_.threads(of); }
-  void at_turn_end(std::function<void()> call) override { thread_.at_turn_end(std::move(call)); }
-  [[nodiscard]] std::uint64_t turn() const override { return thread_.turn(); }
-  [[nodiscard]] base::Time now() const override { return now_; }
-
- private:
-  TestThread& thread_;
-  const base::Time& now_;
-};
-
 /// A gate for all requests; the response says who has come in.
 class Gated final : private session::Handler {
  public:
   /// Passwords are checked on `thread`.
-  explicit Gated(const Users& users) { open(users, &elsewhere_); }
+  explicit Gated(const Users& users) { open(users, &thread); }
   /// nullptr: passwords are checked on the loop's thread.
   Gated(const Users& users, Outside* outside) { open(users, outside); }
 
@@ -119,7 +97,7 @@ class Gated final : private session::Handler {
   }
 
   base::Time now{1000};
-  TestThread thread;
+  TestOutside thread{now};
   std::vector<std::string> log_lines;
   int handled = 0;  ///< requests, and those that went on
 
@@ -157,7 +135,6 @@ class Gated final : private session::Handler {
   base::ChunkPool pool_;
   session::OutputLimits output_;
   session::HttpContext context_{*this, session::HttpLimits{}, log_};
-  Elsewhere elsewhere_{thread, now};
   std::optional<PasswordQueue> queue_;
   std::unique_ptr<AccessGate> gate_;
 };

@@ -50,11 +50,11 @@ TEST_CASE("password queue: no more at once than there are threads, and the other
   std::vector<std::unique_ptr<MemoryLink>> links;
   for (int i = 0; i < 6; ++i) links.push_back(gated.begin(guess(i)));
   const auto late = gated.begin(alice);
-  CHECK(gated.thread.waiting() == TestThread::usual);
+  CHECK(gated.thread.waiting() == TestOutside::usual);
   check_entered(gated.get(bob), "bob");  // who needs no check does not wait
   check_refused(gated.get({}));
   for (int i = 0; i < 6; ++i) {
-    CHECK(gated.thread.waiting() == std::min<std::size_t>(TestThread::usual, 7 - static_cast<std::size_t>(i)));
+    CHECK(gated.thread.waiting() == std::min<std::size_t>(TestOutside::usual, 7 - static_cast<std::size_t>(i)));
     gated.thread.do_one();
     check_refused(Gated::answer_on(*links[static_cast<std::size_t>(i)]));
   }
@@ -68,11 +68,10 @@ TEST_CASE("password queue: no more at once than there are threads, and the other
 TEST_CASE("password queue: as many at once as there are threads, be they few or many") {
   const Users users;
   for (const std::size_t threads : {std::size_t{1}, std::size_t{7}}) {
-    TestThread thread;
-    thread.most = threads;
     const base::Time now{1000};
-    Elsewhere elsewhere(thread, now);
-    Gated gated(users, &elsewhere);
+    TestOutside thread(now);
+    thread.most = threads;
+    Gated gated(users, &thread);
     std::vector<std::unique_ptr<MemoryLink>> links;
     for (int i = 0; i < 9; ++i) links.push_back(gated.begin(guess(i)));
     for (std::size_t left = links.size(); left > 0; --left) {
@@ -110,7 +109,7 @@ TEST_CASE(
   const Users users;
   Gated gated(users);
   std::vector<std::unique_ptr<MemoryLink>> links;
-  const std::size_t all = TestThread::usual + PasswordQueue::most_of_client;
+  const std::size_t all = TestOutside::usual + PasswordQueue::most_of_client;
   for (std::size_t i = 0; i < all; ++i) links.push_back(gated.begin(guess(static_cast<int>(i))));
   const Answer busy = gated.get(guess(1000));
   CHECK(busy.status == 503);
@@ -123,11 +122,11 @@ TEST_CASE(
   CHECK(Gated::answer_on(*links[all - 2]).status == 0);
   const auto other = gated.begin(alice, "192.0.2.7:4711");  // with a name for which too many wait already: the same
   CHECK(Gated::answer_on(*links[all - 2]).status == 0);
-  CHECK(gated.thread.waiting() == TestThread::usual);
-  for (std::size_t i = 0; i < TestThread::usual + 2; ++i) gated.thread.do_one();
+  CHECK(gated.thread.waiting() == TestOutside::usual);
+  for (std::size_t i = 0; i < TestOutside::usual + 2; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*other), "alice");  // before the rest of it
   check_entered(Gated::answer_on(*bob_there), "bob");
-  CHECK(Gated::answer_on(*links[TestThread::usual]).status == 0);
+  CHECK(Gated::answer_on(*links[TestOutside::usual]).status == 0);
   while (gated.thread.waiting() != 0) gated.thread.do_one();
   for (std::size_t i = 0; i + 1 < all; ++i) check_refused(Gated::answer_on(*links[i]));
   for (const auto& link : links) Gated::leave(*link);
@@ -140,7 +139,7 @@ TEST_CASE("password queue: beyond most_of_user, of as many clients that try one 
   Gated gated(users);
   const auto from = [](std::size_t client) { return base::concat("203.0.", client / 200, ".", client % 200, ":1"); };
   std::vector<std::unique_ptr<MemoryLink>> links;
-  const std::size_t all = TestThread::usual + PasswordQueue::most_of_user;
+  const std::size_t all = TestOutside::usual + PasswordQueue::most_of_user;
   for (std::size_t i = 0; i < all; ++i) links.push_back(gated.begin(guess(static_cast<int>(i)), from(i)));
   links.push_back(gated.begin(bob, from(all)));
   CHECK(Gated::answer_on(*links[all - 1]).status == 0);  // with another name there is room
@@ -162,7 +161,7 @@ TEST_CASE("password queue: beyond most_queued the largest crowd makes room; if a
         gated.begin(guess(static_cast<int>(links.size()), base::concat("user", user)), base::concat("192.0.2.", client, ":1")));
     return links.size() - 1;
   };
-  for (std::size_t i = 0; i < TestThread::usual; ++i) come(200 + i, 200 + i);
+  for (std::size_t i = 0; i < TestOutside::usual; ++i) come(200 + i, 200 + i);
   for (std::size_t i = 0; i < PasswordQueue::most_queued; ++i)
     come(i % 128 + 1, i / 4);  // four of each client, four with each name
   const Answer as_many = gated.get(guess(9000, "newcomer"));
@@ -184,7 +183,7 @@ TEST_CASE("password queue: behind a trusted front, the client is the one that it
   std::vector<std::unique_ptr<MemoryLink>> links;
   for (int i = 0; i < 40; ++i) links.push_back(gated.begin(guess(i, base::concat("user", i)) + from(1)));
   const auto other = gated.begin(bob + from(2));
-  for (std::size_t i = 0; i < TestThread::usual + 1; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestOutside::usual + 1; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*other), "bob");
   links.clear();
   while (gated.thread.waiting() != 0) gated.thread.do_one();
@@ -196,7 +195,7 @@ TEST_CASE("password queue: right passwords of an address are checked while forty
   std::vector<std::unique_ptr<MemoryLink>> wrong;
   for (int i = 0; i < 40; ++i) wrong.push_back(gated.begin(guess(i)));
   const auto right = gated.begin(bob);
-  for (std::size_t i = 0; i < TestThread::usual; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestOutside::usual; ++i) gated.thread.do_one();
   CHECK(Gated::answer_on(*right).status == 0);
   gated.thread.do_task();  // the one after those that ran already
   gated.thread.tell();
@@ -219,7 +218,7 @@ TEST_CASE("password queue: a password that was right before goes before those th
   for (int i = 0; i < 200; ++i) wrong.push_back(gated.connect("192.0.2." + std::to_string(i % 4) + ":1"));
   for (std::size_t i = 0; i < wrong.size(); ++i) wrong[i]->receive(Gated::request(guess(static_cast<int>(i))));
   const auto right = gated.begin(alice, "198.51.100.1:1");
-  for (std::size_t i = 0; i < TestThread::usual + 1; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestOutside::usual + 1; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*right), "alice");
   while (gated.thread.waiting() != 0) gated.thread.do_one();
   for (const auto& link : wrong) Gated::leave(*link);
@@ -234,16 +233,16 @@ TEST_CASE("password queue: a user goes before others, every other time, from a c
   gated.now += PasswordFile::look_every;
   const std::string renewed = "Authorization: Basic YWxpY2U6cMOkc3N3w7ZyZA==\r\n";
   std::vector<std::unique_ptr<MemoryLink>> others;
-  for (std::size_t i = 0; i < TestThread::usual; ++i) others.push_back(gated.begin(guess(static_cast<int>(i)), "203.0.113.1:1"));
+  for (std::size_t i = 0; i < TestOutside::usual; ++i) others.push_back(gated.begin(guess(static_cast<int>(i)), "203.0.113.1:1"));
   for (int i = 0; i < 3; ++i) others.push_back(gated.begin(bob, base::concat("203.0.113.", i + 2, ":1")));
   others.push_back(gated.begin(carol, "203.0.113.9:1"));
   const auto first = gated.begin(guess(100));
   const auto second = gated.begin(renewed);
-  for (std::size_t i = 0; i < TestThread::usual; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestOutside::usual; ++i) gated.thread.do_one();
   gated.thread.do_one();
   check_refused(Gated::answer_on(*first));  // favoured, as it came in her name from where she is
   gated.thread.do_one();
-  check_entered(Gated::answer_on(*others[TestThread::usual]), "bob");
+  check_entered(Gated::answer_on(*others[TestOutside::usual]), "bob");
   gated.thread.do_one();
   check_entered(Gated::answer_on(*second), "alice");
   while (gated.thread.waiting() != 0) gated.thread.do_one();
@@ -259,7 +258,7 @@ TEST_CASE("password queue: addresses of one IPv6 network are one client, whateve
   for (int i = 0; i < 40; ++i)
     wrong.push_back(gated.begin(guess(i, base::concat("user", i)), base::concat("[2001:db8:0:1::", i + 1, "]:1")));
   const auto other = gated.begin(bob, "[2001:db8:0:2::1]:1");
-  for (std::size_t i = 0; i < TestThread::usual + 1; ++i) gated.thread.do_one();
+  for (std::size_t i = 0; i < TestOutside::usual + 1; ++i) gated.thread.do_one();
   check_entered(Gated::answer_on(*other), "bob");
   Gated::leave(*other);
   while (gated.thread.waiting() != 0) gated.thread.do_one();
@@ -297,9 +296,8 @@ TEST_CASE("password queue: newcomers without end keep nobody waiting for ever, w
 
 TEST_CASE("password queue: if there was no memory to tell one, nobody else was told, and no further check was begun") {
   base::Time now{1000};
-  TestThread thread;
-  Elsewhere outside(thread, now);
-  AskedOnly asked(outside);
+  TestOutside thread(now);
+  AskedOnly asked(thread);
   base::Log log{base::LogLevel::quiet, [](base::LogLevel, std::string_view) {}};
   base::ChunkPool pool;
   session::OutputLimits output;
@@ -310,12 +308,12 @@ TEST_CASE("password queue: if there was no memory to tell one, nobody else was t
     links.back()->open(std::make_unique<session::H1>(*links.back(), context));
     links.back()->receive(Mounted::head("GET", path));
   }
-  CHECK(thread.waiting() == TestThread::usual);
+  CHECK(thread.waiting() == TestOutside::usual);
   thread.do_one();
   CHECK(Gated::answer_on(*links[0]).status == 0);
   CHECK(links[0]->was_aborted());
   CHECK(Gated::answer_on(*links[1]).status == 401);
-  CHECK(thread.waiting() == TestThread::usual);
+  CHECK(thread.waiting() == TestOutside::usual);
   while (thread.waiting() != 0) thread.do_one();
   for (std::size_t i = 2; i < links.size(); ++i) CHECK(Gated::answer_on(*links[i]).status == 401);
   for (const auto& link : links) Gated::leave(*link);

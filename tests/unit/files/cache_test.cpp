@@ -171,7 +171,7 @@ TEST_CASE("file cache: a file that is known costs one look in each turn of the l
 TEST_CASE("file cache: a turn of the loop may be shorter than a millisecond") {
   const WwwFolder site;
   site.write("page.txt", "first");
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   CHECK(mounted.get("/page.txt").body == "first");
   site.write("page.txt", "second");

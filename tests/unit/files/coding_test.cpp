@@ -230,7 +230,7 @@ TEST_CASE("file coding: a file that is compressed here has conditions, but no ra
   CHECK(mounted.get("/page.html", gzip_only + condition).status == 304);
   CHECK(mounted.get("/page.html", gzip_only + "If-Match: \"x\"\r\n").status == 412);
   CHECK(mounted.get("/page.html", "Range: bytes=0-9\r\n").body == page.substr(0, 10));
-  TestThread thread;
+  TestOutside thread;
   site.write("long.html", page_of(100'000));
   Mounted threaded({site.www()}, settled_at_once(), &thread);
   CHECK(threaded.get("/long.html", gzip_only + "If-None-Match: *\r\n").status == 304);
@@ -282,7 +282,7 @@ TEST_CASE("file coding: long files are compressed on another thread, once for al
   const WwwFolder site;
   const std::string page = page_of(100'000);
   site.write("page.html", page);
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   const auto first = mounted.connect();
   const auto second_one = mounted.connect();
@@ -317,7 +317,7 @@ TEST_CASE("file coding: up to 16 KiB are compressed on the loop's thread, one by
   const WwwFolder site;
   site.write("short.txt", page_of(16 * 1024));
   site.write("long.txt", page_of(16 * 1024 + 1));
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   CHECK(mounted.get("/short.txt", every).body == gzipped(page_of(16 * 1024)));
   CHECK(thread.waiting() == 0);
@@ -335,7 +335,7 @@ TEST_CASE("file coding: up to 16 KiB are compressed on the loop's thread, one by
 TEST_CASE("file coding: a long file that is no shorter when compressed comes as it is, and is not tried again") {
   const WwwFolder site;
   site.write("noise.txt", noise(100'000));
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   const auto link = mounted.connect();
   link->receive(Mounted::head("GET", "/noise.txt", every));
@@ -353,7 +353,7 @@ TEST_CASE("file coding: a long file that is no shorter when compressed comes as 
 TEST_CASE("file coding: a file that changes while it is compressed") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   const auto old = mounted.connect();
   old->receive(Mounted::head("GET", "/page.html", every));
@@ -384,7 +384,7 @@ TEST_CASE("file coding: a file that changes while it is compressed") {
 TEST_CASE("file coding: if a file changes while it is compressed, the result is for those who asked before, and not kept") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   const auto before = mounted.connect();
   before->receive(Mounted::head("GET", "/page.html", every));
@@ -415,7 +415,7 @@ TEST_CASE("file coding: no more jobs at once than FileLimits::jobs; then files c
   const WwwFolder site;
   FileLimits limits = settled_at_once();
   limits.jobs = 2;
-  TestThread thread;
+  TestOutside thread;
   for (const char* name : {"a.txt", "b.txt", "c.txt"}) site.write(name, page_of(100'000));
   Mounted mounted({site.www()}, limits, &thread);
   std::vector<std::unique_ptr<session::MemoryLink>> links;
@@ -442,7 +442,7 @@ TEST_CASE("file coding: no more jobs at once than FileLimits::jobs; then files c
 TEST_CASE("file coding: if other threads accept no more, files are sent uncompressed, and tried again") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));
-  TestThread thread;
+  TestOutside thread;
   thread.full = Executor::files;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   CHECK(mounted.get("/page.html", every).body == page_of(100'000));
@@ -461,7 +461,7 @@ TEST_CASE("file coding: if other threads accept no more, files are sent uncompre
 TEST_CASE("file coding: the loop stops, or the mount is destroyed, while somebody waits") {
   const WwwFolder site;
   site.write("page.html", page_of(100'000));
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   const auto dropped = mounted.connect();
   dropped->receive(Mounted::head("GET", "/page.html", every));

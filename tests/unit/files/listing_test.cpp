@@ -221,7 +221,7 @@ TEST_CASE("listing: conditions, for a page without validators") {
 TEST_CASE("listing: a folder is read on another thread, once for all who ask") {
   const WwwFolder site;
   site.write("sub/file", "x");
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted(listed(site), settled_at_once(), &thread);
   std::vector<std::unique_ptr<session::MemoryLink>> clients;
   for (const char* target : {"/", "/", "/sub/"}) {
@@ -284,7 +284,7 @@ TEST_CASE("listing: many folders at once are listed by other threads in turn, or
   limits.jobs = 4;
   limits.jobs_of_mount = 2;
   limits.waiting_listings = 3;
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted(listed(site), limits, &thread);
   const Askers askers(mounted, folders(site, 6));
   CHECK(thread.waiting() == 2);
@@ -308,7 +308,7 @@ TEST_CASE("listing: one that nobody waits for any more is not begun") {
   const WwwFolder site;
   FileLimits limits = settled_at_once();
   limits.jobs_of_mount = 1;
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted(listed(site), limits, &thread);
   const std::vector<std::string> targets = folders(site, 3);
   const Askers first(mounted, {targets[0]});
@@ -324,7 +324,7 @@ TEST_CASE("listing: one that nobody waits for any more is not begun") {
 TEST_CASE("listing: a mount whose disk hangs leaves threads to the others") {
   const WwwFolder slow;
   const WwwFolder quick;
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted(listed(slow), settled_at_once(), &thread);
   auto other = FileMount::open(listed(quick), mounted.shared);
   REQUIRE(other);
@@ -339,7 +339,7 @@ TEST_CASE("listing: a mount whose disk hangs leaves threads to the others") {
 TEST_CASE("listing: is kept for as long as the folder is the same, and at least a second") {
   const WwwFolder site;
   site.write("one", "x");
-  TestThread thread;
+  TestOutside thread;
   Mounted mounted(listed(site), settled_at_once(), &thread);
   const auto names = [&mounted, &thread](bool reads) {
     const Askers asker(mounted, {"/"});

@@ -3,34 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
-#include <thread>
 
 #include "codec/http/target.h"
 
 namespace wharf::server {
-
-void TestThread::connect(const base::Endpoint& /*to*/, base::Time /*limit*/, session::SessionMaker /*connected*/,
-                         std::function<void(std::string_view)> /*failed*/) {
-  FAIL("a mount of files connects to nobody");
-}
-
-void TestThread::do_task() {
-  REQUIRE_FALSE(jobs_.empty());
-  std::thread(std::ref(jobs_.front().first)).join();
-  jobs_.front().first = nullptr;
-}
-
-void TestThread::tell() {
-  REQUIRE_FALSE(jobs_.empty());
-  const std::function<void()> done = std::move(jobs_.front().second);
-  jobs_.pop_front();
-  done();
-}
-
-void TestThread::end_turn() {
-  for (const auto& call : std::exchange(turn_end_, {})) call();
-  ++turn_;
-}
 
 FileLimits settled_at_once() {
   FileLimits limits;
@@ -38,7 +14,7 @@ FileLimits settled_at_once() {
   return limits;
 }
 
-Mounted::Mounted(const Files& files, const FileLimits& limits, TestThread* thread, OpenFolder::Resolution resolution)
+Mounted::Mounted(const Files& files, const FileLimits& limits, TestOutside* thread, OpenFolder::Resolution resolution)
     : shared(limits, thread), thread_(thread), context_(*this, session::HttpLimits{}, log_) {
   auto mount = FileMount::open(files, shared, resolution);
   REQUIRE_MESSAGE(mount, mount.error());

@@ -3,8 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,53 +11,11 @@
 
 #include "base/sheltered.h"
 #include "http/h1.h"
-#include "link/environment.h"
 #include "link/memory_link.h"
 #include "proxy/mount.h"
+#include "unit/link/test_outside.h"
 
 namespace wharf::server {
-
-/// Connections that the test makes, or refuses, one after the other.
-class TestOutside final : public Outside {
- public:
-  struct Attempt {
-    base::Endpoint to;
-    base::Time limit;
-    session::SessionMaker connected;
-    std::function<void(std::string_view)> failed;
-  };
-
-  TestOutside(const base::Time& now, base::Log& log) : now_(now), log_(log) {}
-
-  void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
-               std::function<void(std::string_view)> failed) override {
-    attempts.push_back({to, limit, std::move(connected), std::move(failed)});
-    ++count;
-  }
-  [[nodiscard]] bool work(Executor /*on*/, std::string_view /*about*/, std::function<void()> /*task*/,
-                          std::function<void()> /*done*/) override {
-    return false;
-  }
-  [[nodiscard]] std::size_t threads(Executor /*of*/) const override { return 1; }
-  void at_turn_end(std::function<void()> call) override { at_end_.push_back(std::move(call)); }
-  [[nodiscard]] std::uint64_t turn() const override { return 1; }
-  [[nodiscard]] base::Time now() const override { return now_; }
-
-  /// Returns whether there was something to do. An exception of a call ends here, as in a loop.
-  bool end_turn() {
-    const std::vector<std::function<void()>> calls = std::exchange(at_end_, {});
-    for (const std::function<void()>& call : calls) base::sheltered(log_, "a call", call);
-    return !calls.empty();
-  }
-
-  std::deque<Attempt> attempts;  ///< not decided yet
-  std::size_t count = 0;         ///< of all there ever were
-
- private:
-  std::vector<std::function<void()>> at_end_;
-  const base::Time& now_;
-  base::Log& log_;
-};
 
 /// A proxy mount at /app/ between clients and servers that the test plays. Nothing happens by itself but in run().
 class ProxyBench final : private session::Handler {
@@ -163,7 +119,7 @@ class ProxyBench final : private session::Handler {
                   log_lines.push_back(base::concat(base::name_of(level), ": ", text));
                 }};
   session::HttpContext context;
-  TestOutside outside{now, log};
+  TestOutside outside{now};
   std::unique_ptr<ProxyMount> mount;
 
  private:
