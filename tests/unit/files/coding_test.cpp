@@ -38,6 +38,20 @@ struct Site : WwwFolder {
   }
 };
 
+/// The response to a request for a file that another thread compresses first.
+Answer get_made(Mounted& mounted, TestOutside& thread, std::string_view target) {
+  const auto link = mounted.connect();
+  link->receive(Mounted::head("GET", target, every));
+  CHECK(link->take().empty());
+  REQUIRE(thread.waiting() == 1);
+  thread.do_one();
+  link->run();
+  Answer answer = Mounted::answer_on(*link);
+  link->abort();
+  link->run();
+  return answer;
+}
+
 }  // namespace
 
 TEST_CASE("file coding: the ready-made one that the client likes best (RFC 9110 section 12.5.3)") {
@@ -321,15 +335,7 @@ TEST_CASE("file coding: up to 16 KiB are compressed on the loop's thread, one by
   Mounted mounted({site.www()}, settled_at_once(), &thread);
   CHECK(mounted.get("/short.txt", every).body == gzipped(page_of(16 * 1024)));
   CHECK(thread.waiting() == 0);
-  const auto link = mounted.connect();
-  link->receive(Mounted::head("GET", "/long.txt", every));
-  CHECK(link->take().empty());
-  REQUIRE(thread.waiting() == 1);
-  thread.do_one();
-  link->run();
-  CHECK(Mounted::answer_on(*link).body == gzipped(page_of(16 * 1024 + 1)));
-  link->abort();
-  link->run();
+  CHECK(get_made(mounted, thread, "/long.txt").body == gzipped(page_of(16 * 1024 + 1)));
 }
 
 TEST_CASE("file coding: a long file that is no shorter when compressed comes as it is, and is not tried again") {
@@ -337,17 +343,11 @@ TEST_CASE("file coding: a long file that is no shorter when compressed comes as 
   site.write("noise.txt", noise(100'000));
   TestOutside thread;
   Mounted mounted({site.www()}, settled_at_once(), &thread);
-  const auto link = mounted.connect();
-  link->receive(Mounted::head("GET", "/noise.txt", every));
-  thread.do_one();
-  link->run();
-  const Answer answer = Mounted::answer_on(*link);
+  const Answer answer = get_made(mounted, thread, "/noise.txt");
   CHECK(answer.field("Content-Encoding") == "none");
   CHECK(answer.body == noise(100'000));
   CHECK(mounted.get("/noise.txt", every).body == noise(100'000));
   CHECK(thread.waiting() == 0);
-  link->abort();
-  link->run();
 }
 
 TEST_CASE("file coding: a file that changes while it is compressed") {
@@ -448,14 +448,7 @@ TEST_CASE("file coding: if other threads accept no more, files are sent uncompre
   CHECK(mounted.get("/page.html", every).body == page_of(100'000));
   CHECK(thread.waiting() == 0);
   thread.full = Executor::passwords;
-  const auto link = mounted.connect();
-  link->receive(Mounted::head("GET", "/page.html", every));
-  REQUIRE(thread.waiting() == 1);
-  thread.do_one();
-  link->run();
-  CHECK(Mounted::answer_on(*link).field("Content-Encoding") == "gzip");
-  link->abort();
-  link->run();
+  CHECK(get_made(mounted, thread, "/page.html").field("Content-Encoding") == "gzip");
 }
 
 TEST_CASE("file coding: the loop stops, or the mount is destroyed, while somebody waits") {

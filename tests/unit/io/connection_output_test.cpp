@@ -119,11 +119,6 @@ session::Link* capture(Turns& turns, std::unique_ptr<Peer>& peer, Carrier carrie
   return captured;
 }
 
-void put(session::Link& link, std::string_view bytes) {
-  link.out().append(bytes);
-  link.touch();
-}
-
 }  // namespace
 
 // ---- Files ----

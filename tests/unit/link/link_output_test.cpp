@@ -12,31 +12,9 @@ namespace {
 
 using namespace wharf;
 using test::LinkBench;
+using test::provocations;
+using test::put;
 using Events = std::vector<std::string>;
-
-void put(session::Link& link, std::string_view bytes) {
-  link.out().append(bytes);
-  link.touch();
-}
-
-/// Every call that a session gets, and its cause.
-const std::vector<std::pair<std::string, std::function<void(LinkBench&)>>> provocations{
-    {"start", [](LinkBench&) {}},
-    {"input", [](LinkBench& bench) { bench.link->receive("x"); }},
-    {"end of input", [](LinkBench& bench) { bench.link->receive_end(); }},
-    {"room",
-     [](LinkBench& bench) {
-       bench.link->want_room();
-       bench.link->touch();
-       bench.link->run();
-     }},
-    {"deadline",
-     [](LinkBench& bench) {
-       bench.link->set_deadline(bench.now + base::Time{5});
-       bench.advance(5);
-     }},
-    {"shut down", [](LinkBench& bench) { bench.link->server_stops(); }},
-};
 
 }  // namespace
 

@@ -11,36 +11,9 @@ namespace {
 
 using namespace wharf;
 using test::LinkBench;
+using test::provocations;
+using test::put;
 using Events = std::vector<std::string>;
-
-void put(session::Link& link, std::string_view bytes) {
-  link.out().append(bytes);
-  link.touch();
-}
-
-/// Every call that a session gets, and its cause.
-const std::vector<std::pair<std::string, std::function<void(LinkBench&)>>> provocations{
-    {"start", [](LinkBench&) {}},
-    {"input", [](LinkBench& bench) { bench.link->receive("x"); }},
-    {"end of input", [](LinkBench& bench) { bench.link->receive_end(); }},
-    {"room",
-     [](LinkBench& bench) {
-       bench.link->want_room();
-       bench.link->touch();
-       bench.link->run();
-     }},
-    {"turn",
-     [](LinkBench& bench) {
-       bench.link->want_turn();
-       bench.link->run();
-     }},
-    {"deadline",
-     [](LinkBench& bench) {
-       bench.link->set_deadline(bench.now + base::Time{5});
-       bench.advance(5);
-     }},
-    {"shut down", [](LinkBench& bench) { bench.link->server_stops(); }},
-};
 
 }  // namespace
 
@@ -71,9 +44,7 @@ TEST_CASE("link: the next session gets every byte that the one before did not us
 
 TEST_CASE("link: a session that takes over may hand on at once, and left-over bytes go to the last") {
   LinkBench bench;
-  auto first = bench.session("first");
-  first->most = 1;
-  bench.link->open(std::move(first));
+  bench.open_slow();
   bench.story.deeds["first input"] = [&](session::Link& link) { link.become(bench.session("second")); };
   bench.story.deeds["second start"] = [&](session::Link& link) { link.become(bench.session("third")); };
   bench.story.take();
@@ -215,9 +186,7 @@ TEST_CASE("link: holding and resuming twice is holding and resuming once") {
 
 TEST_CASE("link: a session that resumes in the same call gets the rest in the same turn") {
   LinkBench bench;
-  auto first = bench.session("first");
-  first->most = 1;
-  bench.link->open(std::move(first));
+  bench.open_slow();
   bench.story.deeds["first input"] = [](session::Link& link) {
     link.hold_input();
     link.resume_input();
@@ -228,9 +197,7 @@ TEST_CASE("link: a session that resumes in the same call gets the rest in the sa
 
 TEST_CASE("link: the end of input comes after the input that was kept") {
   LinkBench bench;
-  auto first = bench.session("first");
-  first->most = 1;
-  bench.link->open(std::move(first));
+  bench.open_slow();
   bench.story.deeds["first input"] = [](session::Link& link) { link.hold_input(); };
   bench.link->receive("ab");
   bench.link->receive_end();
@@ -288,9 +255,7 @@ TEST_CASE("link: a session that takes over after the stop is told of it too, onc
 
 TEST_CASE("link: kept input outlives the session that held it") {
   LinkBench bench;
-  auto first = bench.session("first");
-  first->most = 1;
-  bench.link->open(std::move(first));
+  bench.open_slow();
   bench.story.deeds["first input"] = [](session::Link& link) { link.hold_input(); };
   bench.link->receive("abc");
   bench.link->become(bench.session("second"));

@@ -88,10 +88,45 @@ struct LinkBench {
 
   std::unique_ptr<Scripted> session(const std::string& name) { return std::make_unique<Scripted>(*link, story, name); }
   void open() { link->open(session("first")); }
+  /// The first session uses one byte of each input.
+  void open_slow() {
+    auto first = session("first");
+    first->most = 1;
+    link->open(std::move(first));
+  }
   void advance(std::int64_t milliseconds) {
     now += base::Time{milliseconds};
     link->run();
   }
+};
+
+inline void put(session::Link& link, std::string_view bytes) {
+  link.out().append(bytes);
+  link.touch();
+}
+
+/// Every call that a session gets, and its cause.
+inline const std::vector<std::pair<std::string, std::function<void(LinkBench&)>>> provocations{
+    {"start", [](LinkBench&) {}},
+    {"input", [](LinkBench& bench) { bench.link->receive("x"); }},
+    {"end of input", [](LinkBench& bench) { bench.link->receive_end(); }},
+    {"room",
+     [](LinkBench& bench) {
+       bench.link->want_room();
+       bench.link->touch();
+       bench.link->run();
+     }},
+    {"turn",
+     [](LinkBench& bench) {
+       bench.link->want_turn();
+       bench.link->run();
+     }},
+    {"deadline",
+     [](LinkBench& bench) {
+       bench.link->set_deadline(bench.now + base::Time{5});
+       bench.advance(5);
+     }},
+    {"shut down", [](LinkBench& bench) { bench.link->server_stops(); }},
 };
 
 }  // namespace wharf::test

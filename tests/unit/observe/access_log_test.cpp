@@ -88,6 +88,15 @@ class ShortFiles {
   rlimit before_{};
 };
 
+/// Renames a log to access.log.1 while it takes no more than that many bytes.
+void rename_full(const TemporaryFolder& folder, AccessLog& log, rlim_t most) {
+  const ShortFiles limit(most);
+  CHECK_FALSE(log.settle(Time{100}));
+  fs::rename(folder.file("access.log"), folder.file("access.log.1"));
+  log.reopen();
+  settle(log);
+}
+
 /// Lends its number to standard output, and takes over `file`; nothing must be checked meanwhile.
 class OtherOutput {
  public:
@@ -285,13 +294,7 @@ TEST_CASE("access log: the rest of a line does not begin a new file") {
   log->write("0123456789");
   log->write("0123456789");
   log->write("whole");
-  {
-    const ShortFiles limit(15);
-    CHECK_FALSE(log->settle(Time{100}));
-    fs::rename(folder.file("access.log"), folder.file("access.log.1"));
-    log->reopen();
-    settle(*log);
-  }
+  rename_full(folder, *log, 15);
   CHECK(content_of(folder.file("access.log.1")) == "0123456789\n0123");
   CHECK(content_of(folder.file("access.log")) == "whole\n");
   log->flush();
@@ -305,13 +308,7 @@ TEST_CASE("access log: whole lines that the old file did not take go to the new 
   const auto log = reports.open(folder.file("access.log"));
   log->write("0123456789");
   log->write("whole");
-  {
-    const ShortFiles limit(11);
-    CHECK_FALSE(log->settle(Time{100}));
-    fs::rename(folder.file("access.log"), folder.file("access.log.1"));
-    log->reopen();
-    settle(*log);
-  }
+  rename_full(folder, *log, 11);
   CHECK(content_of(folder.file("access.log.1")) == "0123456789\n");
   CHECK(content_of(folder.file("access.log")) == "whole\n");
   CHECK(log->dropped() == 0);
