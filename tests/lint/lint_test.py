@@ -57,6 +57,14 @@ class Rooms(unittest.TestCase):
         self.assertEqual(rooms.check(tree(**{"meson.build": ROOMS, **files})), [])
         self.assertEqual(len(rooms.check(tree(**{"meson.build": ROOMS, **files, "lib/base/a.h": "#pragma once\n"}))), 1)
 
+    def test_a_friend_of_another_room_is_found(self):
+        for line, count in (("friend class Keeper;", 0), ("friend bool operator==(const A&, const A&) = default;", 0),
+                            ("friend class Stranger;", 1), ("friend void look(A&);", 1), ("friend Keeper;", 1)):
+            files = {"lib/base/a.h": f"#pragma once\nclass Stranger;\nclass A {{\n  {line}\n}};\n",
+                     "lib/base/b.h": "#pragma once\nclass Keeper final : public B {\n};\n",
+                     "lib/io/c.h": "#pragma once\nclass Stranger {\n};\n"}
+            self.assertEqual(len(rooms.check(tree(**{"meson.build": ROOMS, **files}))), count, line)
+
     def test_the_table_is_that_of_the_project(self):
         root = pathlib.Path(__file__).resolve().parent.parent.parent
         files = [File(root, "meson.build")]

@@ -1,5 +1,5 @@
 """Which rooms of lib/ an include may name (the table of rooms in meson.build), each library in its own rooms, public headers from std alone,
-and no folder of lib/ crowded.
+no friends of other rooms, and no folder of lib/ crowded.
 
 The build says most of this too, since each room is compiled with a folder of links to the rooms that it may name; this says it in one
 line, and also if a header lies on the include path by chance.
@@ -44,6 +44,8 @@ LIBRARIES = {  # folder -> beginnings of the angle includes that it may name, be
 }
 STREAMS = re.compile(r"std::(cout|cerr|clog)\b|(?<![\w.])(std::)?(v?f?printf|fputs|puts|fwrite|perror)\(")
 INCLUDE = re.compile(r'\s*#\s*include\s*(?:<([^>]*)>|"([^"]*)")')
+FRIEND = re.compile(r"\s*friend\b(?! .*\boperator)(?: (?:class|struct) (\w+);)?")
+CLASS = re.compile(r"^(?:class|struct) (\w+)\b[^;\n]*\{$", re.MULTILINE)
 STANDARD = re.compile(r"[a-z_]+$")  # <vector>: no .h, no folder
 
 
@@ -105,10 +107,19 @@ def crowded(files):
             for folder, inside in folders.items() if len(inside) > CROWD]
 
 
+def strange_friends(files):
+    """Those in lib/ that are neither a comparison nor a class of the same room."""
+    code = [file for file in files if file.path.startswith("lib/") and file.suffix in C_FAMILY]
+    classes = {(room(file.path), name) for file in code for name in CLASS.findall(file.text)}
+    return [finding(file, number, "a friend is a comparison, or a class of the same room")
+            for file in code for number, line in enumerate(file.lines, 1)
+            if (friend := FRIEND.match(line)) and (room(file.path), friend[1]) not in classes]
+
+
 def check(files):
     known = {file.path for file in files}
     rooms = table(files)
-    found = crowded(files)
+    found = crowded(files) + strange_friends(files)
     for file in files:
         mine = room(file.path)
         if file.suffix not in C_FAMILY:
