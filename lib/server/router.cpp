@@ -43,6 +43,20 @@ bool is_read_alike(std::string_view path) {
 
 session::Response nothing_here() { return session::text_response(404, "There is nothing here."); }
 
+/// RFC 9110 section 7.4: what belongs to https is not for a connection without TLS, unless a trusted front has it on its other side.
+bool is_misdirected(const session::Exchange& exchange) {
+  const bool secured = exchange.peer().scheme() == "https" || exchange.forwarding() != nullptr;
+  return !secured && codec::target_scheme(exchange.request().target) == "https";
+}
+
+/// A URL without a path means the same as `*` (RFC 9112 section 3.2.4).
+bool concerns_server(const codec::RequestHead& head) {
+  if (head.method != "OPTIONS") return false;
+  const std::string_view authority = codec::target_authority(head.target);
+  const bool ends_there = authority.data() + authority.size() == head.target.data() + head.target.size();
+  return head.target == "*" || (!authority.empty() && ends_there);
+}
+
 /// `OPTIONS *` (RFC 9110 section 9.3.7).
 session::Response options_of_server() {
   session::Response response;
@@ -143,7 +157,9 @@ void Router::reopen_logs() {
 }
 
 void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host) {
-  if (head.target == "*") return exchange.respond(options_of_server());
+  if (is_misdirected(exchange))
+    return exchange.respond(session::text_response(421, "An https URL is not served over a connection without TLS."));
+  if (concerns_server(head)) return exchange.respond(options_of_server());
   const bool tunnels = head.method == "CONNECT" && !(head.is_extended_connect() && codec::wants_websocket(head));
   if (tunnels) return exchange.respond(session::text_response(501, "This server opens no tunnels."));
   if (head.path.empty()) return exchange.respond(session::text_response(400, "The request's target has no path."));

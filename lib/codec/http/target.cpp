@@ -9,6 +9,8 @@
 namespace wharf::codec {
 namespace {
 
+constexpr std::string_view before_authority = "://";
+
 bool is_decimal_at_most(std::string_view text, int most) {
   int value = 0;
   for (const char c : text) {
@@ -80,9 +82,8 @@ bool is_registered_name(std::string_view text) {
 
 /// The text behind "http://" or "https://"; empty for anything else.
 std::string_view after_scheme(std::string_view target) {
-  for (const std::string_view scheme : {std::string_view("http://"), std::string_view("https://")})
-    if (base::equal_ignoring_case(target.substr(0, scheme.size()), scheme)) return target.substr(scheme.size());
-  return {};
+  const std::string_view scheme = target_scheme(target);
+  return scheme.empty() ? scheme : target.substr(scheme.size() + before_authority.size());
 }
 
 }  // namespace
@@ -104,6 +105,14 @@ std::string_view host_of(std::string_view authority) {
 std::string_view usual_port(std::string_view scheme) {
   if (scheme == "https") return "443";
   return scheme == "http" ? "80" : std::string_view();
+}
+
+std::string_view target_scheme(std::string_view target) {
+  for (const std::string_view scheme : {std::string_view("http"), std::string_view("https")}) {
+    const bool begins = base::equal_ignoring_case(target.substr(0, scheme.size()), scheme);
+    if (begins && target.substr(scheme.size()).starts_with(before_authority)) return scheme;
+  }
+  return {};
 }
 
 std::string_view target_authority(std::string_view target) {

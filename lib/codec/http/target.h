@@ -37,6 +37,9 @@ std::string_view host_of(std::string_view authority);
 /// The default port of a scheme: "80" for http, "443" for https; empty for any other scheme. In lower case.
 std::string_view usual_port(std::string_view scheme);
 
+/// The scheme of a target in absolute form, in lower case: "http" or "https"; empty for any other form.
+std::string_view target_scheme(std::string_view target);
+
 /// The authority of a target in absolute form (http or https), not checked; empty for any other form.
 std::string_view target_authority(std::string_view target);
 

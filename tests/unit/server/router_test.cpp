@@ -125,12 +125,37 @@ TEST_CASE("router: a path that no mount serves is 404") {
   CHECK(nothing.get("/").status == 404);
 }
 
-TEST_CASE("router: OPTIONS of the server as a whole, and CONNECT (RFC 9110 sections 9.3.6 and 9.3.7)") {
+TEST_CASE("router: an https URL was served over a connection without TLS (RFC 9110 section 7.4)") {
+  const PageFolders folders;
+  Served served({folders.host("", {folders.mount("/", "page")})});
+  CHECK(served.get("http://one.example/", "one.example").body == "page");
+  for (const std::string_view target : {"https://one.example/", "HTTPS://one.example", "https://one.example/nowhere?x"}) {
+    const Answer answer = served.get(target, "one.example");
+    CHECK(answer.status == 421);
+    CHECK(answer.body == "An https URL is not served over a connection without TLS.\n");
+    CHECK_FALSE(answer.closed);
+  }
+  CHECK(served.ask(Served::head("OPTIONS", "https://one.example", "one.example")).status == 421);
+  const auto front = served.open([](session::Link& link, session::HttpContext& context) {
+    context.fronts = {{*base::PeerNetwork::parse("192.0.2.1")}, codec::ForwardingFields::either};
+    return std::make_unique<session::H1>(link, context);
+  });
+  front->receive(Served::head("GET", "https://one.example/", "one.example"));
+  CHECK(front->take().starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+TEST_CASE("router: OPTIONS of the server as a whole, and CONNECT (RFC 9110 sections 9.3.6 and 9.3.7, RFC 9112 section 3.2.4)") {
   Served served({VirtualHost{}});
-  const Answer answer = served.ask(Served::head("OPTIONS", "*"));
-  CHECK(answer.status == 204);
-  CHECK(answer.field("Allow") == "GET, HEAD, OPTIONS");
-  CHECK_FALSE(answer.closed);
+  for (const std::string_view target : {"*", "http://localhost", "HTTP://LOCALHOST"}) {
+    CAPTURE(target);
+    const Answer answer = served.ask(Served::head("OPTIONS", target));
+    CHECK(answer.status == 204);
+    CHECK(answer.field("Allow") == "GET, HEAD, OPTIONS");
+    CHECK_FALSE(answer.closed);
+  }
+  for (const std::string_view target : {"http://localhost/", "http://localhost?", "http://localhost/localhost", "/*"})
+    CHECK(served.ask(Served::head("OPTIONS", target)).status == 404);
+  CHECK(served.get("http://localhost").status == 404);
   const Answer connect = served.ask("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n");
   CHECK(connect.status == 501);
   CHECK(connect.field("Connection") == "close");

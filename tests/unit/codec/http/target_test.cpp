@@ -58,6 +58,13 @@ TEST_CASE("target_authority names what an absolute target names") {
   CHECK(target_authority("*").empty());
 }
 
+TEST_CASE("target_scheme names http and https, and nothing else") {
+  CHECK(target_scheme("http://a/b") == "http");
+  CHECK(target_scheme("HTTPS://a") == "https");
+  for (const std::string_view target : {"/https://a", "*", "https:/a", "https:a", "http", "ftp://a", "httpss://a", "a:443", ""})
+    CHECK(target_scheme(target).empty());
+}
+
 TEST_CASE("split_authority cuts host and port") {
   CHECK(authority("a") == "a|");
   CHECK(authority("a:") == "a|");
