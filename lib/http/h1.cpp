@@ -12,6 +12,9 @@ constexpr std::int64_t request_work = work_per_turn / 16;
 /// The bytes to read at a time if they may have to be kept: if no body is being read, behind a body, and within one in chunks.
 constexpr std::size_t read_of_requests = std::size_t{16} * 1024;
 constexpr std::size_t read_of_chunks = std::size_t{64} * 1024;
+
+/// Whether this is no more than the empty line that some send behind a body (RFC 9112 section 2.2).
+bool is_empty_line(std::string_view bytes) { return bytes == "\r" || bytes == "\r\n"; }
 }  // namespace
 
 struct H1::Received {
@@ -57,19 +60,28 @@ std::size_t H1::take_head(std::span<char> bytes) {
     }
     case codec::RequestParser::State::failed: refuse(parser.error()); break;
     case codec::RequestParser::State::more:
-      link().now_busy();
       incoming_ = std::make_unique<Received>(Received{codec::RequestParser(context().limits.head), {bytes.data(), bytes.size()}});
       incoming_->parser.parse(incoming_->bytes);
-      set_deadline(std::min(stage_deadline(), link().now() + context().limits.head_time));
+      if (has_begun()) head_begins();
   }
   return bytes.size();
+}
+
+/// Whether a part of a head has come.
+bool H1::has_begun() const { return incoming_ && !is_empty_line(incoming_->bytes); }
+
+void H1::head_begins() {
+  link().now_busy();
+  set_deadline(std::min(stage_deadline(), link().now() + context().limits.head_time));
 }
 
 std::size_t H1::take_more_head(std::span<char> bytes) {
   const std::size_t before = incoming_->bytes.size();
   // Includes the skipped empty line; beyond it the parser fails.
   const std::size_t room = std::min(context().limits.head.head, std::numeric_limits<std::size_t>::max() / 2) + 4 - before;
+  const bool had_begun = has_begun();
   incoming_->bytes.append(bytes.data(), std::min(bytes.size(), room));
+  if (!had_begun && has_begun()) head_begins();
   switch (incoming_->parser.parse(incoming_->bytes)) {
     case codec::RequestParser::State::done: {
       const std::unique_ptr<Received> received = std::move(incoming_);
@@ -174,7 +186,7 @@ void H1::shut_down() {
 }
 
 void H1::idle_late() {
-  if (incoming_) refuse({408, "The request's head took too long."});
+  if (has_begun()) refuse({408, "The request's head took too long."});
   else if (!link().out().empty()) set_deadline(link().now() + context().limits.idle);  // it is still reading the last response
   else link().finish();
 }

@@ -58,6 +58,8 @@ class H1 final : public Session, private ExchangeCore {
 
   std::size_t take_head(std::span<char> bytes);
   std::size_t take_more_head(std::span<char> bytes);
+  [[nodiscard]] bool has_begun() const;
+  void head_begins();
   void handle(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept = nullptr);
   std::span<char> take_body(std::span<char> bytes);
   [[nodiscard]] bool wants_head() const { return stage() == Stage::idle && next_ == Next::taken; }

@@ -271,6 +271,28 @@ TEST_CASE("h1: the head of a later request has 10 seconds too") {
   CHECK(answers(bench.link.take()).at(0).status == 408);
 }
 
+TEST_CASE("h1: an empty line behind a request was taken for the begin of another, which got 408 (RFC 9112 section 2.2)") {
+  for (const std::string_view line : {"\r\n", "\r"}) {
+    H1Bench bench;
+    bench.link.receive(get("/a") + std::string(line));
+    bench.link.take();
+    CHECK(bench.link.is_idle());
+    bench.advance(74'999);
+    CHECK_FALSE(bench.link.closed());
+    bench.advance(1);
+    CHECK(bench.link.closed());
+    CHECK(bench.link.take().empty());
+    H1Bench next;
+    next.link.receive(get("/a") + "\r\n");
+    next.advance(30'000);
+    next.link.receive("G");
+    CHECK_FALSE(next.link.is_idle());
+    next.link.take();
+    next.advance(10'000);
+    CHECK(answers(next.link.take()).at(0).status == 408);
+  }
+}
+
 TEST_CASE("h1: a peer that still reads its response is not idle") {
   H1Bench bench;
   bench.link.set_window(10);
