@@ -1,5 +1,9 @@
 #include "http/h1_client.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "codec/http/head_writer.h"
@@ -11,6 +15,15 @@ namespace {
 constexpr std::size_t largest_piece = 32 * 1024;
 /// The most that is read at a time: this may have to be kept while a slow receiver takes what came before.
 constexpr std::size_t largest_read = std::size_t{64} * 1024;
+
+/// How long a connection is kept after this response. Some servers say when they close it; a request that is on its way then is
+/// lost, so it is given up a second before.
+base::Time time_to_keep(const codec::AnswerHead& head, base::Time most) {
+  constexpr std::uint64_t a_day = 24 * 3600;
+  const auto timeout = codec::keep_alive_timeout(head);
+  if (!timeout) return most;
+  return std::min<base::Time>(most, std::chrono::seconds(std::min(*timeout, a_day)) - std::chrono::seconds(1));
+}
 
 }  // namespace
 
@@ -30,7 +43,7 @@ std::string request_head(const OutgoingRequest& request, std::string memory) {
 }
 
 H1Client::H1Client(Link& link, H1ClientContext& context, LinkShare share)
-    : link_(link), context_(context), share_(std::move(share)) {}
+    : link_(link), context_(context), share_(std::move(share)), keep_for_(context.limits.connection_idle) {}
 
 H1Client::~H1Client() { leave_owner(); }
 
@@ -142,7 +155,8 @@ void H1Client::take_response(const codec::AnswerHead& head) {
   const codec::AnswerFraming declared = method_ == "HEAD" ? codec::answer_framing(head, "GET") : framing;
   if (declared.body == codec::AnswerBody::malformed) return fail(ResponseFailure::malformed, declared.reason);
   body_.begin(framing, context_.limits.chunk);
-  if (!codec::keep_alive(head) || body_.until_close()) persistence_ = Persistence::once;
+  keep_for_ = time_to_keep(head, context_.limits.connection_idle);
+  if (!codec::keep_alive(head) || body_.until_close() || keep_for_ <= base::Time{0}) persistence_ = Persistence::once;
   stage_ = Stage::body;
   link_.set_deadline(link_.now() + context_.limits.response_idle);
   const bool has_length = declared.body == codec::AnswerBody::length;
@@ -184,7 +198,7 @@ void H1Client::wait() {
   stage_ = Stage::idle;
   if (!context_.owner.idle(*this)) return cancel();
   has_waited_ = true;
-  link_.set_deadline(link_.now() + context_.limits.connection_idle);
+  link_.set_deadline(link_.now() + keep_for_);
 }
 
 void H1Client::fail(ResponseFailure failure, std::string_view reason) {

@@ -179,6 +179,7 @@ class H1Client final : public Session {
   std::string method_;
   std::string head_bytes_;  // of a head of which a part has arrived
   IncomingBody body_;
+  base::Time keep_for_;        // until it is used again
   base::Time heard_{0};        // when a byte of a body last came, or was wanted again
   std::size_t interim_ = 0;    // responses before the response
   Stage stage_ = Stage::free;  // of the response

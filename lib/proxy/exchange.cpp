@@ -12,6 +12,9 @@ namespace {
 /// A server that does not know 100-continue would have the client wait for ever.
 constexpr base::Time continue_time{1'000};
 
+/// Whether the server ended a connection that had waited too long, while a request was on its way (RFC 9110 section 15.5.9).
+bool is_of_the_wait_before(const codec::AnswerHead& head) { return head.status == 408 && !codec::keep_alive(head); }
+
 }  // namespace
 
 Upstream::Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mount, UpstreamSettings settings, Outside& outside,
@@ -160,6 +163,10 @@ session::Flow ProxyExchange::response_interim(const codec::AnswerHead& head) {
 }
 
 void ProxyExchange::response_begins(const codec::AnswerHead& head, std::optional<std::uint64_t> length) {
+  if (is_of_the_wait_before(head) && may_try_again()) {
+    std::exchange(session_, nullptr)->cancel();
+    return sheltered([this] { connect(); });
+  }
   sheltered([&] {
     session::Response response;
     response.status = head.status;
@@ -197,7 +204,7 @@ session::ResponseReceiver::Upgrade ProxyExchange::response_switches(const codec:
 }
 
 void ProxyExchange::response_fails(session::ResponseFailure failure) {
-  const bool again = may_try_again(failure);
+  const bool again = failure == session::ResponseFailure::closed && may_try_again();
   session_ = nullptr;
   sheltered([&] {
     if (again) connect();
@@ -207,9 +214,8 @@ void ProxyExchange::response_fails(session::ResponseFailure failure) {
 
 /// RFC 9110 section 9.2.2: a connection that was idle may have been closed upstream while the request was on its way. The
 /// next connection is new: there is no third try.
-bool ProxyExchange::may_try_again(session::ResponseFailure failure) const {
-  return failure == session::ResponseFailure::closed && session_->has_waited() && !body_begun_ &&
-         is_idempotent(exchange_.request().method);
+bool ProxyExchange::may_try_again() const {
+  return session_->has_waited() && !body_begun_ && is_idempotent(exchange_.request().method);
 }
 
 void ProxyExchange::refuse(UpstreamFailure failure) {

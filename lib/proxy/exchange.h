@@ -67,7 +67,7 @@ class ProxyExchange final : public session::Responder, private UpstreamPool::Wai
   void response_fails(session::ResponseFailure failure) override;
   void request_has_room() override;
 
-  [[nodiscard]] bool may_try_again(session::ResponseFailure failure) const;
+  [[nodiscard]] bool may_try_again() const;
   [[nodiscard]] session::Fields fields_for_client(const codec::AnswerHead& head) const;
   void refuse(UpstreamFailure failure);
   template <class Call>

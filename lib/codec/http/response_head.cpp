@@ -151,4 +151,21 @@ bool keep_alive(const AnswerHead& head) {
   return keeps && !closes;
 }
 
+std::optional<std::uint64_t> keep_alive_timeout(const AnswerHead& head) {
+  std::optional<std::uint64_t> found;
+  for (const Field& field : head.fields) {
+    if (!base::equal_ignoring_case(field.name, "keep-alive")) continue;
+    base::for_each_list_item(field.value, [&found](std::string_view parameter) {
+      const std::size_t equals = parameter.find('=');
+      if (equals == std::string_view::npos || !base::equal_ignoring_case(base::trim(parameter.substr(0, equals)), "timeout"))
+        return;
+      const std::string_view value = base::trim(parameter.substr(equals + 1));
+      std::uint64_t seconds = 0;
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+      if (error == std::errc() && end == value.data() + value.size()) found = std::min(found.value_or(seconds), seconds);
+    });
+  }
+  return found;
+}
+
 }  // namespace wharf::codec

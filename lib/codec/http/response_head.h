@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -58,5 +59,9 @@ AnswerFraming answer_framing(const AnswerHead& head, std::string_view request_me
 
 /// What version and Connection say (RFC 9112 section 9.3). A body until_close ends the connection all the same.
 bool keep_alive(const AnswerHead& head);
+
+/// The seconds for which the server keeps the connection between requests, as Keep-Alive says (RFC 2068 section 19.7.1.1).
+/// nullopt: it does not say.
+std::optional<std::uint64_t> keep_alive_timeout(const AnswerHead& head);
 
 }  // namespace wharf::codec

@@ -406,6 +406,41 @@ TEST_CASE("h1 client: it is idle for a while, counted anew after each request, o
   CHECK(full.stage() == "gone");
 }
 
+TEST_CASE("h1 client: a connection was used up to the moment at which the server had said it would close it") {
+  struct Case {
+    std::string_view says;
+    std::int64_t kept;  // milliseconds
+  };
+  for (const auto& [says, kept] :
+       {Case{"Keep-Alive: timeout=5, max=100\r\n", 4'000}, Case{"Keep-Alive: timeout=2\r\n", 1'000},
+        Case{"Keep-Alive: timeout=31\r\n", 30'000}, Case{"Keep-Alive: timeout=18446744073709551615\r\n", 30'000},
+        Case{"Keep-Alive: max=5\r\n", 30'000}}) {
+    CAPTURE(says);
+    ClientBench bench;
+    bench.ask();
+    bench.say(base::concat("HTTP/1.1 200 OK\r\n", says, "Content-Length: 0\r\n\r\n"));
+    bench.advance(kept - 1);
+    CHECK(bench.stage() == "idle");
+    bench.advance(1);
+    CHECK(bench.stage() == "gone");
+  }
+  for (const std::string_view says : {"Keep-Alive: timeout=0\r\n", "Keep-Alive: timeout=1\r\n"}) {
+    ClientBench bench;
+    bench.ask();
+    bench.take();
+    bench.say(base::concat("HTTP/1.1 200 OK\r\n", says, "Content-Length: 0\r\n\r\n"));
+    CHECK(bench.take() == "begins 200 0, ends");
+    CHECK(bench.stage() == "gone");
+  }
+  ClientBench bench;  // each response says it anew
+  bench.ask();
+  bench.say("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n");
+  bench.ask();
+  bench.say(hello);
+  bench.advance(29'999);
+  CHECK(bench.stage() == "idle");
+}
+
 TEST_CASE("h1 client: the server stops while a response is under way") {
   ClientBench bench;
   begin_body(bench, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");

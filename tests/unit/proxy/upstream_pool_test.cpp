@@ -166,6 +166,47 @@ TEST_CASE("upstream pool: a request on a kept connection just closed is sent aga
   }
 }
 
+TEST_CASE("upstream pool: a client got the 408 of a kept connection that had waited too long (RFC 9110 section 15.5.9)") {
+  constexpr std::string_view farewell = "HTTP/1.1 408 x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  ProxyBench bench;
+  auto& client = bench.client();
+  auto& old = kept(bench, client);
+  bench.send(client, asks("PUT", "Content-Length: 3\r\n"));
+  bench.send(old, farewell);
+  CHECK(old.closed());
+  CHECK(client.take().empty());
+  REQUIRE(bench.outside.attempts.size() == 1);
+  bench.send(client, "abc");
+  auto& fresh = bench.accept();
+  CHECK(fresh.take() == asked("PUT", "", "Content-Length: 3\r\n") + "abc");
+  bench.send(fresh, farewell);  // this one is about the request
+  CHECK(received(client) == "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+  CHECK(bench.outside.attempts.empty());
+}
+
+TEST_CASE("upstream pool: a 408 that is about the request goes to the client (RFC 9110 section 15.5.9)") {
+  constexpr std::string_view stays = "HTTP/1.1 408 x\r\nContent-Length: 0\r\n\r\n";
+  constexpr std::string_view closes = "HTTP/1.1 408 x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+  struct Case {
+    const char* what;
+    std::string request;
+    std::string_view answer;
+  };
+  for (const Case& each : {Case{"what must not be done twice", asks("POST"), closes},
+                           Case{"a body of which a part is gone", asks("PUT", "Content-Length: 3\r\n", "a"), closes},
+                           Case{"a server that goes on", asks(), stays},
+                           Case{"another status", asks(), "HTTP/1.0 503 x\r\nContent-Length: 0\r\n\r\n"}}) {
+    CAPTURE(each.what);
+    ProxyBench bench;
+    auto& client = bench.client();
+    auto& upstream = kept(bench, client);
+    bench.send(client, each.request);
+    bench.send(upstream, each.answer);
+    CHECK(received(client).starts_with(base::concat("HTTP/1.1 ", each.answer.substr(9, 4))));
+    CHECK(bench.outside.attempts.empty());
+  }
+}
+
 TEST_CASE("upstream pool: a connection that was made for a client that left, and closed later, counts as kept") {
   ProxyBench bench;
   auto& gone = bench.client();

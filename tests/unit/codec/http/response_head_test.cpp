@@ -67,3 +67,15 @@ TEST_CASE("http_response: keep-alive is of the version and of the options of Con
   CHECK_FALSE(keep_alive(head_of(200, "Connection: close, keep-alive\r\n", "HTTP/1.0")));
   CHECK_FALSE(keep_alive(head_of(200, "Keep-Alive: timeout=5\r\n", "HTTP/1.0")));
 }
+
+TEST_CASE("http_response: how long a server keeps a connection is a parameter of Keep-Alive, the least of several") {
+  const auto timeout = [](std::string_view fields) { return keep_alive_timeout(head_of(200, fields)); };
+  CHECK(timeout("Keep-Alive: timeout=5\r\n") == 5);
+  CHECK(timeout("keep-alive: max=100, Timeout = 0\r\n") == 0);
+  CHECK(timeout("Keep-Alive: timeout=7, timeout=6\r\nKeep-Alive: timeout=8\r\n") == 6);
+  for (const std::string_view fields :
+       {"", "Keep-Alive:\r\n", "Keep-Alive: 5\r\n", "Keep-Alive: timeout\r\n", "Keep-Alive: timeout=\r\n",
+        "Keep-Alive: timeout=-1\r\n", "Keep-Alive: timeout=5s\r\n", "Keep-Alive: timeout=18446744073709551616\r\n",
+        "Keep-Alive: my-timeout=5\r\n", "Connection: timeout=5\r\n"})
+    CHECK_FALSE(timeout(fields));
+}
