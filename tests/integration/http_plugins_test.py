@@ -119,6 +119,15 @@ class Echo(Case):
         status, body = curl("-H", "Expect: 100-continue", "--data-binary", "@-", self.server.url + "echo/", data=b"y" * 3 * MIB)
         self.assertEqual((status, len(body)), (200, 3 * MIB))
 
+    def test_an_offer_of_http_2_with_a_body(self):
+        status, body = curl("--http2", "--data-binary", "@-", self.server.url + "echo/", data=b"hello")
+        self.assertEqual((status, body), (200, b"hello"))
+        with raw.Connection(self.server) as connection:
+            offer = request("/echo/", "POST", Connection="Upgrade, HTTP2-Settings", Upgrade="h2c", HTTP2_Settings="AAMAAABk", Content_Length="5")
+            connection.send(offer + b"hello" + request("/echo/"))
+            self.assertEqual(connection.response().body, b"hello")
+            self.assertEqual(connection.response().status, 200)
+
     def test_http_1_0(self):
         response = once(self.server, request("/echo/", "POST", version="HTTP/1.0", Content_Length="3") + b"abc")
         self.assertEqual((response.status, response.body), (200, b"abc"))

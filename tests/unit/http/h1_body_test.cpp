@@ -131,6 +131,44 @@ TEST_CASE("h1 bodies: one that arrived while the handler thought about it gets n
   CHECK(answers(bench.link.take()).at(0).body == "hi\n");
 }
 
+TEST_CASE("h1 bodies: the 100 to a request behind another one follows the response to that (RFC 9112 section 9.3.2)") {
+  BodyBench bench;
+  session::Exchange* first = nullptr;
+  const auto reads = bench.handler.answer;
+  bench.handler.answer = [&](session::Exchange& exchange) {
+    if (exchange.request().method == "POST") return reads(exchange);
+    first = &exchange;
+    auto made = std::make_unique<Reader>(exchange, bench.story);
+    made->answers = false;
+    exchange.set_responder(std::move(made));
+  };
+  bench.link.receive(get("/slow") + post("Content-Length: 2\r\nExpect: 100-continue\r\n", ""));
+  CHECK(bench.link.take().empty());
+  first->respond(session::text_response(200, "slow"));
+  bench.link.run();
+  CHECK(bench.link.take().ends_with("\r\n\r\nslow\nHTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+TEST_CASE("h1 bodies: the body and the end of input that come while a request waits are there when it goes on") {
+  for (const std::string_view expects : {"", "Expect: 100-continue\r\n"}) {
+    BodyBench bench;
+    session::Exchange* waiting = nullptr;
+    const auto reads = bench.handler.answer;
+    bench.handler.answer = [&](session::Exchange& exchange) {
+      waiting = &exchange;
+      exchange.suspend(std::make_unique<ScriptedVisit>(reads));
+    };
+    bench.link.receive(post(base::concat("Content-Length: 2\r\n", expects), ""));
+    bench.link.receive("hi");
+    bench.link.receive_end();
+    CHECK(bench.link.take().empty());
+    waiting->resume();
+    bench.link.run();
+    CHECK(answers(bench.link.take()).at(0).body == "hi\n");
+    CHECK(bench.link.closed());
+  }
+}
+
 TEST_CASE("h1 bodies: a response begun before a long body that nobody reads says that it ends the connection") {
   BodyBench bench;
   bench.handler.answer = [&bench](session::Exchange& exchange) {

@@ -91,6 +91,17 @@ TEST_CASE("h1 responses: in chunks if the length is not known (RFC 9112 section 
   CHECK(bench.handler.requests == Story{"GET /a", "GET /b"});
 }
 
+TEST_CASE("h1 responses: chunks have their end even if the connection ends behind them (RFC 9112 section 7.1)") {
+  AnswerBench bench;
+  bench.link.receive("GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  bench.exchange().begin(plain(), std::nullopt);
+  bench.exchange().write("hello");
+  bench.exchange().end();
+  bench.link.run();
+  CHECK(taken(bench) == "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+  CHECK(bench.link.closed());
+}
+
 TEST_CASE("h1 responses: until the connection closes for HTTP/1.0, even if it asked to keep it") {
   AnswerBench bench;
   bench.link.receive("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");

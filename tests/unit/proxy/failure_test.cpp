@@ -177,12 +177,18 @@ TEST_CASE("proxy: a server that waits for the client is not silent") {
 }
 
 TEST_CASE("proxy: bytes behind a response are not passed on, and end the connection") {
-  for (const std::string_view answer :
-       {small_answer, std::string_view("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        std::string_view("HTTP/1.1 204 x\r\n\r\n")}) {
+  struct Case {
+    std::string_view method;
+    std::string_view answer;
+  };
+  for (const auto& [method, answer] :
+       {Case{"GET", small_answer}, Case{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        Case{"GET", "HTTP/1.1 204 x\r\n\r\n"}, Case{"GET", "HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        Case{"HEAD", "HTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\nH"}}) {
+    CAPTURE(answer);
     ProxyBench bench;
     auto& client = bench.client();
-    bench.send(client, asks());
+    bench.send(client, asks(method));
     auto& upstream = bench.accept();
     bench.send(upstream, base::concat(answer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
     CHECK(upstream.closed());

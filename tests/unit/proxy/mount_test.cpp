@@ -189,6 +189,19 @@ TEST_CASE("proxy: every framing of a response, cut at every place (RFC 9112 sect
                 "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\nConnection: Upgrade\r\n\r\n");
 }
 
+TEST_CASE("proxy: the body of a 205 is taken and dropped, and the connection goes on (RFC 9110 section 15.3.6)") {
+  for (const std::string_view framed : {"Content-Length: 2\r\n\r\nno", "Transfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n"}) {
+    const std::string answer = base::concat("HTTP/1.1 205 x\r\n", framed);
+    check_relayed(asks(), answer, "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n");
+    ProxyBench bench;
+    auto& client = bench.client();
+    bench.send(client, asks());
+    auto& upstream = bench.accept();
+    bench.send(upstream, answer);
+    CHECK_FALSE(upstream.closed());
+  }
+}
+
 TEST_CASE("proxy: bodies in chunks, or until the end, come in pieces as they arrive") {
   const std::string old_request = "GET /app/x HTTP/1.0\r\nHost: site.example\r\n\r\n";
   const std::string_view chunked =
