@@ -352,6 +352,36 @@ TEST_CASE("connection: output goes on after the peer has ended its own") {
   }
 }
 
+// ---- The end ----
+
+TEST_CASE(
+    "connection: a peer that does not end after the server has a time for that of its own, however long it had for the output") {
+  io::LoopLimits limits;
+  limits.linger = base::Time{30};
+  limits.closing_flush = base::Time{1'000'000};
+  Story story;
+  Turns turns(limits);
+  std::unique_ptr<Peer> peer;
+  session::Link* link = capture(turns, peer, Carrier::tcp, story);
+  put(*link, "last");
+  link->finish();
+  CHECK(turns.until([&] { return turns.loop().connection_count() == 0; }));
+  CHECK(peer->read(100) == "last");
+}
+
+TEST_CASE("connection: one that is cut ends with a reset, though nothing is queued: it does not look like the end of all output") {
+  Story story;
+  Turns turns;
+  std::unique_ptr<Peer> peer;
+  session::Link* link = capture(turns, peer, Carrier::tcp, story);
+  put(*link, "part");
+  turns.one();
+  CHECK(peer->read(100) == "part");
+  link->abort();
+  REQUIRE(turns.until([&] { return turns.loop().connection_count() == 0; }));
+  CHECK_FALSE(peer->read(100));
+}
+
 // ---- Cork ----
 
 TEST_CASE("connection: corked output leaves in one write") {

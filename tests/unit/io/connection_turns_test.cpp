@@ -84,6 +84,27 @@ TEST_CASE("connection: a peer that stops taking the last output is left after th
   }
 }
 
+TEST_CASE("connection: a peer that took much of the last output, and little since then, is left all the same") {
+  io::LoopLimits limits;
+  limits.closing_flush = base::Time{150};
+  limits.write_progress = 2'000'000;
+  Story story;
+  Turns turns(limits);
+  story.deeds["first start"] = [](session::Link& link) {
+    link.out().append(std::string(8'000'000, 'x'));
+    link.finish();
+  };
+  const Peer peer(turns, scripted(story, "first"));
+  std::size_t got = 0;
+  while (got < 8'000'000 && turns.loop().connection_count() != 0) {
+    if (got > 2'500'000) turns.for_a_while(milliseconds(5));
+    got += peer.read(20'000).value_or("").size();
+    turns.one();
+  }
+  CHECK(turns.loop().connection_count() == 0);
+  CHECK(got < 8'000'000);
+}
+
 TEST_CASE("connection: a peer that reads slowly all the time has not stalled; one that stops has") {
   io::LoopLimits limits;
   limits.write_stall = base::Time{40};
@@ -393,6 +414,33 @@ TEST_CASE("connection: a session that holds its input hears at once that a clien
         CHECK(told.turns.loop().connection_count() == 0);
         CHECK(told.turns.log_lines.empty());
       }
+}
+
+TEST_CASE("connection: what a server sent before it went comes when it is wanted, even if that is within another call") {
+  Told told(Carrier::unix_stream);
+  told.story.deeds["first deadline"] = [](session::Link& link) { link.resume_input(); };
+  told.link->hold_input();
+  told.peer->send("an answer");
+  told.peer->leave();
+  write_to(*told.link);
+  for (int i = 0; i < 3; ++i) told.turns.one();
+  CHECK(told.story.events.empty());
+  told.link->set_deadline(told.link->now() + base::Time{1});
+  REQUIRE(told.ends());
+  CHECK(told.story.count("first input an answer") == 1);
+  CHECK(told.story.events.front() == "first deadline");
+}
+
+TEST_CASE("connection: a session with much to say to a server that has gone gets room, so that it comes to its end") {
+  Told told(Carrier::unix_stream);
+  told.link->hold_input();
+  told.peer->leave();
+  write_to(*told.link);
+  told.link->out().append(std::string(100'000, 'x'));
+  told.link->want_room();
+  told.link->touch();
+  for (int i = 0; i < 3; ++i) told.turns.one();
+  CHECK(told.story.take() == Events{"first room"});
 }
 
 TEST_CASE("connection: quiet is one whose peer has sent nothing that the session has not been given") {

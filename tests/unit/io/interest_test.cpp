@@ -121,6 +121,13 @@ TEST_CASE("interest: bytes that come while input is held are not read, and the l
   bench.held->resume_input();
   REQUIRE(bench.turns.until([&] { return !bench.story.events.empty(); }));
   CHECK(bench.story.take() == Events{"session input x"});
+
+  changes_of_interest = 0;  // and when they have been read, it is as before
+  bench.held->hold_input();
+  bench.turns.one();
+  bench.held->resume_input();
+  bench.turns.one();
+  CHECK(changes_of_interest == 0);
 }
 
 TEST_CASE("interest: a peer that leaves while its input is held is noticed, whether bytes came before or not") {
