@@ -366,7 +366,6 @@ void Connection::on_timer() {
       loop_.log().info(base::LogKind("connections that were cut"), address(), ": cut, the peer took next to nothing for ",
                        loop_.limits().write_stall.count(), " ms with ", out().size(), " bytes queued");
     });
-    own_deadline_ = base::never;
     abort();
     settle();
   } else if (session_deadline_ <= time) {
