@@ -157,9 +157,11 @@ void Router::reopen_logs() {
 }
 
 void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host) {
-  if (is_misdirected(exchange))
-    return exchange.respond(session::text_response(421, "An https URL is not served over a connection without TLS."));
-  if (concerns_server(head)) return exchange.respond(options_of_server());
+  if (!head.target.starts_with('/')) {  // a URL, `*`, or what CONNECT is for
+    if (is_misdirected(exchange))
+      return exchange.respond(session::text_response(421, "An https URL is not served over a connection without TLS."));
+    if (concerns_server(head)) return exchange.respond(options_of_server());
+  }
   const bool tunnels = head.method == "CONNECT" && !(head.is_extended_connect() && codec::wants_websocket(head));
   if (tunnels) return exchange.respond(session::text_response(501, "This server opens no tunnels."));
   if (head.path.empty()) return exchange.respond(session::text_response(400, "The request's target has no path."));

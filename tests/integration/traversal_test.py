@@ -17,7 +17,7 @@ import server
 OUTSIDE = b"nobody-outside-may-read-this"
 HIDDEN = b"nobody-may-read-what-is-hidden"
 FRONT = b"<title>Front</title>\n"
-REFUSED = {301, 400, 404, 414}
+REFUSED = {301, 400, 404, 414, 421}
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 LIBC = ctypes.CDLL(None, use_errno=True)

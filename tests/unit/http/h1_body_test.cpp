@@ -211,29 +211,6 @@ TEST_CASE("h1 bodies: a response begun while a long body is read leaves the conn
   CHECK_FALSE(bench.link.closed());
 }
 
-TEST_CASE("h1 bodies: an unknown expectation is 417, and the connection ends (RFC 9110 section 10.1.1)") {
-  BodyBench bench;
-  bench.link.receive(post("Content-Length: 2\r\nExpect: the-unexpected\r\n", ""));
-  const auto all = answers(bench.link.take());
-  REQUIRE(all.size() == 1);
-  CHECK(all[0].status == 417);
-  CHECK(bench.link.closed());
-  CHECK(bench.handler.requests.empty());
-}
-
-TEST_CASE("h1 bodies: 417 has no content in response to HEAD (RFC 9110 section 9.3.2)") {
-  BodyBench bench;
-  bench.link.receive("HEAD /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: the-unexpected\r\n\r\n");
-  std::string bytes = bench.link.take();
-  CHECK(bytes.ends_with("\r\n\r\n"));
-  const Answer answer = take_answer(bytes, "HEAD");
-  CHECK(answer.status == 417);
-  CHECK(answer.has("Connection: close"));
-  CHECK(bytes.empty());
-  CHECK(bench.link.closed());
-  CHECK(bench.handler.requests.empty());
-}
-
 TEST_CASE("h1 bodies: every expectation counts, in one line or in several (RFC 9110 section 10.1.1)") {
   for (const std::string_view fields :
        {"Expect: 100-continue, other\r\n", "Expect: other, 100-continue\r\n", "Expect: 100-continue\r\nExpect: other\r\n",

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "unit/http/h1_bench.h"
-#include "unit/link/scripted.h"
 
 namespace {
 
@@ -125,6 +124,29 @@ TEST_CASE("h1: a bad head gets its status, and the link ends") {
   CHECK(all[1].has("Connection: close"));
   CHECK(bench.handler.requests == Requests{"GET /good"});
   CHECK(bench.link.closed());
+}
+
+TEST_CASE("h1: an unknown expectation is 417, and the connection ends (RFC 9110 section 10.1.1)") {
+  H1Bench bench;
+  bench.link.receive("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: the-unexpected\r\n\r\n");
+  const auto all = answers(bench.link.take());
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].status == 417);
+  CHECK(bench.link.closed());
+  CHECK(bench.handler.requests.empty());
+}
+
+TEST_CASE("h1: 417 has no content in response to HEAD (RFC 9110 section 9.3.2)") {
+  H1Bench bench;
+  bench.link.receive("HEAD /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: the-unexpected\r\n\r\n");
+  std::string bytes = bench.link.take();
+  CHECK(bytes.ends_with("\r\n\r\n"));
+  const Answer answer = take_answer(bytes, "HEAD");
+  CHECK(answer.status == 417);
+  CHECK(answer.has("Connection: close"));
+  CHECK(bytes.empty());
+  CHECK(bench.link.closed());
+  CHECK(bench.handler.requests.empty());
 }
 
 TEST_CASE("h1: fields whose value has a control character other than tab are left out (RFC 9110 section 5.5)") {
@@ -448,61 +470,4 @@ TEST_CASE("h1: a response that begins after the stop says that it is the last") 
   REQUIRE(all.size() == 1);
   CHECK(all[0].has("Connection: close"));
   CHECK(bench.link.closed());
-}
-
-// ---- Leaving HTTP ----
-
-TEST_CASE("h1: 101 comes first, and the bytes behind the request go to the next session, wherever they are cut") {
-  const std::string request = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: test\r\nConnection: upgrade\r\n\r\n";
-  const std::string all = request + "frames";
-  for (std::size_t cut = 0; cut <= all.size(); ++cut) {
-    Story story;
-    H1Bench bench;
-    bench.handler.answer = [&story](session::Exchange& exchange) {
-      exchange.switch_to("test", {{"X-Key", "value"}},
-                         [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
-    };
-    bench.link.receive(all.substr(0, cut));
-    bench.link.receive(all.substr(cut));
-    CHECK(bench.link.take() == "HTTP/1.1 101 Switching Protocols\r\nUpgrade: test\r\nConnection: Upgrade\r\nX-Key: value\r\n\r\n");
-    std::string got;
-    for (const std::string& event : story.events)
-      if (event.starts_with("next input ")) got += event.substr(11);
-    CHECK(got == "frames");
-    CHECK(story.events.front() == "next start");
-    bench.advance(1'000'000);  // nothing of HTTP's time is left
-    CHECK_FALSE(bench.link.closed());
-  }
-}
-
-TEST_CASE("h1: the session after an upgrade that is agreed to later was given no input") {
-  Story story;
-  H1Bench bench;
-  session::Exchange* waiting = nullptr;
-  bench.handler.answer = [&](session::Exchange& exchange) {
-    waiting = &exchange;
-    exchange.suspend(std::make_unique<ScriptedVisit>([&story](session::Exchange& again) {
-      again.switch_to("test", {}, [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
-    }));
-  };
-  bench.link.receive(get("/ws") + "early");
-  REQUIRE(waiting != nullptr);
-  waiting->resume();
-  bench.link.run();
-  bench.link.receive("late");
-  CHECK(story.events == Requests{"next start", "next input early", "next input late"});
-}
-
-TEST_CASE("h1: an upgrade behind pipelined requests gets its response after them") {
-  Story story;
-  H1Bench bench;
-  bench.handler.answer = [&](session::Exchange& exchange) {
-    if (exchange.request().target == "/a") return exchange.respond(session::text_response(200, "a"));
-    exchange.switch_to("test", {}, [&](session::Link& link) { return std::make_unique<Scripted>(link, story, "next"); });
-  };
-  bench.link.receive(get("/a") + "GET /ws HTTP/1.1\r\nHost: a\r\n\r\nxyz");
-  std::string bytes = bench.link.take();
-  CHECK(take_answer(bytes).status == 200);
-  CHECK(bytes.starts_with("HTTP/1.1 101 "));
-  CHECK(story.events == Requests{"next start", "next input xyz"});
 }
