@@ -411,15 +411,15 @@ TEST_CASE("h1 client: a connection was used up to the moment at which the server
     std::string_view says;
     std::int64_t kept;  // milliseconds
   };
-  for (const auto& [says, kept] :
+  for (const Case& one :
        {Case{"Keep-Alive: timeout=5, max=100\r\n", 4'000}, Case{"Keep-Alive: timeout=2\r\n", 1'000},
         Case{"Keep-Alive: timeout=31\r\n", 30'000}, Case{"Keep-Alive: timeout=18446744073709551615\r\n", 30'000},
         Case{"Keep-Alive: max=5\r\n", 30'000}}) {
-    CAPTURE(says);
+    CAPTURE(one.says);
     ClientBench bench;
     bench.ask();
-    bench.say(base::concat("HTTP/1.1 200 OK\r\n", says, "Content-Length: 0\r\n\r\n"));
-    bench.advance(kept - 1);
+    bench.say(base::concat("HTTP/1.1 200 OK\r\n", one.says, "Content-Length: 0\r\n\r\n"));
+    bench.advance(one.kept - 1);
     CHECK(bench.stage() == "idle");
     bench.advance(1);
     CHECK(bench.stage() == "gone");

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -69,12 +70,12 @@ class Socket {
   /// Until it ends with `end`, or the connection ends.
   std::string receive_until(std::string_view end) const {
     std::string text;
-    for (char byte = 0; !text.ends_with(end) && recv(socket_, &byte, 1, 0) == 1;) text += byte;
+    for (char byte = 0; !text.ends_with(end) && receive(byte);) text += byte;
     return text;
   }
   std::string receive_all() const {
     std::string text;
-    for (char byte = 0; recv(socket_, &byte, 1, 0) == 1;) text += byte;
+    for (char byte = 0; receive(byte);) text += byte;
     return text;
   }
   std::string handshake(const std::string& protocol) const {
@@ -90,6 +91,14 @@ class Socket {
   }
 
  private:
+  /// Linux interrupts a wait that has a timeout when an io_uring goes that this thread has used, as libuv did for a former loop.
+  [[nodiscard]] bool receive(char& byte) const {
+    ssize_t size = 0;
+    do size = recv(socket_, &byte, 1, 0);
+    while (size < 0 && errno == EINTR);
+    return size == 1;
+  }
+
   int socket_;
   bool connected_;
 };
