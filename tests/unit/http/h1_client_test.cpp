@@ -411,10 +411,9 @@ TEST_CASE("h1 client: a connection was used up to the moment at which the server
     std::string_view says;
     std::int64_t kept;  // milliseconds
   };
-  for (const Case& one :
-       {Case{"Keep-Alive: timeout=5, max=100\r\n", 4'000}, Case{"Keep-Alive: timeout=2\r\n", 1'000},
-        Case{"Keep-Alive: timeout=31\r\n", 30'000}, Case{"Keep-Alive: timeout=18446744073709551615\r\n", 30'000},
-        Case{"Keep-Alive: max=5\r\n", 30'000}}) {
+  for (const Case& one : {Case{"Keep-Alive: timeout=5, max=100\r\n", 4'000}, Case{"Keep-Alive: timeout=2\r\n", 1'000},
+                          Case{"Keep-Alive: timeout=31\r\n", 30'000}, Case{"Keep-Alive: timeout=18446744073709551615\r\n", 30'000},
+                          Case{"Keep-Alive: max=5\r\n", 30'000}}) {
     CAPTURE(one.says);
     ClientBench bench;
     bench.ask();

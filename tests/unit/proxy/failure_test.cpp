@@ -181,16 +181,16 @@ TEST_CASE("proxy: bytes behind a response are not passed on, and end the connect
     std::string_view method;
     std::string_view answer;
   };
-  for (const auto& [method, answer] :
+  for (const Case& one :
        {Case{"GET", small_answer}, Case{"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
         Case{"GET", "HTTP/1.1 204 x\r\n\r\n"}, Case{"GET", "HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
         Case{"HEAD", "HTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\nH"}}) {
-    CAPTURE(answer);
+    CAPTURE(one.answer);
     ProxyBench bench;
     auto& client = bench.client();
-    bench.send(client, asks(method));
+    bench.send(client, asks(one.method));
     auto& upstream = bench.accept();
-    bench.send(upstream, base::concat(answer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
+    bench.send(upstream, base::concat(one.answer, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
     CHECK(upstream.closed());
     CHECK(client.take().find("evil") == std::string::npos);
     CHECK_FALSE(client.closed());
