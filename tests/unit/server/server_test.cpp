@@ -1,24 +1,21 @@
 #include "wharf/server.hpp"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <thread>
 
 #include "temporary_folder.h"
+#include "unit/server/blocking_socket.h"
 
 namespace {
 
 using namespace wharf;
 using namespace std::chrono_literals;
+using test::BlockingSocket;
 
 /// Echoes; `stop` stops the server, `stop twice` does it twice.
 struct Stopper {
@@ -47,62 +44,6 @@ struct Unable {
   void message(Kind, std::string_view) {}
 };
 
-/// A blocking client of the loopback.
-class Socket {
- public:
-  explicit Socket(const std::string& address) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.find(':') + 1))));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const timeval patience{20, 0};
-    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    connected_ = connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
-  }
-  ~Socket() { ::close(socket_); }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-
-  [[nodiscard]] bool connected() const { return connected_; }
-  void send(std::string_view bytes) const {
-    REQUIRE(::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == ssize_t(bytes.size()));
-  }
-  /// Until it ends with `end`, or the connection ends.
-  std::string receive_until(std::string_view end) const {
-    std::string text;
-    for (char byte = 0; !text.ends_with(end) && receive(byte);) text += byte;
-    return text;
-  }
-  std::string receive_all() const {
-    std::string text;
-    for (char byte = 0; receive(byte);) text += byte;
-    return text;
-  }
-  std::string handshake(const std::string& protocol) const {
-    send(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " +
-        protocol + "\r\n\r\n");
-    return receive_until("\r\n\r\n").substr(0, 12);
-  }
-  /// A text frame with a mask of zeros.
-  void send_text(std::string_view text) const {
-    send("\x81" + std::string(1, static_cast<char>(0x80 | text.size())) + std::string(4, '\0') + std::string(text));
-  }
-
- private:
-  /// Linux interrupts a wait that has a timeout when an io_uring goes that this thread has used, as libuv did for a former loop.
-  [[nodiscard]] bool receive(char& byte) const {
-    ssize_t size = 0;
-    do size = recv(socket_, &byte, 1, 0);
-    while (size < 0 && errno == EINTR);
-    return size == 1;
-  }
-
-  int socket_;
-  bool connected_;
-};
-
 struct Lines {
   LogSink sink() {
     return [this](Level, std::string_view text) { lines.emplace_back(text); };
@@ -123,7 +64,7 @@ std::uint16_t port_of(const std::string& address) {
 }
 
 bool works(const std::string& address) {
-  const Socket socket(address);
+  const BlockingSocket socket(address);
   if (!socket.connected() || socket.handshake("stopper") != "HTTP/1.1 101") return false;
   socket.send_text("hi");
   return socket.receive_until("hi") == std::string("\x81\x02hi");
@@ -237,7 +178,7 @@ TEST_CASE("server: serves every port until it is stopped from another thread") {
   std::atomic<bool> stopped = false;
   std::thread thread([&] { error = server.run().message; });
   for (const std::string& address : server.addresses()) CHECK(works(address));
-  const Socket open(server.addresses().front());
+  const BlockingSocket open(server.addresses().front());
   CHECK(open.handshake("stopper") == "HTTP/1.1 101");
   server.stop([&stopped] { stopped = true; });
   CHECK(open.receive_until("stopping") == close_1001);
@@ -246,7 +187,7 @@ TEST_CASE("server: serves every port until it is stopped from another thread") {
   thread.join();
   CHECK(error.empty());
   CHECK(stopped);
-  for (const std::string& address : server.addresses()) CHECK_FALSE(Socket(address).connected());
+  for (const std::string& address : server.addresses()) CHECK_FALSE(BlockingSocket(address).connected());
 }
 
 TEST_CASE("server: stopped before it runs, it returns at once") {
@@ -259,7 +200,7 @@ TEST_CASE("server: stopped before it runs, it returns at once") {
     server.stop([&stopped] { ++stopped; });
     CHECK_FALSE(server.run());
     CHECK(stopped == 1);
-    CHECK_FALSE(Socket(server.addresses().front()).connected());
+    CHECK_FALSE(BlockingSocket(server.addresses().front()).connected());
   }
 }
 
@@ -273,7 +214,7 @@ TEST_CASE("server: stopped from a callback") {
     int stopped = 0;
     Stopper::stopped = [&stopped] { ++stopped; };
     std::thread thread([&] { CHECK_FALSE(server.run()); });
-    const Socket socket(server.addresses().front());
+    const BlockingSocket socket(server.addresses().front());
     CHECK(socket.handshake("stopper") == "HTTP/1.1 101");
     socket.send_text(word);
     const std::string echo = "\x81" + std::string(1, static_cast<char>(word.size())) + std::string(word);
@@ -293,7 +234,7 @@ TEST_CASE("server: a client that does not answer the close is cut after the grac
   REQUIRE_FALSE(server.add(protocol<Stopper>("stopper")));
   REQUIRE_FALSE(server.listen("127.0.0.1", 0));
   std::thread thread([&] { CHECK_FALSE(server.run()); });
-  const Socket socket(server.addresses().front());
+  const BlockingSocket socket(server.addresses().front());
   CHECK(socket.handshake("stopper") == "HTTP/1.1 101");
   const auto begin = std::chrono::steady_clock::now();
   server.stop();
@@ -310,7 +251,7 @@ TEST_CASE("server: run() says when it is ready, once, and not if it cannot start
   int ready = 0;
   CHECK_FALSE(server.run([&] {
     ++ready;
-    CHECK(Socket(server.addresses().front()).connected());
+    CHECK(BlockingSocket(server.addresses().front()).connected());
     server.stop();
   }));
   CHECK(ready == 1);
@@ -481,7 +422,7 @@ TEST_CASE("server: made and never run, it leaves nothing") {
     address = server.addresses().front();
     server.stop([] { FAIL("it was never run"); });
   }
-  CHECK_FALSE(Socket(address).connected());
+  CHECK_FALSE(BlockingSocket(address).connected());
 }
 
 TEST_CASE("server: log levels, and quiet") {
