@@ -27,6 +27,13 @@ struct Settings {
   bool compress_all = false;
   std::vector<std::string> protocol_options;
   std::string unix_socket;
+  bool ssl = false;
+  std::string ssl_cert;
+  std::string ssl_key;
+  std::string ssl_passphrase;
+  std::string ssl_ca;
+  bool ssl_verify_client = false;
+  wharf::TlsProfile ssl_profile = wharf::Tls{}.profile;
   std::string files;
   std::vector<std::string> files_options;
   std::vector<std::string> mounts;
@@ -48,12 +55,13 @@ using wharf::options::Unit;
 inline constexpr std::string_view talk[] = {"quiet", "error", "warn", "info", "debug"};
 inline constexpr std::string_view contexts[] = {"off", "shared", "dedicated"};
 inline constexpr std::string_view front_fields[] = {"either", "x-forwarded", "forwarded"};
+inline constexpr std::string_view tls_profiles[] = {"intermediate", "modern"};
 inline constexpr std::string_view log_formats[] = {"combined", "json"};
 
 /// In the order of --help, which says first what most need.
 inline constexpr wharf::options::Option<Settings> table[] = {
     {.name = "help", .about = "print this help and exit", .letter = 'h'},
-    {.name = "version", .about = "print the version and exit", .letter = 'v'},
+    {.name = "version", .about = "print the version and exit", .letter = 'V'},
     {.name = "port",
      .place = &Settings::port,
      .unit = Unit::number,
@@ -113,6 +121,36 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .place = &Settings::unix_socket,
      .about = "path of a unix socket to listen on, instead of a port",
      .letter = 'U'},
+    {.name = "ssl",
+     .place = &Settings::ssl,
+     .unit = Unit::flag,
+     .about = "TLS on the port: https and wss; without --ssl-cert with a certificate that is made at the start and signs itself",
+     .page = "tls.md",
+     .letter = 's'},
+    {.name = "ssl-cert",
+     .place = &Settings::ssl_cert,
+     .about = "PEM file of the certificate, followed by those between it and a root",
+     .letter = 'C'},
+    {.name = "ssl-key",
+     .place = &Settings::ssl_key,
+     .about = "PEM file of its key",
+     .otherwise = "that of the certificate",
+     .letter = 'K'},
+    {.name = "ssl-passphrase", .place = &Settings::ssl_passphrase, .about = "file whose first line opens an encrypted key"},
+    {.name = "ssl-ca",
+     .place = &Settings::ssl_ca,
+     .about = "PEM file of the authorities that sign certificates of clients; a client may show one",
+     .letter = 'A'},
+    {.name = "ssl-verify-client",
+     .place = &Settings::ssl_verify_client,
+     .unit = Unit::flag,
+     .about = "refuse clients that show no certificate of --ssl-ca",
+     .letter = 'v'},
+    {.name = "ssl-profile",
+     .place = choice<&Settings::ssl_profile>(),
+     .unit = Unit::word,
+     .about = "`intermediate` (TLS 1.2 and 1.3) or `modern` (TLS 1.3)",
+     .words = tls_profiles},
     {.name = "files", .place = &Settings::files, .about = "folder to serve with listings at `/files/`"},
     {.name = "files-option",
      .place = &Settings::files_options,

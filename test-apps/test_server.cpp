@@ -89,10 +89,10 @@ bool take_protocol_option(wharf::VirtualHost& host, const std::string& text) {
 }
 
 /// Exactly one line on stdout when all ports are open.
-void print_ready_line(const wharf::Server& server) {
+void print_ready_line(const wharf::Server& server, const Settings& settings) {
   std::string line = "listening on";
   for (const std::string& address : server.addresses())
-    line += address.starts_with("unix:") ? " " + address : " http://" + address + "/";
+    line += address.starts_with("unix:") ? " " + address : (settings.ssl ? " https://" : " http://") + address + "/";
   for (const std::string& name : server.protocols()) line += " " + name;
   wharf::print_line(wharf::StandardStream::output, line);
 }
@@ -152,6 +152,31 @@ wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
   return {};
 }
 
+/// What was given for TLS and would have no effect.
+std::string fault_of_tls(const Settings& settings) {
+  if (settings.ssl && !settings.unix_socket.empty()) return "--ssl is for a port, not for --unix-socket";
+  if (settings.ssl_verify_client && settings.ssl_ca.empty()) return "--ssl-verify-client needs --ssl-ca";
+  if (settings.ssl_cert.empty() && !settings.ssl_key.empty()) return "--ssl-key needs --ssl-cert";
+  if (settings.ssl_cert.empty() && !settings.ssl_passphrase.empty()) return "--ssl-passphrase needs --ssl-cert";
+  const bool any = !settings.ssl_cert.empty() || !settings.ssl_ca.empty() || settings.ssl_profile != wharf::Tls{}.profile;
+  return any && !settings.ssl ? "options of TLS need --ssl" : std::string();
+}
+
+wharf::Error open_door(wharf::Server& server, const Settings& settings) {
+  if (!settings.unix_socket.empty()) return server.listen_unix(settings.unix_socket);
+  if (!settings.ssl) return server.listen(settings.interface, settings.port);
+  wharf::Tls tls;
+  tls.certificate = settings.ssl_cert;
+  tls.key = settings.ssl_key;
+  tls.passphrase = settings.ssl_passphrase;
+  tls.client_authorities = settings.ssl_ca;
+  using wharf::ClientCertificates;
+  if (!settings.ssl_ca.empty())
+    tls.clients = settings.ssl_verify_client ? ClientCertificates::required : ClientCertificates::optional;
+  tls.profile = settings.ssl_profile;
+  return server.listen(settings.interface, settings.port, tls);
+}
+
 int list_protocols(const wharf::Server& server) {
   for (const std::string& name : server.protocols()) std::cout << name << '\n';
   return 0;
@@ -176,10 +201,9 @@ int serve(const Settings& settings) {
     if (!take_protocol_option(host, text))
       return fail(wrong_usage, "--protocol-option takes PROTOCOL.NAME=VALUE, not '" + text + "'");
   if (const wharf::Error error = server.add(std::move(host))) return fail(cannot_serve, error.message);
-  if (const wharf::Error error = settings.unix_socket.empty() ? server.listen(settings.interface, settings.port)
-                                                              : server.listen_unix(settings.unix_socket))
-    return fail(cannot_serve, error.message);
-  if (const wharf::Error error = server.run([&server] { print_ready_line(server); })) return fail(cannot_serve, error.message);
+  if (const std::string fault = fault_of_tls(settings); !fault.empty()) return fail(wrong_usage, fault);
+  if (const wharf::Error error = open_door(server, settings)) return fail(cannot_serve, error.message);
+  if (const wharf::Error error = server.run([&] { print_ready_line(server, settings); })) return fail(cannot_serve, error.message);
   return 0;
 }
 

@@ -184,7 +184,15 @@ class Link {
     return out_.size() <= (marks_.has(Mark::room) ? limits_->low_water : limits_->high_water);
   }
 
+  // ---- What a carrier that is a session of another link asks of that one. ----
+
+  [[nodiscard]] static std::uint32_t turn_number_of(const Link& below) { return below.turn_number(); }
+  static void tell_lost_of(Link& below, const char* what) noexcept { below.tell_lost(what); }
+
   // ---- What a carrier provides. ----
+
+  /// `facts` live as long as the link.
+  void set_tls(const TlsFacts& facts) { peer_.tls = &facts; }
 
   /// Whether there is no room although the queue is empty: the carrier refused file bytes and waits until it takes some again, or
   /// takes nothing any more.

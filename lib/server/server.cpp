@@ -24,6 +24,7 @@
 #include "observe/access_log.h"
 #include "protocol/plugin_loader.h"
 #include "protocol/table.h"
+#include "server/tls_context.h"
 #include "server/worker.h"
 
 namespace wharf {
@@ -82,7 +83,7 @@ class Server::Implementation {
   Error load_plugin(const std::string& file);
   Error load_plugins(const std::string& folder);
   [[nodiscard]] std::vector<std::string> protocols() const;
-  Error listen(const std::string& interface, std::uint16_t port);
+  Error listen(const std::string& interface, std::uint16_t port, const Tls* tls = nullptr);
   Error listen_unix(const std::string& path);
   [[nodiscard]] std::vector<std::string> addresses() const;
   Error run(const std::function<void()>& ready);
@@ -96,11 +97,17 @@ class Server::Implementation {
     std::unique_ptr<Worker> worker;
     std::thread thread;
   };
+  /// What listen() opened.
+  struct Door {
+    std::vector<io::ListeningSocket> sockets;  // by thread
+    std::unique_ptr<tls::Context> tls;         // nullptr: none. Lent to the workers
+  };
   /// What becomes of workers that have been made.
   enum class Verdict : std::uint8_t { serve, end };
 
   [[nodiscard]] bool proxies() const;
   Error prepare(uv_loop_s* foreign);
+  void close_ports();
   Error read_fronts();
   [[nodiscard]] server::RoomLimits room_limits() const;
   Error make_worker(std::size_t number, uv_loop_s* foreign);
@@ -117,10 +124,10 @@ class Server::Implementation {
   base::Log log_;
   server::RowList rows_;
   std::vector<VirtualHost> hosts_;
-  codec::TrustedFronts fronts_;                            // lent to the workers
-  session::Statistics statistics_;                         // outlives the workers
-  server::Executors executors_;                            // so do these
-  std::vector<std::vector<io::ListeningSocket>> sockets_;  // by port, then by thread
+  codec::TrustedFronts fronts_;     // lent to the workers
+  session::Statistics statistics_;  // outlives the workers
+  server::Executors executors_;     // so do these
+  std::vector<Door> doors_;
   std::vector<io::Address> addresses_;
 
   std::atomic<std::size_t> others_running_{0};  // loops, except the first
@@ -214,13 +221,18 @@ std::vector<std::string> Server::Implementation::protocols() const {
   return names;
 }
 
-Error Server::Implementation::listen(const std::string& interface, std::uint16_t port) {
+Error Server::Implementation::listen(const std::string& interface, std::uint16_t port, const Tls* tls) {
   base::occupy_standard_descriptors();  // including those that were closed meanwhile
   auto resolved = io::resolve_interface(interface, port);
   if (!resolved) return {resolved.error()};
   io::Address address = *resolved;
+  Door door;
+  if (tls != nullptr) {
+    auto context = server::tls_context(*tls, address, log_);
+    if (!context) return {context.error()};
+    door.tls = std::move(*context);
+  }
   using Sharing = io::ListeningSocket::Sharing;
-  std::vector<io::ListeningSocket> sockets;
   if (options_.threads > 1) {  // a shared port does not show whether another program has it; this does, and finds a free one for 0
     auto probe = io::ListeningSocket::open(address, options_.limits.backlog, Sharing::alone);
     if (!probe) return {probe.error()};
@@ -232,9 +244,9 @@ Error Server::Implementation::listen(const std::string& interface, std::uint16_t
                                   server::keep_alive_of(options_.limits));
     if (!socket) return {socket.error()};
     address = socket->address();
-    sockets.push_back(std::move(*socket));
+    door.sockets.push_back(std::move(*socket));
   }
-  sockets_.push_back(std::move(sockets));
+  doors_.push_back(std::move(door));
   addresses_.push_back(address);
   return {};
 }
@@ -253,9 +265,13 @@ Error Server::Implementation::listen_unix(const std::string& path) {
     if (!another) return {another.error()};
     sockets.push_back(std::move(*another));
   }
-  sockets_.push_back(std::move(sockets));
+  doors_.push_back({std::move(sockets), nullptr});
   addresses_.push_back(*address);
   return {};
+}
+
+void Server::Implementation::close_ports() {
+  for (Door& door : doors_) door.sockets.clear();
 }
 
 std::vector<std::string> Server::Implementation::addresses() const {
@@ -314,8 +330,8 @@ Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign
                                   executors_, log_,   &fronts_};
   auto made = Worker::create(foreign, room_limits(), parts);
   if (!made) return made.error();
-  for (auto& sockets : sockets_)
-    if (Error error = (*made)->accept_from(std::move(sockets[number]))) return error;
+  for (Door& door : doors_)
+    if (Error error = (*made)->accept_from(std::move(door.sockets[number]), door.tls.get())) return error;
   const std::lock_guard lock(mutex_);
   places_[number].worker = std::move(*made);
   return {};
@@ -364,7 +380,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
   std::optional<Verdict> given;
   const auto end = [&] {
     if (!given) verdict.set_value(Verdict::end);
-    sockets_.clear();
+    close_ports();
     stop({});
     end_worker(places_.front());
     join();
@@ -374,7 +390,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
       end();
       return error;
     }
-    sockets_.clear();
+    close_ports();
     io::Loop& own = places_.front().worker->loop();
     if (options_.stop_on_signals) own.on_signals([this] { terminated(); }, [this] { reopen_logs(); });
     others_running_ = places_.size() - 1;
@@ -399,7 +415,7 @@ Error Server::Implementation::start(uv_loop_s* loop) {
   if (Error error = prepare(loop)) return error;
   foreign_ = true;
   Error error = make_worker(0, loop);
-  sockets_.clear();
+  close_ports();
   if (!error) stop_where_asked();
   return error;
 }
@@ -482,6 +498,9 @@ Error Server::load_plugin(const std::string& file) { return implementation_->loa
 Error Server::load_plugins(const std::string& folder) { return implementation_->load_plugins(folder); }
 std::vector<std::string> Server::protocols() const { return implementation_->protocols(); }
 Error Server::listen(const std::string& interface, std::uint16_t port) { return implementation_->listen(interface, port); }
+Error Server::listen(const std::string& interface, std::uint16_t port, const Tls& tls) {
+  return implementation_->listen(interface, port, &tls);
+}
 Error Server::listen_unix(const std::string& path) { return implementation_->listen_unix(path); }
 std::vector<std::string> Server::addresses() const { return implementation_->addresses(); }
 Error Server::run(const std::function<void()>& ready) { return implementation_->run(ready); }

@@ -41,6 +41,7 @@ RoomLimits::RoomLimits(const Limits& limits, std::size_t connections) {
   http.dropped_body = limits.dropped_body;
   http.answer_time = bounded(limits.answer_time);
   ws.pipe_idle = limits.pipe_idle > std::chrono::milliseconds(0) ? bounded(limits.pipe_idle) : base::never;
+  tls_handshake = bounded(limits.tls_handshake_time);
   loop.connections = connections;
   loop.write_stall = bounded(limits.write_stall);
   loop.write_progress = limits.write_progress;
@@ -83,11 +84,18 @@ Worker::~Worker() {
   if (loop_->in_use_by_caller()) abandon(std::move(loop_));
 }
 
-Error Worker::accept_from(io::ListeningSocket socket) {
-  auto listener = io::Listener::create(*loop_, std::move(socket), [this](session::Link& link) {
-    session::add(home_.counts->accepted);
-    return std::make_unique<session::H1>(link, *http_);
-  });
+Error Worker::accept_from(io::ListeningSocket socket, const tls::Context* context) {
+  const session::SessionMaker http = [this](session::Link& link) { return std::make_unique<session::H1>(link, *http_); };
+  if (context != nullptr && !tls_) {
+    tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());
+    tls_->handshake_time = limits_.tls_handshake;
+  }
+  auto listener = io::Listener::create(*loop_, std::move(socket),
+                                       [this, context, http](session::Link& link) -> std::unique_ptr<session::Session> {
+                                         session::add(home_.counts->accepted);
+                                         if (context == nullptr) return http(link);
+                                         return std::make_unique<tls::TlsLink>(link, *context, *tls_, http);
+                                       });
   if (!listener) return {"the system refuses to watch a listening socket"};
   loop_->add(std::move(listener));
   return {};

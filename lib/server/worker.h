@@ -13,6 +13,7 @@
 #include "protocol/statistics.h"
 #include "server/loop_outside.h"
 #include "server/router.h"
+#include "tls/tls_link.h"
 
 namespace wharf::server {
 
@@ -28,6 +29,7 @@ struct RoomLimits {
   session::WsLimits ws;
   session::HttpLimits http;
   io::LoopLimits loop;
+  base::Time tls_handshake;
 };
 
 /// What a server lends to its workers.
@@ -48,8 +50,8 @@ class Worker {
   static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const RoomLimits& limits,
                                                              const WorkerParts& parts);
 
-  /// The error says that the system refuses to watch the socket.
-  Error accept_from(io::ListeningSocket socket);
+  /// With TLS if there is a context, which outlives this. The error says that the system refuses to watch the socket.
+  Error accept_from(io::ListeningSocket socket, const tls::Context* context = nullptr);
   [[nodiscard]] io::Loop& loop() { return *loop_; }
   void reopen_logs() { router_->reopen_logs(); }
 
@@ -67,6 +69,7 @@ class Worker {
   LoopOutside outside_;
   std::unique_ptr<Router> router_;
   std::optional<session::HttpContext> http_;
+  std::unique_ptr<tls::LoopParts> tls_;  // if a port has TLS
 };
 
 }  // namespace wharf::server

@@ -6,7 +6,7 @@
 #include "session/site.h"
 #include "unit/http/h1_bench.h"
 
-// Each script runs on a pipe in memory and on a TCP connection: a session must behave the same on both.
+// Each script runs on every carrier: a session must behave the same on all of them.
 
 namespace {
 
@@ -36,7 +36,7 @@ Answer read_answer(Wire& wire, std::string_view method = "GET") {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("both: messages come back, text and binary, whole and in fragments", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: messages come back, text and binary, whole and in fragments", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "echo");
@@ -51,8 +51,8 @@ TEST_CASE_TEMPLATE("both: messages come back, text and binary, whole and in frag
   CHECK(talk.next() == "text one message");
 }
 
-TEST_CASE_TEMPLATE("both: 1 MiB passes in both directions, in one frame and in many, in few writes and in many", Site, MemorySite,
-                   SocketSite) {
+TEST_CASE_TEMPLATE("both: 1 MiB passes in both directions, in one frame and in many, in few writes and in many", Site,
+                   WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "echo");
@@ -70,7 +70,7 @@ TEST_CASE_TEMPLATE("both: 1 MiB passes in both directions, in one frame and in m
   CHECK((talk.payload() == payload));
 }
 
-TEST_CASE_TEMPLATE("both: many small messages that arrive together are answered in order", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: many small messages that arrive together are answered in order", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "echo");
@@ -91,7 +91,7 @@ TEST_CASE("both: many small messages that arrive together are answered in one wr
   CHECK(wire->link().write_calls() == before + 1);
 }
 
-TEST_CASE_TEMPLATE("both: frames that come together with the upgrade request are not lost", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: frames that come together with the upgrade request are not lost", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "echo", text("early 1") + text("early 2").substr(0, 5));
@@ -100,7 +100,7 @@ TEST_CASE_TEMPLATE("both: frames that come together with the upgrade request are
   CHECK(talk.next() == "text early 2");
 }
 
-TEST_CASE_TEMPLATE("both: a conversation that is over before the client has read the 101", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a conversation that is over before the client has read the 101", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "echo", text("a") + close_frame(3000, "bye"));
@@ -109,7 +109,7 @@ TEST_CASE_TEMPLATE("both: a conversation that is over before the client has read
   CHECK(talk.next() == "end");
 }
 
-TEST_CASE_TEMPLATE("both: the client closes", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: the client closes", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "actor");
@@ -119,7 +119,7 @@ TEST_CASE_TEMPLATE("both: the client closes", Site, MemorySite, SocketSite) {
   CHECK(actor_record().lines() == std::vector<std::string>{"closing 3999", "destroyed"});
 }
 
-TEST_CASE_TEMPLATE("both: the server closes", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: the server closes", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "actor");
@@ -130,7 +130,7 @@ TEST_CASE_TEMPLATE("both: the server closes", Site, MemorySite, SocketSite) {
   CHECK(actor_record().lines() == std::vector<std::string>{"closing 4000", "destroyed"});
 }
 
-TEST_CASE_TEMPLATE("both: a callback cuts its own peer", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a callback cuts its own peer", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "actor");
@@ -140,7 +140,7 @@ TEST_CASE_TEMPLATE("both: a callback cuts its own peer", Site, MemorySite, Socke
   CHECK(actor_record().lines() == std::vector<std::string>{"closing 1006", "destroyed"});
 }
 
-TEST_CASE_TEMPLATE("both: an exception closes its peer with 1011, and the server goes on", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: an exception closes its peer with 1011, and the server goes on", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "actor");
@@ -151,7 +151,7 @@ TEST_CASE_TEMPLATE("both: an exception closes its peer with 1011, and the server
   CHECK(site.log().count("error: actor: an exception left message()") == 1);
 }
 
-TEST_CASE_TEMPLATE("both: a message that is too long, and one that is not text, end in their codes", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a message that is too long, and one that is not text, end in their codes", Site, WHARF_ALL_SITES) {
   Site site;
   const auto long_one = site.connect();
   WsTalk long_talk(*long_one, "echo", frame(Opcode::binary, std::string(2'000'000, 'x')).substr(0, 100));
@@ -163,7 +163,7 @@ TEST_CASE_TEMPLATE("both: a message that is too long, and one that is not text, 
   CHECK(bad_talk.next() == "end");
 }
 
-TEST_CASE_TEMPLATE("both: one response after the other on a connection, pipelined too, in order", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: one response after the other on a connection, pipelined too, in order", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   wire->send(get("/small"));
@@ -176,15 +176,14 @@ TEST_CASE_TEMPLATE("both: one response after the other on a connection, pipeline
   CHECK(read_answer(*wire).body == "small");
 }
 
-TEST_CASE_TEMPLATE("both: a request that arrives byte by byte", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a request that arrives byte by byte", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   for (const char byte : get("/small")) wire->send({&byte, 1});
   CHECK(read_answer(*wire).body == "small");
 }
 
-TEST_CASE_TEMPLATE("both: a client that sends no more still gets its responses, the large one complete", Site, MemorySite,
-                   SocketSite) {
+TEST_CASE_TEMPLATE("both: a client that sends no more still gets its responses, the large one complete", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   wire->send(get("/big") + get("/small"));
@@ -194,8 +193,7 @@ TEST_CASE_TEMPLATE("both: a client that sends no more still gets its responses, 
   CHECK(wire->read_all().empty());
 }
 
-TEST_CASE_TEMPLATE("both: Connection: close and a bad request end the connection after the response", Site, MemorySite,
-                   SocketSite) {
+TEST_CASE_TEMPLATE("both: Connection: close and a bad request end the connection after the response", Site, WHARF_ALL_SITES) {
   Site site;
   const auto polite = site.connect();
   polite->send("GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -207,7 +205,7 @@ TEST_CASE_TEMPLATE("both: Connection: close and a bad request end the connection
   CHECK(bad->read_all().empty());
 }
 
-TEST_CASE_TEMPLATE("both: a WebSocket after responses on the same connection", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a WebSocket after responses on the same connection", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   wire->send(get("/small"));
@@ -215,7 +213,7 @@ TEST_CASE_TEMPLATE("both: a WebSocket after responses on the same connection", S
   CHECK(WsTalk(*wire, "echo", text("x")).next() == "text x");
 }
 
-TEST_CASE_TEMPLATE("both: a callback closes or cuts all others", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a callback closes or cuts all others", Site, WHARF_ALL_SITES) {
   Site site;
   const auto first = site.connect();
   const auto second = site.connect();
@@ -241,7 +239,7 @@ TEST_CASE_TEMPLATE("both: a callback closes or cuts all others", Site, MemorySit
   CHECK(actor_record().count("closing 1006") == 1);
 }
 
-TEST_CASE_TEMPLATE("both: a flood reaches a peer that reads, without a gap and with the hold kept", Site, MemorySite, SocketSite) {
+TEST_CASE_TEMPLATE("both: a flood reaches a peer that reads, without a gap and with the hold kept", Site, WHARF_ALL_SITES) {
   Site site;
   const auto wire = site.connect();
   WsTalk talk(*wire, "actor");

@@ -1,8 +1,10 @@
 #include "session/site.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 #include <uv.h>
 
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <future>
@@ -12,6 +14,8 @@
 #include "http/h1.h"
 #include "io/listener.h"
 #include "temporary_folder.h"
+#include "tls/self_signed.h"
+#include "tls/tls_link.h"
 
 namespace wharf::test {
 namespace {
@@ -72,6 +76,18 @@ SiteParts::SiteParts(const server::RoomLimits& rooms) : limits(rooms) {
   hosts.front().mounts.push_back({"/", Files{files_folder()}});
 }
 
+const tls::Context& tls_of_localhost() {
+  static const std::unique_ptr<tls::Context> context = [] {
+    const std::array<std::string, 1> names{"localhost"};
+    const auto pair = tls::self_signed(names);
+    if (!pair) throw std::runtime_error(pair.error());
+    auto made = tls::Context::for_server(*pair, {});
+    if (!made) throw std::runtime_error(made.error());
+    return std::move(*made);
+  }();
+  return *context;
+}
+
 // ---- In memory ----
 
 MemorySite::MemorySite(const server::RoomLimits& limits) : parts_(limits) {
@@ -88,17 +104,35 @@ std::unique_ptr<MemoryWire> MemorySite::connect() {
   return std::make_unique<MemoryWire>(std::move(link));
 }
 
+std::unique_ptr<TlsWire> MemorySite::connect_by_tls() {
+  auto link = std::make_unique<session::MemoryLink>(pool_, parts_.limits.loop.output, now_);
+  link->open(std::make_unique<tls::TlsLink>(*link, tls_of_localhost(), tls_,
+                                            [this](session::Link& above) { return std::make_unique<session::H1>(above, *http_); }));
+  return std::make_unique<TlsWire>(std::make_unique<MemoryWire>(std::move(link)));
+}
+
 // ---- On sockets ----
 
-SocketSite::SocketSite(const server::RoomLimits& limits, Begin when) : parts_(limits) {
+namespace {
+
+std::string next_abstract_name() {
+  static int count = 0;
+  return base::concat("@wharf-test-", ::getpid(), "-", ++count);
+}
+
+}  // namespace
+
+SocketSite::SocketSite(const server::RoomLimits& limits, Begin when, Door door) : parts_(limits) {
   auto worker = server::Worker::create(nullptr, parts_.limits, parts_.for_worker());
   if (!worker) throw std::runtime_error(worker.error().message);
   worker_ = std::move(*worker);
-  const auto any_port = io::resolve_interface("127.0.0.1", 0);
-  auto socket = io::ListeningSocket::open(*any_port, 511, io::ListeningSocket::Sharing::alone);
+  const auto address = door == Door::unix_socket ? io::unix_address(next_abstract_name()) : io::resolve_interface("127.0.0.1", 0);
+  if (!address) throw std::runtime_error(address.error());
+  auto socket = io::ListeningSocket::open(*address, 511, io::ListeningSocket::Sharing::alone);
   if (!socket) throw std::runtime_error(socket.error());
   address_ = socket->address();
-  if (const Error error = worker_->accept_from(std::move(*socket))) throw std::runtime_error(error.message);
+  const tls::Context* const tls = door == Door::tls ? &tls_of_localhost() : nullptr;
+  if (const Error error = worker_->accept_from(std::move(*socket), tls)) throw std::runtime_error(error.message);
   if (when == Begin::at_once) begin();
 }
 

@@ -95,11 +95,16 @@ struct SiteParts {
   server::Executors executors{Limits{}};
 };
 
+/// A certificate that signs itself, for localhost.
+const tls::Context& tls_of_localhost();
+
 /// The server's sessions behind pipes in memory.
 class MemorySite {
  public:
   explicit MemorySite(const server::RoomLimits& limits = room_limits());
   std::unique_ptr<MemoryWire> connect();
+  /// The same through TLS.
+  std::unique_ptr<TlsWire> connect_by_tls();
   [[nodiscard]] const Record& log() const { return parts_.lines; }
   void advance(std::int64_t milliseconds) { now_ += base::Time{milliseconds}; }
 
@@ -112,14 +117,24 @@ class MemorySite {
   base::ChunkPool pool_;
   std::unique_ptr<server::Router> router_;
   std::optional<session::HttpContext> http_;
+  tls::LoopParts tls_{pool_, parts_.limits.loop.output, parts_.log};
 };
+
+/// TLS over memory.
+class TlsMemorySite : public MemorySite {
+ public:
+  std::unique_ptr<TlsWire> connect() { return connect_by_tls(); }
+};
+
+/// The kinds of listening sockets that a site may have.
+enum class Door : std::uint8_t { tcp, unix_socket, tls };
 
 enum class Begin : std::uint8_t { at_once, later };
 
 /// The same behind a listening socket on a loop, which has a thread of its own.
 class SocketSite {
  public:
-  explicit SocketSite(const server::RoomLimits& limits = room_limits(), Begin begin = Begin::at_once);
+  explicit SocketSite(const server::RoomLimits& limits = room_limits(), Begin begin = Begin::at_once, Door door = Door::tcp);
   /// Stops without grace if stop() was not called.
   ~SocketSite();
   SocketSite(const SocketSite&) = delete;
@@ -148,5 +163,19 @@ class SocketSite {
   io::Address address_;
   std::thread thread_;
 };
+
+class UnixSite : public SocketSite {
+ public:
+  UnixSite() : SocketSite(room_limits(), Begin::at_once, Door::unix_socket) {}
+};
+
+class TlsSocketSite : public SocketSite {
+ public:
+  TlsSocketSite() : SocketSite(room_limits(), Begin::at_once, Door::tls) {}
+  std::unique_ptr<TlsWire> connect() { return std::make_unique<TlsWire>(SocketSite::connect()); }
+};
+
+/// Every carrier that there is, for TEST_CASE_TEMPLATE.
+#define WHARF_ALL_SITES MemorySite, TlsMemorySite, SocketSite, UnixSite, TlsSocketSite
 
 }  // namespace wharf::test

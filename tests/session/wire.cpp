@@ -132,6 +132,67 @@ void SocketWire::close() {
   if (socket_ >= 0) ::close(std::exchange(socket_, -1));
 }
 
+// ---- Over TLS ----
+
+namespace {
+
+const tls::Context& trusting_all() {
+  static const std::unique_ptr<tls::Context> context = [] {
+    auto made = tls::Context::for_client({.authorities = {}, .verify = false});
+    if (!made) fail(made.error());
+    return std::move(*made);
+  }();
+  return *context;
+}
+
+}  // namespace
+
+TlsWire::TlsWire(std::unique_ptr<Wire> below) : below_(std::move(below)), engine_(trusting_all(), sealed_, "localhost") {
+  using State = tls::Engine::State;
+  std::string bytes;
+  while (engine_.shake_hands() == State::handshaking) {
+    engine_.take_back();
+    send_sealed();
+    bytes = below_->read_some();
+    if (bytes.empty()) fail("the server ended the handshake");
+    engine_.give(bytes);
+  }
+  if (engine_.state() != State::open) fail(engine_.error());
+  if (engine_.take_back() != 0) fail("there is more behind the handshake");  // all of it was read: records that are no data
+  send_sealed();
+}
+
+void TlsWire::send_sealed() {
+  std::string bytes;
+  for (; !sealed_.empty(); sealed_.consume(sealed_.front().size())) bytes += sealed_.front();
+  if (!bytes.empty()) below_->send(bytes);
+}
+
+void TlsWire::send(std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size(); at += tls::largest_record) engine_.seal(bytes.substr(at, tls::largest_record));
+  send_sealed();
+}
+
+void TlsWire::finish() {
+  engine_.close_notify();
+  send_sealed();
+  below_->finish();
+}
+
+std::string TlsWire::read_some() {
+  for (;;) {
+    const std::string bytes = below_->read_some();
+    if (bytes.empty()) return {};
+    engine_.give(bytes);
+    std::string plain;
+    std::string record(tls::largest_record, '\0');
+    for (std::size_t size = 0; (size = engine_.read(record)) != 0;) plain.append(record, 0, size);
+    engine_.take_back();
+    if (engine_.state() == tls::Engine::State::failed) fail(engine_.error());
+    if (!plain.empty() || engine_.state() == tls::Engine::State::peer_ended) return plain;
+  }
+}
+
 // ---- WebSocket ----
 
 std::string upgrade_request(std::string_view protocol) {

@@ -9,6 +9,7 @@
 #include "io/address.h"
 #include "link/memory_link.h"
 #include "session/frames.h"
+#include "tls/engine.h"
 
 namespace wharf::test {
 
@@ -75,6 +76,24 @@ class SocketWire final : public Wire {
  private:
   int socket_ = -1;
   bool was_reset_ = false;
+};
+
+/// A client's TLS over another wire.
+class TlsWire final : public Wire {
+ public:
+  /// Shakes hands.
+  explicit TlsWire(std::unique_ptr<Wire> below);
+  void send(std::string_view bytes) override;
+  void finish() override;
+  std::string read_some() override;
+
+ private:
+  void send_sealed();
+
+  std::unique_ptr<Wire> below_;
+  base::ChunkPool pool_;
+  base::OutQueue sealed_{pool_};
+  tls::Engine engine_;
 };
 
 /// A WebSocket conversation on a wire.

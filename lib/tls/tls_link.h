@@ -1,0 +1,99 @@
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "link/link.h"
+#include "link/session.h"
+#include "tls/engine.h"
+
+namespace wharf::tls {
+
+/// What the TLS links of one loop have in common, and use one after the other. It outlives them.
+struct LoopParts {
+  LoopParts(base::ChunkPool& of, const session::OutputLimits& limits, base::Log& its_log)
+      : pool(of), output(limits), log(its_log) {}
+
+  base::ChunkPool& pool;
+  const session::OutputLimits& output;
+  base::Log& log;
+  base::Time handshake_time{10'000};                                     ///< from the beginning of the link
+  std::vector<char> plain = std::vector<char>(std::size_t{128} * 1024);  ///< what was read, until a session has it
+  std::array<char, largest_record> record{};                             ///< what is gathered for a record
+};
+
+/// A link over TLS: a session to the link below it, and the link of the session above it, which is made when the handshake is done.
+/// Neither learns of the other. Both roles; below may be a socket, a tunnel, or a link in memory.
+///
+/// Output is sealed when it is flushed, up to most_sealed bytes in the queue below; the rest waits unsealed, and counts against the
+/// limits of output. Input is not read below while the session above holds its own. The end of the peer's output is its close_notify
+/// (RFC 8446 section 6.1): if the link below ends without one, this link is aborted.
+class TlsLink final : public session::Session, public session::Link {
+ public:
+  /// `server_name` is for a client: the host that it connects to. Throws std::bad_alloc.
+  TlsLink(session::Link& below, const Context& context, LoopParts& parts, session::SessionMaker make_session,
+          const std::string& server_name = {});
+  ~TlsLink() override = default;
+
+  // The session of the link below.
+  void start() override;
+  std::size_t input(std::span<char> bytes) override;
+  void end_of_input() override;
+  void room() override;
+  void turn() override;
+  void deadline() override;
+  void shut_down() override;
+  void ended() override;
+
+  // The link of the session above.
+  void flush() override;
+  void now_idle() override { below_.now_idle(); }
+  void now_busy() override { below_.now_busy(); }
+  void set_deadline(base::Time when) override { below_.set_deadline(when); }
+  [[nodiscard]] base::Time now() const override { return below_.now(); }
+  [[nodiscard]] std::string address() const override { return below_.address(); }
+
+  /// The bytes that wait below from which on nothing more is sealed.
+  static constexpr std::size_t most_sealed = std::size_t{64} * 1024;
+  /// A record is small at first, so that the peer can read it after a packet; and again after a rest.
+  static constexpr std::size_t small_record = 1'300;
+  static constexpr std::size_t small_until = std::size_t{64} * 1024;
+  static constexpr base::Time rest{1'000};
+
+ private:
+  enum class Stage : std::uint8_t { handshaking, open, winding_up, over };
+
+  [[nodiscard]] std::uint32_t turn_number() const override { return turn_number_of(below_); }
+  void schedule() override { below_.want_turn(); }
+  void tell_lost(const char* what) noexcept override { tell_lost_of(below_, what); }
+  void input_wanted_changed() override;
+  void output_ended() override;
+  void wind_up() override;
+  [[nodiscard]] bool nothing_came() const override { return !engine_.has_more() && below_.quiet(); }
+
+  void shake_hands();
+  void handshake_failed(std::string_view why);
+  void begin_session();
+  void read();
+  void seal_record();
+  [[nodiscard]] std::size_t record_size();
+  void proceed();
+  void conclude() noexcept;
+  void give_up();
+
+  session::Link& below_;
+  LoopParts& parts_;
+  session::SessionMaker make_session_;
+  Engine engine_;
+  session::TlsFacts facts_;
+  base::Time last_sealed_{0};
+  std::size_t sealed_since_rest_ = 0;
+  Stage stage_ = Stage::handshaking;
+};
+
+}  // namespace wharf::tls
