@@ -20,11 +20,10 @@
 #include "base/shared_line_writer.h"
 #include "base/standard_descriptors.h"
 #include "files/mount.h"
-#include "io/listener.h"
 #include "observe/access_log.h"
 #include "protocol/plugin_loader.h"
 #include "protocol/table.h"
-#include "server/tls_context.h"
+#include "server/doors.h"
 #include "server/worker.h"
 
 namespace wharf {
@@ -69,7 +68,10 @@ base::Log::Sink sink_of(const ServerOptions& options) {
 class Server::Implementation {
  public:
   explicit Implementation(ServerOptions given)
-      : options_(std::move(given)), log_(level_of(options_), sink_of(options_)), executors_(options_.limits) {
+      : options_(std::move(given)),
+        log_(level_of(options_), sink_of(options_)),
+        executors_(options_.limits),
+        doors_(options_, log_) {
     base::occupy_standard_descriptors();
     options_.threads = std::max(1U, options_.threads);
   }
@@ -83,9 +85,7 @@ class Server::Implementation {
   Error load_plugin(const std::string& file);
   Error load_plugins(const std::string& folder);
   [[nodiscard]] std::vector<std::string> protocols() const;
-  Error listen(const std::string& interface, std::uint16_t port, const Tls* tls = nullptr);
-  Error listen_unix(const std::string& path);
-  [[nodiscard]] std::vector<std::string> addresses() const;
+  server::Doors& doors() { return doors_; }
   Error run(const std::function<void()>& ready);
   Error start(uv_loop_s* loop);
   void stop(std::function<void()> stopped);
@@ -97,17 +97,11 @@ class Server::Implementation {
     std::unique_ptr<Worker> worker;
     std::thread thread;
   };
-  /// What listen() opened.
-  struct Door {
-    std::vector<io::ListeningSocket> sockets;  // by thread
-    std::unique_ptr<tls::Context> tls;         // nullptr: none. Lent to the workers
-  };
   /// What becomes of workers that have been made.
   enum class Verdict : std::uint8_t { serve, end };
 
   [[nodiscard]] bool proxies() const;
   Error prepare(uv_loop_s* foreign);
-  void close_ports();
   Error read_fronts();
   [[nodiscard]] server::RoomLimits room_limits() const;
   Error make_worker(std::size_t number, uv_loop_s* foreign);
@@ -127,8 +121,7 @@ class Server::Implementation {
   codec::TrustedFronts fronts_;     // lent to the workers
   session::Statistics statistics_;  // outlives the workers
   server::Executors executors_;     // so do these
-  std::vector<Door> doors_;
-  std::vector<io::Address> addresses_;
+  server::Doors doors_;             // and these
 
   std::atomic<std::size_t> others_running_{0};  // loops, except the first
   int terminations_ = 0;                        // of signals, on the first loop's thread
@@ -221,65 +214,6 @@ std::vector<std::string> Server::Implementation::protocols() const {
   return names;
 }
 
-Error Server::Implementation::listen(const std::string& interface, std::uint16_t port, const Tls* tls) {
-  base::occupy_standard_descriptors();  // including those that were closed meanwhile
-  auto resolved = io::resolve_interface(interface, port);
-  if (!resolved) return {resolved.error()};
-  io::Address address = *resolved;
-  Door door;
-  if (tls != nullptr) {
-    auto context = server::tls_context(*tls, address, log_);
-    if (!context) return {context.error()};
-    door.tls = std::move(*context);
-  }
-  using Sharing = io::ListeningSocket::Sharing;
-  if (options_.threads > 1) {  // a shared port does not show whether another program has it; this does, and finds a free one for 0
-    auto probe = io::ListeningSocket::open(address, options_.limits.backlog, Sharing::alone);
-    if (!probe) return {probe.error()};
-    address = probe->address();
-  }
-  for (unsigned thread = 0; thread < options_.threads; ++thread) {
-    auto socket =
-        io::ListeningSocket::open(address, options_.limits.backlog, options_.threads > 1 ? Sharing::shared : Sharing::alone,
-                                  server::keep_alive_of(options_.limits));
-    if (!socket) return {socket.error()};
-    address = socket->address();
-    door.sockets.push_back(std::move(*socket));
-  }
-  doors_.push_back(std::move(door));
-  addresses_.push_back(address);
-  return {};
-}
-
-/// A path can be bound once: the loops share one socket.
-Error Server::Implementation::listen_unix(const std::string& path) {
-  base::occupy_standard_descriptors();
-  const auto address = io::unix_address(path);
-  if (!address) return {"cannot listen on the unix socket '" + path + "': " + address.error()};
-  auto first = io::ListeningSocket::open(*address, options_.limits.backlog, io::ListeningSocket::Sharing::alone);
-  if (!first) return {first.error()};
-  std::vector<io::ListeningSocket> sockets;
-  sockets.push_back(std::move(*first));
-  while (sockets.size() < options_.threads) {
-    auto another = sockets.front().duplicate();
-    if (!another) return {another.error()};
-    sockets.push_back(std::move(*another));
-  }
-  doors_.push_back({std::move(sockets), nullptr});
-  addresses_.push_back(*address);
-  return {};
-}
-
-void Server::Implementation::close_ports() {
-  for (Door& door : doors_) door.sockets.clear();
-}
-
-std::vector<std::string> Server::Implementation::addresses() const {
-  std::vector<std::string> texts;
-  for (const io::Address& address : addresses_) texts.push_back(address.text());
-  return texts;
-}
-
 // ---- Running ----
 
 Error Server::Implementation::prepare(uv_loop_s* foreign) {
@@ -330,8 +264,7 @@ Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign
                                   executors_, log_,   &fronts_};
   auto made = Worker::create(foreign, room_limits(), parts);
   if (!made) return made.error();
-  for (Door& door : doors_)
-    if (Error error = (*made)->accept_from(std::move(door.sockets[number]), door.tls.get())) return error;
+  if (Error error = doors_.open_to(**made, number)) return error;
   const std::lock_guard lock(mutex_);
   places_[number].worker = std::move(*made);
   return {};
@@ -380,7 +313,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
   std::optional<Verdict> given;
   const auto end = [&] {
     if (!given) verdict.set_value(Verdict::end);
-    close_ports();
+    doors_.close();
     stop({});
     end_worker(places_.front());
     join();
@@ -390,7 +323,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
       end();
       return error;
     }
-    close_ports();
+    doors_.close();
     io::Loop& own = places_.front().worker->loop();
     if (options_.stop_on_signals) own.on_signals([this] { terminated(); }, [this] { reopen_logs(); });
     others_running_ = places_.size() - 1;
@@ -415,7 +348,7 @@ Error Server::Implementation::start(uv_loop_s* loop) {
   if (Error error = prepare(loop)) return error;
   foreign_ = true;
   Error error = make_worker(0, loop);
-  close_ports();
+  doors_.close();
   if (!error) stop_where_asked();
   return error;
 }
@@ -497,12 +430,14 @@ Error Server::add(VirtualHost host) { return implementation_->add(std::move(host
 Error Server::load_plugin(const std::string& file) { return implementation_->load_plugin(file); }
 Error Server::load_plugins(const std::string& folder) { return implementation_->load_plugins(folder); }
 std::vector<std::string> Server::protocols() const { return implementation_->protocols(); }
-Error Server::listen(const std::string& interface, std::uint16_t port) { return implementation_->listen(interface, port); }
-Error Server::listen(const std::string& interface, std::uint16_t port, const Tls& tls) {
-  return implementation_->listen(interface, port, &tls);
+Error Server::listen(const std::string& interface, std::uint16_t port) {
+  return implementation_->doors().listen(interface, port, nullptr);
 }
-Error Server::listen_unix(const std::string& path) { return implementation_->listen_unix(path); }
-std::vector<std::string> Server::addresses() const { return implementation_->addresses(); }
+Error Server::listen(const std::string& interface, std::uint16_t port, const Tls& tls) {
+  return implementation_->doors().listen(interface, port, &tls);
+}
+Error Server::listen_unix(const std::string& path) { return implementation_->doors().listen_unix(path); }
+std::vector<std::string> Server::addresses() const { return implementation_->doors().addresses(); }
 Error Server::run(const std::function<void()>& ready) { return implementation_->run(ready); }
 Error Server::start(uv_loop_s* loop) { return implementation_->start(loop); }
 void Server::stop(std::function<void()> stopped) { implementation_->stop(std::move(stopped)); }
