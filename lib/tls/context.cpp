@@ -146,13 +146,14 @@ std::string Context::use_files(const ServerSettings& settings) {
   const bool has_key = SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) == 1;
   SSL_CTX_set_default_passwd_cb_userdata(context_, nullptr);
   SSL_CTX_set_default_passwd_cb(context_, nullptr);
-  if (has_key) return {};
-  // OpenSSL compares the key with the certificate as soon as it has both.
-  const unsigned long error = ERR_peek_last_error();
-  if (ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH || ERR_GET_REASON(error) == X509_R_KEY_TYPE_MISMATCH) {
+  // OpenSSL compares the two when it has both, unless they are of different kinds.
+  const int reason = has_key ? 0 : ERR_GET_REASON(ERR_peek_last_error());
+  const bool differ = reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH;
+  if (differ || (has_key && SSL_CTX_check_private_key(context_) != 1)) {
     ERR_clear_error();
     return base::concat("the key in '", key, "' does not belong to the certificate in '", settings.certificate, "'");
   }
+  if (has_key) return {};
   return base::concat("cannot read a private key from '", key, "': ", take_error(),
                       "; it must be PEM, and an encrypted one needs the file of its pass-phrase");
 }

@@ -18,7 +18,7 @@ WWW = os.environ.get("WHARF_WWW", "test-apps/www")
 SLOW = float(os.environ.get("WHARF_SLOW", "1"))  # how much longer things may take, for builds with sanitizers
 SANITIZED = SLOW > 1
 
-READY = re.compile(r"listening on (http://(\[[0-9a-f:]+\]|[0-9.]+):(\d+)/)\s+(\S.*)\n")
+READY = re.compile(r"listening on (https?://(\[[0-9a-f:]+\]|[0-9.]+):(\d+)/)\s+(\S.*)\n")
 
 
 def need(program):
