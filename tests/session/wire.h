@@ -86,6 +86,8 @@ class TlsWire final : public Wire {
   void send(std::string_view bytes) override;
   void finish() override;
   std::string read_some() override;
+  /// Whether the other end has said that it sends no more (RFC 8446 section 6.1).
+  [[nodiscard]] bool ended_well() const { return engine_.state() == tls::Engine::State::peer_ended; }
 
  private:
   void send_sealed();
