@@ -27,7 +27,7 @@ struct Settings {
   bool compress_all = false;
   std::vector<std::string> protocol_options;
   std::string unix_socket;
-  bool ssl = false;
+  bool ssl = false;  // these names are those of libwebsockets
   std::string ssl_cert;
   std::string ssl_key;
   std::string ssl_passphrase;

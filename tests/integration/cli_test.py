@@ -40,11 +40,11 @@ class Prints(unittest.TestCase):
             result = run(option)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
             for name in ("-p", "--port", "-i", "--interface", "-r", "--resource-path", "-P", "--plugin-dir", "-d", "--debug", "-t",
-                         "--threads", "--default-protocol", "--list-protocols", "-v", "--version", "7681"):
+                         "--threads", "--default-protocol", "--list-protocols", "-V", "--version", "7681"):
                 self.assertIn(name, result.stdout)
 
     def test_version(self):
-        for option in ("-v", "--version"):
+        for option in ("-V", "--version"):
             result = run(option)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
             self.assertRegex(result.stdout, r"\A[^\n]*\d+\.\d+\.\d+[^\n]*\n\Z")

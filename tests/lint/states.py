@@ -10,6 +10,7 @@ FOLDERS = ("lib", "include", "plugins", "test-apps")
 EXEMPT = {
     "lib/codec/ws/extension.h DeflateAgreement": "the parameters that RFC 7692 names",
     "include/wharf/websocket.hpp Agreement": "the same, for the user",
+    "test-apps/program_options.h Settings": "the flags of a command line, each by itself",
 }
 
 CLASS = re.compile(r"(?<!enum )\b(?:class|struct)\s+(?:alignas\([^)]*\)\s*|WHARF_\w+\s+)*([\w:]+)(?:\s+final)?\s*(?::[^:].*)?$", re.DOTALL)
