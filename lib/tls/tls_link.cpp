@@ -55,7 +55,8 @@ std::size_t TlsLink::input(std::span<char> bytes) {
   if (stage_ == Stage::handshaking) shake_hands();
   if (stage_ == Stage::open) read();
   const std::size_t left = engine_.take_back();
-  return stage_ == Stage::open ? bytes.size() - left : bytes.size();  // what comes after the end is dropped
+  const bool goes_on = stage_ == Stage::open && engine_.state() == Engine::State::open;
+  return goes_on ? bytes.size() - left : bytes.size();  // what comes after the end is dropped
 }
 
 /// Hands over what has been received, as long as the session above wants it.
