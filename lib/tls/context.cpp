@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -32,7 +31,7 @@ std::string no_memory() { return "there is no memory for TLS"; }
 int give_passphrase(char* into, int size, int /*writing*/, void* text) {
   const auto& passphrase = *static_cast<const std::string*>(text);
   if (passphrase.empty() || passphrase.size() > static_cast<std::size_t>(size)) return -1;
-  std::memcpy(into, passphrase.data(), passphrase.size());
+  std::copy(passphrase.begin(), passphrase.end(), into);
   return static_cast<int>(passphrase.size());
 }
 
