@@ -43,7 +43,7 @@ base::Result<std::unique_ptr<tls::Context>, std::string> tls_context(const Tls& 
     if (!warning.empty()) log.warn("the certificate in '", tls.certificate, "' ", warning);
     return context;
   }
-  if (!tls.key.empty()) return base::Failure{std::string("a key needs the file of its certificate")};
+  if (!tls.key.empty() || !tls.passphrase.empty()) return base::Failure{std::string("a key needs the file of its certificate")};
   const auto pair = tls::self_signed(names_of(address));
   if (!pair) return base::Failure{pair.error()};
   auto context = tls::Context::for_server(*pair, settings);

@@ -172,9 +172,9 @@ std::string Context::ask_clients(const ServerSettings& settings) {
   if (settings.client_authorities.empty()) return "to check certificates of clients takes the file of their authorities";
   const char* const file = settings.client_authorities.c_str();
   STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(file);
+  SSL_CTX_set_client_CA_list(context_, names);  // takes it over
   if (names == nullptr || SSL_CTX_load_verify_file(context_, file) != 1)
     return base::concat("cannot read certificates of authorities from '", settings.client_authorities, "': ", take_error());
-  SSL_CTX_set_client_CA_list(context_, names);
   const int required = settings.clients == ClientCertificate::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
   SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | required, nullptr);
   verifies_ = true;

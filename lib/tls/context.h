@@ -48,7 +48,7 @@ struct ClientSettings {
 };
 
 /// What the TLS connections of a door, or to one kind of destination, have in common: certificates, versions, ciphers, the protocols
-/// that ALPN may choose. It does not change. Threads may share it; it lives at least until the last Engine of it is made.
+/// that ALPN may choose. It does not change. Threads may share it; it outlives its engines.
 class Context {
  public:
   /// The error is one line, and says what to do about it.

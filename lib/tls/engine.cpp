@@ -82,6 +82,10 @@ Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string
   }
   BIO_set_data(bio, this);
   SSL_set_bio(ssl_, bio, bio);
+  if (is_client && server_name.empty() && context.verifies()) {
+    state_ = State::failed;
+    error_ = "there is no name to verify";
+  }
   if (is_client) SSL_set_connect_state(ssl_);
   else SSL_set_accept_state(ssl_);
 }
@@ -118,12 +122,14 @@ std::size_t Engine::read(std::span<char> room) {
   return filled;
 }
 
-/// The queue takes all of it, so a record is never left in part.
-void Engine::seal(std::string_view plain) {
-  if (state_ != State::open && state_ != State::peer_ended) return;
+/// The queue takes whole records. The peer may have asked for small ones (RFC 6066 section 4): then a part is taken, or several are made.
+std::size_t Engine::seal(std::string_view plain) {
+  if (state_ != State::open && state_ != State::peer_ended) return 0;
   ERR_clear_error();
   const int written = SSL_write(ssl_, plain.data(), static_cast<int>(plain.size()));
-  if (written <= 0) fail(written);
+  if (written > 0) return static_cast<std::size_t>(written);
+  fail(written);
+  return 0;
 }
 
 void Engine::close_notify() {
@@ -132,6 +138,8 @@ void Engine::close_notify() {
   if (SSL_shutdown(ssl_) < 0) ERR_clear_error();
   if (no_memory_) throw std::bad_alloc();
 }
+
+bool Engine::has_part() const { return SSL_has_pending(ssl_) != 0; }
 
 bool Engine::has_more() const { return state_ == State::open && (SSL_pending(ssl_) > 0 || !came_.empty()); }
 

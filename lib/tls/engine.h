@@ -27,8 +27,8 @@ class Engine {
     failed       // error() says why; an alert for the peer is in the queue, if there is one
   };
 
-  /// `sealed` gets what is to leave, and outlives this. `server_name` is for a client: what it asks for, and what the certificate must
-  /// name. Throws std::bad_alloc.
+  /// The context and `sealed`, which gets what is to leave, outlive this. `server_name` is for a client: what it asks for, and what the
+  /// certificate must name; without one a client that verifies fails. Throws std::bad_alloc.
   Engine(const Context& context, base::OutQueue& sealed, const std::string& server_name = {});
   ~Engine();
   Engine(const Engine&) = delete;
@@ -43,14 +43,17 @@ class Engine {
   /// Fills `room` with plain bytes, out of as many records as there are; returns how many. 0: no whole record has come, or state()
   /// has changed.
   std::size_t read(std::span<char> room);
-  /// One record of these bytes, at most largest_record, into the queue. Only if open or peer_ended.
-  void seal(std::string_view plain);
+  /// Seals these bytes, at most largest_record, into the queue; returns how many. 0: state() has changed, or half of a message of the
+  /// handshake has come (RFC 8446 section 4.6), and nothing is sealed before read() has had the rest. Only if open or peer_ended.
+  [[nodiscard]] std::size_t seal(std::string_view plain);
   /// Tells the peer that no more comes.
   void close_notify();
 
   [[nodiscard]] State state() const { return state_; }
   /// Whether read() may have something without further bytes.
   [[nodiscard]] bool has_more() const;
+  /// Whether a part of a record has come.
+  [[nodiscard]] bool has_part() const;
   /// In one line, for the log.
   [[nodiscard]] const std::string& error() const { return error_; }
   /// After the handshake.

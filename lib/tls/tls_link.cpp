@@ -51,9 +51,18 @@ void TlsLink::begin_session() {
 // ---- Input ----
 
 std::size_t TlsLink::input(std::span<char> bytes) {
+  if (stage_ == Stage::open && below_.out().size() > most_sealed + most_replies) {
+    marks_.add(Mark::replies_wait);
+    below_.hold_input();
+    below_.want_room();
+    return 0;
+  }
   engine_.give(bytes);
   if (stage_ == Stage::handshaking) shake_hands();
   if (stage_ == Stage::open) read();
+  else if (stage_ == Stage::winding_up) drop();
+  if (stage_ == Stage::open && !out().empty()) flush();  // it may have waited for these bytes
+  if (stage_ == Stage::open && marks_.has(Mark::idle)) tell_idle();
   const std::size_t left = engine_.take_back();
   const bool goes_on = stage_ == Stage::open && engine_.state() == Engine::State::open;
   return goes_on ? bytes.size() - left : bytes.size();  // what comes after the end is dropped
@@ -78,12 +87,43 @@ void TlsLink::read() {
   }
 }
 
-/// Without a close_notify, what came may have been cut short by anybody (RFC 8446 section 6.1).
+/// For OpenSSL's own sake: what comes may be what it waits for.
+void TlsLink::drop() {
+  while (engine_.read(parts_.plain) != 0) {
+  }
+  conclude();
+}
+
+/// Without a close_notify, what came may have been cut short by anybody (RFC 8446 section 6.1). But a peer that has only ended its side
+/// still gets what is there for it.
 void TlsLink::end_of_input() {
   if (stage_ == Stage::handshaking) return handshake_failed("the peer ended the connection");
   if (stage_ != Stage::open || engine_.state() == Engine::State::peer_ended) return;
-  abort();
+  marks_.add(Mark::cut_short);
+  finish();
   settle();
+}
+
+bool TlsLink::nothing_came() const { return engine_.state() == Engine::State::open && !engine_.has_part() && below_.quiet(); }
+
+void TlsLink::now_idle() {
+  marks_.add(Mark::idle);
+  tell_idle();
+}
+
+void TlsLink::now_busy() {
+  marks_.remove(Mark::idle);
+  below_.now_busy();
+}
+
+/// With a part of a record, the next exchange may have begun.
+void TlsLink::tell_idle() {
+  if (engine_.has_part()) below_.now_busy();
+  else below_.now_idle();
+}
+
+std::string TlsLink::address() const {
+  return peer().address.text() == below_.peer().address.text() ? below_.address() : Link::address();
 }
 
 /// Plain bytes that wait here come to the session in a turn, since nothing else may wake it.
@@ -95,15 +135,22 @@ void TlsLink::input_wanted_changed() {
 
 // ---- Output ----
 
+/// All of it when the session is gone: from then on the link below bounds the time that it may take.
 void TlsLink::flush() {
   if (stage_ != Stage::open && stage_ != Stage::winding_up) return;
-  while (!out().empty() && engine_.state() != Engine::State::failed && !aborted()) {
-    if (below_.out().size() >= most_sealed) below_.flush();
-    if (below_.out().size() >= most_sealed) {
-      below_.want_room();
-      break;
+  try {
+    while (!out().empty() && !aborted()) {
+      const bool bounded = stage_ == Stage::open;
+      if (bounded && below_.out().size() >= most_sealed) below_.flush();
+      if (bounded && below_.out().size() >= most_sealed) {
+        below_.want_room();
+        break;
+      }
+      if (!seal_record()) break;
     }
-    seal_record();
+  } catch (...) {  // there is no memory
+    abort();
+    throw;
   }
   if (engine_.state() == Engine::State::failed) abort();
   below_.touch();
@@ -115,7 +162,8 @@ std::size_t TlsLink::record_size() {
   return sealed_since_rest_ < small_until ? small_record : largest_record;
 }
 
-void TlsLink::seal_record() {
+/// False if nothing can be sealed now.
+bool TlsLink::seal_record() {
   const std::size_t most = std::min(record_size(), out().size());
   std::string_view plain = out().front();
   if (plain.size() < most) {
@@ -128,10 +176,10 @@ void TlsLink::seal_record() {
     }
     plain = {parts_.record.data(), size};
   }
-  plain = plain.substr(0, most);
-  engine_.seal(plain);
-  out().consume(plain.size());
-  sealed_since_rest_ = std::min(sealed_since_rest_ + plain.size(), small_until);
+  const std::size_t sealed = engine_.seal(plain.substr(0, most));
+  out().consume(sealed);
+  sealed_since_rest_ = std::min(sealed_since_rest_ + sealed, small_until);
+  return sealed != 0;
 }
 
 void TlsLink::output_ended() {
@@ -141,7 +189,10 @@ void TlsLink::output_ended() {
 
 // ---- Time and turns ----
 
-void TlsLink::room() { proceed(); }
+void TlsLink::room() {
+  if (marks_.take(Mark::replies_wait) && !input_held()) below_.resume_input();
+  proceed();
+}
 
 void TlsLink::turn() { proceed(); }
 
@@ -160,6 +211,8 @@ void TlsLink::deadline() {
     below_.abort();
   } else if (stage_ == Stage::open) {
     deliver_deadline();
+  } else if (stage_ == Stage::winding_up) {
+    give_up();
   }
 }
 
@@ -179,6 +232,7 @@ void TlsLink::wind_up() {
   if (stage_ == Stage::over) return;
   if (engine_.state() == Engine::State::failed || !aborted()) {
     stage_ = Stage::winding_up;
+    below_.set_deadline(below_.now() + closing_wait);
     below_.resume_input();
     conclude();
   } else {
@@ -193,7 +247,7 @@ void TlsLink::conclude() noexcept {
     if (!failed) flush();
     if (!failed && !out().empty()) return;
     stage_ = Stage::over;
-    if (!failed) engine_.close_notify();
+    if (!failed && !marks_.has(Mark::cut_short)) engine_.close_notify();
     below_.finish();
   } catch (...) {  // there is no memory
     give_up();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/flags.h"
 #include "base/log.h"
 #include "link/link.h"
 #include "link/session.h"
@@ -14,7 +15,8 @@
 
 namespace wharf::tls {
 
-/// What the TLS links of one loop have in common, and use one after the other. It outlives them.
+/// What the TLS links of one loop have in common, and use one after the other. It outlives them. A link that stands on another of them
+/// needs parts of its own, for both have bytes in theirs at the same time.
 struct LoopParts {
   LoopParts(base::ChunkPool& of, const session::OutputLimits& limits, base::Log& its_log)
       : pool(of), output(limits), log(its_log) {}
@@ -32,7 +34,8 @@ struct LoopParts {
 ///
 /// Output is sealed when it is flushed, up to most_sealed bytes in the queue below; the rest waits unsealed, and counts against the
 /// limits of output. Input is not read below while the session above holds its own. The end of the peer's output is its close_notify
-/// (RFC 8446 section 6.1): if the link below ends without one, this link is aborted.
+/// (RFC 8446 section 6.1): if the link below ends without one, the session above is ended as by a reset, and what it had queued leaves,
+/// without a close_notify.
 class TlsLink final : public session::Session, public session::Link {
  public:
   /// `server_name` is for a client: the host that it connects to. Throws std::bad_alloc.
@@ -52,11 +55,11 @@ class TlsLink final : public session::Session, public session::Link {
 
   // The link of the session above.
   void flush() override;
-  void now_idle() override { below_.now_idle(); }
-  void now_busy() override { below_.now_busy(); }
+  void now_idle() override;
+  void now_busy() override;
   void set_deadline(base::Time when) override { below_.set_deadline(when); }
   [[nodiscard]] base::Time now() const override { return below_.now(); }
-  [[nodiscard]] std::string address() const override { return below_.address(); }
+  [[nodiscard]] std::string address() const override;
 
   /// The bytes that wait below from which on nothing more is sealed.
   static constexpr std::size_t most_sealed = std::size_t{64} * 1024;
@@ -64,9 +67,18 @@ class TlsLink final : public session::Session, public session::Link {
   static constexpr std::size_t small_record = 1'300;
   static constexpr std::size_t small_until = std::size_t{64} * 1024;
   static constexpr base::Time rest{1'000};
+  /// What waits below at most, as OpenSSL itself replies to what comes; above it nothing is read until the peer takes some.
+  static constexpr std::size_t most_replies = std::size_t{64} * 1024;
+  /// For the rest of a message of the handshake that has come in part, when all else is done.
+  static constexpr base::Time closing_wait{5'000};
 
  private:
   enum class Stage : std::uint8_t { handshaking, open, winding_up, over };
+  enum class Mark : std::uint8_t {
+    idle,         // as the session above says
+    cut_short,    // the peer ended without a close_notify: it gets none
+    replies_wait  // below: nothing is read
+  };
 
   [[nodiscard]] std::uint32_t turn_number() const override { return turn_number_of(below_); }
   void schedule() override { below_.want_turn(); }
@@ -74,13 +86,15 @@ class TlsLink final : public session::Session, public session::Link {
   void input_wanted_changed() override;
   void output_ended() override;
   void wind_up() override;
-  [[nodiscard]] bool nothing_came() const override { return !engine_.has_more() && below_.quiet(); }
+  [[nodiscard]] bool nothing_came() const override;
 
   void shake_hands();
   void handshake_failed(std::string_view why);
   void begin_session();
   void read();
-  void seal_record();
+  [[nodiscard]] bool seal_record();
+  void drop();
+  void tell_idle();
   [[nodiscard]] std::size_t record_size();
   void proceed();
   void conclude() noexcept;
@@ -94,6 +108,7 @@ class TlsLink final : public session::Session, public session::Link {
   base::Time last_sealed_{0};
   std::size_t sealed_since_rest_ = 0;
   Stage stage_ = Stage::handshaking;
+  base::Flags<Mark> marks_;
 };
 
 }  // namespace wharf::tls

@@ -169,7 +169,11 @@ void TlsWire::send_sealed() {
 }
 
 void TlsWire::send(std::string_view bytes) {
-  for (std::size_t at = 0; at < bytes.size(); at += tls::largest_record) engine_.seal(bytes.substr(at, tls::largest_record));
+  while (!bytes.empty()) {
+    const std::size_t sealed = engine_.seal(bytes.substr(0, tls::largest_record));
+    if (sealed == 0) fail("nothing can be sealed: " + engine_.error());
+    bytes.remove_prefix(sealed);
+  }
   send_sealed();
 }
 

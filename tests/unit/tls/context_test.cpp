@@ -106,6 +106,14 @@ TEST_CASE(
   CHECK_FALSE(agree(bench));
 }
 
+TEST_CASE("tls context: a client that verifies, but knows no name to verify, connects to nobody") {
+  const TemporaryFolder folder;
+  TlsBench bench(server_context(),
+                 client_context({.authorities = folder.write("cert.pem", pair_of_localhost().certificate), .verify = true}));
+  CHECK_FALSE(agree(bench, ""));
+  CHECK(bench.lines.front().find("there is no name to verify") != std::string::npos);
+}
+
 TEST_CASE("tls context: a certificate of its own is for the names that were given") {
   const tls::KeyPair& pair = pair_of_localhost();
   CHECK(pair.certificate.starts_with("-----BEGIN CERTIFICATE-----"));

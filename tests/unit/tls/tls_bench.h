@@ -25,7 +25,7 @@ inline const tls::KeyPair& pair_of_localhost() {
   static const tls::KeyPair pair = [] {
     const std::array<std::string, 2> names{"localhost", "127.0.0.1"};
     auto made = tls::self_signed(names);
-    REQUIRE_MESSAGE(made, made.error());
+    REQUIRE_MESSAGE(made, (made ? std::string() : made.error()));
     return *made;
   }();
   return pair;
@@ -33,13 +33,13 @@ inline const tls::KeyPair& pair_of_localhost() {
 
 inline std::unique_ptr<tls::Context> server_context(const tls::ServerSettings& settings = {}) {
   auto made = tls::Context::for_server(pair_of_localhost(), settings);
-  REQUIRE_MESSAGE(made, made.error());
+  REQUIRE_MESSAGE(made, (made ? std::string() : made.error()));
   return std::move(*made);
 }
 
 inline std::unique_ptr<tls::Context> client_context(const tls::ClientSettings& settings = {.authorities = {}, .verify = false}) {
   auto made = tls::Context::for_client(settings);
-  REQUIRE_MESSAGE(made, made.error());
+  REQUIRE_MESSAGE(made, (made ? std::string() : made.error()));
   return std::move(*made);
 }
 
