@@ -209,10 +209,10 @@ class Patience(unittest.TestCase):
     def result(self, scenario):
         return self.results[scenario].result()
 
-    def within(self, found, wanted):
+    def within(self, found, wanted, most=None):
         """Not much too early; too late only as a busy machine is."""
         self.assertGreater(found, wanted / 2)
-        self.assertLess(found, wanted + 15 * server.SLOW)
+        self.assertLess(found, (most or wanted) + 15 * server.SLOW)
 
     def test_a_peer_that_never_answers_a_close(self):
         for scenario in (type(self).silent, type(self).talking):
@@ -229,10 +229,10 @@ class Patience(unittest.TestCase):
         self.within(gone, self.LINGER)
 
     def test_a_peer_that_never_reads(self):
-        """And nothing of any of them is left."""
+        """And nothing of any of them is left. If the peer's system makes room for some more meanwhile, the time begins anew, once."""
         cut, sent = self.result(type(self).not_reading)
         print(f"never read: cut after {cut:.1f} s, {sent} bytes were let in")
-        self.within(cut, self.STALL)
+        self.within(cut, self.STALL, 2 * self.STALL)
         for scenario in self.results:
             self.result(scenario)
         server.until(lambda: self.server.descriptors() == self.idle, SOON, "all of them gone")
