@@ -17,7 +17,7 @@ class Authority:
         self.folder = pathlib.Path(self._folder.name)
         self.file = self.folder / "ca.pem"
         self._run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=Test CA", "-days", "30",
-                  "-keyout", self.folder / "ca.key", "-out", self.file)
+                  "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.folder / "ca.key", "-out", self.file)
 
     def close(self):
         self._folder.cleanup()
@@ -33,7 +33,8 @@ class Authority:
         secret = ("-nodes",) if passphrase is None else ("-passout", f"pass:{passphrase}")
         self._run("req", *kinds[kind], *secret, "-subj", subject, "-keyout", key, "-out", request)
         extensions = self.folder / f"{name}.ext"
-        extensions.write_text(f"subjectAltName={names}\n" if names else "basicConstraints=CA:FALSE\n", encoding="ascii")
+        extensions.write_text("basicConstraints=CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectKeyIdentifier=hash\n"
+                              "authorityKeyIdentifier=keyid\n" + (f"subjectAltName={names}\n" if names else ""), encoding="ascii")
         self._run("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.folder / "ca.key", "-CAcreateserial", "-days", days,
                   "-extfile", extensions, "-out", certificate)
         return certificate, key
