@@ -36,7 +36,8 @@ inline std::string take_error() {
   return text.data();
 }
 
-/// The first object of that type in a PEM text, by OpenSSL's function for it; nullptr if there is none.
+/// Reads the first object of a type from a PEM text. `read` is OpenSSL's function for that type, such as PEM_read_bio_X509. Returns
+/// nullptr if the text has none.
 template <class Type, class Read>
 Owned<Type> read_pem(std::string_view text, Read read) {
   const Owned<BIO> bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));

@@ -20,6 +20,13 @@
 
 namespace wharf::test {
 
+/// Letters that do not repeat the same way soon.
+inline std::string pattern(std::size_t size) {
+  std::string text(size, ' ');
+  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
+  return text;
+}
+
 /// A pair for localhost, the same for all tests.
 inline const tls::KeyPair& pair_of_localhost() {
   static const tls::KeyPair pair = [] {

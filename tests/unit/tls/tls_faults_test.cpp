@@ -12,12 +12,6 @@ namespace {
 using namespace wharf;
 using namespace wharf::test;
 
-std::string pattern(std::size_t size) {
-  std::string text(size, ' ');
-  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
-  return text;
-}
-
 }  // namespace
 
 TEST_CASE("tls link: bytes behind a close_notify are dropped, and the end of the connection is seen (RFC 8446 section 6.1)") {

@@ -13,12 +13,6 @@ using namespace wharf;
 using namespace wharf::test;
 using Events = std::vector<std::string>;
 
-std::string pattern(std::size_t size) {
-  std::string text(size, ' ');
-  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
-  return text;
-}
-
 }  // namespace
 
 TEST_CASE("tls link: both sessions begin when the handshake is done, and know its facts, wherever records are cut") {
