@@ -166,15 +166,13 @@ wharf::Error open_door(wharf::Server& server, const Settings& settings) {
   if (!settings.unix_socket.empty()) return server.listen_unix(settings.unix_socket);
   if (!settings.ssl) return server.listen(settings.interface, settings.port);
   wharf::Tls tls;
-  tls.certificate = settings.ssl_cert;
-  tls.key = settings.ssl_key;
-  tls.passphrase = settings.ssl_passphrase;
+  if (!settings.ssl_cert.empty()) tls.certificates.push_back({settings.ssl_cert, settings.ssl_key, settings.ssl_passphrase});
   tls.client_authorities = settings.ssl_ca;
   using wharf::ClientCertificates;
   if (!settings.ssl_ca.empty())
     tls.clients = settings.ssl_verify_client ? ClientCertificates::required : ClientCertificates::optional;
   tls.profile = settings.ssl_profile;
-  return server.listen(settings.interface, settings.port, tls);
+  return server.listen(settings.interface, settings.port, {std::move(tls)});
 }
 
 int list_protocols(const wharf::Server& server) {

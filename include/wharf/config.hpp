@@ -14,9 +14,11 @@
 #include <variant>
 #include <vector>
 
+#include "wharf/door.hpp"    // IWYU pragma: export
 #include "wharf/limits.hpp"  // IWYU pragma: export
 #include "wharf/mounts.hpp"  // IWYU pragma: export
 #include "wharf/protocol.hpp"
+#include "wharf/tls.hpp"  // IWYU pragma: export
 
 namespace wharf {
 
@@ -107,30 +109,6 @@ struct VirtualHost {
       origins;  ///< pages that may open WebSockets: origins like https://example.com, `same-origin`, `null` or `file://`;
                 ///< others are refused with 403. Empty: all may. Clients that are no browser send none, and may
   AccessLogFile access_log;
-};
-
-/// Whether clients are asked for a certificate (mutual TLS).
-enum class ClientCertificates : std::uint8_t {
-  ignored,
-  optional,  ///< one that is shown must be signed by an authority of `Tls::client_authorities`
-  required   ///< and one must be shown
-};
-
-/// Which versions and ciphers clients may use, as Mozilla recommends for servers.
-enum class TlsProfile : std::uint8_t {
-  intermediate,  ///< TLS 1.2 with forward secrecy and authenticated ciphers, and TLS 1.3
-  modern         ///< TLS 1.3 alone
-};
-
-/// TLS on a port (RFC 8446, RFC 5246). Files are PEM, and read when the port is opened. docs/tls.md says more.
-struct Tls {
-  std::string certificate;  ///< a file: the server's own, then those between it and a root. Empty: a key and a certificate that
-                            ///< signs itself are made in memory, and the log has a warning with its fingerprint
-  std::string key;          ///< a file; empty: the key is in the file of the certificate
-  std::string passphrase;   ///< a file whose first line opens an encrypted key
-  std::string client_authorities;  ///< a file: who may have signed certificates of clients
-  ClientCertificates clients = ClientCertificates::ignored;
-  TlsProfile profile = TlsProfile::intermediate;
 };
 
 /// Receives each log line, without line feed; control characters and others that could begin a second line are \xHH. Called by one

@@ -51,12 +51,11 @@ class WHARF_VISIBLE Server {
   /// protocol is not in the table, or the name is taken.
   Error add(VirtualHost host);
 
+  /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo, or a host name. Port 0 takes a free one. Fails, too,
+  /// if a certificate or key of the door cannot be read, or they do not belong together. May be called several times.
+  Error listen(const std::string& interface, std::uint16_t port, Door door = {});
   /// Binds a unix socket of that path. A socket file that nobody listens on is replaced; it is removed when the server stops.
-  Error listen_unix(const std::string& path);
-  /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo, or a host name. Port 0 takes a free one.
-  Error listen(const std::string& interface, std::uint16_t port);
-  /// The same with TLS. Fails, too, if a certificate or key cannot be read, or they do not belong together.
-  Error listen(const std::string& interface, std::uint16_t port, const Tls& tls);
+  Error listen_unix(const std::string& path, Door door = {});
   /// What listen() bound, like 127.0.0.1:7681 or [::1]:7681, in the order of the calls.
   [[nodiscard]] std::vector<std::string> addresses() const;
 

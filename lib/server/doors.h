@@ -6,9 +6,8 @@
 #include <vector>
 
 #include "base/log.h"
-#include "io/listener.h"
+#include "server/open_door.h"
 #include "server/worker.h"
-#include "tls/context.h"
 #include "wharf/config.hpp"
 
 namespace wharf::server {
@@ -20,9 +19,9 @@ class Doors {
   /// Both outlive this.
   Doors(const ServerOptions& options, base::Log& log) : options_(options), log_(log) {}
 
-  /// As Server::listen(); `tls` is nullptr for a port without.
-  Error listen(const std::string& interface, std::uint16_t port, const Tls* tls);
-  Error listen_unix(const std::string& path);
+  /// As Server::listen() and Server::listen_unix().
+  Error listen(const std::string& interface, std::uint16_t port, Door settings);
+  Error listen_unix(const std::string& path, Door settings);
   [[nodiscard]] std::vector<std::string> addresses() const;
 
   /// Hands the sockets of that loop to its worker, on its thread.
@@ -31,15 +30,11 @@ class Doors {
   void close();
 
  private:
-  struct Door {
-    std::vector<io::ListeningSocket> sockets;  // by loop
-    io::Address address;
-    std::unique_ptr<tls::Context> tls;  // nullptr: none
-  };
+  Error prepare(OpenDoor& door);
 
   const ServerOptions& options_;
   base::Log& log_;
-  std::vector<Door> doors_;
+  std::vector<std::unique_ptr<OpenDoor>> doors_;  // each stays where it is: workers know it
 };
 
 }  // namespace wharf::server

@@ -31,19 +31,21 @@ std::vector<std::string> names_of(const io::Address& address) {
 
 base::Result<std::unique_ptr<tls::Context>, std::string> tls_context(const Tls& tls, const io::Address& address, base::Log& log) {
   tls::ServerSettings settings;
-  settings.certificate = tls.certificate;
-  settings.key = tls.key;
-  settings.passphrase = tls.passphrase;
+  if (!tls.certificates.empty()) {
+    const Certificate& own = tls.certificates.front();
+    settings.certificate = own.chain;
+    settings.key = own.key;
+    settings.passphrase = own.passphrase;
+  }
   settings.client_authorities = tls.client_authorities;
   settings.clients = static_cast<tls::ClientCertificate>(tls.clients);
   settings.profile = static_cast<tls::Profile>(tls.profile);
-  if (!tls.certificate.empty()) {
+  if (!tls.certificates.empty()) {
     auto context = tls::Context::for_server(settings);
     const std::string warning = context ? (*context)->warning() : std::string();
-    if (!warning.empty()) log.warn("the certificate in '", tls.certificate, "' ", warning);
+    if (!warning.empty()) log.warn("the certificate in '", settings.certificate, "' ", warning);
     return context;
   }
-  if (!tls.key.empty() || !tls.passphrase.empty()) return base::Failure{std::string("a key needs the file of its certificate")};
   const auto pair = tls::self_signed(names_of(address));
   if (!pair) return base::Failure{pair.error()};
   auto context = tls::Context::for_server(*pair, settings);

@@ -84,7 +84,8 @@ Worker::~Worker() {
   if (loop_->in_use_by_caller()) abandon(std::move(loop_));
 }
 
-Error Worker::accept_from(io::ListeningSocket socket, const tls::Context* context) {
+Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
+  const tls::Context* const context = door.tls.get();
   const session::SessionMaker http = [this](session::Link& link) { return std::make_unique<session::H1>(link, *http_); };
   if (context != nullptr && !tls_) {
     tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());

@@ -12,6 +12,7 @@
 #include "protocol/protocol.h"
 #include "protocol/statistics.h"
 #include "server/loop_outside.h"
+#include "server/open_door.h"
 #include "server/router.h"
 #include "tls/tls_link.h"
 
@@ -50,8 +51,8 @@ class Worker {
   static base::Result<std::unique_ptr<Worker>, Error> create(uv_loop_s* foreign, const RoomLimits& limits,
                                                              const WorkerParts& parts);
 
-  /// With TLS if there is a context, which outlives this. The error says that the system refuses to watch the socket.
-  Error accept_from(io::ListeningSocket socket, const tls::Context* context = nullptr);
+  /// The door, whose socket this is, outlives this. The error says that the system refuses to watch the socket.
+  Error accept_from(io::ListeningSocket socket, const OpenDoor& door);
   [[nodiscard]] io::Loop& loop() { return *loop_; }
   void reopen_logs() { router_->reopen_logs(); }
 

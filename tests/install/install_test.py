@@ -95,9 +95,9 @@ class Install(unittest.IsolatedAsyncioTestCase):
 
     def test_what_is_installed(self):
         headers = {file.name for file in INSTALLED.only("abi.h").parent.iterdir()}
-        self.assertEqual(headers, {"abi.h", "abi_http.h", "config.hpp", "form.hpp", "handle.hpp", "hidden.hpp", "http.hpp", "http_row.hpp",
+        self.assertEqual(headers, {"abi.h", "abi_http.h", "config.hpp", "door.hpp", "form.hpp", "handle.hpp", "hidden.hpp", "http.hpp", "http_row.hpp",
                                    "limits.hpp", "mounts.hpp", "multipart.hpp", "multipart_head.hpp", "options.hpp", "protocol.hpp", "request.hpp",
-                                   "server.hpp", "standard_streams.hpp", "testing.hpp", "utf8.hpp", "version.h", "websocket.hpp"})
+                                   "server.hpp", "standard_streams.hpp", "testing.hpp", "tls.hpp", "utf8.hpp", "version.h", "websocket.hpp"})
         for name in ("libwharf.a", "libwharf-testing.a", "index.html"):
             INSTALLED.only(name)
         folder = pathlib.Path(str(INSTALLED.root) + INSTALLED.variable("plugindir").removeprefix(str(INSTALLED.root)))

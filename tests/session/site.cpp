@@ -122,17 +122,18 @@ std::string next_abstract_name() {
 
 }  // namespace
 
-SocketSite::SocketSite(const server::RoomLimits& limits, Begin when, Door door) : parts_(limits) {
+SocketSite::SocketSite(const server::RoomLimits& limits, Begin when, SocketKind kind) : parts_(limits) {
   auto worker = server::Worker::create(nullptr, parts_.limits, parts_.for_worker());
   if (!worker) throw std::runtime_error(worker.error().message);
   worker_ = std::move(*worker);
-  const auto address = door == Door::unix_socket ? io::unix_address(next_abstract_name()) : io::resolve_interface("127.0.0.1", 0);
+  const auto address =
+      kind == SocketKind::unix_socket ? io::unix_address(next_abstract_name()) : io::resolve_interface("127.0.0.1", 0);
   if (!address) throw std::runtime_error(address.error());
   auto socket = io::ListeningSocket::open(*address, 511, io::ListeningSocket::Sharing::alone);
   if (!socket) throw std::runtime_error(socket.error());
   address_ = socket->address();
-  const tls::Context* const tls = door == Door::tls ? &tls_of_localhost() : nullptr;
-  if (const Error error = worker_->accept_from(std::move(*socket), tls)) throw std::runtime_error(error.message);
+  if (kind == SocketKind::tls) door_.tls = {std::shared_ptr<void>(), &tls_of_localhost()};
+  if (const Error error = worker_->accept_from(std::move(*socket), door_)) throw std::runtime_error(error.message);
   if (when == Begin::at_once) begin();
 }
 

@@ -127,14 +127,15 @@ class TlsMemorySite : public MemorySite {
 };
 
 /// The kinds of listening sockets that a site may have.
-enum class Door : std::uint8_t { tcp, unix_socket, tls };
+enum class SocketKind : std::uint8_t { tcp, unix_socket, tls };
 
 enum class Begin : std::uint8_t { at_once, later };
 
 /// The same behind a listening socket on a loop, which has a thread of its own.
 class SocketSite {
  public:
-  explicit SocketSite(const server::RoomLimits& limits = room_limits(), Begin begin = Begin::at_once, Door door = Door::tcp);
+  explicit SocketSite(const server::RoomLimits& limits = room_limits(), Begin begin = Begin::at_once,
+                      SocketKind kind = SocketKind::tcp);
   /// Stops without grace if stop() was not called.
   ~SocketSite();
   SocketSite(const SocketSite&) = delete;
@@ -159,6 +160,7 @@ class SocketSite {
  private:
   DescriptorCheck descriptors_;  // first made, last gone
   SiteParts parts_;
+  server::OpenDoor door_;
   std::unique_ptr<server::Worker> worker_;
   io::Address address_;
   std::thread thread_;
@@ -166,12 +168,12 @@ class SocketSite {
 
 class UnixSite : public SocketSite {
  public:
-  UnixSite() : SocketSite(room_limits(), Begin::at_once, Door::unix_socket) {}
+  UnixSite() : SocketSite(room_limits(), Begin::at_once, SocketKind::unix_socket) {}
 };
 
 class TlsSocketSite : public SocketSite {
  public:
-  TlsSocketSite() : SocketSite(room_limits(), Begin::at_once, Door::tls) {}
+  TlsSocketSite() : SocketSite(room_limits(), Begin::at_once, SocketKind::tls) {}
   std::unique_ptr<TlsWire> connect() { return std::make_unique<TlsWire>(SocketSite::connect()); }
 };
 

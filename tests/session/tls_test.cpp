@@ -55,7 +55,7 @@ TEST_CASE("tls: ports with it and without, on one loop and on four, and each req
     host.mounts.push_back({"/", Requests{"facts"}});
     REQUIRE_FALSE(server.add(host));
     REQUIRE_FALSE(server.listen("127.0.0.1", 0));
-    REQUIRE_FALSE(server.listen("127.0.0.1", 0, Tls{}));
+    REQUIRE_FALSE(server.listen("127.0.0.1", 0, {Tls{}}));
     const io::Address plain = address_of(server.addresses()[0]);
     const io::Address secure = address_of(server.addresses()[1]);
     const Running running(server);
@@ -78,12 +78,9 @@ TEST_CASE("tls: ports with it and without, on one loop and on four, and each req
 TEST_CASE("tls: what is wrong with a certificate is the error of listen(), and nothing is bound") {
   Server server{ServerOptions{}};
   Tls tls;
-  tls.certificate = "/no/such/file.pem";
-  CHECK(server.listen("127.0.0.1", 0, tls).message ==
+  tls.certificates.push_back({"/no/such/file.pem"});
+  CHECK(server.listen("127.0.0.1", 0, {tls}).message ==
         "cannot read a certificate from '/no/such/file.pem': No such file or directory; it must be PEM");
-  tls.certificate.clear();
-  tls.key = "/no/such/file.pem";
-  CHECK(server.listen("127.0.0.1", 0, tls).message == "a key needs the file of its certificate");
   CHECK(server.addresses().empty());
 }
 
@@ -106,7 +103,7 @@ TEST_CASE("limits: tls_handshake_time") {
   CHECK(Limits{}.tls_handshake_time == milliseconds(10'000));
   Limits limits;
   limits.tls_handshake_time = milliseconds(200);
-  SocketSite site(room_limits(limits), Begin::at_once, Door::tls);
+  SocketSite site(room_limits(limits), Begin::at_once, SocketKind::tls);
   const auto begin = std::chrono::steady_clock::now();
   SocketWire silent(site.address());
   silent.send("\x16\x03\x01");

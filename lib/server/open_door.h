@@ -1,0 +1,20 @@
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "io/address.h"
+#include "io/listener.h"
+#include "tls/context.h"
+#include "wharf/door.hpp"
+
+namespace wharf::server {
+
+/// A door that has been bound. It outlives the workers, which look here for what to do with whoever comes in.
+struct OpenDoor {
+  Door settings;
+  io::Address address;
+  std::shared_ptr<const tls::Context> tls{};   ///< nullptr: without TLS
+  std::vector<io::ListeningSocket> sockets{};  ///< by loop, until the workers have them
+};
+
+}  // namespace wharf::server
