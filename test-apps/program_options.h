@@ -27,6 +27,7 @@ struct Settings {
   bool compress_all = false;
   std::vector<std::string> protocol_options;
   std::string unix_socket;
+  std::string inherited;
   bool ssl = false;  // these names are those of libwebsockets
   std::string ssl_cert;
   std::string ssl_key;
@@ -121,6 +122,10 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .place = &Settings::unix_socket,
      .about = "path of a unix socket to listen on, instead of a port",
      .letter = 'U'},
+    {.name = "inherited",
+     .place = &Settings::inherited,
+     .about = "name of the sockets to listen on that systemd passes, instead of a port: `FileDescriptorName=` of the socket's unit",
+     .page = "operating.md"},
     {.name = "ssl",
      .place = &Settings::ssl,
      .unit = Unit::flag,

@@ -139,8 +139,12 @@ struct ServerOptions {
   Level log_level = Level::warn;  ///< the most talkative level that is logged
   LogSink log;                    ///< default: lines on stderr, for which no loop waits (docs/limits.md, Logs)
   Compression compression;        ///< for what protocols leave to the server, member by member; standard means shared
-  bool stop_on_signals = false;   ///< SIGINT and SIGTERM call stop(), the second of them takes the grace away and further ones have
-                                  ///< the effect that they had before; SIGHUP calls reopen_logs(). Only with run()
+  bool stop_on_signals = false;   ///< SIGINT calls stop() and SIGTERM drain(), the second of them takes the grace away and further
+                                  ///< ones have the effect that they had before; SIGHUP calls reopen_logs(), and SIGUSR2
+                                  ///< hand_over(). Only with run(). docs/operating.md says more
+  Switch service_manager =
+      Switch::off;  ///< on: systemd hears how the server is (sd_notify), and whether its loops turn (WatchdogSec).
+                    ///< Only with run(), and if the environment has NOTIFY_SOCKET
   Limits limits;
   FileLimits files;
   TrustedFronts fronts{};

@@ -239,6 +239,8 @@ inline constexpr Option<Limits> of_limits[] = {
      "with output waiting, of which the peer takes less than `write_progress`"},
     {"write_progress", &Limits::write_progress, Unit::bytes, "that a peer must take within `write_stall`"},
     {"stop_grace", &Limits::stop_grace, Unit::milliseconds, "from `Server::stop()`"},
+    {"drain_time", &Limits::drain_time, Unit::milliseconds, "from `Server::drain()`"},
+    {"takeover_time", &Limits::takeover_time, Unit::milliseconds, "for a new process to serve, from `Server::hand_over()`"},
     {"connections", &Limits::connections, Unit::count, "connections at once", {}, {}, "what the descriptors allow"},
     {"backlog", &Limits::backlog, Unit::count, "waiting for `accept`; the kernel's `net.core.somaxconn` may lower it"},
     {"tcp_keep_alive_idle", &Limits::tcp_keep_alive_idle, Unit::milliseconds, "without a byte on a TCP connection; 0: never"},

@@ -6,7 +6,8 @@
 ///     if (auto error = server.listen("127.0.0.1", 7681)) { std::cerr << error.message << '\n'; return 1; }
 ///     if (auto error = server.run()) { std::cerr << error.message << '\n'; return 1; }
 ///
-/// Set it up from one thread; run() or start() comes last. Only stop() and reopen_logs() may be called from other threads.
+/// Set it up from one thread; run() or start() comes last. Only stop(), drain(), hand_over() and reopen_logs() may be called from
+/// other threads.
 
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,12 @@
 struct uv_loop_s;
 
 namespace wharf {
+
+/// A program that is started to take over from this one.
+struct Successor {
+  std::string program;                 ///< a path. Empty: the program that this process was started as, as it is on disk now
+  std::vector<std::string> arguments;  ///< without the program's name. Only with a program; else it has those of this process
+};
 
 class WHARF_VISIBLE Server {
  public:
@@ -56,6 +63,11 @@ class WHARF_VISIBLE Server {
   Error listen(const std::string& interface, std::uint16_t port, Door door = {});
   /// Binds a unix socket of that path. A socket file that nobody listens on is replaced; it is removed when the server stops.
   Error listen_unix(const std::string& path, Door door = {});
+  /// Listens on the sockets of that name which the process was started with: those that systemd passes (LISTEN_FDS, with the name
+  /// of FileDescriptorName=), or those that a predecessor took over from there. Fails if there are none, or one is no stream socket
+  /// that listens. listen() and listen_unix() take such a socket, too, if it has their address. What nobody has taken when a server
+  /// of the process runs is closed, with a line in the log. docs/operating.md says more.
+  Error listen_inherited(const std::string& name, Door door = {});
   /// What listen() bound, like 127.0.0.1:7681 or [::1]:7681, in the order of the calls.
   [[nodiscard]] std::vector<std::string> addresses() const;
 
@@ -70,6 +82,19 @@ class WHARF_VISIBLE Server {
   /// progress are finished, what is left after Limits::stop_grace is cut. With start(), `stopped` is called on the loop's thread
   /// when nothing of the server is left in the loop; with run(), right before run() returns. It does not wait for other threads.
   void stop(std::function<void()> stopped = {});
+
+  /// As stop(), but slowly, within Limits::drain_time: whoever waits to be accepted is still served, and then the ports close.
+  /// Connections end after the response in progress, or after one to the next request if that comes within a second. WebSocket peers
+  /// and pipes are ended one after the other, evenly over the first three quarters of that time. A later stop() ends it sooner; each
+  /// of the two counts once.
+  void drain(std::function<void()> stopped = {});
+
+  /// From any thread while run() serves: starts a new process, with this one's environment, which takes over the listening sockets,
+  /// so that no client notices. When a server of the new process serves, this one drains, without accepting anything more; run()
+  /// then returns without an error. If the new process ends before that, or does not serve within Limits::takeover_time, it is
+  /// killed, there is an error line in the log, and this server goes on. Fails if this server does not serve or stops already, or
+  /// hands over already.
+  Error hand_over(Successor successor = {});
 
   /// From any thread: opens the access logs again under their names, after something else has renamed them, and each folder of a
   /// mount that another has replaced under its name.
