@@ -328,7 +328,7 @@ TEST_CASE("server: conversations that are open when a loop is destroyed end whil
   auto listening =
       std::move(*io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 511, io::ListeningSocket::Sharing::alone));
   const io::Address address = listening.address();
-  const OpenDoor door{{}, address};
+  const server::OpenDoor door{{}, address};
   REQUIRE_FALSE(worker->accept_from(std::move(listening), door));
   SocketWire wire(address);
   wire.send(upgrade_request("actor") + text("hello"));
