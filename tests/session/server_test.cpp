@@ -324,11 +324,12 @@ TEST_CASE("limits: tcp_keep_alive_idle, tcp_keep_alive_interval and tcp_keep_ali
 
 TEST_CASE("server: conversations that are open when a loop is destroyed end while their shared state exists") {
   SiteParts parts(room_limits());
+  server::OpenDoor door;
   auto worker = std::move(*server::Worker::create(nullptr, parts.limits, parts.for_worker()));
   auto listening =
       std::move(*io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 511, io::ListeningSocket::Sharing::alone));
   const io::Address address = listening.address();
-  const server::OpenDoor door{{}, address};
+  door.address = address;
   REQUIRE_FALSE(worker->accept_from(std::move(listening), door));
   SocketWire wire(address);
   wire.send(upgrade_request("actor") + text("hello"));
