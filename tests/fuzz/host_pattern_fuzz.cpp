@@ -1,4 +1,4 @@
-#include "base/host_pattern.h"
+#include "codec/host_pattern.h"
 
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 // Input: a pattern, a line feed, and a host as a peer may write it.
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace wharf::base;
+  using namespace wharf::codec;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const std::size_t end = text.find('\n');
   const std::string_view host = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);

@@ -7,7 +7,7 @@
 #include "base/ascii.h"
 #include "base/result.h"
 
-namespace wharf::base {
+namespace wharf::codec {
 
 /// Orders names; the case of ASCII letters does not matter.
 struct CaselessOrder {
@@ -25,7 +25,7 @@ class HostPattern {
 
   /// A name of letters, digits, '-' and '_' with dots between its labels, an IPv4 address, an IPv6 address in brackets, or `*.` and
   /// such a name. The error is one line.
-  static Result<HostPattern, std::string> parse(std::string_view text);
+  static base::Result<HostPattern, std::string> parse(std::string_view text);
 
   [[nodiscard]] bool matches(std::string_view host) const;
   [[nodiscard]] bool is_wildcard() const { return text_.starts_with("*."); }
@@ -80,4 +80,4 @@ class HostTable {
   std::map<std::string, Value, CaselessOrder> wildcards_;  // by what is behind the `*.`
 };
 
-}  // namespace wharf::base
+}  // namespace wharf::codec

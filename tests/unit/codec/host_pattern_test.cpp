@@ -1,4 +1,4 @@
-#include "base/host_pattern.h"
+#include "codec/host_pattern.h"
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 
 namespace {
 
-using namespace wharf::base;
+using namespace wharf::codec;
 
 std::string fault_of(std::string_view text) {
   const auto parsed = HostPattern::parse(text);
