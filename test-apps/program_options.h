@@ -1,6 +1,7 @@
 #pragma once
 /// The options of wharf-test-server's command line: the program, its --help and docs/getting-started.md have them from here.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -29,11 +30,15 @@ struct Settings {
   std::string unix_socket;
   std::string inherited;
   bool ssl = false;  // these names are those of libwebsockets
-  std::string ssl_cert;
-  std::string ssl_key;
+  std::vector<std::string> ssl_certs;
+  std::vector<std::string> ssl_keys;
   std::string ssl_passphrase;
   std::string ssl_ca;
   bool ssl_verify_client = false;
+  std::vector<std::string> ssl_ocsp;
+  std::string ssl_crl;
+  std::string ssl_ticket_keys;
+  std::chrono::milliseconds ssl_watch = wharf::Tls{}.watch;
   wharf::TlsProfile ssl_profile = wharf::Tls{}.profile;
   std::string files;
   std::vector<std::string> files_options;
@@ -133,12 +138,13 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .page = "tls.md",
      .letter = 's'},
     {.name = "ssl-cert",
-     .place = &Settings::ssl_cert,
-     .about = "PEM file of the certificate, followed by those between it and a root",
+     .place = &Settings::ssl_certs,
+     .about =
+         "PEM file of the certificate, followed by those between it and a root; one for each kind of key, such as ECDSA and RSA",
      .letter = 'C'},
     {.name = "ssl-key",
-     .place = &Settings::ssl_key,
-     .about = "PEM file of its key",
+     .place = &Settings::ssl_keys,
+     .about = "PEM file of its key; with several certificates, one for each, in the same order",
      .otherwise = "that of the certificate",
      .letter = 'K'},
     {.name = "ssl-passphrase", .place = &Settings::ssl_passphrase, .about = "file whose first line opens an encrypted key"},
@@ -151,6 +157,23 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .unit = Unit::flag,
      .about = "refuse clients that show no certificate of --ssl-ca",
      .letter = 'v'},
+    {.name = "ssl-crl",
+     .place = &Settings::ssl_crl,
+     .about = "PEM file of revocation lists: certificates of clients that are refused",
+     .letter = 'R'},
+    {.name = "ssl-ocsp",
+     .place = &Settings::ssl_ocsp,
+     .about =
+         "DER file of an OCSP response about the certificate, for clients that ask; with several certificates, one for each, in "
+         "the same order"},
+    {.name = "ssl-ticket-keys",
+     .place = &Settings::ssl_ticket_keys,
+     .about = "file of keys of session tickets that several machines share, 80 bytes each; the first encrypts",
+     .otherwise = "the server's own, new ones each day"},
+    {.name = "ssl-watch",
+     .place = &Settings::ssl_watch,
+     .unit = Unit::milliseconds,
+     .about = "time between looks whether these files have changed, as SIGHUP has them read again; 0: never"},
     {.name = "ssl-profile",
      .place = choice<&Settings::ssl_profile>(),
      .unit = Unit::word,

@@ -156,9 +156,17 @@ wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
 std::string fault_of_tls(const Settings& settings) {
   if (settings.ssl && !settings.unix_socket.empty()) return "--ssl is for a port, not for --unix-socket";
   if (settings.ssl_verify_client && settings.ssl_ca.empty()) return "--ssl-verify-client needs --ssl-ca";
-  if (settings.ssl_cert.empty() && !settings.ssl_key.empty()) return "--ssl-key needs --ssl-cert";
-  if (settings.ssl_cert.empty() && !settings.ssl_passphrase.empty()) return "--ssl-passphrase needs --ssl-cert";
-  const bool any = !settings.ssl_cert.empty() || !settings.ssl_ca.empty() || settings.ssl_profile != wharf::Tls{}.profile;
+  if (!settings.ssl_crl.empty() && settings.ssl_ca.empty()) return "--ssl-crl needs --ssl-ca";
+  const std::size_t pairs = settings.ssl_certs.size();
+  if (pairs == 0 && !settings.ssl_keys.empty()) return "--ssl-key needs --ssl-cert";
+  if (pairs == 0 && !settings.ssl_passphrase.empty()) return "--ssl-passphrase needs --ssl-cert";
+  if (pairs == 0 && !settings.ssl_ocsp.empty()) return "--ssl-ocsp needs --ssl-cert";
+  if (!settings.ssl_keys.empty() && settings.ssl_keys.size() != pairs)
+    return "give --ssl-key once for each --ssl-cert, or not at all";
+  if (!settings.ssl_ocsp.empty() && settings.ssl_ocsp.size() != pairs)
+    return "give --ssl-ocsp once for each --ssl-cert, or not at all";
+  const bool any = pairs != 0 || !settings.ssl_ca.empty() || !settings.ssl_ticket_keys.empty() ||
+                   settings.ssl_watch != wharf::Tls{}.watch || settings.ssl_profile != wharf::Tls{}.profile;
   return any && !settings.ssl ? "options of TLS need --ssl" : std::string();
 }
 
@@ -166,7 +174,12 @@ wharf::Error open_door(wharf::Server& server, const Settings& settings) {
   if (!settings.unix_socket.empty()) return server.listen_unix(settings.unix_socket);
   if (!settings.ssl) return server.listen(settings.interface, settings.port);
   wharf::Tls tls;
-  if (!settings.ssl_cert.empty()) tls.certificates.push_back({settings.ssl_cert, settings.ssl_key, settings.ssl_passphrase});
+  for (std::size_t i = 0; i < settings.ssl_certs.size(); ++i)
+    tls.certificates.push_back({settings.ssl_certs[i], settings.ssl_keys.empty() ? std::string() : settings.ssl_keys[i],
+                                settings.ssl_passphrase, settings.ssl_ocsp.empty() ? std::string() : settings.ssl_ocsp[i]});
+  tls.revocation_lists = settings.ssl_crl;
+  tls.ticket_keys = settings.ssl_ticket_keys;
+  tls.watch = settings.ssl_watch;
   tls.client_authorities = settings.ssl_ca;
   using wharf::ClientCertificates;
   if (!settings.ssl_ca.empty())

@@ -109,6 +109,8 @@ struct VirtualHost {
       origins;  ///< pages that may open WebSockets: origins like https://example.com, `same-origin`, `null` or `file://`;
                 ///< others are refused with 403. Empty: all may. Clients that are no browser send none, and may
   AccessLogFile access_log;
+  std::vector<Certificate> certificates{};  ///< for clients that ask for this name (RFC 6066 section 3), on every door with TLS;
+                                            ///< of different kinds of keys, as those of Tls. None: the door's
 };
 
 /// Receives each log line, without line feed; control characters and others that could begin a second line are \xHH. Called by one
@@ -140,8 +142,8 @@ struct ServerOptions {
   LogSink log;                    ///< default: lines on stderr, for which no loop waits (docs/limits.md, Logs)
   Compression compression;        ///< for what protocols leave to the server, member by member; standard means shared
   bool stop_on_signals = false;   ///< SIGINT calls stop() and SIGTERM drain(), the second of them takes the grace away and further
-                                  ///< ones have the effect that they had before; SIGHUP calls reopen_logs(), and SIGUSR2
-                                  ///< hand_over(). Only with run(). docs/operating.md says more
+      ///< ones have the effect that they had before; SIGHUP calls reopen_logs() and reload(), and SIGUSR2
+      ///< hand_over(). Only with run(). docs/operating.md says more
   Switch service_manager =
       Switch::off;  ///< on: systemd hears how the server is (sd_notify), and whether its loops turn (WatchdogSec).
                     ///< Only with run(), and if the environment has NOTIFY_SOCKET

@@ -6,7 +6,7 @@
 ///     if (auto error = server.listen("127.0.0.1", 7681)) { std::cerr << error.message << '\n'; return 1; }
 ///     if (auto error = server.run()) { std::cerr << error.message << '\n'; return 1; }
 ///
-/// Set it up from one thread; run() or start() comes last. Only stop(), drain(), hand_over() and reopen_logs() may be called from
+/// Set it up from one thread; run() or start() comes last. Only stop(), drain(), hand_over(), reopen_logs() and reload() may be called from
 /// other threads.
 
 #include <cstdint>
@@ -99,6 +99,12 @@ class WHARF_VISIBLE Server {
   /// From any thread: opens the access logs again under their names, after something else has renamed them, and each folder of a
   /// mount that another has replaced under its name.
   void reopen_logs();
+
+  /// From any thread while the server runs: reads all files of Tls and of VirtualHost::certificates again, on a thread for files, and
+  /// uses what is new for handshakes that begin later; open connections go on as they are. What a door has of its own, and each
+  /// virtual host, is replaced as a whole or not at all: if a file of it is bad, there is an error line in the log that names it, and
+  /// the old goes on. docs/tls.md says more.
+  void reload();
 
  private:
   class WHARF_HIDDEN Implementation;

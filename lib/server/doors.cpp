@@ -66,6 +66,8 @@ std::vector<std::string> Doors::addresses() const {
   return texts;
 }
 
+Error Doors::use_hosts(const std::vector<VirtualHost>& /*hosts*/) { return {}; }
+
 Error Doors::open_to(Worker& worker, std::size_t number) {
   for (const auto& door : doors_)
     if (Error error = worker.accept_from(std::move(door->sockets[number]), *door)) return error;

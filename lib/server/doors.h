@@ -24,6 +24,10 @@ class Doors {
   Error listen_unix(const std::string& path, Door settings);
   [[nodiscard]] std::vector<std::string> addresses() const;
 
+  /// The virtual hosts, all of them, whose names and certificates clients of doors with TLS may ask for from now on. From any thread,
+  /// at any time; files that are new are read within the call. The error is one line, and then nothing has changed.
+  Error use_hosts(const std::vector<VirtualHost>& hosts);
+
   /// Hands the sockets of that loop to its worker, on its thread.
   Error open_to(Worker& worker, std::size_t number);
   /// Closes the sockets that no worker has.

@@ -37,6 +37,7 @@ class Server::Implementation {
   Error start(uv_loop_s* loop);
   void stop(std::function<void()> stopped);
   void reopen_logs();
+  void reload();
 
  private:
   /// A worker, made and destroyed on its own thread; that of the first is whoever calls run(), or runs the caller's loop.

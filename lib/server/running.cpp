@@ -152,7 +152,12 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
     }
     doors_.close();
     io::Loop& own = places_.front().worker->loop();
-    if (options_.stop_on_signals) own.on_signals([this] { terminated(); }, [this] { reopen_logs(); });
+    if (options_.stop_on_signals)
+      own.on_signals([this] { terminated(); },
+                     [this] {
+                       reopen_logs();
+                       reload();
+                     });
     others_running_ = places_.size() - 1;
     if (others_running_ != 0) own.hold();
     given = Verdict::serve;
@@ -213,6 +218,8 @@ void Server::Implementation::reopen_logs() {
   for (Place& place : places_)
     if (place.worker) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
 }
+
+void Server::Implementation::reload() {}
 
 /// On a caller's loop this is the end when nothing is left in the loop; own loops return from run(). If the loop never ran, it
 /// runs what was posted while its worker is being destroyed.

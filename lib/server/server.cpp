@@ -140,5 +140,6 @@ Error Server::run(const std::function<void()>& ready) { return implementation_->
 Error Server::start(uv_loop_s* loop) { return implementation_->start(loop); }
 void Server::stop(std::function<void()> stopped) { implementation_->stop(std::move(stopped)); }
 void Server::reopen_logs() { implementation_->reopen_logs(); }
+void Server::reload() { implementation_->reload(); }
 
 }  // namespace wharf
