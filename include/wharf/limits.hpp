@@ -46,6 +46,7 @@ struct Limits {
   std::size_t password_threads = 4;
   std::size_t file_threads = 4;
   std::size_t lookup_threads = 8;
+  std::size_t signing_threads = 2;
 };
 
 /// What zero stands for in Compression, if neither a protocol nor the server says anything; docs/compression.md says why.

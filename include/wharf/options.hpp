@@ -249,6 +249,7 @@ inline constexpr Option<Limits> of_limits[] = {
     {"password_threads", &Limits::password_threads, Unit::count, "hashes of passwords at once, of all loops"},
     {"file_threads", &Limits::file_threads, Unit::count, "files being compressed and folders being listed at once"},
     {"lookup_threads", &Limits::lookup_threads, Unit::count, "names being looked up at once, each once for each loop"},
+    {"signing_threads", &Limits::signing_threads, Unit::count, "TLS handshakes with large keys at once, of all loops"},
 };
 
 inline constexpr Option<FileLimits> of_file_limits[] = {

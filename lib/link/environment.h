@@ -13,10 +13,11 @@
 namespace wharf::server {
 
 /// Threads for what would hold up a loop: each kind has its own, so that one does not wait for the other. Names are looked up by
-/// threads of a third kind, within connect().
+/// threads of their own, within connect().
 enum class Executor : std::uint8_t {
   passwords,  ///< slow hashes
-  files       ///< reading, compressing and listing
+  files,      ///< reading, compressing and listing
+  signing     ///< TLS handshakes with large keys
 };
 
 /// What mounts need of the world besides the connections of their clients. One per loop; everything on the loop's thread, except

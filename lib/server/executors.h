@@ -9,11 +9,13 @@ struct Executors {
   explicit Executors(const Limits& limits)
       : passwords({.threads = limits.password_threads}),
         files({.threads = limits.file_threads, .of_one = limits.file_threads - (limits.file_threads > 1 ? 1 : 0)}),
-        lookups({.threads = limits.lookup_threads, .of_one = limits.lookup_threads / 4}) {}
+        lookups({.threads = limits.lookup_threads, .of_one = limits.lookup_threads / 4}),
+        signing({.threads = limits.signing_threads}) {}
 
   io::Executor passwords;
   io::Executor files;
   io::Executor lookups;
+  io::Executor signing;
 };
 
 }  // namespace wharf::server

@@ -21,7 +21,12 @@ class LoopOutside final : public Outside {
 
  private:
   [[nodiscard]] io::Executor& executor(Executor of) const {
-    return of == Executor::passwords ? executors_.passwords : executors_.files;
+    switch (of) {
+      case Executor::passwords: return executors_.passwords;
+      case Executor::files: break;
+      case Executor::signing: return executors_.signing;
+    }
+    return executors_.files;
   }
 
   io::Loop& loop_;

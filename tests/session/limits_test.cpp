@@ -200,7 +200,8 @@ TEST_CASE("limits: the defaults are those that are documented") {
   CHECK(Limits{}.stop_grace == milliseconds(4'000));
   CHECK(Limits{}.connections == 0);
   CHECK(Limits{}.backlog == 511);
-  CHECK((Limits{}.password_threads == 4 && Limits{}.file_threads == 4 && Limits{}.lookup_threads == 8));
+  CHECK((Limits{}.password_threads == 4 && Limits{}.file_threads == 4 && Limits{}.lookup_threads == 8 &&
+         Limits{}.signing_threads == 2));
 }
 
 TEST_CASE("limits: request_line") {
