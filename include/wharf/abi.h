@@ -26,7 +26,7 @@ extern "C" {
 
 /* Add one if you append to a struct here or in abi_http.h, and write "Since 1.N." at what you append, N being the new number. Members
  * that were there before 1.1 say nothing. No two changes share a number, not even between releases. */
-#define WHARF_ABI_MINOR 2u
+#define WHARF_ABI_MINOR 3u
 
 /* The oldest minor number that a plugin works with. A plugin that can do without later members defines a smaller number before it
  * includes this header, and asks WHARF_HAS before it uses any of them. */
@@ -98,6 +98,7 @@ typedef struct wharf_address {
 typedef struct wharf_services wharf_services;
 typedef struct wharf_http_services wharf_http_services;
 typedef struct wharf_http_row wharf_http_row;
+typedef struct wharf_raw wharf_raw;
 
 /* One open conversation. Lent from `open` to the end of `closing`; not valid on other threads (see wharf_handle). */
 typedef struct wharf_peer {
@@ -275,6 +276,11 @@ typedef struct wharf_row {
 
   /* More on compression: wharf_compress_messages. Since 1.1. */
   uint32_t compress_messages;
+
+  /* Since 1.3. What speaks on connections that are this row's from their first byte, on doors that name it (abi_http.h); NULL: none.
+   * Its `open` gets the shared state as its argument, and no response was queued before. A row that has it, and neither `message` nor
+   * `fragment` nor `open`, cannot be chosen by WebSocket clients. Lives as long as the row. */
+  const wharf_raw* raw;
 } wharf_row;
 
 /* What a plugin exports. `abi` and `size` keep their place for ever. */

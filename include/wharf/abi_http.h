@@ -19,7 +19,8 @@ typedef struct wharf_exchange {
   const wharf_services* services;
 } wharf_exchange;
 
-/* A connection that left HTTP for another protocol (RFC 9110 section 7.8): bytes in both directions. Lent from `open` to the end of `closing`. */
+/* A connection that left HTTP for another protocol (RFC 9110 section 7.8), or never spoke it (wharf_row::raw): bytes in both directions.
+ * Lent from `open` to the end of `closing`. */
 typedef struct wharf_pipe {
   const wharf_services* services;
 } wharf_pipe;
@@ -32,10 +33,10 @@ typedef void (*wharf_exchange_task)(wharf_exchange* exchange, void* state, void*
 typedef void (*wharf_pipe_task)(wharf_pipe* pipe, void* state, void* argument);
 
 /* What speaks on a pipe. Set `size` to sizeof(wharf_raw). The state is the server's to allocate, zeroed, and aligned for every standard type. */
-typedef struct wharf_raw {
+struct wharf_raw {
   size_t size;
   size_t state_size;
-  /* Constructs the state, right after the 101 response was queued. Returns 0; anything else cuts the connection, and `destroy` is not called. */
+  /* Constructs the state; of an upgrade, right after the 101 response was queued. Returns 0; anything else cuts the connection, and `destroy` is not called. */
   int (*open)(void* state, wharf_pipe* pipe, void* argument);
   /* Bytes that arrived, at least one, lent during the call; those that came together with the request too. */
   void (*data)(void* state, const char* data, size_t size);
@@ -48,7 +49,7 @@ typedef struct wharf_raw {
   /* The pipe is over, whichever side ended it: once, right before `destroy`. */
   void (*closing)(void* state);
   void (*destroy)(void* state);
-} wharf_raw;
+};
 
 /* A field of a request, or of a part of one. */
 typedef struct wharf_field {
@@ -176,6 +177,16 @@ struct wharf_http_services {
   void (*server_statistics)(const wharf_scope* scope, wharf_server_statistics* statistics);
   /* Row number `index`, from 0. Returns 0, or anything else behind the last. */
   int (*row_statistics)(const wharf_scope* scope, size_t index, wharf_row_statistics* statistics);
+
+  /* Since 1.3. Hands the connection over to another server: `to` is host:port, [address]:port, unix:/path, or unix:@name for an abstract
+   * name. The first `size` bytes there are those of `data`, which are copied. Then all that comes from the peer goes there, and the other
+   * way, neither faster than it is taken; the end of one side's output is passed on; and both end after Limits::pipe_idle without a byte.
+   * What was written before leaves first. No `data` and no `ended` from here on; `closing` and `destroy` follow when the other server is
+   * reached, or the peer has gone. If it is not reached within `milliseconds` (0: 5,000), the pipe is closed, and the log says why.
+   * Returns 0, or anything else if `to` is no such address, or it was called before: then nothing has changed. */
+  int (*pipe_forward)(wharf_pipe* pipe, const char* to, size_t to_size, const char* data, size_t size, uint32_t milliseconds);
+  /* Since 1.3. As `tls` above, of the connection. */
+  wharf_text (*pipe_tls)(const wharf_pipe* pipe, const char* fact);
 };
 
 /* What a row does with requests. Set `size` to sizeof(wharf_http_row). The state belongs to one exchange; it is the server's to allocate, zeroed,

@@ -206,8 +206,8 @@ class EventStream {
   Exchange exchange_;
 };
 
-/// A connection that left HTTP: bytes in both directions. Keep it as a member of the class that Exchange::upgrade() made: it is
-/// valid exactly as long as that object. For the loop's thread only.
+/// A connection that left HTTP, or never spoke it: bytes in both directions. Keep it as a member of the class that
+/// Exchange::upgrade() or a raw row made: it is valid exactly as long as that object. For the loop's thread only.
 class Pipe {
  public:
   explicit Pipe(wharf_pipe* pipe) : pipe_(pipe) {}
@@ -233,6 +233,20 @@ class Pipe {
   [[nodiscard]] std::string_view address() const {
     const wharf_text text = http().pipe_address(pipe_);
     return {text.data, text.size};
+  }
+  /// Facts of the TLS connection by name, as Request::tls(); nullopt without TLS.
+  [[nodiscard]] std::optional<std::string_view> tls(const char* fact) const {
+    const wharf_text text = http().pipe_tls(pipe_, fact);
+    if (text.data == nullptr) return std::nullopt;
+    return std::string_view(text.data, text.size);
+  }
+  /// Hands the connection over to another server: host:port, [address]:port, unix:/path or unix:@name. It gets `first`, then all that
+  /// comes from the peer, and the peer what comes from there, until both sides have ended. This object lives until the other server is
+  /// reached, and is not called meanwhile. If it is not reached in that time, the pipe is closed, and the log says why. False if `to`
+  /// is no such address, or it was called before.
+  bool forward(std::string_view to, std::string_view first = {}, std::chrono::milliseconds within = std::chrono::seconds(5)) const {
+    const auto milliseconds = static_cast<std::uint32_t>(within.count() > 0 ? within.count() : 1);
+    return http().pipe_forward(pipe_, to.data(), to.size(), first.data(), first.size(), milliseconds) == 0;
   }
   [[nodiscard]] Scope scope() const { return Scope(http().pipe_scope(pipe_)); }
   void log(Level level, std::string_view text) const { scope().log(level, text); }

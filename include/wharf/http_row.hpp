@@ -238,7 +238,8 @@ struct PipeRow {
   }
   static void destroy(void* state) { self(state).~T(); }
 
-  static constexpr wharf_raw make() {
+  /// All but `open`.
+  static constexpr wharf_raw callbacks() {
     static_assert(alignof(T) <= alignof(std::max_align_t), "what speaks on a pipe must not be over-aligned");
     static_assert(pipe_has_data<T>, "what speaks on a pipe needs data(); it is: void data(std::string_view bytes)");
     // clang-format off
@@ -252,7 +253,6 @@ struct PipeRow {
     wharf_raw raw{};
     raw.size = sizeof(wharf_raw);
     raw.state_size = sizeof(State);
-    raw.open = open;
     raw.data = data;
     if constexpr (pipe_has_ended<T>) raw.ended = ended;
     if constexpr (pipe_has_drained<T>) raw.drained = drained;
@@ -261,10 +261,43 @@ struct PipeRow {
     raw.destroy = destroy;
     return raw;
   }
+  static constexpr wharf_raw make() {
+    wharf_raw raw = callbacks();
+    raw.open = open;
+    return raw;
+  }
 };
 
 template <class T, class... Arguments>
 WHARF_HIDDEN inline constexpr wharf_raw pipe_row = PipeRow<T, Arguments...>::make();
+
+/// What speaks on a connection from its first byte: made from {Pipe, Shared&}, or from {Pipe}.
+template <class T, class Shared>
+struct RawRow : PipeRow<T> {
+  using Base = PipeRow<T>;
+
+  static int open(void* state, wharf_pipe* pipe, void* shared) {
+    return Base::guarded(pipe, "the opening of a connection", [&] {
+      constexpr bool takes_shared = requires(Shared & s) { T{Pipe(pipe), s}; };
+      if constexpr (takes_shared) ::new (state) T{Pipe(pipe), *static_cast<Shared*>(shared)};
+      else {
+        static_assert(
+            requires { T{Pipe(pipe)}; }, "a raw wharf protocol is made from {wharf::Pipe, Shared&} or from {wharf::Pipe}");
+        ::new (state) T{Pipe(pipe)};
+      }
+      static_cast<typename Base::State*>(state)->pipe = pipe;
+    });
+  }
+
+  static constexpr wharf_raw make() {
+    wharf_raw raw = Base::callbacks();
+    raw.open = open;
+    return raw;
+  }
+};
+
+template <class T, class Shared>
+WHARF_HIDDEN inline constexpr wharf_raw raw_row = RawRow<T, Shared>::make();
 
 }  // namespace detail
 

@@ -231,12 +231,18 @@ struct SharedOf<T> {
   using type = typename T::Shared;
 };
 
-/// Whether WebSocket clients can have a conversation with it.
-template <class T>
-WHARF_HIDDEN inline constexpr bool converses = has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>;
 /// Whether it handles HTTP requests.
 template <class T>
 WHARF_HIDDEN inline constexpr bool responds = has_request<T> || HasResponder<T>;
+/// Whether it speaks on connections from their first byte.
+template <class T>
+WHARF_HIDDEN inline constexpr bool is_raw = !has_message<T> && !has_fragment<T> && !responds<T> && requires(T t) {
+  t.data(std::string_view());
+};
+/// Whether WebSocket clients can have a conversation with it.
+template <class T>
+WHARF_HIDDEN inline constexpr bool converses =
+    !is_raw<T> && (has_message<T> || has_fragment<T> || has_opened<T> || has_tick<T> || has_pong<T>);
 
 /// Every member that T has under a known name must have the signature of that name.
 template <class T>
@@ -244,7 +250,7 @@ constexpr void check_members() {
   static_assert(std::is_class_v<T> && !std::is_final_v<T>, "a wharf protocol is a class that is not final");
   static_assert(alignof(T) <= alignof(std::max_align_t), "a wharf protocol's class must not be over-aligned");
   static_assert(converses<T> || responds<T>,
-                "a wharf protocol needs a handler: at least one of message, fragment, opened, tick, pong or request");
+                "a wharf protocol needs a handler: at least one of message, fragment, opened, tick, pong, request or data");
   static_assert(!has_message<T> || !has_fragment<T>, "a wharf protocol takes whole messages or fragments, not both");
   static_assert(!has_request<T> || !HasResponder<T>,
                 "a wharf protocol answers requests by request() or by a Responder, not by both");
@@ -411,7 +417,7 @@ WHARF_HIDDEN inline constexpr wharf_http_row http_row = HttpRowOf<T>::make();
 /// The row for class T under a subprotocol name: a token, with static storage.
 template <class T>
 constexpr Protocol protocol(const char* name) {
-  detail::check_members<T>();
+  if constexpr (!detail::is_raw<T>) detail::check_members<T>();
   using Row = detail::Row<T>;
   Protocol row{};
   row.size = sizeof(wharf_row);
@@ -421,6 +427,7 @@ constexpr Protocol protocol(const char* name) {
   row.stop = Row::stop;
   if constexpr (detail::responds<T>) row.http = &detail::http_row<T>;
   if constexpr (detail::converses<T>) detail::add_conversation<T>(row);
+  if constexpr (detail::is_raw<T>) row.raw = &detail::raw_row<T, typename detail::SharedOf<T>::type>;
   return row;
 }
 

@@ -27,6 +27,7 @@ namespace wharf::testing {
 namespace detail {
 struct ClientState;
 struct HarnessState;
+struct RawClientState;
 }  // namespace detail
 
 /// A whole message that a client received.
@@ -87,6 +88,34 @@ class WHARF_VISIBLE Client {
   std::shared_ptr<detail::ClientState> state_;
 };
 
+/// The other end of a connection on which a raw row speaks. Copies are the same client. It may outlive the harness.
+class WHARF_VISIBLE RawClient {
+ public:
+  void send(std::string_view bytes);
+  /// No more comes from this side.
+  void end();
+  /// The connection breaks.
+  void drop();
+
+  /// All that has come and was not received yet.
+  std::string receive();
+  /// Whether the server has ended its output.
+  [[nodiscard]] bool ended() const;
+  /// Whether the connection is over.
+  [[nodiscard]] bool closed() const;
+
+  /// From now on takes at most `bytes` more of what the server sends.
+  void read_at_most(std::size_t bytes);
+  void read_everything();
+  /// Whether the server holds this client back until it reads.
+  [[nodiscard]] bool held() const;
+
+ private:
+  friend class Harness;
+  explicit RawClient(std::shared_ptr<detail::RawClientState> state);
+  std::shared_ptr<detail::RawClientState> state_;
+};
+
 /// A server with one protocol, without sockets.
 class WHARF_VISIBLE Harness {
  public:
@@ -97,6 +126,8 @@ class WHARF_VISIBLE Harness {
   Harness& operator=(const Harness&) = delete;
 
   Client connect(const ConnectOptions& options = {});
+  /// To a raw row. Its Pipe::forward() reaches nobody.
+  RawClient connect_raw();
 
   /// Moves the clock, millisecond by millisecond, so that every tick on the way happens at its time.
   void advance(std::chrono::milliseconds time);

@@ -39,8 +39,7 @@ wharf_field field_at(const wharf_request* request, size_t index) {
   return {text(fields[index].name), text(fields[index].value)};
 }
 
-wharf_text tls(const wharf_request* request, const char* fact) {
-  const TlsFacts* const facts = view(request).tls();
+wharf_text tls_fact(const TlsFacts* facts, const char* fact) {
   if (facts == nullptr || fact == nullptr) return {};
   const std::string_view name(fact);
   const std::string* const found = name == "version"          ? &facts->version
@@ -50,6 +49,7 @@ wharf_text tls(const wharf_request* request, const char* fact) {
                                                               : nullptr;
   return found == nullptr || found->empty() ? wharf_text{} : text(*found);
 }
+wharf_text tls(const wharf_request* request, const char* fact) { return tls_fact(view(request).tls(), fact); }
 wharf_text user(const wharf_request* request) { return text(view(request).user()); }
 
 // ---- Exchanges ----
@@ -114,6 +114,12 @@ wharf_text pipe_address(const wharf_pipe* pipe) {
 }
 wharf_scope* pipe_scope(const wharf_pipe* pipe) { return &raw(pipe).protocol(); }
 wharf_handle pipe_handle(wharf_pipe* pipe) { return handle_of(raw(pipe)); }
+int pipe_forward(wharf_pipe* pipe, const char* to, size_t to_size, const char* data, size_t size, uint32_t milliseconds) {
+  constexpr base::Time usual{5'000};
+  const base::Time within = milliseconds != 0 ? base::Time{milliseconds} : usual;
+  return sheltered(raw(pipe), 1, [&](Raw& raw) { return raw.forward(view(to, to_size), view(data, size), within) ? 0 : 1; });
+}
+wharf_text pipe_tls(const wharf_pipe* pipe, const char* fact) { return tls_fact(raw(pipe).tls(), fact); }
 int pipe_post(wharf_handle handle, wharf_pipe_task task, void* argument) { return post_to<wharf_pipe>(handle, task, argument); }
 
 // ---- Statistics ----
@@ -207,6 +213,8 @@ const wharf_http_services& http_service_table() {
       .pipe_post = pipe_post,
       .server_statistics = server_statistics,
       .row_statistics = row_statistics,
+      .pipe_forward = pipe_forward,
+      .pipe_tls = pipe_tls,
   };
   return table;
 }

@@ -11,6 +11,7 @@
 #include "codec/deflate_pool.h"
 #include "codec/ws/encoder.h"
 #include "codec/ws/extension.h"
+#include "link/environment.h"
 #include "protocol/handles.h"
 #include "protocol/statistics.h"
 #include "wharf/limits.hpp"
@@ -30,6 +31,7 @@ struct Home {
   LoopCounts* counts = nullptr;      ///< of this loop, one of the statistics' loops
   /// Opens a regular file as a body; returns nullptr if that fails. If the pointer itself is nullptr, files cannot be opened.
   std::unique_ptr<BodySource> (*open_file)(const char* path) = nullptr;
+  server::Outside* outside = nullptr;  ///< nullptr: no connections of our own
 };
 
 /// Limits of WebSocket for all rows.
@@ -50,6 +52,7 @@ struct Protocol : wharf_scope {
   Home& home;
   wharf_row row{};        // complete: a row of an older header has been extended with zeros
   wharf_http_row http{};  // the same for its `http`, if it has one
+  wharf_raw raw{};        // and for its `raw`; size 0: it has none
   void* shared = nullptr;
   std::map<std::string, std::string, std::less<>> options;
   WsLimits limits;

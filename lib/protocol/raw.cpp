@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/log.h"
+#include "base/peer_address.h"
+#include "http/tunnel.h"
 #include "protocol/services.h"
 
 namespace wharf::session {
@@ -12,7 +15,12 @@ std::unique_ptr<Session> Raw::open(Link& link, Protocol& protocol, const wharf_r
   const wharf_raw& row = session->raw_;
   const bool made = session->make_state(
       protocol.home.handles, [&](void* state) { return row.open == nullptr || row.open(state, session.get(), argument) == 0; });
-  if (!made) link.abort();
+  if (made) {
+    add(protocol.counts->opened);
+    add(protocol.counts->open);
+  } else {
+    link.abort();
+  }
   return session;
 }
 
@@ -23,12 +31,16 @@ Raw::Raw(Link& link, Protocol& protocol, const wharf_raw& raw)
   set_timer();
 }
 
-Raw::~Raw() { destroy_state(); }
+Raw::~Raw() {
+  if (self_) *self_ = nullptr;
+  destroy_state();
+}
 
 void Raw::ended() { destroy_state(); }
 
 void Raw::destroy_state() {
   end_state(protocol_.home.handles, [this](void* state) {
+    add(protocol_.counts->open, std::uint64_t{0} - 1);
     if (raw_.closing != nullptr) raw_.closing(state);
     if (raw_.destroy != nullptr) raw_.destroy(state);
   });
@@ -45,6 +57,7 @@ std::size_t Raw::input(std::span<char> bytes) {
 
 void Raw::end_of_input() {
   marks_.add(Mark::input_over);
+  if (marks_.has(Mark::forwarding)) return;  // the next session is told
   if (raw_.ended == nullptr || marks_.has(Mark::output_over)) return link_.finish();
   raw_.ended(state());
 }
@@ -67,7 +80,7 @@ void Raw::update_input() {
 // ---- Output ----
 
 wharf_flow Raw::write(std::string_view bytes) {
-  if (marks_.has(Mark::output_over) || link_.ending()) return WHARF_CLOSED;
+  if (marks_.has_any(Mark::output_over, Mark::forwarding) || link_.ending()) return WHARF_CLOSED;
   if (link_.beyond_cap()) {
     protocol_.home.log.warn(base::LogKind("connections that were cut"), link_.address(), ": cut, ", link_.out().size(),
                             " bytes were queued on a pipe already when there was more to send, as the peer does not read as fast; "
@@ -87,7 +100,7 @@ wharf_flow Raw::write(std::string_view bytes) {
 }
 
 void Raw::end_output() {
-  if (marks_.has(Mark::output_over)) return;
+  if (marks_.has_any(Mark::output_over, Mark::forwarding)) return;
   marks_.add(Mark::output_over);
   if (marks_.has(Mark::input_over)) link_.finish();
   else link_.end_output();
@@ -96,7 +109,7 @@ void Raw::end_output() {
 void Raw::room() {
   if (!marks_.take(Mark::overfull)) return;
   update_input();
-  if (raw_.drained != nullptr) raw_.drained(state());
+  if (raw_.drained != nullptr && !marks_.has(Mark::forwarding)) raw_.drained(state());
 }
 
 void Raw::shut_down() { link_.finish(); }
@@ -110,6 +123,7 @@ void Raw::tick_every(base::Time period) {
 }
 
 void Raw::set_timer() {
+  if (marks_.has(Mark::forwarding)) return link_.set_deadline(base::never);  // the making of the connection has its own
   const base::Time idle = protocol_.limits.pipe_idle;
   link_.set_deadline(std::min(tick_due_, idle == base::never ? base::never : heard_ + idle));
 }
@@ -127,6 +141,54 @@ void Raw::deadline() {
     if (raw_.tick != nullptr) raw_.tick(state());
   }
   set_timer();
+}
+
+// ---- To another server ----
+
+namespace {
+
+/// nullopt if it is none.
+std::optional<base::Endpoint> endpoint_of(std::string_view to) {
+  constexpr std::string_view unix_scheme = "unix:";
+  if (to.starts_with(unix_scheme)) {
+    const std::string_view path = to.substr(unix_scheme.size());
+    if (!(path.starts_with('/') || path.starts_with('@')) || !base::fault_of_socket_path(path).empty()) return std::nullopt;
+    return base::Endpoint{{}, {}, std::string(path)};
+  }
+  const auto parts = base::split_host_and_port(to);
+  if (!parts || parts->bare_host().empty() || !parts->port || parts->port->empty()) return std::nullopt;
+  return base::Endpoint{std::string(parts->bare_host()), std::string(*parts->port)};
+}
+
+}  // namespace
+
+bool Raw::forward(std::string_view to, std::string_view first, base::Time within) {
+  const auto endpoint = endpoint_of(to);
+  server::Outside* const outside = protocol_.home.outside;
+  if (!endpoint || outside == nullptr || link_.ending() || marks_.has_any(Mark::output_over, Mark::forwarding)) return false;
+  self_ = std::make_shared<Raw*>(this);
+  outside->connect(
+      *endpoint, within,
+      [self = self_, bytes = std::string(first)](Link& other) { return *self ? (*self)->join(other, bytes) : nullptr; },
+      [self = self_, name = std::string(to)](std::string_view why) {
+        if (*self) (*self)->not_reached(name, why);
+      });
+  marks_.add(Mark::forwarding);
+  update_input();
+  set_timer();
+  return true;
+}
+
+/// Both links become a tunnel, and this session ends.
+std::unique_ptr<Session> Raw::join(Link& other, const std::string& first) {
+  other.out().append(first);
+  return Tunnel::to(link_, other, protocol_.limits.pipe_idle);
+}
+
+void Raw::not_reached(std::string_view to, std::string_view why) {
+  protocol_.home.log.error(base::LogKind("servers that raw connections go to"), link_.address(), ": closed, '", to,
+                           "' could not be reached: ", why);
+  link_.finish();
 }
 
 std::string_view Raw::address() const {

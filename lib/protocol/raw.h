@@ -47,21 +47,27 @@ class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
   [[nodiscard]] std::string_view address() const;
   [[nodiscard]] Protocol& protocol() const { return protocol_; }
   wharf_handle handle();
+  /// As wharf_http_services::pipe_forward.
+  bool forward(std::string_view to, std::string_view first, base::Time within);
+  [[nodiscard]] const TlsFacts* tls() const { return link_.peer().tls; }
 
  private:
   enum class Mark : std::uint8_t {
     paused,
     overfull,  // above high water, and `drained` is owed
     output_over,
-    input_over
+    input_over,
+    forwarding  // the next session is on its way
   };
 
   Raw(Link& link, Protocol& protocol, const wharf_raw& raw);
 
   void set_timer();
-  [[nodiscard]] bool holds_input() const { return marks_.has_any(Mark::paused, Mark::overfull); }
+  [[nodiscard]] bool holds_input() const { return marks_.has_any(Mark::paused, Mark::overfull, Mark::forwarding); }
   void update_input();
   void destroy_state();
+  std::unique_ptr<Session> join(Link& other, const std::string& first);
+  void not_reached(std::string_view to, std::string_view why);
 
   Link& link_;
   Protocol& protocol_;
@@ -71,6 +77,7 @@ class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
   base::Time tick_period_{0};
   base::Time heard_;  // when a byte last passed in either direction
   base::Flags<Mark> marks_;
+  std::shared_ptr<Raw*> self_;  // while a connection is made for it, which finds nullptr if this has gone meanwhile
 };
 
 }  // namespace wharf::session

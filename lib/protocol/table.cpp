@@ -37,6 +37,12 @@ Error check_http(const wharf_row& row) {
   return {};
 }
 
+Error check_raw(const wharf_row& row) {
+  constexpr std::size_t least = offsetof(wharf_raw, destroy) + sizeof row.raw->destroy;
+  if (row.raw == nullptr || row.raw->size >= least) return {};
+  return {base::concat("protocol '", row.name, "': its raw row has a size that no version of wharf knows")};
+}
+
 Error check_values(const wharf_row& row) {
   const std::string whose = base::concat("protocol '", row.name, "'");
   if (row.message != nullptr && row.fragment != nullptr)
@@ -48,12 +54,14 @@ Error check_values(const wharf_row& row) {
     return error;
   if (Error error = check_value(whose, "compression_level", row.compression_level, range_of("level"))) return error;
   if (Error error = check_value(whose, "compress_messages", row.compress_messages, range_of("messages"))) return error;
+  if (Error error = check_raw(row)) return error;
   return check_http(row);
 }
 
 /// Whether a WebSocket client can choose it.
 bool converses(const wharf_row& row) {
-  return row.http == nullptr || row.message != nullptr || row.fragment != nullptr || row.open != nullptr;
+  const bool other = row.http != nullptr || row.raw != nullptr;
+  return !other || row.message != nullptr || row.fragment != nullptr || row.open != nullptr;
 }
 
 bool is_mounted(const VirtualHost& host, std::string_view name) {
@@ -156,6 +164,7 @@ Error ProtocolTable::start_row(const wharf_row& row, const VirtualHost& host, co
   auto protocol = std::make_unique<session::Protocol>(session::service_table(), home);
   protocol->row = row;
   if (row.http != nullptr) std::memcpy(&protocol->http, row.http, std::min(row.http->size, sizeof protocol->http));
+  if (row.raw != nullptr) std::memcpy(&protocol->raw, row.raw, std::min(row.raw->size, sizeof protocol->raw));
   protocol->limits = limits;
   choose_compression(*protocol, limits.compression);
   if (const auto found = host.options.find(row.name); found != host.options.end()) protocol->options = found->second;

@@ -60,6 +60,13 @@ Error Doors::listen_unix(const std::string& path, Door settings) {
   return {};
 }
 
+std::vector<std::string> Doors::raw_rows() const {
+  std::vector<std::string> rows;
+  for (const auto& door : doors_)
+    if (!door->settings.raw.empty()) rows.push_back(door->settings.raw);
+  return rows;
+}
+
 std::vector<std::string> Doors::addresses() const {
   std::vector<std::string> texts;
   for (const auto& door : doors_) texts.push_back(door->address.text());

@@ -23,6 +23,8 @@ class Doors {
   Error listen(const std::string& interface, std::uint16_t port, Door settings);
   Error listen_unix(const std::string& path, Door settings);
   [[nodiscard]] std::vector<std::string> addresses() const;
+  /// The raw rows that the doors name.
+  [[nodiscard]] std::vector<std::string> raw_rows() const;
 
   /// The virtual hosts, all of them, whose names and certificates clients of doors with TLS may ask for from now on. From any thread,
   /// at any time; files that are new are read within the call. The error is one line, and then nothing has changed.

@@ -7,6 +7,7 @@
 #include "base/ascii.h"
 #include "codec/http/target.h"
 #include "codec/ws/handshake.h"
+#include "protocol/raw.h"
 #include "protocol/upgrade.h"
 #include "proxy/forwarding.h"
 
@@ -141,6 +142,18 @@ void Router::handle(session::Exchange& exchange) {
   const Host& host = host_for(head.host);
   if (host.log) host.log->line(exchange);
   serve_host(exchange, head, host);
+}
+
+std::unique_ptr<session::Session> Router::open_raw(session::Link& link, std::string_view row) {
+  const session::TlsFacts* const facts = link.peer().tls;
+  const Host& host = host_for(facts != nullptr ? std::string_view(facts->server_name) : std::string_view());
+  session::Protocol* const protocol = host.table->find(row);
+  if (protocol == nullptr || protocol->raw.size == 0) {
+    home_.log.error(base::LogKind("raw rows that a host does not have"), link.address(), ": cut, there is no raw row '", row,
+                    "' on the virtual host '", host.name, "'");
+    return nullptr;
+  }
+  return session::Raw::open(link, *protocol, protocol->raw, protocol->shared);
 }
 
 void Router::refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) {

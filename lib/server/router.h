@@ -30,6 +30,9 @@ class Router final : public session::Handler {
   static std::string check(const VirtualHost& host);
 
   void handle(session::Exchange& exchange) override;
+  /// What speaks on a connection that a raw row has from its first byte: the row of the host that the client named by SNI, or else of
+  /// the host for requests without a name. nullptr, with a line in the log, if there is no such row.
+  std::unique_ptr<session::Session> open_raw(session::Link& link, std::string_view row);
   void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) override;
   /// Also looks for the folders of mounts again.
   void reopen_logs();

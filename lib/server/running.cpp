@@ -54,6 +54,12 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   if (Error error = server::check_compression(options_.compression)) return error;
   if (Error error = read_fronts()) return error;
   if (hosts_.empty()) hosts_.emplace_back();
+  for (const std::string& row : doors_.raw_rows()) {
+    const wharf_row* const found = rows_.find(row);
+    if (found == nullptr || found->raw == nullptr)
+      return {base::concat("a door is for the raw protocol '", row, "', and there is no such ",
+                           found == nullptr ? "protocol" : "raw one")};
+  }
   statistics_.row_names = protocols();
   statistics_.since = std::chrono::duration_cast<base::Time>(std::chrono::steady_clock::now().time_since_epoch());
   statistics_.loops.clear();

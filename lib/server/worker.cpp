@@ -67,7 +67,7 @@ Worker::Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const W
     : limits_(limits),
       loop_(std::move(loop)),
       handles_(loop_->mailbox()),
-      home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts, FileSource::open},
+      home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts, FileSource::open, &outside_},
       outside_(*loop_, parts.executors) {
   // clang-format on
   loop_->count_clients_in(parts.counts.connections);
@@ -84,18 +84,25 @@ Worker::~Worker() {
   if (loop_->in_use_by_caller()) abandon(std::move(loop_));
 }
 
+/// What speaks on the connections of a door, on top of all that carries them.
+session::SessionMaker Worker::speaker_of(const OpenDoor& door) {
+  if (const std::string& row = door.settings.raw; !row.empty())
+    return [this, &row](session::Link& link) { return router_->open_raw(link, row); };
+  return [this](session::Link& link) { return std::make_unique<session::H1>(link, *http_); };
+}
+
 Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
   const tls::Context* const context = door.tls.get();
-  const session::SessionMaker http = [this](session::Link& link) { return std::make_unique<session::H1>(link, *http_); };
+  const session::SessionMaker speaker = speaker_of(door);
   if (context != nullptr && !tls_) {
     tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());
     tls_->handshake_time = limits_.tls_handshake;
   }
   auto listener = io::Listener::create(*loop_, std::move(socket),
-                                       [this, context, http](session::Link& link) -> std::unique_ptr<session::Session> {
+                                       [this, context, speaker](session::Link& link) -> std::unique_ptr<session::Session> {
                                          session::add(home_.counts->accepted);
-                                         if (context == nullptr) return http(link);
-                                         return std::make_unique<tls::TlsLink>(link, *context, *tls_, http);
+                                         if (context == nullptr) return speaker(link);
+                                         return std::make_unique<tls::TlsLink>(link, *context, *tls_, speaker);
                                        });
   if (!listener) return {"the system refuses to watch a listening socket"};
   loop_->add(std::move(listener));

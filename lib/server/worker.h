@@ -62,6 +62,7 @@ class Worker {
 
  private:
   Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts);
+  session::SessionMaker speaker_of(const OpenDoor& door);
 
   RoomLimits limits_;
   std::unique_ptr<io::Loop> loop_;  // first made and last gone

@@ -19,6 +19,25 @@ using session::MemoryLink;
 
 namespace detail {
 
+/// One end of a link in memory; the other is a session of the server.
+struct ClientEnd {
+  explicit ClientEnd(HarnessState& of);
+  ClientEnd(const ClientEnd&) = delete;
+  ClientEnd& operator=(const ClientEnd&) = delete;
+  virtual ~ClientEnd() = default;
+
+  /// Takes what the server has sent, and reacts.
+  virtual void run() = 0;
+  void settle() const;
+  void drop();
+  void end();
+
+  HarnessState* harness;  // these two are nullptr after the end
+  std::unique_ptr<MemoryLink> link;
+  bool dropped = false;
+  bool over = false;
+};
+
 struct HarnessState {
   explicit HarnessState(const Limits& given) : limits(given, 0) {
     mailbox.open([] {});
@@ -41,36 +60,63 @@ struct HarnessState {
   std::vector<VirtualHost> hosts{1};
   std::unique_ptr<server::Router> router;
   std::unique_ptr<session::HttpContext> http;
-  std::vector<std::shared_ptr<ClientState>> clients;  // last, so that they are destroyed first
+  std::vector<std::shared_ptr<ClientEnd>> clients;  // last, so that they are destroyed first
 };
 
-/// The client's end: parses the response to the handshake, then decodes frames.
-struct ClientState {
+ClientEnd::ClientEnd(HarnessState& of) : harness(&of), link(std::make_unique<MemoryLink>(of.pool, of.limits.loop.output, of.now)) {}
+
+void ClientEnd::settle() const {
+  if (harness != nullptr) harness->run();
+}
+
+void ClientEnd::drop() {
+  if (!link) return;
+  dropped = true;
+  link->abort();
+  settle();
+}
+
+void ClientEnd::end() {
+  over = true;
+  link.reset();
+  harness = nullptr;
+}
+
+/// Bytes as they are.
+struct RawClientState final : ClientEnd {
+  explicit RawClientState(HarnessState& of) : ClientEnd(of) { link->open(of.router->open_raw(*link, of.rows.rows().front().name)); }
+
+  void run() override {
+    if (over) return;
+    link->run();
+    received += link->take();
+    if (link->closed() || dropped) end();
+  }
+
+  std::string received;
+};
+
+/// Parses the response to the handshake, then decodes frames.
+struct ClientState final : ClientEnd {
   ClientState(HarnessState& of, const ConnectOptions& options);
 
-  void run();
+  void run() override;
   void take_answer();
   void take_frames();
   void on_event(const codec::WsEvent& event);
   void send_frame(codec::Opcode opcode, std::string_view payload);
-  void settle();
-  void end();
+  void finish();
 
-  HarnessState* harness;  // these two are nullptr after the end
-  std::unique_ptr<MemoryLink> link;
   std::string answer;
   codec::WsDecoder decoder{codec::Role::client, std::uint64_t{1} << 32};
   int status = 0;
   bool close_sent = false;
-  bool dropped = false;
-  bool over = false;
   std::deque<Message> messages;
   std::deque<std::string> pongs;
   std::optional<Close> closed;
 };
 
-ClientState::ClientState(HarnessState& of, const ConnectOptions& options)
-    : harness(&of), link(std::make_unique<MemoryLink>(of.pool, of.limits.loop.output, of.now)) {
+ClientState::ClientState(HarnessState& of, const ConnectOptions& options) : ClientEnd(of) {
   link->open(std::make_unique<session::H1>(*link, *of.http));
   std::string request = "GET " + options.target +
                         " HTTP/1.1\r\nHost: harness\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -89,7 +135,7 @@ void ClientState::run() {
     if (status == 0) take_answer();
     if (status == 101) take_frames();
     again = messages.size() + pongs.size() != before;
-    if (link->closed() || dropped) end();
+    if (link->closed() || dropped) finish();
   }
 }
 
@@ -138,17 +184,11 @@ void ClientState::send_frame(codec::Opcode opcode, std::string_view payload) {
   link->receive(frame);
 }
 
-void ClientState::end() {
-  over = true;
+void ClientState::finish() {
   if (status == 0) take_answer();
   else if (status != 101) answer += link->take();
   if (!closed) closed = Close{1006, ""};
-  link.reset();
-  harness = nullptr;
-}
-
-void ClientState::settle() {
-  if (harness != nullptr) harness->run();
+  end();
 }
 
 void HarnessState::run() {
@@ -197,12 +237,7 @@ void Client::send_raw(std::string_view bytes) {
   if (state_->link) state_->link->receive(bytes);
   state_->settle();
 }
-void Client::drop() {
-  if (!state_->link) return;
-  state_->dropped = true;
-  state_->link->abort();
-  state_->settle();
-}
+void Client::drop() { state_->drop(); }
 
 std::optional<Message> Client::receive() {
   if (state_->messages.empty()) return std::nullopt;
@@ -225,6 +260,29 @@ void Client::read_at_most(std::size_t bytes) {
 void Client::read_everything() { read_at_most(MemoryLink::unlimited); }
 std::size_t Client::queued() const { return state_->link ? state_->link->out().size() : 0; }
 bool Client::held() const { return state_->link && !state_->link->reading() && !state_->over; }
+
+// ---- RawClient ----
+
+RawClient::RawClient(std::shared_ptr<detail::RawClientState> state) : state_(std::move(state)) {}
+
+void RawClient::send(std::string_view bytes) {
+  if (state_->link) state_->link->receive(bytes);
+  state_->settle();
+}
+void RawClient::end() {
+  if (state_->link) state_->link->receive_end();
+  state_->settle();
+}
+void RawClient::drop() { state_->drop(); }
+std::string RawClient::receive() { return std::exchange(state_->received, {}); }
+bool RawClient::ended() const { return !state_->link || state_->link->output_is_over(); }
+bool RawClient::closed() const { return state_->over; }
+void RawClient::read_at_most(std::size_t bytes) {
+  if (state_->link) state_->link->set_window(bytes);
+  state_->settle();
+}
+void RawClient::read_everything() { read_at_most(MemoryLink::unlimited); }
+bool RawClient::held() const { return state_->link && !state_->link->reading() && !state_->over; }
 
 // ---- Harness ----
 
@@ -261,6 +319,13 @@ Client Harness::connect(const ConnectOptions& options) {
   state_->clients.push_back(client);
   state_->run();
   return Client(client);
+}
+
+RawClient Harness::connect_raw() {
+  auto client = std::make_shared<detail::RawClientState>(*state_);
+  state_->clients.push_back(client);
+  state_->run();
+  return RawClient(client);
 }
 
 void Harness::advance(std::chrono::milliseconds time) {
