@@ -170,9 +170,16 @@ void Connection::input_wanted_changed() {
 }
 
 /// Does not read, which would consume the news of a reset.
-bool Connection::nothing_came() const {
+bool Connection::nothing_came() {
   pollfd waiting{socket_, POLLIN | POLLRDHUP, 0};
   return !broken() && ::poll(&waiting, 1, 0) == 0;
+}
+
+std::size_t Connection::copy_unread(std::span<char> into) {
+  pollfd ended{socket_, POLLRDHUP, 0};
+  if (broken() || ::poll(&ended, 1, 0) != 0) return 0;
+  const ssize_t size = ::recv(socket_, into.data(), into.size(), MSG_PEEK | MSG_DONTWAIT);
+  return size > 0 ? static_cast<std::size_t>(size) : 0;
 }
 
 /// At most one buffer, so that every connection gets its turn. False if there was nothing.

@@ -69,7 +69,8 @@ class Connection final : public session::Link, private Timed {
   void input_wanted_changed() override;
   void wind_up() override;
   [[nodiscard]] bool blocked() const override { return marks_.has(Mark::file_waits) || (broken() && origin_ == Origin::accepted); }
-  [[nodiscard]] bool nothing_came() const override;
+  [[nodiscard]] bool nothing_came() override;
+  [[nodiscard]] std::size_t copy_unread(std::span<char> into) override;
   void output_ended() override;
 
   void on_ready(int status, int events);

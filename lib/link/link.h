@@ -125,7 +125,13 @@ class Link {
 
   /// Whether the peer has neither ended nor sent anything that the session has not been given. This asks the carrier anew: bytes
   /// that came since it last looked count too, and will be delivered all the same.
-  [[nodiscard]] bool quiet() const { return input_end_ == InputEnd::awaited && !input_waits() && nothing_came(); }
+  [[nodiscard]] bool quiet() { return input_end_ == InputEnd::awaited && !input_waits() && nothing_came(); }
+
+  /// Copies the first of the bytes that have come to the carrier and were not read, without taking them; returns how many. 0: there
+  /// are none, or the peer has ended as well, or something that was read waits.
+  [[nodiscard]] std::size_t look_at_input(std::span<char> into) {
+    return input_end_ == InputEnd::awaited && !input_waits() ? copy_unread(into) : 0;
+  }
 
   /// room() is called once when at most the low-water mark is queued.
   void want_room() { marks_.add(Mark::room); }
@@ -198,7 +204,9 @@ class Link {
   /// takes nothing any more.
   [[nodiscard]] virtual bool blocked() const { return false; }
   /// Whether the carrier has nothing to deliver, neither bytes nor the peer's end.
-  [[nodiscard]] virtual bool nothing_came() const { return true; }
+  [[nodiscard]] virtual bool nothing_came() { return true; }
+  /// As look_at_input().
+  [[nodiscard]] virtual std::size_t copy_unread(std::span<char> /*into*/) { return 0; }
   /// Everything has left after end_output(): the peer is told. Called once.
   virtual void output_ended() = 0;
 

@@ -52,6 +52,10 @@ bool MemoryLink::run_one_turn() {
   return scheduled() || (!waiting_.empty() && reading());
 }
 
+std::size_t MemoryLink::copy_unread(std::span<char> into) {
+  return marks_.has(Mark::peer_ended) ? 0 : waiting_.copy(into.data(), into.size());
+}
+
 void MemoryLink::tell_lost(const char* what) noexcept {
   try {
     lost_ = what;

@@ -75,7 +75,8 @@ class MemoryLink final : public Link {
   void input_wanted_changed() override {}
   void wind_up() override {}
   void output_ended() override { marks_.add(Mark::output_over); }
-  [[nodiscard]] bool nothing_came() const override { return waiting_.empty() && !marks_.has(Mark::peer_ended); }
+  [[nodiscard]] bool nothing_came() override { return waiting_.empty() && !marks_.has(Mark::peer_ended); }
+  [[nodiscard]] std::size_t copy_unread(std::span<char> into) override;
   void after();
 
   const base::Time& now_;

@@ -97,6 +97,7 @@ Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
   if (context != nullptr && !tls_) {
     tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());
     tls_->handshake_time = limits_.tls_handshake;
+    tls_->outside = &outside_;
   }
   auto listener = io::Listener::create(*loop_, std::move(socket),
                                        [this, context, speaker](session::Link& link) -> std::unique_ptr<session::Session> {

@@ -20,6 +20,7 @@ namespace {
 constexpr const char* ciphers_of_tls_1_2 =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+constexpr const char* ciphers_of_tls_1_3 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* groups = "X25519:P-256:P-384";
 constexpr std::string_view name_of_sessions = "wharf";
 constexpr int tickets_of_a_handshake = 1;
@@ -74,10 +75,13 @@ std::string Context::configure(Profile profile) {
   if (context_ == nullptr) return no_memory();
   const int least = profile == Profile::modern ? TLS1_3_VERSION : TLS1_2_VERSION;
   SSL_CTX_set_mode(context_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_options(context_, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_options(context_,
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                          SSL_OP_PRIORITIZE_CHACHA);  // that is for clients that prefer it, as they have no AES in hardware
   SSL_CTX_set_session_cache_mode(context_, SSL_SESS_CACHE_OFF);
   const bool done = SSL_CTX_set_min_proto_version(context_, least) == 1 &&
-                    SSL_CTX_set_cipher_list(context_, ciphers_of_tls_1_2) == 1 && SSL_CTX_set1_groups_list(context_, groups) == 1;
+                    SSL_CTX_set_cipher_list(context_, ciphers_of_tls_1_2) == 1 &&
+                    SSL_CTX_set_ciphersuites(context_, ciphers_of_tls_1_3) == 1 && SSL_CTX_set1_groups_list(context_, groups) == 1;
   return done ? std::string() : base::concat("OpenSSL cannot be set up: ", take_error());
 }
 

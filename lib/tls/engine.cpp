@@ -13,6 +13,9 @@
 namespace wharf::tls {
 namespace {
 
+constexpr int bits_of_p_256 = 256;
+constexpr unsigned cost_of_large_keys = 4;  // RSA of 2,048 bits, P-384
+
 long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
 /// A client asks for a name, not for an address (RFC 6066 section 3); the certificate must have either.
@@ -45,32 +48,34 @@ const BIO_METHOD* Engine::transport() {
 }
 
 int Engine::read_records(BIO* bio, char* into, int size) {
-  auto& engine = *static_cast<Engine*>(BIO_get_data(bio));
+  auto& wire = *static_cast<Wire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  if (engine.came_.empty()) {
+  if (wire.came.empty()) {
     BIO_set_retry_read(bio);
     return -1;
   }
-  const std::size_t taken = std::min(static_cast<std::size_t>(size), engine.came_.size());
-  std::memcpy(into, engine.came_.data(), taken);
-  engine.came_ = engine.came_.subspan(taken);
+  const std::size_t taken = std::min(static_cast<std::size_t>(size), wire.came.size());
+  std::memcpy(into, wire.came.data(), taken);
+  wire.came = wire.came.subspan(taken);
   return static_cast<int>(taken);
 }
 
 int Engine::write_records(BIO* bio, const char* bytes, int size) {
-  auto& engine = *static_cast<Engine*>(BIO_get_data(bio));
+  auto& wire = *static_cast<Wire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
+  const std::string_view records(bytes, static_cast<std::size_t>(size));
   try {
-    engine.sealed_.append({bytes, static_cast<std::size_t>(size)});
+    if (wire.sealed != nullptr) wire.sealed->append(records);
+    else wire.aside += records;
     return size;
   } catch (const std::bad_alloc&) {
-    engine.no_memory_ = true;
+    wire.no_memory = true;
     return -1;
   }
 }
 
-Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string& server_name)
-    : ssl_(SSL_new(context.get())), sealed_(sealed) {
+Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string& server_name) : ssl_(SSL_new(context.get())) {
+  wire_.sealed = &sealed;
   BIO* const bio = ssl_ != nullptr ? BIO_new(transport()) : nullptr;
   const bool is_client = context.role() == Role::client;
   const bool ready = bio != nullptr && (!is_client || server_name.empty() || expect(ssl_, server_name, context.verifies()));
@@ -80,7 +85,7 @@ Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string
     ERR_clear_error();
     throw std::bad_alloc();
   }
-  BIO_set_data(bio, this);
+  BIO_set_data(bio, &wire_);
   SSL_set_bio(ssl_, bio, bio);
   if (is_client && server_name.empty() && context.verifies()) {
     state_ = State::failed;
@@ -88,24 +93,76 @@ Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string
   }
   if (is_client) SSL_set_connect_state(ssl_);
   else SSL_set_accept_state(ssl_);
+  SSL_set_cert_cb(ssl_, before_signing, nullptr);
 }
 
 Engine::~Engine() { SSL_free(ssl_); }
 
 std::size_t Engine::take_back() {
-  const std::size_t left = came_.size();
-  came_ = {};
+  const std::size_t left = wire_.came.size();
+  wire_.came = {};
   return left;
 }
 
-Engine::State Engine::shake_hands() {
-  if (state_ != State::handshaking) return state_;
+// ---- The handshake ----
+
+/// OpenSSL asks just before this side signs: with what it has been given by then, and not if a session is resumed. All keys that this
+/// connection may sign with are looked at. Negative: the handshake stops here, and goes on with the next call.
+int Engine::before_signing(SSL* ssl, void* /*own*/) {
+  auto& wire = *static_cast<Wire*>(BIO_get_data(SSL_get_rbio(ssl)));
+  bool is_large = false;
+  wire.cost = 1;
+  for (long more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more == 1; more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
+    const EVP_PKEY* const key = SSL_get_privatekey(ssl);
+    if (key == nullptr) continue;
+    const bool is_rsa = EVP_PKEY_is_a(key, "RSA") == 1 || EVP_PKEY_is_a(key, "RSA-PSS") == 1;
+    const int bits = EVP_PKEY_get_bits(key);
+    is_large = is_large || (is_rsa && bits > largest_key_of_a_loop);
+    if (is_rsa || bits > bits_of_p_256) wire.cost = cost_of_large_keys;
+  }
+  SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST);
+  return is_large && wire.keys == Keys::small ? -1 : 1;
+}
+
+Engine::Outcome Engine::shake(SSL* ssl) {
   ERR_clear_error();
-  const int result = SSL_do_handshake(ssl_);
-  if (result == 1) state_ = State::open;
-  else fail(result);
+  const int result = SSL_do_handshake(ssl);
+  return result == 1 ? Outcome{State::open, {}} : outcome(ssl, result, State::handshaking);
+}
+
+Engine::State Engine::shake_hands() {
+  if (state_ != State::handshaking && state_ != State::must_sign) return state_;
+  wire_.cost = 1;
+  settle(shake(ssl_));
   return state_;
 }
+
+std::shared_ptr<Engine::Aside> Engine::go_aside() {
+  auto step = std::make_shared<Aside>(ssl_);
+  BIO_set_data(SSL_get_rbio(ssl_), &step->wire_);
+  return step;
+}
+
+Engine::State Engine::come_back(Aside& step) {
+  BIO_set_data(SSL_get_rbio(ssl_), &wire_);
+  if (!step.wire_.aside.empty()) wire_.sealed->append(step.wire_.aside);
+  wire_.no_memory = step.wire_.no_memory;
+  settle(std::move(step.outcome_));
+  return state_;
+}
+
+Engine::Aside::Aside(SSL* ssl) : ssl_(ssl) { SSL_up_ref(ssl); }
+
+Engine::Aside::~Aside() { SSL_free(ssl_); }
+
+void Engine::Aside::run() noexcept {
+  try {
+    outcome_ = shake(ssl_);
+  } catch (...) {  // there is no memory for the reason
+  }
+}
+
+// ---- Records ----
 
 std::size_t Engine::read(std::span<char> room) {
   std::size_t filled = 0;
@@ -136,31 +193,42 @@ void Engine::close_notify() {
   if (state_ != State::open && state_ != State::peer_ended) return;
   ERR_clear_error();
   if (SSL_shutdown(ssl_) < 0) ERR_clear_error();
-  if (no_memory_) throw std::bad_alloc();
+  if (wire_.no_memory) throw std::bad_alloc();
 }
 
 bool Engine::has_part() const { return SSL_has_pending(ssl_) != 0; }
 
-bool Engine::has_more() const { return state_ == State::open && (SSL_pending(ssl_) > 0 || !came_.empty()); }
+bool Engine::has_more() const { return state_ == State::open && (SSL_pending(ssl_) > 0 || !wire_.came.empty()); }
 
-void Engine::fail(int result) {
-  const int kind = SSL_get_error(ssl_, result);
-  if (no_memory_) {
+bool Engine::look() {
+  if (state_ != State::open) return true;
+  char plain = 0;
+  ERR_clear_error();
+  const int size = SSL_peek(ssl_, &plain, 1);
+  if (size <= 0) fail(size);
+  return size > 0 || state_ != State::open || !wire_.came.empty();
+}
+
+Engine::Outcome Engine::outcome(SSL* ssl, int result, State state) {
+  const int kind = SSL_get_error(ssl, result);
+  if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) return {state, {}};
+  if (kind == SSL_ERROR_WANT_X509_LOOKUP) return {State::must_sign, {}};
+  if (kind == SSL_ERROR_ZERO_RETURN) return {State::peer_ended, {}};
+  const long verified = SSL_get_verify_result(ssl);
+  std::string error = take_error();
+  if (SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE && verified != X509_V_OK)
+    error = base::concat(error, ": ", X509_verify_cert_error_string(verified));
+  return {State::failed, std::move(error)};
+}
+
+void Engine::settle(Outcome&& outcome) {
+  if (wire_.no_memory) {
     state_ = State::failed;
     ERR_clear_error();
     throw std::bad_alloc();
   }
-  if (kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE) return;
-  if (kind == SSL_ERROR_ZERO_RETURN) {
-    state_ = State::peer_ended;
-    return;
-  }
-  state_ = State::failed;
-  const long verified = SSL_get_verify_result(ssl_);
-  error_ = SSL_get_verify_mode(ssl_) != SSL_VERIFY_NONE && verified != X509_V_OK
-               ? base::concat(take_error(), ": ", X509_verify_cert_error_string(verified))
-               : take_error();
-  ERR_clear_error();
+  state_ = outcome.state;
+  error_ = std::move(outcome.error);
 }
 
 session::TlsFacts Engine::facts() const {

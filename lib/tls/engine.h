@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,16 +17,23 @@ namespace wharf::tls {
 /// The most plain bytes in one record (RFC 8446 section 5.1).
 inline constexpr std::size_t largest_record = std::size_t{16} * 1024;
 
+/// RSA keys of more bits take a millisecond and more to sign with; a loop has others to serve meanwhile.
+inline constexpr int largest_key_of_a_loop = 2'048;
+
 /// One end of a TLS connection, without a socket: it is given the bytes that came, and puts those that are to leave into a queue. An
 /// error stays.
 class Engine {
  public:
   enum class State : std::uint8_t {
     handshaking,
+    must_sign,  // with a large key: go_aside(), or sign_here() and then shake_hands()
     open,
     peer_ended,  // its close_notify came (RFC 8446 section 6.1); this side may still send
     failed       // error() says why; an alert for the peer is in the queue, if there is one
   };
+
+  /// The step of a handshake in which a large key signs. It owns all that it needs but the context.
+  class Aside;
 
   /// The context and `sealed`, which gets what is to leave, outlive this. `server_name` is for a client: what it asks for, and what the
   /// certificate must name; without one a client that verifies fails. Throws std::bad_alloc.
@@ -35,11 +43,21 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Bytes that came, which shake_hands() and read() use from the front on; until take_back(), which returns those that are left.
-  void give(std::span<const char> bytes) { came_ = bytes; }
+  void give(std::span<const char> bytes) { wire_.came = bytes; }
   std::size_t take_back();
 
   /// Goes on with the handshake as far as the bytes suffice. Throws std::bad_alloc, as the two below.
   State shake_hands();
+  /// From here on, must_sign is a state. Otherwise large keys sign in shake_hands() like all others.
+  void put_large_keys_aside() { wire_.keys = Keys::small; }
+  void sign_here() { wire_.keys = Keys::all; }
+  /// In must_sign: the next step, for one call of run() on any thread. Until come_back() nothing but state() and the destructor may be
+  /// called here. Throws std::bad_alloc.
+  [[nodiscard]] std::shared_ptr<Aside> go_aside();
+  /// After run(). Throws std::bad_alloc.
+  State come_back(Aside& step);
+  /// What the last step has cost, if it has put something into the queue: in signatures with P-256.
+  [[nodiscard]] unsigned cost() const { return wire_.cost; }
   /// Fills `room` with plain bytes, out of as many records as there are; returns how many. 0: no whole record has come, or state()
   /// has changed.
   std::size_t read(std::span<char> room);
@@ -52,6 +70,9 @@ class Engine {
   [[nodiscard]] State state() const { return state_; }
   /// Whether read() may have something without further bytes.
   [[nodiscard]] bool has_more() const;
+  /// Whether there are plain bytes, or an end, in what was given; what is for OpenSSL alone, such as a ticket, or a part of a record, is
+  /// used up.
+  [[nodiscard]] bool look();
   /// Whether a part of a record has come.
   [[nodiscard]] bool has_part() const;
   /// In one line, for the log.
@@ -60,17 +81,54 @@ class Engine {
   [[nodiscard]] session::TlsFacts facts() const;
 
  private:
+  enum class Keys : std::uint8_t { all, small };
+
+  /// What OpenSSL reads from and writes to.
+  struct Wire {
+    std::span<const char> came;
+    base::OutQueue* sealed = nullptr;  ///< nullptr: `aside`
+    std::string aside;
+    bool no_memory = false;  ///< found out within OpenSSL, through which nothing may be thrown
+    Keys keys = Keys::all;   ///< those that sign
+    unsigned cost = 1;
+  };
+  /// The end of a call of OpenSSL that did not succeed. The thread's errors are forgotten.
+  struct Outcome {
+    State state;
+    std::string error;
+  };
+
   static int read_records(BIO* bio, char* into, int size);
   static int write_records(BIO* bio, const char* bytes, int size);
+  static int before_signing(SSL* ssl, void* own);
   static const BIO_METHOD* transport();
-  void fail(int result);
+  static Outcome shake(SSL* ssl);
+  static Outcome outcome(SSL* ssl, int result, State state);
+  void settle(Outcome&& outcome);
+  void fail(int result) { settle(outcome(ssl_, result, state_)); }
 
   SSL* ssl_;
-  base::OutQueue& sealed_;
-  std::span<const char> came_;
+  Wire wire_;
   State state_ = State::handshaking;
-  bool no_memory_ = false;  // for the queue; found out within OpenSSL, through which nothing may be thrown
   std::string error_;
+};
+
+class Engine::Aside {
+ public:
+  /// Takes a reference.
+  explicit Aside(SSL* ssl);
+  ~Aside();
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+
+  void run() noexcept;
+
+ private:
+  friend class Engine;
+
+  SSL* ssl_;
+  Wire wire_;
+  Outcome outcome_{State::failed, {}};
 };
 
 }  // namespace wharf::tls

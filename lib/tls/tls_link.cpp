@@ -6,14 +6,25 @@
 
 namespace wharf::tls {
 
+/// The link may go while the thread is at it: so there is no single owner.
+struct TlsLink::Signing {
+  std::shared_ptr<Engine::Aside> step;
+  TlsLink* link;  // for the loop alone; nullptr: it has gone
+  bool done = false;
+};
+
 TlsLink::TlsLink(session::Link& below, const Context& context, LoopParts& parts, session::SessionMaker make_session,
-                 const std::string& server_name)
+                 const std::string& server_name, Failed failed)
     : Link(parts.pool, parts.output),
       below_(below),
       parts_(parts),
-      make_session_(std::move(make_session)),
-      engine_(context, below.out(), server_name) {
+      opening_(std::make_unique<Opening>(below, context, std::move(make_session), std::move(failed))) {
   set_peer(below.peer().address);
+  if (context.role() == Role::client) engine_.emplace(context, below.out(), server_name);
+}
+
+TlsLink::~TlsLink() {
+  if (opening_ && opening_->signing) opening_->signing->link = nullptr;
 }
 
 // ---- The handshake ----
@@ -21,50 +32,130 @@ TlsLink::TlsLink(session::Link& below, const Context& context, LoopParts& parts,
 void TlsLink::start() {
   below_.set_deadline(below_.now() + parts_.handshake_time);
   below_.resume_input();
-  shake_hands();  // a client speaks first
+  if (opening_->context.role() == Role::client) shake_hands();
+}
+
+/// False: input is held until it is this link's turn.
+bool TlsLink::may_shake_hands() {
+  if (opening_->context.role() == Role::client || marks_.take(Mark::called)) return true;
+  if (!opening_->waiting.waits() && parts_.handshakes.may_begin(turn_number())) return true;
+  if (!opening_->waiting.waits()) wait_in(parts_.handshakes.turns);
+  return false;
+}
+
+/// A server's, when the first bytes have come: a client that says nothing costs next to nothing.
+void TlsLink::make_engine() {
+  engine_.emplace(opening_->context, below_.out());
+  if (parts_.outside != nullptr) engine_->put_large_keys_aside();
+}
+
+void TlsLink::wait_in(WaitingLine& line) {
+  below_.hold_input();
+  opening_->waiting.join(line);
+}
+
+/// This link is at the front of its line, or its signature is back.
+void TlsLink::my_turn() {
+  Opening& opening = *opening_;
+  if (opening.signing) {
+    if (!opening.signing->done) return;
+    const std::shared_ptr<Signing> signing = std::exchange(opening.signing, nullptr);
+    below_.resume_input();
+    return go_on_from(engine_->come_back(*signing->step));
+  }
+  if (!opening.waiting.waits()) return;
+  if (opening.waiting.waits_in(parts_.handshakes.threads)) return sign();
+  if (!parts_.handshakes.has_room(turn_number())) return below_.want_turn();
+  opening.waiting.leave();
+  marks_.add(Mark::called);
+  below_.resume_input();  // what waits there comes at once
 }
 
 void TlsLink::shake_hands() {
-  switch (engine_.shake_hands()) {
+  const std::size_t before = below_.out().size();
+  const Engine::State state = engine_->shake_hands();
+  if (below_.out().size() != before) parts_.handshakes.spend(engine_->cost());
+  go_on_from(state);
+}
+
+void TlsLink::go_on_from(Engine::State state) {
+  switch (state) {
     case Engine::State::handshaking: return;
+    case Engine::State::must_sign: return sign();
     case Engine::State::open: return begin_session();
     case Engine::State::peer_ended: return handshake_failed("the peer ended it");
-    case Engine::State::failed: return handshake_failed(engine_.error());
+    case Engine::State::failed: return handshake_failed(engine_->error());
   }
+}
+
+/// On another thread, or in line for it. If there is no thread at all, the loop does it.
+void TlsLink::sign() {
+  Handshakes& handshakes = parts_.handshakes;
+  const bool is_called = opening_->waiting.waits_in(handshakes.threads);
+  if (!handshakes.may_go_away() || (!is_called && !handshakes.threads.empty())) return wait_in(handshakes.threads);
+  below_.hold_input();
+  auto signing = std::make_shared<Signing>(Signing{engine_->go_aside(), this});
+  opening_->signing = signing;
+  const auto done = [signing, &handshakes] {
+    handshakes.comes_back();
+    signing->done = true;
+    if (signing->link != nullptr) signing->link->below_.want_turn();
+  };
+  const auto task = [step = signing->step, lent = handshakes.lent()] { lent->use([&step] { step->run(); }); };
+  if (parts_.outside->work(server::Executor::signing, {}, task, done)) {
+    handshakes.goes_away();
+  } else {
+    signing->step->run();
+    signing->done = true;
+    below_.want_turn();
+  }
+  opening_->waiting.leave();
 }
 
 /// An alert that is queued below still leaves.
 void TlsLink::handshake_failed(std::string_view why) {
-  stage_ = Stage::over;
   parts_.log.info(base::LogKind("TLS handshakes that failed"), address(), ": no TLS, ", why);
   below_.finish();
+  tell_failed(why);
+}
+
+void TlsLink::tell_failed(std::string_view why) {
+  stage_ = Stage::over;
+  const Failed failed = std::exchange(opening_->failed, nullptr);
+  if (failed) failed(why);
 }
 
 void TlsLink::begin_session() {
   stage_ = Stage::open;
-  facts_ = engine_.facts();
+  facts_ = engine_->facts();
   set_tls(facts_);
   below_.set_deadline(base::never);
-  begin(std::exchange(make_session_, nullptr)(*this));
+  const std::unique_ptr<Opening> opening = std::move(opening_);
+  begin(opening->make_session(*this));
 }
 
 // ---- Input ----
 
 std::size_t TlsLink::input(std::span<char> bytes) {
+  if (stage_ == Stage::over) return bytes.size();
+  if (stage_ == Stage::handshaking && !may_shake_hands()) return 0;
   if (stage_ == Stage::open && below_.out().size() > most_sealed + most_replies) {
     marks_.add(Mark::replies_wait);
     below_.hold_input();
     below_.want_room();
     return 0;
   }
-  engine_.give(bytes);
+  const auto known = std::min(looked_ahead_, static_cast<std::uint32_t>(bytes.size()));
+  looked_ahead_ -= known;
+  if (!engine_) make_engine();
+  engine_->give(bytes.subspan(known));
   if (stage_ == Stage::handshaking) shake_hands();
   if (stage_ == Stage::open) read();
   else if (stage_ == Stage::winding_up) drop();
   if (stage_ == Stage::open && !out().empty()) flush();  // it may have waited for these bytes
   if (stage_ == Stage::open && marks_.has(Mark::idle)) tell_idle();
-  const std::size_t left = engine_.take_back();
-  const bool goes_on = stage_ == Stage::open && engine_.state() == Engine::State::open;
+  const std::size_t left = engine_->take_back();
+  const bool goes_on = stage_ == Stage::handshaking || (stage_ == Stage::open && engine_->state() == Engine::State::open);
   return goes_on ? bytes.size() - left : bytes.size();  // what comes after the end is dropped
 }
 
@@ -72,16 +163,16 @@ std::size_t TlsLink::input(std::span<char> bytes) {
 void TlsLink::read() {
   while (stage_ == Stage::open && !input_held() && !ending()) {
     const std::size_t room = std::min(parts_.plain.size(), std::max(most_read(), largest_record));
-    const std::size_t size = engine_.read(std::span(parts_.plain).first(room));
+    const std::size_t size = engine_->read(std::span(parts_.plain).first(room));
     if (size != 0) deliver(std::span(parts_.plain).first(size));
     else break;
   }
   if (stage_ != Stage::open || ending()) return;
   below_.read_at_most(std::max(most_read(), largest_record));
-  if (engine_.state() == Engine::State::peer_ended && !input_held()) {
+  if (engine_->state() == Engine::State::peer_ended && !input_held()) {
     deliver_end_of_input();
-  } else if (engine_.state() == Engine::State::failed) {
-    parts_.log.info(base::LogKind("broken TLS records"), address(), ": cut, ", engine_.error());
+  } else if (engine_->state() == Engine::State::failed) {
+    parts_.log.info(base::LogKind("broken TLS records"), address(), ": cut, ", engine_->error());
     abort();
     settle();
   }
@@ -89,7 +180,7 @@ void TlsLink::read() {
 
 /// For OpenSSL's own sake: what comes may be what it waits for.
 void TlsLink::drop() {
-  while (engine_.read(parts_.plain) != 0) {
+  while (engine_->read(parts_.plain) != 0) {
   }
   conclude();
 }
@@ -98,13 +189,24 @@ void TlsLink::drop() {
 /// still gets what is there for it.
 void TlsLink::end_of_input() {
   if (stage_ == Stage::handshaking) return handshake_failed("the peer ended the connection");
-  if (stage_ != Stage::open || engine_.state() == Engine::State::peer_ended) return;
+  if (stage_ != Stage::open || engine_->state() == Engine::State::peer_ended) return;
   marks_.add(Mark::cut_short);
   finish();
   settle();
 }
 
-bool TlsLink::nothing_came() const { return engine_.state() == Engine::State::open && !engine_.has_part() && below_.quiet(); }
+/// A record may be for OpenSSL alone, such as a ticket (RFC 8446 section 4.6.1): then nothing came. So the engine gets what lies below
+/// already; it comes once more as input.
+bool TlsLink::nothing_came() {
+  if (stage_ != Stage::open || engine_->look()) return false;
+  if (below_.quiet()) return !engine_->has_part();
+  const std::size_t size = below_.look_at_input(parts_.record);
+  if (size == 0 || size == parts_.record.size()) return false;
+  engine_->give(std::span(parts_.record).subspan(looked_ahead_, size - looked_ahead_));
+  const bool came = engine_->look();
+  looked_ahead_ = static_cast<std::uint32_t>(size - engine_->take_back());
+  return !came && !engine_->has_part();
+}
 
 void TlsLink::now_idle() {
   marks_.add(Mark::idle);
@@ -118,7 +220,7 @@ void TlsLink::now_busy() {
 
 /// With a part of a record, the next exchange may have begun.
 void TlsLink::tell_idle() {
-  if (engine_.has_part()) below_.now_busy();
+  if (engine_->has_part()) below_.now_busy();
   else below_.now_idle();
 }
 
@@ -130,7 +232,7 @@ std::string TlsLink::address() const {
 void TlsLink::input_wanted_changed() {
   if (input_held() && !ending()) return below_.hold_input();
   below_.resume_input();
-  if (stage_ == Stage::open && (engine_.has_more() || engine_.state() == Engine::State::peer_ended)) below_.want_turn();
+  if (stage_ == Stage::open && (engine_->has_more() || engine_->state() == Engine::State::peer_ended)) below_.want_turn();
 }
 
 // ---- Output ----
@@ -152,7 +254,7 @@ void TlsLink::flush() {
     abort();
     throw;
   }
-  if (engine_.state() == Engine::State::failed) abort();
+  if (engine_->state() == Engine::State::failed) abort();
   below_.touch();
 }
 
@@ -176,14 +278,14 @@ bool TlsLink::seal_record() {
     }
     plain = {parts_.record.data(), size};
   }
-  const std::size_t sealed = engine_.seal(plain.substr(0, most));
+  const std::size_t sealed = engine_->seal(plain.substr(0, most));
   out().consume(sealed);
-  sealed_since_rest_ = std::min(sealed_since_rest_ + sealed, small_until);
+  sealed_since_rest_ = std::min(sealed_since_rest_ + static_cast<std::uint32_t>(sealed), small_until);
   return sealed != 0;
 }
 
 void TlsLink::output_ended() {
-  engine_.close_notify();
+  engine_->close_notify();
   below_.end_output();
 }
 
@@ -194,7 +296,10 @@ void TlsLink::room() {
   proceed();
 }
 
-void TlsLink::turn() { proceed(); }
+void TlsLink::turn() {
+  if (stage_ == Stage::handshaking) my_turn();
+  else proceed();
+}
 
 /// The link below has room, or this one asked for a turn.
 void TlsLink::proceed() {
@@ -206,9 +311,10 @@ void TlsLink::proceed() {
 
 void TlsLink::deadline() {
   if (stage_ == Stage::handshaking) {
-    stage_ = Stage::over;
-    parts_.log.info(base::LogKind("TLS handshakes that failed"), address(), ": no TLS, the handshake took too long");
+    constexpr std::string_view why = "the handshake took too long";
+    parts_.log.info(base::LogKind("TLS handshakes that failed"), address(), ": no TLS, ", why);
     below_.abort();
+    tell_failed(why);
   } else if (stage_ == Stage::open) {
     deliver_deadline();
   } else if (stage_ == Stage::winding_up) {
@@ -218,8 +324,8 @@ void TlsLink::deadline() {
 
 void TlsLink::shut_down() {
   if (stage_ == Stage::handshaking) {
-    stage_ = Stage::over;
     below_.finish();
+    tell_failed("the loop stops");
   } else if (stage_ == Stage::open) {
     deliver_shut_down();
   }
@@ -230,7 +336,7 @@ void TlsLink::shut_down() {
 /// The session above is gone. What it has queued still leaves, if it was finished.
 void TlsLink::wind_up() {
   if (stage_ == Stage::over) return;
-  if (engine_.state() == Engine::State::failed || !aborted()) {
+  if (engine_->state() == Engine::State::failed || !aborted()) {
     stage_ = Stage::winding_up;
     below_.set_deadline(below_.now() + closing_wait);
     below_.resume_input();
@@ -243,11 +349,11 @@ void TlsLink::wind_up() {
 /// An alert that is queued below still leaves.
 void TlsLink::conclude() noexcept {
   try {
-    const bool failed = engine_.state() == Engine::State::failed;
+    const bool failed = engine_->state() == Engine::State::failed;
     if (!failed) flush();
     if (!failed && !out().empty()) return;
     stage_ = Stage::over;
-    if (!failed && !marks_.has(Mark::cut_short)) engine_.close_notify();
+    if (!failed && !marks_.has(Mark::cut_short)) engine_->close_notify();
     below_.finish();
   } catch (...) {  // there is no memory
     give_up();
@@ -262,9 +368,8 @@ void TlsLink::give_up() {
 /// The link below has ended.
 void TlsLink::ended() {
   if (stage_ == Stage::over) return;
-  const bool began = stage_ != Stage::handshaking;
+  if (stage_ == Stage::handshaking) return tell_failed("the connection was lost");
   stage_ = Stage::over;
-  if (!began) return;
   abort();
   settle();
 }

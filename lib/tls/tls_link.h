@@ -2,16 +2,21 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "link/environment.h"
 #include "link/link.h"
 #include "link/session.h"
 #include "tls/engine.h"
+#include "tls/handshakes.h"
 
 namespace wharf::tls {
 
@@ -24,6 +29,9 @@ struct LoopParts {
   base::ChunkPool& pool;
   const session::OutputLimits& output;
   base::Log& log;
+  /// Where large keys sign on threads of their own; nullptr: all sign on the loop.
+  server::Outside* outside = nullptr;
+  Handshakes handshakes;
   base::Time handshake_time{10'000};                                     ///< from the beginning of the link
   std::vector<char> plain = std::vector<char>(std::size_t{128} * 1024);  ///< what was read, until a session has it
   std::array<char, largest_record> record{};                             ///< what is gathered for a record
@@ -32,16 +40,23 @@ struct LoopParts {
 /// A link over TLS: a session to the link below it, and the link of the session above it, which is made when the handshake is done.
 /// Neither learns of the other. Both roles; below may be a socket, a tunnel, or a link in memory.
 ///
+/// Handshakes of servers have a budget in each turn of the loop, and wait for a later turn in the order of arrival. Meanwhile, and
+/// while a large key signs on another thread, the link below is held. A client's are not counted, as nobody else begins them.
+///
 /// Output is sealed when it is flushed, up to most_sealed bytes in the queue below; the rest waits unsealed, and counts against the
 /// limits of output. Input is not read below while the session above holds its own. The end of the peer's output is its close_notify
 /// (RFC 8446 section 6.1): if the link below ends without one, the session above is ended as by a reset, and what it had queued leaves,
 /// without a close_notify.
 class TlsLink final : public session::Session, public session::Link {
  public:
-  /// `server_name` is for a client: the host that it connects to. Throws std::bad_alloc.
+  /// Gets the reason in a few words.
+  using Failed = std::function<void(std::string_view)>;
+
+  /// `server_name` is for a client: the host that it connects to. Either `make_session` is called once, when the handshake is done, or
+  /// `failed`, on a fresh stack; neither if there is no memory. Throws std::bad_alloc.
   TlsLink(session::Link& below, const Context& context, LoopParts& parts, session::SessionMaker make_session,
-          const std::string& server_name = {});
-  ~TlsLink() override = default;
+          const std::string& server_name = {}, Failed failed = nullptr);
+  ~TlsLink() override;
 
   // The session of the link below.
   void start() override;
@@ -65,7 +80,7 @@ class TlsLink final : public session::Session, public session::Link {
   static constexpr std::size_t most_sealed = std::size_t{64} * 1024;
   /// A record is small at first, so that the peer can read it after a packet; and again after a rest.
   static constexpr std::size_t small_record = 1'300;
-  static constexpr std::size_t small_until = std::size_t{64} * 1024;
+  static constexpr std::uint32_t small_until = std::uint32_t{64} * 1024;
   static constexpr base::Time rest{1'000};
   /// What waits below at most, as OpenSSL itself replies to what comes; above it nothing is read until the peer takes some.
   static constexpr std::size_t most_replies = std::size_t{64} * 1024;
@@ -74,7 +89,20 @@ class TlsLink final : public session::Session, public session::Link {
 
  private:
   enum class Stage : std::uint8_t { handshaking, open, winding_up, over };
+  struct Signing;
+  /// What is needed until the handshake is done.
+  struct Opening {
+    Opening(session::Link& below, const Context& its_context, session::SessionMaker make, Failed tell)
+        : context(its_context), make_session(std::move(make)), failed(std::move(tell)), waiting(below) {}
+
+    const Context& context;
+    session::SessionMaker make_session;
+    Failed failed;
+    Waiting waiting;
+    std::shared_ptr<Signing> signing;  // on another thread
+  };
   enum class Mark : std::uint8_t {
+    called,       // it is this link's turn to shake hands
     idle,         // as the session above says
     cut_short,    // the peer ended without a close_notify: it gets none
     replies_wait  // below: nothing is read
@@ -86,10 +114,17 @@ class TlsLink final : public session::Session, public session::Link {
   void input_wanted_changed() override;
   void output_ended() override;
   void wind_up() override;
-  [[nodiscard]] bool nothing_came() const override;
+  [[nodiscard]] bool nothing_came() override;
 
+  [[nodiscard]] bool may_shake_hands();
+  void make_engine();
+  void wait_in(WaitingLine& line);
+  void my_turn();
   void shake_hands();
+  void go_on_from(Engine::State state);
+  void sign();
   void handshake_failed(std::string_view why);
+  void tell_failed(std::string_view why);
   void begin_session();
   void read();
   [[nodiscard]] bool seal_record();
@@ -102,11 +137,12 @@ class TlsLink final : public session::Session, public session::Link {
 
   session::Link& below_;
   LoopParts& parts_;
-  session::SessionMaker make_session_;
-  Engine engine_;
+  std::unique_ptr<Opening> opening_;  // while handshaking
+  std::optional<Engine> engine_;
   session::TlsFacts facts_;
   base::Time last_sealed_{0};
-  std::size_t sealed_since_rest_ = 0;
+  std::uint32_t sealed_since_rest_ = 0;
+  std::uint32_t looked_ahead_ = 0;  // bytes that come again, which the engine has had
   Stage stage_ = Stage::handshaking;
   base::Flags<Mark> marks_;
 };
