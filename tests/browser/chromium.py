@@ -30,8 +30,9 @@ class Chromium:
 
     start_limit = 60.0
 
-    def __init__(self, path):
+    def __init__(self, path, authority=None):
         self.path = path
+        self.authority = authority
         self.numbers = itertools.count(1)
         self.answers = {}
         self.pages = {}
@@ -42,10 +43,12 @@ class Chromium:
         self.socket = None
         self.reader = None
         try:
+            environment = await self.trust() if self.authority else None
             with open(self.profile / "output", "wb") as output:
                 self.process = await asyncio.create_subprocess_exec(
                     self.path, *FLAGS, f"--user-data-dir={self.profile / 'profile'}", "about:blank",
-                    stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+                    stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                    env=environment)
             self.socket = await websockets.connect(await self.address(), max_size=None, ping_interval=None, compression=None)
             self.reader = asyncio.create_task(self.read())
         except BaseException:
@@ -55,6 +58,17 @@ class Chromium:
 
     async def __aexit__(self, *_):
         await self.end()
+
+    async def trust(self):
+        """Puts the authority into a database of its own, which the browser looks for in its home; returns its environment."""
+        home = self.profile / "home"
+        database = home / ".pki" / "nssdb"
+        database.mkdir(parents=True)
+        for command in (["-N", "--empty-password"], ["-A", "-n", "tests", "-t", "C,,", "-i", str(self.authority)]):
+            process = await asyncio.create_subprocess_exec("certutil", "-d", f"sql:{database}", *command)
+            if await process.wait() != 0:
+                raise RuntimeError(f"certutil {command[0]} ended with {process.returncode}")
+        return {**os.environ, "HOME": str(home)}
 
     async def address(self):
         file = self.profile / "profile" / "DevToolsActivePort"

@@ -32,7 +32,7 @@ class Report:
 
 
 class Server:
-    """The server under test. `start` returns its http address; a second start asks for the same port again."""
+    """The server under test. `start` returns its address; a second start asks for the same port again."""
 
     def __init__(self, arguments, log, *options):
         self.command = [arguments.server, "-r", arguments.www, *options]
@@ -50,7 +50,7 @@ class Server:
             line = (await asyncio.wait_for(self.process.stdout.readline(), LIMIT)).decode()
         except asyncio.TimeoutError:
             line = ""
-        found = re.match(r"listening on (http://127\.0\.0\.1:(\d+)/)", line)
+        found = re.match(r"listening on (https?://127\.0\.0\.1:(\d+)/)", line)
         if not found:
             raise RuntimeError(f"the server printed {line!r} where its ready line should be; its log: {self.said()}")
         self.port = int(found[2])
@@ -72,16 +72,17 @@ class Server:
         return pathlib.Path(self.log).read_text(errors="replace")[-2000:]
 
 
-async def drive(arguments, report, check, *options):
-    """Has check(browser, server, folder for pictures, scratch folder) look at a server with these options."""
+async def drive(arguments, report, check, *options, authority=None):
+    """Has check(browser, server, folder for pictures, scratch folder) look at a server with these options. The browser trusts the
+    authority, a PEM file."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    folder = pathlib.Path(arguments.screenshot_dir)
+    folder = pathlib.Path(arguments.screenshot_dir or tempfile.gettempdir())
     folder.mkdir(parents=True, exist_ok=True)
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="wharf-browser-test-"))
     server = Server(arguments, scratch / "server.log", *options)
     try:
         await server.start()
-        async with chromium.Chromium(chromium.find()) as browser:
+        async with chromium.Chromium(chromium.find(), authority) as browser:
             await check(browser, server, folder, scratch)
         report.equal("the server exits with 0", await server.stop(), 0)
     except Exception as error:

@@ -29,7 +29,7 @@ class Authority:
     def sign(self, name, subject="/CN=localhost", names="DNS:localhost,IP:127.0.0.1", kind="ec", days=90, passphrase=None):
         """The two files: the certificate and its key."""
         certificate, key, request = (self.folder / f"{name}.{end}" for end in ("pem", "key", "csr"))
-        kinds = {"ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"), "rsa": ("-newkey", "rsa:2048")}
+        kinds = {"ec": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"), "rsa": ("-newkey", "rsa:2048"), "rsa4096": ("-newkey", "rsa:4096")}
         secret = ("-nodes",) if passphrase is None else ("-passout", f"pass:{passphrase}")
         self._run("req", *kinds[kind], *secret, "-subj", subject, "-keyout", key, "-out", request)
         extensions = self.folder / f"{name}.ext"

@@ -1,12 +1,13 @@
-// node_client.js URL: talks to both protocols and the default row at the same time, and prints what it saw as one JSON object.
+// node_client.js URL [PEM]: talks to both protocols and the default row at the same time, and prints what it saw as one JSON object.
 'use strict';
 const WebSocket = require('ws');
 const url = process.argv[2];
+const options = process.argv[3] ? { ca: require('fs').readFileSync(process.argv[3]) } : {};
 
 // An open WebSocket whose messages can be awaited one by one.
 function open(...protocols) {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, protocols);
+    const socket = new WebSocket(url, protocols, options);
     const arrived = [], waiting = [];
     const closed = new Promise((done) => socket.on('close', (code, reason) => done({ code, reason: reason.toString() })));
     socket.on('message', (data, isBinary) => {

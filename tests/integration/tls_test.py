@@ -1,6 +1,7 @@
 """TLS on a port: curl, openssl s_client, python's ssl and websockets, with an authority of the tests' own."""
 
 import asyncio
+import json
 import os
 import pathlib
 import socket
@@ -16,6 +17,19 @@ import websocket_peer
 CURL = server.need("curl")
 OPENSSL = certificates.OPENSSL
 PATIENCE = 30 * server.SLOW
+NODE = server.need("node")
+NODE_CLIENT = pathlib.Path(__file__).with_name("node_client.js")
+NODE_RESUMES = """
+const options = {host: '127.0.0.1', port: process.argv[1], servername: 'localhost', ca: require('fs').readFileSync(process.argv[2]),
+                 maxVersion: process.argv[3]};
+const first = require('tls').connect(options);
+first.once('session', (session) => {
+  const second = require('tls').connect({...options, session}, () => {
+    console.log(second.getProtocol(), second.isSessionReused());
+    process.exit(0);
+  });
+});
+"""
 BIG = os.urandom(3_000_001)
 
 
@@ -88,6 +102,58 @@ class Tls(unittest.TestCase):
                 _, text = self.s_client(site, version, "-sess_in", kept, "-ign_eof", data=request)
                 self.assertIn("Reused, ", text)
                 self.assertIn("Index", text)
+
+    def test_python_and_node_resume_sessions(self):
+        with self.serve() as site:
+            for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+                context = self.client_context()
+                context.maximum_version = version
+                session = None
+                for reused in (False, True):
+                    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as plain, \
+                            context.wrap_socket(plain, server_hostname="localhost", session=session) as client:
+                        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                        while client.recv(1 << 16):
+                            pass
+                        self.assertEqual(client.session_reused, reused, version)
+                        session = client.session
+            for version in ("TLSv1.3", "TLSv1.2"):
+                result = run(NODE, "-e", NODE_RESUMES, site.port, self.authority.file, version)
+                self.assertEqual(result.stdout.decode(), f"{version} true\n", result.stderr)
+
+    def test_node_talks_to_all_protocols_at_once(self):
+        with self.serve("--default-protocol", "echo") as site:
+            result = run(NODE, NODE_CLIENT, f"wss://localhost:{site.port}/", self.authority.file)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            report = json.loads(result.stdout)
+            self.assertEqual(report["reversed"], "👋 !dlröw ,olleH")
+            self.assertEqual(report["echoedSizes"], [0, 1, 125, 126, 127, 65535, 65536, 1048576])
+
+    def test_many_handshakes_with_a_large_key_at_once(self):
+        pair = self.authority.sign("large", kind="rsa4096")
+        with server.Server("--ssl", "-C", pair[0], "-K", pair[1], www=self.www) as site:
+            context = self.client_context()
+
+            async def one():
+                reader, writer = await asyncio.open_connection("127.0.0.1", site.port, ssl=context, server_hostname="localhost")
+                writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                text = await reader.read()
+                writer.close()
+                return b"Index" in text
+
+            async def all_of_them():
+                return await asyncio.wait_for(asyncio.gather(*[one() for _ in range(60)]), PATIENCE)
+
+            self.assertEqual(asyncio.run(all_of_them()), [True] * 60)
+            self.assertIn(b"Index", self.curl(site, "/", "--tls-max", "1.2"))
+            hello = [socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) for _ in range(50)]
+            for each in hello:
+                incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+                try:
+                    context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+                except ssl.SSLWantReadError:
+                    each.sendall(outgoing.read())
+                each.close()  # while its key signs, or waits for that
 
     def test_alpn(self):
         with self.serve() as site:
