@@ -197,7 +197,7 @@ std::optional<HostAndPort> split_host_and_port(std::string_view text) {
 
 std::string_view fault_of_socket_path(std::string_view path) {
   if (path.empty() || path.find('\0') != std::string_view::npos) return "not a path";
-  if (path.size() >= sizeof sockaddr_un::sun_path) return "the path of a unix socket is too long";
+  if (path.size() >= sizeof sockaddr_un::sun_path) return "the path of a unix socket is too long: it has at most 107 bytes";
   return {};
 }
 

@@ -6,11 +6,14 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <memory>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 
 namespace wharf::io {
@@ -24,16 +27,55 @@ std::string_view unix_name(const Address& address) {
   return address.size > unix_path_offset ? std::string_view(name, address.size - unix_path_offset) : std::string_view();
 }
 
-/// IPv4 before IPv6, like the other defaults.
-bool find_network_interface(const std::string& name, Address& address) {
+/// Once each.
+void add_address(std::vector<Address>& addresses, const sockaddr* found) {
+  Address address;
+  if (!copy_address(address, found)) return;
+  const auto is_it = [&address](const Address& other) {
+    return other.size == address.size && std::memcmp(&other.storage, &address.storage, address.size) == 0;
+  };
+  if (std::none_of(addresses.begin(), addresses.end(), is_it)) addresses.push_back(address);
+}
+
+std::vector<Address> addresses_of_interface(const std::string& name) {
+  std::vector<Address> addresses;
   ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return false;
+  if (getifaddrs(&list) != 0) return addresses;
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
-  for (const int family : {AF_INET, AF_INET6})
-    for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next)
-      if (name == entry->ifa_name && entry->ifa_addr != nullptr && entry->ifa_addr->sa_family == family)
-        return copy_address(address, entry->ifa_addr);
-  return false;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next)
+    if (name == entry->ifa_name) add_address(addresses, entry->ifa_addr);
+  return addresses;
+}
+
+std::vector<Address> addresses_of_host(const std::string& name) {
+  std::vector<Address> addresses;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return addresses;
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
+  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) add_address(addresses, entry->ai_addr);
+  return addresses;
+}
+
+std::vector<Address> addresses_of(const std::string& name) {
+  if (name.empty()) return {};
+  if (name == "*") {
+    std::vector<Address> all = addresses_of_host("0.0.0.0");
+    add_address(all, addresses_of_host("::").front().get());
+    return all;
+  }
+  if (name.front() == '[' && name.back() == ']') return addresses_of_host(name.substr(1, name.size() - 2));
+  std::vector<Address> addresses = addresses_of_interface(name);
+  return addresses.empty() ? addresses_of_host(name) : addresses;
+}
+
+/// Such as one of IPv6 where that is switched off, or one that another machine has.
+bool is_missing(const Address& address) {
+  const base::Descriptor probe(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (probe && bind(probe.get(), address.get(), address.size) == 0) return false;
+  return errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT;
 }
 
 }  // namespace
@@ -100,21 +142,25 @@ base::Result<Address, std::string> unix_address(const std::string& path) {
   return address;
 }
 
-base::Result<Address, std::string> resolve_interface(const std::string& name, std::uint16_t port) {
-  Address address;
-  if (!find_network_interface(name, address)) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE;
-    addrinfo* found = nullptr;
-    const int status = getaddrinfo(name.c_str(), nullptr, &hints, &found);
-    const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
-    if (status != 0 || found == nullptr || !copy_address(address, found->ai_addr))
-      return base::Failure{"cannot listen on '" + name +
-                           "': no network interface, address or host of that name; try 127.0.0.1, ::1 or lo"};
+base::Result<std::vector<Address>, std::string> listening_addresses(const std::string& name, std::uint16_t port) {
+  std::vector<Address> addresses = addresses_of(name);
+  if (addresses.empty())
+    return base::Failure{"cannot listen on '" + name +
+                         "': no network interface, address or host of that name; try 127.0.0.1, ::1 or lo"};
+  std::stable_partition(addresses.begin(), addresses.end(), [](const Address& each) { return each.storage.ss_family == AF_INET; });
+  if (addresses.size() > 1) {
+    const Address first = addresses.front();
+    addresses.erase(std::remove_if(addresses.begin(), addresses.end(), is_missing), addresses.end());
+    if (addresses.empty()) addresses.push_back(first);
   }
-  address.set_port(port);
-  return address;
+  for (Address& address : addresses) address.set_port(port);
+  return addresses;
+}
+
+base::Result<Address, std::string> resolve_interface(const std::string& name, std::uint16_t port) {
+  const auto addresses = listening_addresses(name, port);
+  if (!addresses) return base::Failure{addresses.error()};
+  return addresses->front();
 }
 
 }  // namespace wharf::io

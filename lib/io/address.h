@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/peer_address.h"
 #include "base/result.h"
@@ -33,8 +34,12 @@ bool copy_address(Address& to, const sockaddr* from);
 /// The address of a unix socket: a path, or '@' and a name of Linux's abstract kind. The error is a few words.
 base::Result<Address, std::string> unix_address(const std::string& path);
 
-/// The address to listen on, from what a person writes: an IPv4 or IPv6 address, the name of a network interface, or a host name.
-/// The error is one line.
+/// The addresses to listen on, from what a person writes: an IPv4 or IPv6 address, with or without brackets; the name of a network
+/// interface or of a host, for all that it has, IPv4 first; or `*` for all of the machine, now and later. Of several, those that this
+/// machine does not have are left out. There is at least one; the error is one line.
+base::Result<std::vector<Address>, std::string> listening_addresses(const std::string& name, std::uint16_t port);
+
+/// The first of these.
 base::Result<Address, std::string> resolve_interface(const std::string& name, std::uint16_t port);
 
 }  // namespace wharf::io

@@ -5,8 +5,6 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -18,40 +16,18 @@
 namespace wharf::io {
 namespace {
 
-constexpr mode_t socket_file_mode = 0660;
-
-void set_option(int socket, int level, int option, int value) { setsockopt(socket, level, option, &value, sizeof value); }
-
-/// Whether a socket's file was left behind: nobody accepts there.
-bool is_stale(const Address& address, const std::string& path) {
-  struct stat file {};
-  if (lstat(path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-  const base::Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  return probe && connect(probe.get(), address.get(), address.size) != 0 && errno == ECONNREFUSED;
+bool set_option(int socket, int level, int option, int value) {
+  return setsockopt(socket, level, option, &value, sizeof value) == 0;
 }
 
-bool bind_unix(int socket, const Address& address) {
-  const std::string path = address.path();
-  fchmod(socket, socket_file_mode);  // until chmod() undoes the umask, it is never open to more than these
-  int status = bind(socket, address.get(), address.size);
-  if (status != 0 && errno == EADDRINUSE && !path.empty()) {
-    if (is_stale(address, path) && unlink(path.c_str()) == 0) status = bind(socket, address.get(), address.size);
-    else errno = EADDRINUSE;
-  }
-  return status == 0 && (path.empty() || chmod(path.c_str(), socket_file_mode) == 0);
-}
-
-bool bind_tcp(int socket, const Address& address, ListeningSocket::Sharing sharing) {
-  set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
-  if (sharing == ListeningSocket::Sharing::shared) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
-  if (address.storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-  return bind(socket, address.get(), address.size) == 0;
-}
-
-/// Whether it is; if not, errno says why.
-bool bind_socket(const base::Descriptor& socket, const Address& address, ListeningSocket::Sharing sharing) {
-  if (!socket) return false;
-  return address.storage.ss_family == AF_UNIX ? bind_unix(socket.get(), address) : bind_tcp(socket.get(), address, sharing);
+/// Whether it listens; if not, errno says why.
+bool listen_tcp(int socket, const Address& address, int backlog, ListeningSocket::Sharing sharing, const SocketSettings& settings) {
+  if (!set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1)) return false;
+  if (sharing == ListeningSocket::Sharing::shared && !set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1)) return false;
+  if (address.storage.ss_family == AF_INET6 && !set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1)) return false;
+  if (settings.fast_open > 0 && !set_option(socket, IPPROTO_TCP, TCP_FASTOPEN, settings.fast_open)) return false;
+  io::keep_alive(socket, settings.keep_alive);
+  return bind(socket, address.get(), address.size) == 0 && ::listen(socket, backlog) == 0;
 }
 
 std::string_view advice(const Address& address, int error) {
@@ -64,50 +40,46 @@ std::string_view advice(const Address& address, int error) {
       return is_unix ? "; the folder must be one that can be written to"
                      : "; ports below 1024 need privileges, choose a higher one";
     case EADDRNOTAVAIL: return "; this machine does not have that address";
+    case EAFNOSUPPORT: return "; this machine has no addresses of that kind";
+    case EINVAL: return is_unix ? "" : "; an address that is valid on one network only needs its interface, like fe80::1%eth0";
     case ENOENT: return "; the folder must exist";
     default: return {};
   }
 }
 
-std::string cannot_listen(const Address& address, int error) {
-  return base::concat("cannot listen on ", address.text(), ": ", std::strerror(error), advice(address, error));
+std::string cannot_listen(const Address& address, const SocketFile::Fault& fault) {
+  return base::concat("cannot listen on ", address.text(), ": ", std::strerror(fault.error),
+                      fault.advice.empty() ? advice(address, fault.error) : fault.advice);
 }
 
 bool is_out_of_resources(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
 
 }  // namespace
 
-/// Removed with the last socket that listens there, unless another server's file has replaced it by then.
-struct ListeningSocket::SocketFile {
-  explicit SocketFile(std::string where) : path(std::move(where)), is_known(lstat(path.c_str(), &file) == 0) {}
-  ~SocketFile() {
-    struct stat now {};
-    if (is_known && lstat(path.c_str(), &now) == 0 && now.st_dev == file.st_dev && now.st_ino == file.st_ino) unlink(path.c_str());
-  }
-  SocketFile(const SocketFile&) = delete;
-  SocketFile& operator=(const SocketFile&) = delete;
-
-  std::string path;
-  struct stat file {};
-  bool is_known;
-};
-
 base::Result<ListeningSocket, std::string> ListeningSocket::open(const Address& address, int backlog, Sharing sharing,
-                                                                 const KeepAlive& keep_alive) {
+                                                                 const SocketSettings& settings) {
   base::Descriptor socket(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!bind_socket(socket, address, sharing)) return base::Failure{cannot_listen(address, errno)};
-  if (address.storage.ss_family != AF_UNIX) io::keep_alive(socket.get(), keep_alive);
+  if (!socket) return base::Failure{cannot_listen(address, {errno})};
   ListeningSocket listening(std::move(socket), address);
-  if (std::string path = address.path(); !path.empty()) listening.file_ = std::make_shared<SocketFile>(std::move(path));
-  if (listen(listening.descriptor(), backlog) != 0) return base::Failure{cannot_listen(address, errno)};
+  const int number = listening.descriptor();
+  if (!address.path().empty()) {
+    auto file = SocketFile::listen(number, address, backlog, settings.access);
+    if (!file) return base::Failure{cannot_listen(address, file.error())};
+    listening.file_ = std::move(*file);
+  } else if (address.storage.ss_family == AF_UNIX) {
+    if (bind(number, address.get(), address.size) != 0 || ::listen(number, backlog) != 0)
+      return base::Failure{cannot_listen(address, {errno})};
+  } else if (!listen_tcp(number, address, backlog, sharing, settings)) {
+    return base::Failure{cannot_listen(address, {errno})};
+  }
   listening.address_.size = sizeof listening.address_.storage;
-  getsockname(listening.descriptor(), listening.address_.get(), &listening.address_.size);
+  getsockname(number, listening.address_.get(), &listening.address_.size);
   return listening;
 }
 
 base::Result<ListeningSocket, std::string> ListeningSocket::duplicate() const {
   base::Descriptor socket(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
-  if (!socket) return base::Failure{cannot_listen(address_, errno)};
+  if (!socket) return base::Failure{cannot_listen(address_, {errno})};
   ListeningSocket other(std::move(socket), address_);
   other.file_ = file_;
   return other;

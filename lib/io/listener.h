@@ -12,8 +12,16 @@
 #include "io/address.h"
 #include "io/connection.h"
 #include "io/loop.h"
+#include "io/socket_file.h"
 
 namespace wharf::io {
+
+/// What a listening socket has besides its address.
+struct SocketSettings {
+  KeepAlive keep_alive{};
+  int fast_open = 0;          ///< connections that bring bytes along before they are complete (RFC 7413); 0: off
+  SocketFileAccess access{};  ///< of a unix socket with a path
+};
 
 /// A bound, listening, non-blocking socket from which nobody accepts yet.
 class ListeningSocket {
@@ -22,11 +30,10 @@ class ListeningSocket {
   /// it.
   enum class Sharing : std::uint8_t { alone, shared };
 
-  /// Port 0 picks a free one. The owner and the group of a unix socket may write to its file, which is removed with the
-  /// last of the sockets that share it; a file that was left behind, with nobody listening, is replaced. The error is one line that
-  /// names the address and what to do.
+  /// Port 0 picks a free one. An IPv6 socket takes IPv6 alone, so the same port of IPv4 is free for another. The file of a unix
+  /// socket is removed with the last of the sockets that share it. The error is one line that names the address and what to do.
   static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing,
-                                                         const KeepAlive& keep_alive = {});
+                                                         const SocketSettings& settings = {});
 
   /// The same socket for another loop, if its kind cannot be opened twice. The two share the backlog.
   [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;
@@ -42,8 +49,6 @@ class ListeningSocket {
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
-  struct SocketFile;
-
   ListeningSocket(base::Descriptor socket, const Address& address) : address_(address), socket_(std::move(socket)) {}
 
   Address address_;

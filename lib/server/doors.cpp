@@ -1,34 +1,80 @@
 #include "server/doors.h"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "base/standard_descriptors.h"
 #include "server/tls_context.h"
 
 namespace wharf::server {
+namespace {
+
+/// If the setting cannot be read, there is nothing to complain of.
+bool system_allows_fast_open() {
+  int setting = 2;
+  std::ifstream("/proc/sys/net/ipv4/tcp_fastopen") >> setting;
+  return (setting & 2) != 0;
+}
+
+}  // namespace
 
 Error Doors::listen(const std::string& interface, std::uint16_t port, Door settings) {
   base::occupy_standard_descriptors();  // including those that were closed meanwhile
-  auto resolved = io::resolve_interface(interface, port);
-  if (!resolved) return {resolved.error()};
-  auto made = std::make_unique<OpenDoor>(OpenDoor{std::move(settings), *resolved});
-  OpenDoor& door = *made;
-  if (Error error = prepare(door)) return error;
+  const auto addresses = io::listening_addresses(interface, port);
+  if (!addresses) return {addresses.error()};
+  // A port that is free at one address may be taken at another.
+  static constexpr int most_tries = 20;
+  std::vector<std::unique_ptr<OpenDoor>> opened;
+  Error error = bind(opened, *addresses, settings);
+  for (int tries = 1; error && port == 0 && opened.size() > 1 && tries < most_tries; ++tries) {
+    opened.clear();
+    error = bind(opened, *addresses, settings);
+  }
+  if (error) return error;
+  if (Error fault = prepare(*opened.front())) return fault;
+  for (const auto& door : opened) door->tls = opened.front()->tls;
+  std::move(opened.begin(), opened.end(), std::back_inserter(doors_));
+  if (settings.fast_open > 0 && !system_allows_fast_open())
+    log_.warn("TCP Fast Open of ", doors_.back()->address.text(),
+              " has no effect: the system does not allow it for servers; set net.ipv4.tcp_fastopen to 3");
+  return {};
+}
+
+/// All addresses of one call have the same port.
+Error Doors::bind(std::vector<std::unique_ptr<OpenDoor>>& opened, const std::vector<io::Address>& addresses,
+                  const Door& settings) {
+  for (const io::Address& address : addresses) {
+    opened.push_back(std::make_unique<OpenDoor>(OpenDoor{settings, address}));
+    OpenDoor& door = *opened.back();
+    if (door.address.port() == 0) door.address.set_port(opened.front()->address.port());
+    if (Error error = open_port(door)) return error;
+  }
+  return {};
+}
+
+Error Doors::open_port(OpenDoor& door) {
   using Sharing = io::ListeningSocket::Sharing;
+  const int backlog = backlog_of(door.settings);
   const Sharing sharing = options_.threads > 1 ? Sharing::shared : Sharing::alone;
   if (sharing == Sharing::shared) {  // does not show whether another program has the port; this does, and finds a free one for 0
-    auto probe = io::ListeningSocket::open(door.address, options_.limits.backlog, Sharing::alone);
+    auto probe = io::ListeningSocket::open(door.address, backlog, Sharing::alone);
     if (!probe) return {probe.error()};
     door.address = probe->address();
   }
+  const io::SocketSettings settings{.keep_alive = keep_alive_of(options_.limits), .fast_open = door.settings.fast_open};
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
-    auto socket = io::ListeningSocket::open(door.address, options_.limits.backlog, sharing, keep_alive_of(options_.limits));
+    auto socket = io::ListeningSocket::open(door.address, backlog, sharing, settings);
     if (!socket) return {socket.error()};
     door.address = socket->address();
     door.sockets.push_back(std::move(*socket));
   }
-  doors_.push_back(std::move(made));
   return {};
+}
+
+int Doors::backlog_of(const Door& settings) const {
+  return settings.backlog > 0 ? settings.backlog : options_.limits.backlog;
 }
 
 /// What a door needs besides its sockets.
@@ -45,7 +91,9 @@ Error Doors::listen_unix(const std::string& path, Door settings) {
   base::occupy_standard_descriptors();
   const auto address = io::unix_address(path);
   if (!address) return {"cannot listen on the unix socket '" + path + "': " + address.error()};
-  auto first = io::ListeningSocket::open(*address, options_.limits.backlog, io::ListeningSocket::Sharing::alone);
+  const auto access = io::SocketFileAccess::of(settings.mode, settings.owner, settings.group);
+  if (!access) return {"cannot listen on the unix socket '" + path + "': " + access.error()};
+  auto first = io::ListeningSocket::open(*address, backlog_of(settings), io::ListeningSocket::Sharing::alone, {.access = *access});
   if (!first) return {first.error()};
   auto made = std::make_unique<OpenDoor>(OpenDoor{std::move(settings), *address});
   OpenDoor& door = *made;

@@ -37,6 +37,9 @@ class Doors {
 
  private:
   Error prepare(OpenDoor& door);
+  Error bind(std::vector<std::unique_ptr<OpenDoor>>& opened, const std::vector<io::Address>& addresses, const Door& settings);
+  Error open_port(OpenDoor& door);
+  [[nodiscard]] int backlog_of(const Door& settings) const;
 
   const ServerOptions& options_;
   base::Log& log_;

@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 using wharf::io::Address;
+using wharf::io::listening_addresses;
 using wharf::io::resolve_interface;
 using wharf::io::unix_address;
 
@@ -67,7 +69,29 @@ TEST_CASE("address: the longest path of a unix socket, and paths that are too lo
   REQUIRE(unix_address(longest));
   CHECK(unix_address(longest)->text() == "unix:" + longest);
   REQUIRE_FALSE(unix_address(longest + "x"));
-  CHECK(unix_address(longest + "x").error() == "the path of a unix socket is too long");
+  CHECK(unix_address(longest + "x").error() == "the path of a unix socket is too long: it has at most 107 bytes");
   CHECK_FALSE(unix_address(""));
   CHECK_FALSE(unix_address(std::string("a\0b", 3)));
+}
+
+TEST_CASE("address: a name stands for all addresses that it has here, IPv4 first") {
+  const auto texts = [](const std::string& name) {
+    std::vector<std::string> all;
+    const auto addresses = listening_addresses(name, 80);
+    REQUIRE(addresses);
+    for (const auto& each : *addresses) all.push_back(each.text());
+    return all;
+  };
+  CHECK(texts("127.0.0.1") == std::vector<std::string>{"127.0.0.1:80"});
+  CHECK(texts("[::1]") == std::vector<std::string>{"[::1]:80"});
+  CHECK(texts("203.0.113.7") == std::vector<std::string>{"203.0.113.7:80"});  // alone: that it is not here shows when it is bound
+  CHECK(texts("lo").front() == "127.0.0.1:80");
+  CHECK(texts("localhost").front() == "127.0.0.1:80");
+  CHECK(texts("*").front() == "0.0.0.0:80");
+  const bool has_ipv6 = texts("lo").size() > 1;
+  CHECK(texts("lo") == (has_ipv6 ? std::vector<std::string>{"127.0.0.1:80", "[::1]:80"} : std::vector<std::string>{"127.0.0.1:80"}));
+  if (has_ipv6) CHECK(texts("*") == std::vector<std::string>{"0.0.0.0:80", "[::]:80"});
+  CHECK_FALSE(listening_addresses("", 80));
+  CHECK_FALSE(listening_addresses("[]", 80));
+  CHECK_FALSE(listening_addresses("[localhost", 80));
 }

@@ -147,7 +147,7 @@ int option_of_peer_at(const std::string& port, int level, int option) {
 /// The addresses of the clients of a listener, as its sessions see them at their first bytes.
 struct Addresses {
   explicit Addresses(const std::string& interface, const KeepAlive& keep_alive = {}) {
-    auto socket = ListeningSocket::open(*resolve_interface(interface, 0), 200, Sharing::alone, keep_alive);
+    auto socket = ListeningSocket::open(*resolve_interface(interface, 0), 200, Sharing::alone, {.keep_alive = keep_alive});
     REQUIRE(socket);
     address = socket->address();
     turns.loop().add(Listener::create(turns.loop(), std::move(*socket),
@@ -210,13 +210,37 @@ TEST_CASE("listener: a client that resets the connection right behind its reques
   CHECK(seen.texts.front() == "127.0.0.1:" + port);
 }
 
-TEST_CASE("listener: an IPv4 client of an IPv6 socket is written as IPv4") {
-  Addresses seen("::");
-  Address v4 = *resolve_interface("127.0.0.1", seen.address.port());
-  const Client client(v4);
-  client.send("hello");
-  REQUIRE(seen.turns.until([&] { return !seen.texts.empty(); }));
-  CHECK(seen.texts.front() == "127.0.0.1:" + client.port());
+TEST_CASE("listener: IPv6 is taken alone, so all of IPv4 may have the same port") {
+  if (!can_use_ipv6()) return;
+  for (const Sharing sharing : {Sharing::alone, Sharing::shared}) {
+    const auto six = listen_on("::", 0, sharing);
+    REQUIRE(six);
+    const auto four = listen_on("0.0.0.0", six->address().port(), sharing);
+    REQUIRE(four);
+    CHECK(four->address().port() == six->address().port());
+  }
+}
+
+TEST_CASE("listener: an address of one network needs its interface") {
+  if (!can_use_ipv6()) return;
+  const auto socket = listen_on("fe80::1", 0, Sharing::alone);
+  REQUIRE_FALSE(socket);
+  CHECK(socket.error() ==
+        "cannot listen on [fe80::1]:0: Invalid argument; an address that is valid on one network only needs its interface, like "
+        "fe80::1%eth0");
+}
+
+TEST_CASE("listener: connections may bring bytes along if the door says so") {
+  const auto queue_of = [](int fast_open) {
+    const auto socket = ListeningSocket::open(*resolve_interface("127.0.0.1", 0), 7, Sharing::alone, {.fast_open = fast_open});
+    REQUIRE(socket);
+    int queue = -1;
+    socklen_t size = sizeof queue;
+    REQUIRE(getsockopt(socket->descriptor(), IPPROTO_TCP, TCP_FASTOPEN, &queue, &size) == 0);
+    return queue;
+  };
+  CHECK(queue_of(0) == 0);
+  CHECK(queue_of(5) == 5);
 }
 
 TEST_CASE("listener: of a connection that was accepted the system asks whether the other end is still there") {

@@ -4,10 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -83,6 +86,85 @@ TEST_CASE("unix listener: owner and group may use it, whatever the umask") {
     CHECK((file.st_mode & 07777) == 0660);
   }
   umask(before);
+}
+
+TEST_CASE("unix listener: the mode, owner and group of its file are those of the door") {
+  const Folder folder;
+  const std::string user = std::to_string(getuid());
+  const std::string group = std::to_string(getgid());
+  for (const unsigned mode : {0600U, 0666U, 0777U, 0U}) {
+    CAPTURE(mode);
+    const auto access = io::SocketFileAccess::of(mode, user, group);
+    REQUIRE(access);
+    const auto socket = ListeningSocket::open(*io::unix_address(folder.socket), 7, Sharing::alone, {.access = *access});
+    REQUIRE(socket);
+    struct stat file {};
+    REQUIRE(stat(folder.socket.c_str(), &file) == 0);
+    CHECK((file.st_mode & 07777) == mode);
+    CHECK(std::to_string(file.st_uid) == user);
+    CHECK(std::to_string(file.st_gid) == group);
+  }
+}
+
+TEST_CASE("unix listener: users and groups have names or numbers, and those that nobody has are refused") {
+  const auto fault = [](unsigned mode, const std::string& owner, const std::string& group) {
+    const auto access = io::SocketFileAccess::of(mode, owner, group);
+    return access ? std::string() : access.error();
+  };
+  REQUIRE(io::SocketFileAccess::of(0600, "root", "root"));
+  CHECK(io::SocketFileAccess::of(0600, "root", "root")->owner == uid_t{0});
+  CHECK(io::SocketFileAccess::of(0600, "root", "root")->group == gid_t{0});
+  CHECK(io::SocketFileAccess::of(0600, "12", "34")->owner == uid_t{12});
+  CHECK(io::SocketFileAccess::of(0600, "12", "34")->group == gid_t{34});
+  CHECK_FALSE(io::SocketFileAccess::of(0600, "", "")->owner.has_value());
+  CHECK(fault(0660, "no-such-user", "") == "there is no user 'no-such-user'");
+  CHECK(fault(0660, "", "no-such-group") == "there is no group 'no-such-group'");
+  CHECK(fault(0660, "4294967295", "") == "there is no user '4294967295'");  // that number means nobody
+  CHECK(fault(01777, "", "") == "the mode of its file must be from 0 to 0777");
+}
+
+TEST_CASE("unix listener: a file that cannot be given away is an error, and does not stay") {
+  if (getuid() == 0) return;
+  const Folder folder;
+  const auto access = io::SocketFileAccess::of(0660, "0", "");
+  const auto socket = ListeningSocket::open(*io::unix_address(folder.socket), 7, Sharing::alone, {.access = *access});
+  REQUIRE_FALSE(socket);
+  CHECK(socket.error().find("to no other owner") != std::string::npos);
+  CHECK_FALSE(exists(folder.socket));
+}
+
+TEST_CASE("unix listener: a link to another file is not followed and not removed") {
+  const Folder folder;
+  const std::string victim = folder.file("victim");
+  close(open(victim.c_str(), O_CREAT | O_WRONLY, 0600));
+  for (const std::string& target : {victim, folder.file("nothing")}) {
+    REQUIRE(symlink(target.c_str(), folder.socket.c_str()) == 0);
+    CHECK_FALSE(listen_on(folder.socket));
+    struct stat file {};
+    CHECK(lstat(folder.socket.c_str(), &file) == 0);
+    CHECK(S_ISLNK(file.st_mode));
+    REQUIRE(unlink(folder.socket.c_str()) == 0);
+  }
+  CHECK(exists(victim));
+  leave_behind(folder.file("old"));
+  REQUIRE(symlink(folder.file("old").c_str(), folder.socket.c_str()) == 0);
+  CHECK_FALSE(listen_on(folder.socket));
+}
+
+TEST_CASE("unix listener: of several that find a file left behind at once, one listens and stays") {
+  const Folder folder;
+  for (int round = 0; round < 20; ++round) {
+    leave_behind(folder.socket);
+    std::vector<std::thread> threads;
+    std::vector<std::optional<ListeningSocket>> sockets(4);
+    for (auto& socket : sockets)
+      threads.emplace_back([&socket, &folder] {
+        if (auto opened = listen_on(folder.socket)) socket.emplace(std::move(*opened));
+      });
+    for (std::thread& thread : threads) thread.join();
+    CHECK(std::count_if(sockets.begin(), sockets.end(), [](const auto& socket) { return socket.has_value(); }) == 1);
+    CHECK(can_connect(folder.socket));
+  }
 }
 
 TEST_CASE("unix listener: a file that was left behind makes room") {

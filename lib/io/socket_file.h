@@ -1,0 +1,51 @@
+#pragma once
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "io/address.h"
+
+namespace wharf::io {
+
+/// Who may use the file of a unix socket.
+struct SocketFileAccess {
+  mode_t mode = 0660;
+  std::optional<uid_t> owner{};  ///< nothing: as the system has it
+  std::optional<gid_t> group{};
+
+  /// From names or numbers; an empty text is nothing. The error is a few words.
+  static base::Result<SocketFileAccess, std::string> of(unsigned mode, const std::string& owner, const std::string& group);
+};
+
+/// The file of a unix socket that listens. It is removed with this object, unless another has replaced it by then.
+class SocketFile {
+ public:
+  struct Fault {
+    int error = 0;                ///< of errno
+    std::string_view advice = {};  ///< follows the error; empty: the error says it all
+  };
+
+  /// Has the socket listen at that path. A socket file that was left behind, with nobody listening, is replaced; nothing else is.
+  /// Nobody can connect before mode, owner and group are right.
+  static base::Result<std::unique_ptr<const SocketFile>, Fault> listen(int socket, const Address& address, int backlog,
+                                                                       const SocketFileAccess& access);
+  ~SocketFile();
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+
+ private:
+  explicit SocketFile(std::string path) : path_(std::move(path)) {}
+  [[nodiscard]] Fault give_access(const SocketFileAccess& access);
+
+  std::string path_;
+  struct stat file_ {};
+  bool known_ = false;
+};
+
+}  // namespace wharf::io
