@@ -80,6 +80,13 @@ struct PasswordAccess {
 /// Fields that tell browsers to be careful: nosniff, no framing, no referrer to others, own content only.
 enum class SecurityFields : std::uint8_t { off, on };
 
+/// How often one client may send requests; those beyond it get 429. The client is an IPv4 address or an IPv6 network of 64 bits,
+/// which a trusted front or a PROXY header may name. docs/doors.md says more.
+struct RequestRate {
+  double per_second = 0;  ///< on average, such as 0.1: one in ten seconds. 0: no limit
+  std::size_t burst = 0;  ///< at once, before that applies; 0: as many as in a second, and at least one
+};
+
 /// A URL prefix and what serves it. The longest prefix that fits the percent-decoded path wins.
 struct Mount {
   std::string prefix = "/";  ///< starts and ends with '/'; the same path without the last '/' belongs to it
@@ -87,6 +94,7 @@ struct Mount {
   std::vector<std::pair<std::string, std::string>> fields{};  ///< added to every response
   SecurityFields security = SecurityFields::off;
   std::optional<PasswordAccess> access{};  ///< nothing: everybody may come in
+  RequestRate request_rate{};              ///< of one client, WebSockets included; besides that of the host and of the server
 };
 
 enum class LogFormat : std::uint8_t { combined, json };
@@ -111,6 +119,8 @@ struct VirtualHost {
   AccessLogFile access_log;
   std::vector<Certificate> certificates{};  ///< for clients that ask for this name (RFC 6066 section 3), on every door with TLS;
                                             ///< of different kinds of keys, as those of Tls. None: the door's
+  std::size_t connections = 0;  ///< requests in progress and WebSockets at once; beyond it 503. 0: no limit
+  RequestRate request_rate{};   ///< of one client; besides Limits::address_request_rate
 };
 
 /// Receives each log line, without line feed; control characters and others that could begin a second line are \xHH. Called by one

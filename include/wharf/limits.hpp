@@ -40,6 +40,12 @@ struct Limits {
   std::chrono::milliseconds takeover_time{30'000};
   std::size_t connections = 0;
   int backlog = 511;
+  std::size_t address_connections = 0;
+  std::size_t address_connection_rate = 0;
+  std::size_t address_connection_burst = 0;
+  std::size_t address_request_rate = 0;
+  std::size_t address_request_burst = 0;
+  std::size_t address_records = 16 * 1024;
   std::chrono::milliseconds tcp_keep_alive_idle{180'000};
   std::chrono::milliseconds tcp_keep_alive_interval{30'000};
   int tcp_keep_alive_count = 4;

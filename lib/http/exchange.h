@@ -71,6 +71,8 @@ class ExchangeObserver {
   virtual ~ExchangeObserver() = default;
   /// Once, last, on a fresh stack or within respond().
   virtual void ended(const ExchangeEnd& end) = 0;
+  /// Before that, if the exchange leaves HTTP: its carrier, which goes on.
+  virtual void switched(Link& /*carrier*/) noexcept {}
   /// Who attached it, to find it again among others. The pointer is compared, never followed.
   [[nodiscard]] virtual const void* owner() const = 0;
 };

@@ -191,6 +191,7 @@ void ExchangeCore::switch_to(std::string_view protocol, const Fields& fields, co
     stage_ = Stage::switched;
     if (forwarding_) link_.set_peer(forwarding_->client);  // the connection is this client's alone from here on
     link_.become(next(link_));
+    for (const auto& observer : observers_) observer->switched(link_);
   } catch (...) {  // the next session was not made, and the client may have got a part of the response
     link_.abort();
     throw;

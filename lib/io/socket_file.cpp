@@ -39,9 +39,7 @@ class FolderLock {
   base::Descriptor folder_;  // closing it unlocks
 };
 
-bool is_same(const struct stat& one, const struct stat& other) {
-  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
+bool is_same(const struct stat& one, const struct stat& other) { return one.st_dev == other.st_dev && one.st_ino == other.st_ino; }
 
 /// Removes a socket's file on which nobody listens. A connection that is not refused, even for lack of room or of permission, means
 /// that somebody does.
@@ -98,8 +96,7 @@ base::Result<SocketFileAccess, std::string> SocketFileAccess::of(unsigned mode, 
 }
 
 base::Result<std::unique_ptr<const SocketFile>, SocketFile::Fault> SocketFile::listen(int socket, const Address& address,
-                                                                                      int backlog,
-                                                                                      const SocketFileAccess& access) {
+                                                                                      int backlog, const SocketFileAccess& access) {
   const FolderLock lock(address.path());
   std::unique_ptr<SocketFile> file(new SocketFile(address.path()));
   fchmod(socket, access.mode);  // so the file is never open to more than these

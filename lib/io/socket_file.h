@@ -27,7 +27,7 @@ struct SocketFileAccess {
 class SocketFile {
  public:
   struct Fault {
-    int error = 0;                ///< of errno
+    int error = 0;                 ///< of errno
     std::string_view advice = {};  ///< follows the error; empty: the error says it all
   };
 

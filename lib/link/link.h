@@ -6,11 +6,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/flags.h"
 #include "base/out_queue.h"
 #include "base/peer_address.h"
+#include "link/belonging.h"
 #include "link/peer.h"
 #include "link/session.h"
 #include "wharf/limits.hpp"
@@ -157,6 +159,11 @@ class Link {
   [[nodiscard]] virtual std::string address() const { return peer_.address.text(); }
   /// From here on the link belongs to one client, which came through somebody else's connection.
   void set_peer(const base::PeerAddress& peer) { peer_.address = peer; }
+  /// Keeps it until the carrier has gone, which is after the end of the last session.
+  void attach(std::unique_ptr<Belonging> belonging) noexcept {
+    belonging->next_ = std::move(belongings_);
+    belongings_ = std::move(belonging);
+  }
   [[nodiscard]] const OutputLimits& limits() const { return *limits_; }
 
  protected:
@@ -267,6 +274,7 @@ class Link {
   LinkPeer peer_;
   std::unique_ptr<Session> session_;
   std::unique_ptr<Session> next_;
+  std::unique_ptr<Belonging> belongings_;
   std::unique_ptr<KeptInput> kept_input_;  // read, but not used by any session yet
   std::int64_t work_left_ = work_per_turn;
   std::size_t most_read_ = usual_read;

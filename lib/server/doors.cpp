@@ -43,8 +43,7 @@ Error Doors::listen(const std::string& interface, std::uint16_t port, Door setti
 }
 
 /// All addresses of one call have the same port.
-Error Doors::bind(std::vector<std::unique_ptr<OpenDoor>>& opened, const std::vector<io::Address>& addresses,
-                  const Door& settings) {
+Error Doors::bind(std::vector<std::unique_ptr<OpenDoor>>& opened, const std::vector<io::Address>& addresses, const Door& settings) {
   for (const io::Address& address : addresses) {
     opened.push_back(std::make_unique<OpenDoor>(OpenDoor{settings, address}));
     OpenDoor& door = *opened.back();
@@ -73,9 +72,7 @@ Error Doors::open_port(OpenDoor& door) {
   return {};
 }
 
-int Doors::backlog_of(const Door& settings) const {
-  return settings.backlog > 0 ? settings.backlog : options_.limits.backlog;
-}
+int Doors::backlog_of(const Door& settings) const { return settings.backlog > 0 ? settings.backlog : options_.limits.backlog; }
 
 /// What a door needs besides its sockets.
 Error Doors::prepare(OpenDoor& door) {

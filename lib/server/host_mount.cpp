@@ -3,6 +3,7 @@
 #include <utility>
 #include <variant>
 
+#include "access/clients.h"
 #include "base/ascii.h"
 #include "codec/http/head_writer.h"
 #include "codec/http/target.h"
@@ -46,6 +47,7 @@ std::string HostMount::check(const Mount& mount) {
     return "mount prefix '" + mount.prefix + "' must not have ';', '\\' or '//', which servers read in different ways";
   if (mount.prefix.find("/./") != std::string::npos || mount.prefix.find("/../") != std::string::npos)
     return "mount prefix '" + mount.prefix + "' is never asked for: clients leave out '.' and '..'";
+  if (std::string fault = RequestLimit::check(mount.request_rate); !fault.empty()) return "mount '" + mount.prefix + "': " + fault;
   if (mount.access && mount.access->file.empty()) return "mount '" + mount.prefix + "': its password file has no name";
   if (std::string fault = check_fields(mount); !fault.empty()) return fault;
   return kind_of(mount).check(mount);
@@ -56,6 +58,10 @@ base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Moun
   opened->prefix_ = mount.prefix;
   if (mount.security == SecurityFields::on) add_security(opened->fields_, mount);
   for (const auto& [name, value] : mount.fields) opened->fields_.add(name, value);
+  if (parts.clients != nullptr) {
+    const std::string of_host = parts.host.empty() ? std::string() : base::concat(" of the virtual host '", parts.host, "'");
+    opened->requests_ = parts.clients->requests_of(base::concat("the mount '", mount.prefix, "'", of_host), mount.request_rate);
+  }
   if (mount.access) {
     auto gate = AccessGate::open(*mount.access, parts.passwords, parts.log);
     if (!gate) return base::Failure{gate.error()};

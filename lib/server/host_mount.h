@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "access/gate.h"
+#include "access/request_limit.h"
 #include "base/result.h"
 #include "codec/http/prepared_fields.h"
 #include "http/exchange.h"
@@ -28,6 +29,8 @@ class HostMount {
   }
   [[nodiscard]] bool takes_upgrades() const { return takes_upgrades_; }
 
+  /// Whether the client does not ask too often; if not, there is a response.
+  bool admits(session::Exchange& exchange) const { return !requests_ || requests_->admits(exchange); }
   /// Whether the client may come in; if not, there is or will be a response.
   AccessGate::Verdict enter(session::Exchange& exchange, std::string& user) const;
   /// Responds. `user` has come in; null data if no user was asked for.
@@ -42,6 +45,7 @@ class HostMount {
 
   std::string prefix_;
   codec::PreparedFields fields_;
+  std::shared_ptr<RequestLimit> requests_;  // nullptr: no limit; shared by the loops
   std::unique_ptr<AccessGate> gate_;
   std::unique_ptr<MountService> service_;
   bool takes_upgrades_ = false;  // as the service says

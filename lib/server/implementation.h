@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "access/clients.h"
 #include "base/log.h"
 #include "protocol/table.h"
 #include "server/doors.h"
@@ -75,6 +76,7 @@ class Server::Implementation {
   int terminations_ = 0;                        // of signals, on the first loop's thread
 
   std::unique_ptr<io::Admission> admission_;  // of all workers, which it outlives
+  std::unique_ptr<server::Clients> clients_;  // and so does this
 
   std::mutex mutex_;           // guards what follows: stop() comes from any thread
   std::vector<Place> places_;  // as many from the start to the end

@@ -13,6 +13,7 @@
 
 namespace wharf::server {
 
+class Clients;
 class PasswordQueue;
 
 /// What mounts of one host and loop share.
@@ -23,6 +24,8 @@ struct MountParts {
   base::Time pipe_idle;
   PasswordQueue* passwords = nullptr;  ///< nullptr: passwords are checked on the loop's thread
   Outside* outside = nullptr;          ///< nullptr: no proxies, and nothing is done on other threads
+  Clients* clients = nullptr;          ///< nullptr: nothing is counted by address
+  std::string_view host{};             ///< the name of the virtual host
 };
 
 using OpenedService = base::Result<std::unique_ptr<MountService>, std::string>;

@@ -66,6 +66,11 @@ session::Response options_of_server() {
   return response;
 }
 
+/// For a line of the log.
+std::string named(const VirtualHost& host) {
+  return host.name.empty() ? std::string("the default virtual host") : "the virtual host '" + host.name + "'";
+}
+
 }  // namespace
 
 /// A request that waits at a gate; the bytes of its head do not stay that long.
@@ -89,6 +94,7 @@ std::string Router::check(const VirtualHost& host) {
     if (std::string fault = HostMount::check(mount); !fault.empty()) return fault;
   for (const std::string& origin : host.origins)
     if (std::string fault = AllowedOrigins::check(origin); !fault.empty()) return fault;
+  if (std::string fault = RequestLimit::check(host.request_rate); !fault.empty()) return base::concat(named(host), ": ", fault);
   for (std::size_t i = 0; i < host.mounts.size(); ++i)
     for (std::size_t j = 0; j < i; ++j)
       if (host.mounts[i].prefix == host.mounts[j].prefix) return "there are two mounts '" + host.mounts[i].prefix + "'";
@@ -97,8 +103,8 @@ std::string Router::check(const VirtualHost& host) {
 
 base::Result<std::unique_ptr<Router>, Error> Router::start(const RowList& rows, const std::vector<VirtualHost>& hosts,
                                                            const session::WsLimits& limits, session::Home& home, Outside* outside,
-                                                           const FileLimits& files) {
-  std::unique_ptr<Router> router(new Router(home, files, outside));
+                                                           const FileLimits& files, Clients* clients) {
+  std::unique_ptr<Router> router(new Router(home, files, outside, clients));
   for (const VirtualHost& host : hosts)
     if (Error error = router->start_host(rows, host, limits)) return base::Failure{std::move(error)};
   return router;
@@ -114,9 +120,13 @@ Error Router::start_host(const RowList& rows, const VirtualHost& host, const ses
     if (!log) return {log.error()};
     started.log = std::move(*log);
   }
+  if (clients_ != nullptr) {
+    started.requests = clients_->requests_of(named(host), host.request_rate);
+    started.load = clients_->load_of(named(host), host.connections);
+  }
   for (const Mount& mount : host.mounts) {
-    auto opened = HostMount::open(
-        mount, {home_.log, files_, *started.table, limits.pipe_idle, passwords_ ? &*passwords_ : nullptr, outside_});
+    auto opened = HostMount::open(mount, {home_.log, files_, *started.table, limits.pipe_idle, passwords_ ? &*passwords_ : nullptr,
+                                          outside_, clients_, host.name});
     if (!opened) return {opened.error()};
     started.mounts.push_back(std::move(*opened));
   }
@@ -141,7 +151,15 @@ void Router::handle(session::Exchange& exchange) {
   const codec::RequestHead& head = exchange.request();
   const Host& host = host_for(head.host);
   if (host.log) host.log->line(exchange);
-  serve_host(exchange, head, host);
+  if (admits(exchange, host)) serve_host(exchange, head, host);
+}
+
+/// Whether the request is within the limits for it; if not, there is a response.
+bool Router::admits(session::Exchange& exchange, const Host& host) const {
+  if (clients_ == nullptr) return true;
+  if (RequestLimit* const all = clients_->requests(); all != nullptr && !all->admits(exchange)) return false;
+  if (host.requests && !host.requests->admits(exchange)) return false;
+  return !host.load || HostLoad::admits(host.load, exchange);
 }
 
 std::unique_ptr<session::Session> Router::open_raw(session::Link& link, std::string_view row) {
@@ -200,6 +218,7 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, std::stri
   const HostMount* const mount = mount_for(host, path);
   if (!is_read_alike(path) && mount_for(host, as_others_read(path)) != mount) return exchange.respond(nothing_here());
   if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
+  if (!mount->admits(exchange)) return;
   exchange.add_fields(mount->fields());
   enter(exchange, host, *mount, path);
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/clients.h"
 #include "access/origins.h"
 #include "access/password_queue.h"
 #include "http/exchange.h"
@@ -21,10 +22,12 @@ namespace wharf::server {
 class Router final : public session::Handler {
  public:
   /// Starts the protocol tables and mounts of all hosts; the first is for requests that match none. The error names what could
-  /// not start. `outside` may be nullptr: then there are no proxies, and nothing is done on other threads.
+  /// not start. `outside` may be nullptr: then there are no proxies, and nothing is done on other threads; and so may `clients`: then
+  /// nothing is counted by address.
   static base::Result<std::unique_ptr<Router>, Error> start(const RowList& rows, const std::vector<VirtualHost>& hosts,
                                                             const session::WsLimits& limits, session::Home& home,
-                                                            Outside* outside = nullptr, const FileLimits& files = {});
+                                                            Outside* outside = nullptr, const FileLimits& files = {},
+                                                            Clients* clients = nullptr);
 
   /// An empty text, or what is wrong with a host, in one line.
   static std::string check(const VirtualHost& host);
@@ -45,14 +48,18 @@ class Router final : public session::Handler {
     std::string name;
     AllowedOrigins origins;
     std::unique_ptr<RequestLog> log;                 // nullptr: none is written
+    std::shared_ptr<RequestLimit> requests;          // nullptr: no limit; shared by the loops, as is
+    std::shared_ptr<HostLoad> load;                  // the same
     std::unique_ptr<ProtocolTable> table;            // outlives the mounts, which name its rows
     std::vector<std::unique_ptr<HostMount>> mounts;  // longest prefix first
   };
 
-  Router(session::Home& home, const FileLimits& files, Outside* outside) : home_(home), outside_(outside), files_(files, outside) {
+  Router(session::Home& home, const FileLimits& files, Outside* outside, Clients* clients)
+      : home_(home), outside_(outside), files_(files, outside), clients_(clients) {
     if (outside != nullptr) passwords_.emplace(*outside);
   }
 
+  bool admits(session::Exchange& exchange, const Host& host) const;
   Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits);
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
   static void serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host);
@@ -67,6 +74,7 @@ class Router final : public session::Handler {
   session::Home& home_;
   Outside* outside_;
   LoopFiles files_;
+  Clients* clients_;
   std::optional<PasswordQueue> passwords_;
   std::vector<Host> hosts_;
 };

@@ -52,6 +52,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
       given.output_high_water > given.output_hard_cap)
     return {"the output limits must be in order: low water, high water (at least 1), hard cap"};
   if (Error error = server::check_compression(options_.compression)) return error;
+  if (std::string fault = server::Clients::check(given); !fault.empty()) return {std::move(fault)};
   if (Error error = read_fronts()) return error;
   if (hosts_.empty()) hosts_.emplace_back();
   for (const std::string& row : doors_.raw_rows()) {
@@ -67,6 +68,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   const std::lock_guard lock(mutex_);
   started_ = true;
   places_ = std::vector<Place>(options_.threads);
+  clients_ = std::make_unique<server::Clients>(given, fronts_, log_);
   const std::size_t wanted = options_.limits.connections;
   admission_ = std::make_unique<io::Admission>(
       wanted != 0 ? wanted : connections_by_descriptors(options_.threads, options_.files.open_files, proxies()));
@@ -93,8 +95,8 @@ server::RoomLimits Server::Implementation::room_limits() const {
 
 /// On the worker's thread.
 Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign) {
-  const server::WorkerParts parts{rows_,      hosts_, options_.files, statistics_, statistics_.loops[number],
-                                  executors_, log_,   &fronts_};
+  const server::WorkerParts parts{rows_,      hosts_, options_.files, statistics_,   statistics_.loops[number],
+                                  executors_, log_,   &fronts_,       clients_.get()};
   auto made = Worker::create(foreign, room_limits(), parts);
   if (!made) return made.error();
   if (Error error = doors_.open_to(**made, number)) return error;

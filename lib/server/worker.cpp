@@ -54,7 +54,7 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   auto loop = io::Loop::create(foreign, limits.loop, parts.log);
   if (!loop) return base::Failure{Error{loop.error()}};
   std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop), parts));
-  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_, parts.files);
+  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_, parts.files, parts.clients);
   if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);
   worker->http_.emplace(*worker->router_, limits.http, worker->loop_->log());
@@ -68,7 +68,8 @@ Worker::Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const W
       loop_(std::move(loop)),
       handles_(loop_->mailbox()),
       home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts, FileSource::open, &outside_},
-      outside_(*loop_, parts.executors) {
+      outside_(*loop_, parts.executors),
+      clients_(parts.clients) {
   // clang-format on
   loop_->count_clients_in(parts.counts.connections);
   if (parts.statistics.since == base::Time{0}) parts.statistics.since = loop_->now();
@@ -102,6 +103,7 @@ Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
   auto listener = io::Listener::create(*loop_, std::move(socket),
                                        [this, context, speaker](session::Link& link) -> std::unique_ptr<session::Session> {
                                          session::add(home_.counts->accepted);
+                                         if (!admit(link)) return nullptr;
                                          if (context == nullptr) return speaker(link);
                                          return std::make_unique<tls::TlsLink>(link, *context, *tls_, speaker);
                                        });

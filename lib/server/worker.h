@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "access/clients.h"
 #include "http/h1.h"
 #include "io/listener.h"
 #include "io/loop.h"
@@ -43,6 +44,7 @@ struct WorkerParts {
   Executors& executors;
   base::Log& log;
   const codec::TrustedFronts* fronts = nullptr;  ///< nullptr: nobody is trusted
+  Clients* clients = nullptr;                    ///< nullptr: nothing is counted by address
 };
 
 /// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread.
@@ -53,6 +55,9 @@ class Worker {
 
   /// The door, whose socket this is, outlives this. The error says that the system refuses to watch the socket.
   Error accept_from(io::ListeningSocket socket, const OpenDoor& door);
+  /// As Clients::admit(): once for each accepted connection, as soon as its client is known, which is at once unless a PROXY header
+  /// comes first. False: the link is to be cut.
+  [[nodiscard]] bool admit(session::Link& link) const { return clients_ == nullptr || clients_->admit(link); }
   [[nodiscard]] io::Loop& loop() { return *loop_; }
   void reopen_logs() { router_->reopen_logs(); }
 
@@ -69,6 +74,7 @@ class Worker {
   session::Handles handles_;
   session::Home home_;
   LoopOutside outside_;
+  Clients* clients_;
   std::unique_ptr<Router> router_;
   std::optional<session::HttpContext> http_;
   std::unique_ptr<tls::LoopParts> tls_;  // if a port has TLS

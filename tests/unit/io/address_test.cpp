@@ -89,7 +89,8 @@ TEST_CASE("address: a name stands for all addresses that it has here, IPv4 first
   CHECK(texts("localhost").front() == "127.0.0.1:80");
   CHECK(texts("*").front() == "0.0.0.0:80");
   const bool has_ipv6 = texts("lo").size() > 1;
-  CHECK(texts("lo") == (has_ipv6 ? std::vector<std::string>{"127.0.0.1:80", "[::1]:80"} : std::vector<std::string>{"127.0.0.1:80"}));
+  CHECK(texts("lo") ==
+        (has_ipv6 ? std::vector<std::string>{"127.0.0.1:80", "[::1]:80"} : std::vector<std::string>{"127.0.0.1:80"}));
   if (has_ipv6) CHECK(texts("*") == std::vector<std::string>{"0.0.0.0:80", "[::]:80"});
   CHECK_FALSE(listening_addresses("", 80));
   CHECK_FALSE(listening_addresses("[]", 80));

@@ -231,7 +231,8 @@ TEST_CASE("connector: why a connection fails, in a few words") {
   CHECK(failure_of(base::Endpoint{"127.0.0.1", "no-such-service", {}}) == "no such port");
   CHECK(failure_of(base::Endpoint{{}, {}, "/no/such/folder/socket"}) == "no such socket");
   CHECK(failure_of(base::Endpoint{{}, {}, abstract_name("nobody")}) == "connection refused");
-  CHECK(failure_of(base::Endpoint{{}, {}, std::string(200, '/')}) == "the path of a unix socket is too long: it has at most 107 bytes");
+  CHECK(failure_of(base::Endpoint{{}, {}, std::string(200, '/')}) ==
+        "the path of a unix socket is too long: it has at most 107 bytes");
 }
 
 TEST_CASE("connector: a peer that does not answer") {

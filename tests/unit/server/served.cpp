@@ -21,12 +21,13 @@ wharf_row plain_row(const char* name) {
   return row;
 }
 
-Served::Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows) {
+Served::Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows, const Limits& limits)
+    : clients_(limits, fronts_, home.log) {
   for (const wharf_row& row : rows) {
     const Error error = rows_.add(row);
     REQUIRE_MESSAGE(!error, error.message);
   }
-  auto router = Router::start(rows_, hosts, session::WsLimits{}, home.home);
+  auto router = Router::start(rows_, hosts, session::WsLimits{}, home.home, nullptr, {}, &clients_);
   REQUIRE(router);
   router_ = std::move(*router);
   context_ = std::make_unique<session::HttpContext>(*router_, session::HttpLimits{}, home.log);

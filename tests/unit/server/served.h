@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/clients.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "http/h1.h"
@@ -46,7 +47,7 @@ wharf_row plain_row(const char* name);
 class Served {
  public:
   /// Fails the test if a row cannot start.
-  explicit Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows = {});
+  explicit Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows = {}, const Limits& limits = {});
   ~Served();
 
   /// A link whose first session `made` is, with what the sessions of the server share.
@@ -64,6 +65,8 @@ class Served {
   TestHome home;
 
  private:
+  codec::TrustedFronts fronts_;
+  Clients clients_;
   base::ChunkPool pool_;
   session::OutputLimits output_;
   RowList rows_;

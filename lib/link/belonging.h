@@ -1,0 +1,21 @@
+#pragma once
+#include <memory>
+
+namespace wharf::session {
+
+class Link;
+
+/// Something that lasts as long as a link, such as a place among the connections of its client. Destroyed on the link's thread.
+class Belonging {
+ public:
+  Belonging() = default;
+  Belonging(const Belonging&) = delete;
+  Belonging& operator=(const Belonging&) = delete;
+  virtual ~Belonging() = default;
+
+ private:
+  friend class Link;  // keeps them in a list that is threaded through them
+  std::unique_ptr<Belonging> next_;
+};
+
+}  // namespace wharf::session
