@@ -3,9 +3,11 @@
 /// PREFIX=NAME=VALUE.
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <variant>
 #include <vector>
 
@@ -58,6 +60,26 @@ inline std::string take_of_files(std::vector<wharf::Mount>& mounts, const std::s
 
 inline std::string take_of_proxy(std::vector<wharf::Mount>& mounts, const std::string& text) {
   return take_of_mount(mounts, text, wharf::options::of_proxy, "--proxy-option", "there is no proxy at", "on, off or a number");
+}
+
+/// PREFIX=NUMBER or PREFIX=NUMBER,BURST. Empty, or what is wrong, in one line.
+inline std::string take_request_rate(std::vector<wharf::Mount>& mounts, std::string_view text) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  const std::string_view prefix = text.substr(0, equals);
+  const std::string_view values = text.substr(std::min(equals + 1, text.size()));
+  const std::string_view number = values.substr(0, values.find(','));
+  wharf::RequestRate rate;
+  const auto is_read = [](std::string_view part, auto& value) {
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+    return error == std::errc() && end == part.data() + part.size();
+  };
+  const bool has_burst = number.size() != values.size();
+  if (!is_read(number, rate.per_second) || (has_burst && !is_read(values.substr(number.size() + 1), rate.burst)))
+    return "--request-rate takes PREFIX=NUMBER or PREFIX=NUMBER,BURST, not '" + std::string(text) + "'";
+  const auto mount = std::find_if(mounts.begin(), mounts.end(), [&](const wharf::Mount& each) { return each.prefix == prefix; });
+  if (mount == mounts.end()) return "--request-rate: nothing is mounted at '" + std::string(prefix) + "'";
+  mount->request_rate = rate;
+  return {};
 }
 
 }  // namespace named_options

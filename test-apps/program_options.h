@@ -28,6 +28,12 @@ struct Settings {
   bool compress_all = false;
   std::vector<std::string> protocol_options;
   std::string unix_socket;
+  std::vector<std::string> listen;
+  std::string unix_mode;
+  std::string unix_owner;
+  int fast_open = wharf::Door{}.fast_open;
+  std::vector<std::string> request_rates;
+  std::size_t host_connections = wharf::VirtualHost{}.connections;
   std::string inherited;
   bool ssl = false;  // these names are those of libwebsockets
   std::vector<std::string> ssl_certs;
@@ -76,7 +82,8 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .letter = 'p'},
     {.name = "interface",
      .place = &Settings::interface,
-     .about = "address (IPv4 or IPv6), network interface such as `lo` or `eth0`, or host name to listen on",
+     .about = "address (IPv4 or IPv6), network interface such as `lo` or `eth0`, or host name to listen on; `*` is every address",
+     .page = "doors.md#addresses",
      .letter = 'i'},
     {.name = "resource-path",
      .place = &Settings::resource_path,
@@ -125,8 +132,40 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .about = "option of a protocol as `PROTOCOL.NAME=VALUE`, like `dumb-increment-protocol.period=20`"},
     {.name = "unix-socket",
      .place = &Settings::unix_socket,
-     .about = "path of a unix socket to listen on, instead of a port",
+     .about = "path of a unix socket to listen on, instead of a port; `@NAME` is an abstract one",
+     .page = "doors.md#unix-sockets",
      .letter = 'U'},
+    {.name = "listen",
+     .place = &Settings::listen,
+     .about = "one more place to listen on, like `8080`, `*:443`, `[::1]:8080`, `https://eth0:443`, `http://localhost:8080` or "
+              "`unix:/run/wharf.socket`; with any of these, --port and --interface do not count",
+     .page = "doors.md#addresses"},
+    {.name = "unix-mode",
+     .place = &Settings::unix_mode,
+     .about = "mode of the files of unix sockets, in octal",
+     .otherwise = "0660",
+     .page = "doors.md#unix-sockets"},
+    {.name = "unix-owner",
+     .place = &Settings::unix_owner,
+     .about = "owner of these files as `USER`, `USER:GROUP` or `:GROUP`, names or numbers",
+     .otherwise = "those of the process",
+     .page = "doors.md#unix-sockets"},
+    {.name = "fast-open",
+     .place = &Settings::fast_open,
+     .unit = Unit::count,
+     .about = "connections of a port that may bring bytes along before they are complete (TCP Fast Open); 0: off",
+     .range = {.most = 65535},
+     .page = "doors.md#options-of-sockets"},
+    {.name = "request-rate",
+     .place = &Settings::request_rates,
+     .about = "how often a client may send requests to a mount, as `PREFIX=NUMBER` a second or `PREFIX=NUMBER,BURST`, like "
+              "`/upload/=0.5,10`",
+     .page = "doors.md#rates-and-counts"},
+    {.name = "host-connections",
+     .place = &Settings::host_connections,
+     .unit = Unit::count,
+     .about = "most requests in progress and WebSockets of the virtual host at once; 0: no limit",
+     .page = "doors.md#rates-and-counts"},
     {.name = "inherited",
      .place = &Settings::inherited,
      .about = "name of the sockets to listen on that systemd passes, instead of a port: `FileDescriptorName=` of the socket's unit",

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "command_line.h"
+#include "door_places.h"
 #include "named_options.h"
 #include "program_options.h"
 #include "wharf/server.hpp"
@@ -89,10 +90,9 @@ bool take_protocol_option(wharf::VirtualHost& host, const std::string& text) {
 }
 
 /// Exactly one line on stdout when all ports are open.
-void print_ready_line(const wharf::Server& server, const Settings& settings) {
+void print_ready_line(const wharf::Server& server, const std::vector<std::string>& places) {
   std::string line = "listening on";
-  for (const std::string& address : server.addresses())
-    line += address.starts_with("unix:") ? " " + address : (settings.ssl ? " https://" : " http://") + address + "/";
+  for (const std::string& place : places) line += " " + place;
   for (const std::string& name : server.protocols()) line += " " + name;
   wharf::print_line(wharf::StandardStream::output, line);
 }
@@ -149,12 +149,14 @@ wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
     if (mount == host.mounts.end()) return {"--password-file: nothing is mounted at '" + parts->first + "'"};
     mount->access = wharf::PasswordAccess{parts->second};
   }
+  for (const std::string& text : settings.request_rates)
+    if (std::string fault = named_options::take_request_rate(host.mounts, text); !fault.empty()) return {std::move(fault)};
   return {};
 }
 
 /// What was given for TLS and would have no effect.
 std::string fault_of_tls(const Settings& settings) {
-  if (settings.ssl && !settings.unix_socket.empty()) return "--ssl is for a port, not for --unix-socket";
+  if (settings.ssl && !settings.unix_socket.empty() && settings.listen.empty()) return "--ssl is for a port, not for --unix-socket";
   if (settings.ssl_verify_client && settings.ssl_ca.empty()) return "--ssl-verify-client needs --ssl-ca";
   if (!settings.ssl_crl.empty() && settings.ssl_ca.empty()) return "--ssl-crl needs --ssl-ca";
   const std::size_t pairs = settings.ssl_certs.size();
@@ -167,12 +169,12 @@ std::string fault_of_tls(const Settings& settings) {
     return "give --ssl-ocsp once for each --ssl-cert, or not at all";
   const bool any = pairs != 0 || !settings.ssl_ca.empty() || !settings.ssl_ticket_keys.empty() ||
                    settings.ssl_watch != wharf::Tls{}.watch || settings.ssl_profile != wharf::Tls{}.profile;
-  return any && !settings.ssl ? "options of TLS need --ssl" : std::string();
+  const auto is_https = [](const std::string& text) { return text.starts_with("https://"); };
+  const bool ssl = settings.ssl || std::any_of(settings.listen.begin(), settings.listen.end(), is_https);
+  return any && !ssl ? "options of TLS need --ssl" : std::string();
 }
 
-wharf::Error open_door(wharf::Server& server, const Settings& settings) {
-  if (!settings.unix_socket.empty()) return server.listen_unix(settings.unix_socket);
-  if (!settings.ssl) return server.listen(settings.interface, settings.port);
+wharf::Tls tls_of(const Settings& settings) {
   wharf::Tls tls;
   for (std::size_t i = 0; i < settings.ssl_certs.size(); ++i)
     tls.certificates.push_back({settings.ssl_certs[i], settings.ssl_keys.empty() ? std::string() : settings.ssl_keys[i],
@@ -185,7 +187,46 @@ wharf::Error open_door(wharf::Server& server, const Settings& settings) {
   if (!settings.ssl_ca.empty())
     tls.clients = settings.ssl_verify_client ? ClientCertificates::required : ClientCertificates::optional;
   tls.profile = settings.ssl_profile;
-  return server.listen(settings.interface, settings.port, {std::move(tls)});
+  return tls;
+}
+
+/// What every door has, except its TLS.
+bool take_door(wharf::Door& door, const Settings& settings) {
+  door.fast_open = settings.fast_open;
+  const std::size_t colon = settings.unix_owner.find(':');
+  door.owner = settings.unix_owner.substr(0, colon);
+  if (colon != std::string::npos) door.group = settings.unix_owner.substr(colon + 1);
+  return settings.unix_mode.empty() || door_places::take_mode(door.mode, settings.unix_mode);
+}
+
+/// How clients name what was opened since the last call.
+void add_places(std::vector<std::string>& places, const wharf::Server& server, std::string_view scheme) {
+  const std::vector<std::string> addresses = server.addresses();
+  for (std::size_t i = places.size(); i < addresses.size(); ++i)
+    places.push_back(addresses[i].starts_with("unix:") ? addresses[i] : std::string(scheme) + "://" + addresses[i] + "/");
+}
+
+wharf::Error open_doors(wharf::Server& server, const Settings& settings, std::vector<std::string>& places) {
+  wharf::Door plain;
+  if (!take_door(plain, settings)) return {"--unix-mode takes an octal number like 0660, not '" + settings.unix_mode + "'"};
+  wharf::Door secure = plain;
+  secure.tls = tls_of(settings);
+  using door_places::Security;
+  for (const std::string& text : settings.listen) {
+    const auto place = door_places::parse(text, settings.ssl ? Security::tls : Security::plain);
+    if (!place)
+      return {"--listen takes PORT, ADDRESS:PORT, http://ADDRESS:PORT, https://ADDRESS:PORT or unix:PATH, not '" + text + "'"};
+    const wharf::Door& door = place->security == Security::tls ? secure : plain;
+    if (wharf::Error error =
+            place->path.empty() ? server.listen(place->interface, place->port, door) : server.listen_unix(place->path, door))
+      return error;
+    add_places(places, server, place->security == Security::tls ? "https" : "http");
+  }
+  wharf::Error error;
+  if (!settings.unix_socket.empty()) error = server.listen_unix(settings.unix_socket, plain);
+  else if (settings.listen.empty()) error = server.listen(settings.interface, settings.port, settings.ssl ? secure : plain);
+  add_places(places, server, settings.ssl ? "https" : "http");
+  return error;
 }
 
 int list_protocols(const wharf::Server& server) {
@@ -206,6 +247,7 @@ int serve(const Settings& settings) {
   add_mounts(host, server, settings);
   if (const wharf::Error error = take_mounts(host, settings)) return fail(wrong_usage, error.message);
   host.origins = settings.origins;
+  host.connections = settings.host_connections;
   host.access_log = {settings.access_log, settings.access_log_format};
   host.default_protocol = settings.default_protocol;
   for (const std::string& text : settings.protocol_options)
@@ -213,8 +255,9 @@ int serve(const Settings& settings) {
       return fail(wrong_usage, "--protocol-option takes PROTOCOL.NAME=VALUE, not '" + text + "'");
   if (const wharf::Error error = server.add(std::move(host))) return fail(cannot_serve, error.message);
   if (const std::string fault = fault_of_tls(settings); !fault.empty()) return fail(wrong_usage, fault);
-  if (const wharf::Error error = open_door(server, settings)) return fail(cannot_serve, error.message);
-  if (const wharf::Error error = server.run([&] { print_ready_line(server, settings); })) return fail(cannot_serve, error.message);
+  std::vector<std::string> places;
+  if (const wharf::Error error = open_doors(server, settings, places)) return fail(cannot_serve, error.message);
+  if (const wharf::Error error = server.run([&] { print_ready_line(server, places); })) return fail(cannot_serve, error.message);
   return 0;
 }
 

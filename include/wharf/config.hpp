@@ -119,8 +119,8 @@ struct VirtualHost {
   AccessLogFile access_log;
   std::vector<Certificate> certificates{};  ///< for clients that ask for this name (RFC 6066 section 3), on every door with TLS;
                                             ///< of different kinds of keys, as those of Tls. None: the door's
-  std::size_t connections = 0;  ///< requests in progress and WebSockets at once; beyond it 503. 0: no limit
-  RequestRate request_rate{};   ///< of one client; besides Limits::address_request_rate
+  std::size_t connections = 0;              ///< requests in progress and WebSockets at once; beyond it 503. 0: no limit
+  RequestRate request_rate{};               ///< of one client; besides Limits::address_request_rate
 };
 
 /// Receives each log line, without line feed; control characters and others that could begin a second line are \xHH. Called by one

@@ -58,10 +58,12 @@ class WHARF_VISIBLE Server {
   /// protocol is not in the table, or the name is taken.
   Error add(VirtualHost host);
 
-  /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo, or a host name. Port 0 takes a free one. Fails, too,
-  /// if a certificate or key of the door cannot be read, or they do not belong together. May be called several times.
+  /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo or a host name, which stand for all addresses that they
+  /// have, or `*`: all addresses of the machine. Port 0 takes one that is free at all of them. IPv6 is taken alone, so :: and 0.0.0.0
+  /// may have the same port. Fails, too, if a certificate or key of the door cannot be read, or they do not belong together. May be called several times.
   Error listen(const std::string& interface, std::uint16_t port, Door door = {});
-  /// Binds a unix socket of that path. A socket file that nobody listens on is replaced; it is removed when the server stops.
+  /// Binds a unix socket of that path, or `@` and an abstract name. A socket file that nobody listens on is replaced; it is removed
+  /// when the server stops. Fails, too, if the file cannot have the door's mode, owner and group.
   Error listen_unix(const std::string& path, Door door = {});
   /// Listens on the sockets of that name which the process was started with: those that systemd passes (LISTEN_FDS, with the name
   /// of FileDescriptorName=), or those that a predecessor took over from there. Fails if there are none, or one is no stream socket

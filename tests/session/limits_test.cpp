@@ -481,35 +481,6 @@ TEST_CASE("limits: backlog") {
   CHECK(backlog_at(served.address) == 9);
 }
 
-TEST_CASE("limits: what is counted by address is off by default, and gets to the server") {
-  const Limits usual;
-  CHECK(usual.address_connections == 0);
-  CHECK(usual.address_connection_rate == 0);
-  CHECK(usual.address_connection_burst == 0);
-  CHECK(usual.address_request_rate == 0);
-  CHECK(usual.address_request_burst == 0);
-  CHECK(usual.address_records == 16'384);
-  Limits limits;
-  limits.address_connections = 2;
-  limits.address_connection_rate = 1;
-  limits.address_connection_burst = 3;
-  limits.address_request_rate = 1;
-  limits.address_request_burst = 1;
-  limits.address_records = 0;  // as few as a table can have
-  Served served(limits);
-  served.run();
-  SocketWire first(served.address);
-  SocketWire second(served.address);
-  first.send(get("/"));
-  CHECK(first.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
-  second.send(get("/"));
-  CHECK(second.read_until("\r\n\r\n").starts_with("HTTP/1.1 429 "));
-  const SocketWire third(served.address);
-  wait_until([&served] { return served.log.count("as many connections as address_connections allows") == 1; });
-  const SocketWire fourth(served.address);
-  wait_until([&served] { return served.log.count("faster than address_connection_rate allows") == 1; });
-}
-
 TEST_CASE("limits: stop_grace") {
   Limits limits;
   limits.stop_grace = milliseconds(20);

@@ -1,0 +1,60 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "session/site.h"
+#include "session/wire.h"
+#include "wharf/server.hpp"
+
+// The fields of wharf::Limits that count by address: the defaults, and that they get to a server.
+
+namespace {
+
+using namespace wharf;
+using namespace wharf::test;
+
+}  // namespace
+
+TEST_CASE("limits: what is counted by address is off by default, and gets to the server") {
+  const Limits usual;
+  CHECK(usual.address_connections == 0);
+  CHECK(usual.address_connection_rate == 0);
+  CHECK(usual.address_connection_burst == 0);
+  CHECK(usual.address_request_rate == 0);
+  CHECK(usual.address_request_burst == 0);
+  CHECK(usual.address_records == 16'384);
+  Record log;
+  ServerOptions options;
+  options.log_level = Level::info;
+  options.log = [&log](Level /*level*/, std::string_view text) { log.add(std::string(text)); };
+  options.limits.address_connections = 2;
+  options.limits.address_connection_rate = 1;
+  options.limits.address_connection_burst = 3;
+  options.limits.address_request_rate = 1;
+  options.limits.address_request_burst = 1;
+  options.limits.address_records = 0;  // as few as a table can have
+  Server server(options);
+  VirtualHost host;
+  host.mounts.push_back({"/", Fixed{}});
+  REQUIRE_FALSE(server.add(host));
+  const io::Address address = listen_anywhere(server);
+  const Running running(server);
+  const std::string request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  SocketWire first(address);
+  SocketWire second(address);
+  first.send(request);
+  CHECK(first.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  second.send(request);
+  CHECK(second.read_until("\r\n\r\n").starts_with("HTTP/1.1 429 "));
+  const SocketWire third(address);
+  wait_until([&log] { return log.count("as many connections as address_connections allows") == 1; });
+  const SocketWire fourth(address);
+  wait_until([&log] { return log.count("faster than address_connection_rate allows") == 1; });
+}
+
+TEST_CASE("limits: a burst without a rate is refused in one line") {
+  ServerOptions options;
+  options.quiet = true;
+  options.limits.address_request_burst = 1;
+  CHECK(Server(options).run().message == "the limit address_request_burst needs address_request_rate, too");
+}
