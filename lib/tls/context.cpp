@@ -74,7 +74,8 @@ Context::~Context() { SSL_CTX_free(context_); }
 std::string Context::configure(Profile profile) {
   if (context_ == nullptr) return no_memory();
   const int least = profile == Profile::modern ? TLS1_3_VERSION : TLS1_2_VERSION;
-  SSL_CTX_set_mode(context_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context_, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                 SSL_MODE_NO_AUTO_CHAIN);  // a handshake sends the chain as it was read, and looks for no other
   SSL_CTX_set_options(context_,
                       SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                           SSL_OP_PRIORITIZE_CHACHA);  // that is for clients that prefer it, as they have no AES in hardware
