@@ -20,7 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t receive_size = 512 * 1024;
 constexpr std::uint64_t sampled_answers = 100;
 constexpr std::uint64_t most_complaints = 5;
 constexpr auto patience = std::chrono::seconds(10);
@@ -28,15 +27,12 @@ constexpr int tick_milliseconds = 100;
 
 }  // namespace
 
-Client::Client(const LoadOptions& options, const std::vector<int>& descriptors)
-    : options_(options),
-      ring_(options),
-      connections_(descriptors.size()),
-      buffer_(receive_size),
-      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-  for (std::size_t i = 0; i < descriptors.size(); ++i) {
+Client::Client(const LoadOptions& options, std::vector<Opened>&& opened)
+    : options_(options), ring_(options), connections_(opened.size()), buffer_(receive_size), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
     Connection& connection = connections_[i];
-    connection.fd = descriptors[i];
+    connection.fd = opened[i].fd;
+    connection.tls = std::move(opened[i].tls);
     connection.answer = i % ring_.count();
     connection.position = connection.answer * ring_.frame_size();
     fcntl(connection.fd, F_SETFL, O_NONBLOCK);
@@ -118,26 +114,50 @@ void Client::post(Connection& connection, std::uint64_t messages) {
 
 void Client::flush(Connection& connection) {
   std::array<iovec, 2> pieces;
-  const std::size_t count = ring_.pieces(connection.position, connection.unsent, pieces);
-  const ssize_t taken = count == 1 ? write(connection.fd, pieces[0].iov_base, pieces[0].iov_len)
-                                   : writev(connection.fd, pieces.data(), static_cast<int>(count));
-  if (taken < 0 && errno != EAGAIN) return fail(connection, std::strerror(errno));
-  const std::size_t written = static_cast<std::size_t>(std::max<ssize_t>(taken, 0));
-  connection.unsent -= written;
-  connection.position = (connection.position + written) % ring_.bytes();
+  while (connection.unsent > 0) {
+    const std::size_t count = ring_.pieces(connection.position, connection.unsent, pieces);
+    ssize_t taken = 0;
+    if (connection.tls) {
+      taken = SSL_write(connection.tls.get(), pieces[0].iov_base, static_cast<int>(pieces[0].iov_len));
+      if (taken <= 0 && SSL_get_error(connection.tls.get(), static_cast<int>(taken)) != SSL_ERROR_WANT_WRITE)
+        return fail(connection, "TLS failed while writing");
+    } else {
+      taken = count == 1 ? write(connection.fd, pieces[0].iov_base, pieces[0].iov_len)
+                         : writev(connection.fd, pieces.data(), static_cast<int>(count));
+      if (taken < 0 && errno != EAGAIN) return fail(connection, std::strerror(errno));
+    }
+    const std::size_t written = static_cast<std::size_t>(std::max<ssize_t>(taken, 0));
+    connection.unsent -= written;
+    connection.position = (connection.position + written) % ring_.bytes();
+    if (!connection.tls || written == 0) break;
+  }
   const bool blocked = connection.unsent > 0;
   if (blocked != connection.blocked) watch(EPOLL_CTL_MOD, connection, blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
   connection.blocked = blocked;
 }
 
 void Client::read_from(Connection& connection) {
-  const ssize_t count = recv(connection.fd, buffer_.data(), buffer_.size(), 0);
-  if (count < 0 && errno == EAGAIN) return;
-  if (count < 0) return fail(connection, std::strerror(errno));
-  if (count == 0) return fail(connection, "the server closed the connection");
+  while (read_once(connection) && connection.tls) {
+  }
+}
+
+// False if there is no more.
+bool Client::read_once(Connection& connection) {
+  ssize_t count = 0;
+  if (connection.tls) {
+    count = SSL_read(connection.tls.get(), buffer_.data(), static_cast<int>(buffer_.size()));
+    if (count <= 0 && SSL_get_error(connection.tls.get(), static_cast<int>(count)) == SSL_ERROR_WANT_READ) return false;
+    if (count < 0) return fail(connection, "TLS failed while reading"), false;
+  } else {
+    count = recv(connection.fd, buffer_.data(), buffer_.size(), 0);
+    if (count < 0 && errno == EAGAIN) return false;
+    if (count < 0) return fail(connection, std::strerror(errno)), false;
+  }
+  if (count == 0) return fail(connection, "the server closed the connection"), false;
   const std::size_t before = connection.outstanding;
-  if (consume(connection, std::span(buffer_).first(static_cast<std::size_t>(count))))
-    post(connection, before - connection.outstanding);
+  if (!consume(connection, std::span(buffer_).first(static_cast<std::size_t>(count)))) return false;
+  post(connection, before - connection.outstanding);
+  return true;
 }
 
 // False if the stream makes no sense any more, and the connection is gone.

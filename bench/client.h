@@ -7,21 +7,16 @@
 #include <span>
 #include <vector>
 
+#include "handshake.h"
 #include "load_options.h"
 #include "ring.h"
 
 namespace bench {
 
-// When to stop sending; the first limit that is reached counts.
-struct Bound {
-  double seconds;
-  std::uint64_t messages;
-};
-
 class Client {
  public:
   // Takes over the upgraded connections and closes them at the end.
-  Client(const LoadOptions& options, const std::vector<int>& descriptors);
+  Client(const LoadOptions& options, std::vector<Opened>&& opened);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -35,6 +30,7 @@ class Client {
  private:
   struct Connection {
     int fd = -1;
+    Tls tls;
     std::size_t position = 0;  // in the ring, of the next byte to send
     std::size_t unsent = 0;
     std::size_t answer = 0;    // in the ring, the message whose echo is next
@@ -48,6 +44,7 @@ class Client {
   void flush(Connection& connection);
   void turn(int timeout);
   void read_from(Connection& connection);
+  bool read_once(Connection& connection);
   bool consume(Connection& connection, std::span<const std::uint8_t> bytes);
   bool right(const Connection& connection, std::span<const std::uint8_t> bytes);
   void watch(int operation, Connection& connection, std::uint32_t events) const;

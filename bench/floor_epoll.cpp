@@ -15,12 +15,14 @@
 
 #include "echo.h"
 #include "process.h"
+#include "secure.h"
 
 namespace bench {
 namespace {
 
 struct Connection {
   Echo echo;
+  std::optional<Secure> secure;
   std::vector<std::uint8_t> unsent;
   std::size_t sent = 0;
 };
@@ -29,7 +31,7 @@ class Server {
  public:
   Server() = default;
   // False, with the reason on stderr, if it cannot listen.
-  bool listen_on(int port);
+  bool listen_on(const FloorOptions& options);
   void run();
   ~Server();
   Server(const Server&) = delete;
@@ -39,7 +41,8 @@ class Server {
   void accept_all();
   void on_event(int fd, std::uint32_t events);
   void read_from(int fd);
-  void write_reply(int fd);
+  void read_records(int fd, std::span<const std::uint8_t> records);
+  void write_pieces(int fd, std::span<const iovec> pieces, std::size_t size);
   void write_rest(int fd);
   void watch(int operation, int fd, std::uint32_t events) const;
   void close_connection(int fd);
@@ -49,15 +52,18 @@ class Server {
   int signals_ = -1;
   std::vector<std::unique_ptr<Connection>> connections_;  // by descriptor
   std::array<std::uint8_t, receive_size> receive_buffer_;
+  std::array<std::uint8_t, receive_size> plain_buffer_;
   Reply reply_;
+  TlsContext tls_;
 };
 
 void complain(const char* what) { std::fprintf(stderr, "floor-epoll: %s: %s\n", what, std::strerror(errno)); }
 
-bool Server::listen_on(int port) {
+bool Server::listen_on(const FloorOptions& options) {
+  if (!options.certificate.empty() && !(tls_ = server_context(options.certificate, options.key))) return false;
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_port = htons(static_cast<std::uint16_t>(options.port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   auto* generic = reinterpret_cast<sockaddr*>(&address);
@@ -77,7 +83,7 @@ bool Server::listen_on(int port) {
   signals_ = signalfd(-1, &wanted, SFD_CLOEXEC);
   watch(EPOLL_CTL_ADD, listener_, EPOLLIN);
   watch(EPOLL_CTL_ADD, signals_, EPOLLIN);
-  announce(ntohs(address.sin_port));
+  announce(options, ntohs(address.sin_port));
   return true;
 }
 
@@ -126,6 +132,7 @@ void Server::accept_all() {
     const auto slot = static_cast<std::size_t>(fd);
     if (connections_.size() <= slot) connections_.resize(slot + 1);
     connections_[slot] = std::make_unique<Connection>();
+    if (tls_) connections_[slot]->secure.emplace(tls_.get());
     watch(EPOLL_CTL_ADD, fd, EPOLLIN);
   }
 }
@@ -143,19 +150,30 @@ void Server::read_from(int fd) {
   if (count < 0 && errno == EAGAIN) return;
   if (count <= 0) return close_connection(fd);
   Connection& connection = *connections_[static_cast<std::size_t>(fd)];
+  const std::span received = std::span(receive_buffer_).first(static_cast<std::size_t>(count));
+  if (connection.secure) return read_records(fd, received);
   reply_.clear();
-  const Next next = connection.echo.take(std::span(receive_buffer_).first(static_cast<std::size_t>(count)), reply_);
-  write_reply(fd);
+  const Next next = connection.echo.take(received, reply_);
+  write_pieces(fd, reply_.pieces(), reply_.size());
   if (next == Next::close) close_connection(fd);
 }
 
-void Server::write_reply(int fd) {
-  const std::span<const iovec> pieces = reply_.pieces();
+void Server::read_records(int fd, std::span<const std::uint8_t> records) {
+  Connection& connection = *connections_[static_cast<std::size_t>(fd)];
+  const Next next = answer(*connection.secure, connection.echo, records, plain_buffer_, reply_);
+  const std::span<const std::uint8_t> sealed = connection.secure->records();
+  const iovec piece{const_cast<std::uint8_t*>(sealed.data()), sealed.size()};
+  write_pieces(fd, std::span(&piece, sealed.empty() ? 0 : 1), sealed.size());
+  connection.secure->sent();
+  if (next == Next::close) close_connection(fd);
+}
+
+void Server::write_pieces(int fd, std::span<const iovec> pieces, std::size_t size) {
   if (pieces.empty()) return;
   const ssize_t taken = pieces.size() == 1 ? write(fd, pieces[0].iov_base, pieces[0].iov_len)
                                            : writev(fd, pieces.data(), static_cast<int>(pieces.size()));
   const std::size_t written = taken > 0 ? static_cast<std::size_t>(taken) : 0;
-  if (written == reply_.size()) return;
+  if (written == size) return;
   // Either it is full, and nothing more is read until the rest is out; or it is broken, and the write of the rest will show that.
   Connection& connection = *connections_[static_cast<std::size_t>(fd)];
   connection.unsent = rest_of(pieces, written);
@@ -179,11 +197,11 @@ void Server::close_connection(int fd) {
   close(fd);
 }
 
-int run(int port) {
+int run(const FloorOptions& options) {
   signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   const auto server = std::make_unique<Server>();
-  if (!server->listen_on(port)) return 1;
+  if (!server->listen_on(options)) return 1;
   server->run();
   return 0;
 }
@@ -193,6 +211,6 @@ int run(int port) {
 
 int main(int argc, char** argv) {
   int exit_code = 0;
-  const auto port = bench::floor_port(argc, argv, exit_code);
-  return port ? bench::run(*port) : exit_code;
+  const auto options = bench::floor_options(argc, argv, exit_code);
+  return options ? bench::run(*options) : exit_code;
 }

@@ -8,6 +8,7 @@
 
 #include "echo.h"
 #include "process.h"
+#include "secure.h"
 
 namespace bench {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 struct Connection {
   uv_tcp_t tcp;
   Echo echo;
+  std::optional<Secure> secure;
 };
 
 struct Rest {
@@ -25,7 +27,9 @@ struct Rest {
 constexpr std::size_t most_pieces = 128;  // a read brings at most 33 frames that are not copied
 
 std::array<std::uint8_t, receive_size> receive_buffer;
+std::array<std::uint8_t, receive_size> plain_buffer;
 Reply reply;
+TlsContext tls;
 
 uv_stream_t* stream_of(Connection& connection) { return reinterpret_cast<uv_stream_t*>(&connection.tcp); }
 uv_handle_t* handle_of(Connection& connection) { return reinterpret_cast<uv_handle_t*>(&connection.tcp); }
@@ -55,8 +59,7 @@ void write_rest(Connection& connection, std::span<const iovec> pieces, std::size
   });
 }
 
-void write_reply(Connection& connection) {
-  const std::span<const iovec> pieces = reply.pieces();
+void write_pieces(Connection& connection, std::span<const iovec> pieces, std::size_t size) {
   if (pieces.empty()) return;
   std::array<uv_buf_t, most_pieces> buffers;
   std::transform(pieces.begin(), pieces.end(), buffers.begin(), [](const iovec& piece) {
@@ -65,16 +68,26 @@ void write_reply(Connection& connection) {
   const int taken = uv_try_write(stream_of(connection), buffers.data(), static_cast<unsigned>(pieces.size()));
   if (taken < 0 && taken != UV_EAGAIN) return close_connection(connection);
   const std::size_t written = static_cast<std::size_t>(std::max(taken, 0));
-  if (written < reply.size()) write_rest(connection, pieces, written);
+  if (written < size) write_rest(connection, pieces, written);
 }
 
 void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t*) {
   auto& connection = *static_cast<Connection*>(stream->data);
   if (count < 0) return close_connection(connection);
   if (count == 0) return;
-  reply.clear();
-  const Next next = connection.echo.take(std::span(receive_buffer).first(static_cast<std::size_t>(count)), reply);
-  write_reply(connection);
+  const std::span received = std::span(receive_buffer).first(static_cast<std::size_t>(count));
+  Next next;
+  if (connection.secure) {
+    next = answer(*connection.secure, connection.echo, received, plain_buffer, reply);
+    const std::span<const std::uint8_t> sealed = connection.secure->records();
+    const iovec piece{const_cast<std::uint8_t*>(sealed.data()), sealed.size()};
+    write_pieces(connection, std::span(&piece, sealed.empty() ? 0 : 1), sealed.size());
+    connection.secure->sent();
+  } else {
+    reply.clear();
+    next = connection.echo.take(received, reply);
+    write_pieces(connection, reply.pieces(), reply.size());
+  }
   if (next == Next::close) close_connection(connection);
 }
 
@@ -88,6 +101,7 @@ void on_connection(uv_stream_t* listener, int status) {
   connection->tcp.data = connection;
   if (uv_accept(listener, stream_of(*connection)) != 0) return close_connection(*connection);
   uv_tcp_nodelay(&connection->tcp, 1);
+  if (tls) connection->secure.emplace(tls.get());
   uv_read_start(stream_of(*connection), lend_buffer, on_read);
 }
 
@@ -115,7 +129,9 @@ void end_all(uv_signal_t* handle, int) {
       nullptr);
 }
 
-int run(int port) {
+int run(const FloorOptions& options) {
+  if (!options.certificate.empty() && !(tls = server_context(options.certificate, options.key))) return 1;
+  int port = options.port;
   signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   uv_loop_t* loop = uv_default_loop();
@@ -129,7 +145,7 @@ int run(int port) {
     uv_signal_init(loop, &signals[i]);
     uv_signal_start(&signals[i], end_all, i == 0 ? SIGTERM : SIGINT);
   }
-  announce(port);
+  announce(options, port);
   uv_run(loop, UV_RUN_DEFAULT);
   uv_loop_close(loop);
   return 0;
@@ -140,6 +156,6 @@ int run(int port) {
 
 int main(int argc, char** argv) {
   int exit_code = 0;
-  const auto port = bench::floor_port(argc, argv, exit_code);
-  return port ? bench::run(*port) : exit_code;
+  const auto options = bench::floor_options(argc, argv, exit_code);
+  return options ? bench::run(*options) : exit_code;
 }

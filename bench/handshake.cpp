@@ -1,5 +1,6 @@
 #include "handshake.h"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,7 +9,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -51,11 +54,12 @@ void choose_source(int fd, const addrinfo& server, std::size_t index) {
 }
 
 // Up to the empty line and with it, or what came before the server ended or fell silent.
-std::string read_head(int fd) {
+std::string read_head(const Opened& opened) {
   std::string head;
   std::array<char, 4096> buffer;
   while (head.find("\r\n\r\n") == std::string::npos && head.size() < longest_head) {
-    const ssize_t count = recv(fd, buffer.data(), buffer.size(), 0);
+    const ssize_t count = opened.tls ? SSL_read(opened.tls.get(), buffer.data(), static_cast<int>(buffer.size()))
+                                     : recv(opened.fd, buffer.data(), buffer.size(), 0);
     if (count <= 0) break;
     head.append(buffer.data(), static_cast<std::size_t>(count));
   }
@@ -75,15 +79,29 @@ std::string fault_of(const std::string& head, const LoadOptions& options) {
   return {};
 }
 
-std::string open_one(int fd, const addrinfo& server, const std::string& request, const LoadOptions& options) {
+// Empty, or what is wrong.
+std::string connect_to(int fd, const addrinfo& server) {
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (connect(fd, server.ai_addr, server.ai_addrlen) != 0) return "cannot connect: " + system_error();
-  const ssize_t sent = send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+  return {};
+}
+
+std::string open_one(Opened& opened, const addrinfo& server, const std::string& request, const LoadOptions& options, SSL_CTX* tls) {
+  if (std::string fault = connect_to(opened.fd, server); !fault.empty()) return fault;
+  ssize_t sent = 0;
+  if (tls != nullptr) {
+    opened.tls.reset(SSL_new(tls));
+    SSL_set_fd(opened.tls.get(), opened.fd);
+    if (SSL_connect(opened.tls.get()) != 1) return "no TLS";
+    sent = SSL_write(opened.tls.get(), request.data(), static_cast<int>(request.size()));
+  } else {
+    sent = send(opened.fd, request.data(), request.size(), MSG_NOSIGNAL);
+  }
   if (sent != static_cast<ssize_t>(request.size())) return "cannot send the request: " + system_error();
-  return fault_of(read_head(fd), options);
+  return fault_of(read_head(opened), options);
 }
 
 Address resolve(const LoadOptions& options) {
@@ -97,24 +115,83 @@ Address resolve(const LoadOptions& options) {
 
 }  // namespace
 
-std::vector<int> open_connections(const LoadOptions& options) {
+std::vector<Opened> open_connections(const LoadOptions& options) {
   const Address server = resolve(options);
   if (!server) return {};
   const std::string request = request_text(options);
-  std::vector<int> descriptors;
+  const TlsContext tls = options.carrier == Carrier::tls ? client_context() : nullptr;
+  std::vector<Opened> all;
   for (std::size_t i = 0; i < options.connections; ++i) {
     const int fd = socket(server->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
-      descriptors.push_back(fd);
+      all.push_back({fd, nullptr});
       choose_source(fd, *server, i);
     }
-    const std::string fault = fd < 0 ? "no socket: " + system_error() : open_one(fd, *server, request, options);
+    const std::string fault = fd < 0 ? "no socket: " + system_error() : open_one(all.back(), *server, request, options, tls.get());
     if (fault.empty()) continue;
     std::fprintf(stderr, "load: connection %zu of %zu: %s\n", i + 1, options.connections, fault.c_str());
-    for (const int each : descriptors) close(each);
+    for (const Opened& each : all) close(each.fd);
     return {};
   }
-  return descriptors;
+  return all;
+}
+
+// TLS 1.3 brings the ticket after the handshake: OpenSSL says when it is there.
+Handshaker::Handshaker(const LoadOptions& options) : options_(options), context_(client_context()) {
+  SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_set_app_data(context_.get(), this);
+  SSL_CTX_sess_set_new_cb(context_.get(), [](SSL* tls, SSL_SESSION* session) {
+    auto* own = static_cast<Handshaker*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(tls)));
+    own->session_.reset(session);
+    return 1;
+  });
+}
+
+std::uint64_t Handshaker::run(Bound bound) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(bound.seconds);
+  std::uint64_t done = 0;
+  while (done < bound.messages && std::chrono::steady_clock::now() < end && errors_ == 0) {
+    const std::string fault = shake_hands();
+    if (!fault.empty()) {
+      ++errors_;
+      std::fprintf(stderr, "load: a handshake: %s\n", fault.c_str());
+    }
+    done += options_.connections;
+  }
+  return done;
+}
+
+// All say their hello before any of them waits for the server.
+std::string Handshaker::shake_hands() {
+  const Address server = resolve(options_);
+  if (!server) return "no address";
+  const bool resumes = options_.sessions == Sessions::resumed && session_ != nullptr;
+  std::vector<Opened> all;
+  std::string fault;
+  for (std::size_t i = 0; i < options_.connections && fault.empty(); ++i) {
+    const Opened& opened =
+        all.emplace_back(Opened{socket(server->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), Tls(SSL_new(context_.get()))});
+    fault = connect_to(opened.fd, *server);
+    if (resumes) SSL_set_session(opened.tls.get(), session_.get());
+    SSL_set_fd(opened.tls.get(), opened.fd);
+    if (options_.connections == 1) continue;
+    fcntl(opened.fd, F_SETFL, O_NONBLOCK);
+    SSL_connect(opened.tls.get());
+    fcntl(opened.fd, F_SETFL, 0);
+  }
+  for (const Opened& opened : all) {
+    if (!fault.empty()) break;
+    if (SSL_connect(opened.tls.get()) != 1) fault = "no TLS";
+    else if (resumes && SSL_session_reused(opened.tls.get()) != 1) fault = "not resumed";
+    SSL_shutdown(opened.tls.get());
+  }
+  for (const Opened& opened : all) {
+    std::array<char, 256> ignored;
+    while (fault.empty() && SSL_read(opened.tls.get(), ignored.data(), ignored.size()) > 0) {
+    }
+    close(opened.fd);
+  }
+  return fault;
 }
 
 }  // namespace bench

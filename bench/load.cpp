@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <time.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
 #include "client.h"
 #include "handshake.h"
+#include "latency.h"
 #include "process.h"
 
 namespace bench {
@@ -29,7 +31,8 @@ void mark(const LoadOptions& options, const char* word) {
   while (c != '\n' && c != EOF) c = std::getchar();
 }
 
-void measure(const LoadOptions& options, Client& client) {
+template <class Worker>
+void measure(const LoadOptions& options, Worker& client) {
   if (options.warmup > 0) client.run({options.warmup, UINT64_MAX});
   mark(options, "start");
   const auto begin = std::chrono::steady_clock::now();
@@ -54,6 +57,23 @@ void hold(const LoadOptions& options, Client& client) {
               options.connections, static_cast<unsigned long long>(client.errors()));
 }
 
+int probe(const LoadOptions& options, std::vector<Opened>&& opened) {
+  Prober prober(options, std::move(opened));
+  prober.run({options.warmup, UINT64_MAX});
+  mark(options, "start");
+  const std::uint64_t messages = prober.run({options.seconds, options.messages > 0 ? options.messages : UINT64_MAX});
+  mark(options, "end");
+  const auto part = [&times = prober.times()](double which) {
+    return times[std::min(times.size() - 1, static_cast<std::size_t>(which * static_cast<double>(times.size())))];
+  };
+  std::printf(
+      R"({"messages": %llu, "errors": %llu, "median_microseconds": %.1f, "p99_microseconds": %.1f, "most_microseconds": %.1f})"
+      "\n",
+      static_cast<unsigned long long>(messages), static_cast<unsigned long long>(prober.errors()), part(0.5), part(0.99),
+      prober.times().back());
+  return prober.errors() == 0 ? 0 : 1;
+}
+
 int run(const LoadOptions& options) {
   signal(SIGPIPE, SIG_IGN);
   const std::size_t limit = raise_descriptor_limit();
@@ -63,9 +83,15 @@ int run(const LoadOptions& options) {
                  options.connections, options.connections + other_descriptors, limit);
     return 1;
   }
-  const std::vector<int> descriptors = open_connections(options);
-  if (descriptors.empty()) return 1;
-  Client client(options, descriptors);
+  if (options.work == Work::handshakes) {
+    Handshaker handshaker(options);
+    measure(options, handshaker);
+    return handshaker.errors() == 0 ? 0 : 1;
+  }
+  std::vector<Opened> opened = open_connections(options);
+  if (opened.empty()) return 1;
+  if (options.work == Work::latency) return probe(options, std::move(opened));
+  Client client(options, std::move(opened));
   if (options.work == Work::idle) {
     hold(options, client);
   } else {

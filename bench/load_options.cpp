@@ -30,6 +30,11 @@ A cheap WebSocket load client: sends messages and counts the answers, which must
   --messages N       end the window after that many messages instead
   --check            compare every answer byte for byte; without it the first 100 of each connection, and header and length of all
   --step             wait for a line on stdin after printing "start" and "end", so that a caller can read the server's CPU time
+  --tls              over TLS 1.3; the certificate is not looked at
+  --handshakes       with --tls: nothing but handshakes, on --connections new connections at once, again and again; each counts as a
+                     message
+  --latency          one message at a time at a steady pace, and how long their echoes take
+  --resume           with --handshakes: each resumes the session of the one before
   --idle             open the connections, print "ready", hold them until stdin closes or SIGTERM
   --help
 
@@ -86,6 +91,10 @@ std::map<std::string_view, std::function<void()>> flags(LoadOptions& options) {
       {"--check", [&] { options.check = Check::every; }},
       {"--step", [&] { options.pace = Pace::stepped; }},
       {"--idle", [&] { options.work = Work::idle; }},
+      {"--latency", [&] { options.work = Work::latency; }},
+      {"--tls", [&] { options.carrier = Carrier::tls; }},
+      {"--handshakes", [&] { options.work = Work::handshakes; }},
+      {"--resume", [&] { options.sessions = Sessions::resumed; }},
   };
 }
 
@@ -118,6 +127,9 @@ std::optional<LoadOptions> parse_load_options(int argc, char** argv, int& exit_c
     if (!setter->second(argv[i])) return wrong(exit_code, name + " cannot be \"" + argv[i] + "\"");
   }
   if (options.port == 0) return wrong(exit_code, "--port is missing");
+  if (options.work == Work::handshakes && options.carrier != Carrier::tls) return wrong(exit_code, "--handshakes needs --tls");
+  if (options.sessions == Sessions::resumed && options.work != Work::handshakes)
+    return wrong(exit_code, "--resume needs --handshakes");
   if (options.in_flight * (options.size + 14) > most_outstanding_bytes) {
     return wrong(exit_code, "--in-flight times --size is more than 256 MiB");
   }

@@ -8,7 +8,9 @@ namespace bench {
 
 enum class Kind : std::uint8_t { text = 1, binary = 2 };
 enum class Check { sample, every };
-enum class Work { echo, idle };
+enum class Work { echo, idle, handshakes, latency };
+enum class Carrier { tcp, tls };
+enum class Sessions { fresh, resumed };
 enum class Pace { free, stepped };
 
 struct LoadOptions {
@@ -24,8 +26,16 @@ struct LoadOptions {
   std::uint64_t messages = 0;  // 0: as many as fit in the seconds
   double warmup = 0.5;
   Work work = Work::echo;
+  Carrier carrier = Carrier::tcp;
+  Sessions sessions = Sessions::fresh;
   Check check = Check::sample;
   Pace pace = Pace::free;
+};
+
+// When to stop sending; the first limit that is reached counts.
+struct Bound {
+  double seconds;
+  std::uint64_t messages;
 };
 
 // Nothing if the program has to end now: with 0 after --help, with 2 and a line on stderr after wrong usage.

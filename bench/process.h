@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace bench {
@@ -28,22 +29,38 @@ inline std::size_t raise_descriptor_limit() {
   return static_cast<std::size_t>(limit.rlim_cur);
 }
 
-// The port from `--port N`, the only option of a floor. If there is none, `exit_code` says how to end.
-inline std::optional<int> floor_port(int argc, char** argv, int& exit_code) {
+struct FloorOptions {
+  int port = 0;
+  std::string certificate;  // PEM; empty: without TLS
+  std::string key;
+};
+
+// If there are none, `exit_code` says how to end.
+inline std::optional<FloorOptions> floor_options(int argc, char** argv, int& exit_code) {
   const std::string_view name = argv[0];
-  const std::string_view option = argc > 1 ? argv[1] : "";
-  const auto port = argc == 3 && option == "--port" ? parse_number<int>(argv[2]) : argc == 1 ? 0 : std::optional<int>();
-  if (port && *port >= 0 && *port <= 65535) return port;
-  exit_code = option == "--help" ? 0 : 2;
-  std::fprintf(exit_code == 0 ? stdout : stderr,
-               "usage: %.*s [--port N]   (0 to 65535; 0, the default, picks a free one)\n"
-               "A bare WebSocket echo on 127.0.0.1; the floor that bench/compare measures against.\n",
-               static_cast<int>(name.size()), name.data());
+  FloorOptions options;
+  std::optional<int> port = 0;
+  bool known = argc % 2 == 1;
+  for (int i = 1; known && i < argc; i += 2) {
+    const std::string_view option = argv[i];
+    if (option == "--port") port = parse_number<int>(argv[i + 1]);
+    else if (option == "--certificate") options.certificate = argv[i + 1];
+    else if (option == "--key") options.key = argv[i + 1];
+    else known = false;
+  }
+  options.port = port.value_or(-1);
+  if (known && options.port >= 0 && options.port <= 65535 && options.certificate.empty() == options.key.empty()) return options;
+  exit_code = argc == 2 && std::string_view(argv[1]) == "--help" ? 0 : 2;
+  std::fprintf(
+      exit_code == 0 ? stdout : stderr,
+      "usage: %.*s [--port N] [--certificate FILE --key FILE]   (0 to 65535; 0, the default, picks a free one)\n"
+      "A bare WebSocket echo on 127.0.0.1, with TLS if it gets a certificate; the floor that bench/compare measures against.\n",
+      static_cast<int>(name.size()), name.data());
   return std::nullopt;
 }
 
-inline void announce(int port) {
-  std::printf("listening on http://127.0.0.1:%d/\n", port);
+inline void announce(const FloorOptions& options, int port) {
+  std::printf("listening on %s://127.0.0.1:%d/\n", options.certificate.empty() ? "http" : "https", port);
   std::fflush(stdout);
 }
 
