@@ -1,6 +1,7 @@
 """TLS on a port: curl, openssl s_client, python's ssl and websockets, with an authority of the tests' own."""
 
 import asyncio
+import contextlib
 import json
 import os
 import pathlib
@@ -146,14 +147,52 @@ class Tls(unittest.TestCase):
 
             self.assertEqual(asyncio.run(all_of_them()), [True] * 60)
             self.assertIn(b"Index", self.curl(site, "/", "--tls-max", "1.2"))
-            hello = [socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) for _ in range(50)]
-            for each in hello:
-                incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-                try:
-                    context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
-                except ssl.SSLWantReadError:
-                    each.sendall(outgoing.read())
-                each.close()  # while its key signs, or waits for that
+
+    def hello(self, context):
+        """A connection between two BIOs, and its first bytes."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+        return tls, incoming, outgoing
+
+    def test_clients_leave_at_any_moment_of_the_handshake(self):
+        context = self.client_context()
+        for pair in (self.pairs["ec"], self.authority.sign("leaving", kind="rsa4096")):
+            with server.Server("--ssl", "-C", pair[0], "-K", pair[1], www=self.www) as site:
+                before = site.descriptors()
+                silent = []
+                for number in range(200):  # a part of a hello, then an end or nothing more
+                    client = socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE)
+                    first = self.hello(context)[2].read()
+                    client.sendall(first[:number * 3 % (len(first) + 1)])
+                    silent.append(client)
+                    if number % 2:
+                        client.close()
+                for _ in range(50):  # a whole one, then the end: while the key signs, or waits for its turn
+                    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as client:
+                        client.sendall(self.hello(context)[2].read())
+                for _ in range(20):  # the whole handshake and a request, then the end before a ticket or a response was read
+                    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as client:
+                        tls, incoming, outgoing = self.hello(context)
+                        done = False
+                        while not done:
+                            client.sendall(outgoing.read())
+                            incoming.write(client.recv(65536))
+                            with contextlib.suppress(ssl.SSLWantReadError):
+                                tls.do_handshake()
+                                done = True
+                        tls.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                        client.sendall(outgoing.read())
+                self.assertIn(b"Index", self.curl(site, "/"))
+                for client in silent:
+                    client.close()
+                server.until(lambda: site.descriptors() <= before, 15, "all connections are gone")
+                for _ in range(20):  # and the server ends while keys sign
+                    silent.append(socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE))
+                    silent[-1].sendall(self.hello(context)[2].read())
+            for client in silent:
+                client.close()
 
     def test_alpn(self):
         with self.serve() as site:
