@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/standard_descriptors.h"
-#include "server/tls_context.h"
 
 namespace wharf::server {
 namespace {
@@ -77,9 +76,9 @@ int Doors::backlog_of(const Door& settings) const { return settings.backlog > 0 
 /// What a door needs besides its sockets.
 Error Doors::prepare(OpenDoor& door) {
   if (!door.settings.tls) return {};
-  auto context = tls_context(*door.settings.tls, door.address, log_);
-  if (!context) return {context.error()};
-  door.tls = std::move(*context);
+  auto contexts = certificates_.open(*door.settings.tls, door.address);
+  if (!contexts) return {contexts.error()};
+  door.tls = std::move(*contexts);
   return {};
 }
 
@@ -117,8 +116,6 @@ std::vector<std::string> Doors::addresses() const {
   for (const auto& door : doors_) texts.push_back(door->address.text());
   return texts;
 }
-
-Error Doors::use_hosts(const std::vector<VirtualHost>& /*hosts*/) { return {}; }
 
 Error Doors::open_to(Worker& worker, std::size_t number) {
   for (const auto& door : doors_)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "server/certificates/certificates.h"
 #include "server/open_door.h"
 #include "server/worker.h"
 #include "wharf/config.hpp"
@@ -17,7 +18,7 @@ namespace wharf::server {
 class Doors {
  public:
   /// Both outlive this.
-  Doors(const ServerOptions& options, base::Log& log) : options_(options), log_(log) {}
+  Doors(const ServerOptions& options, base::Log& log) : options_(options), log_(log), certificates_(log) {}
 
   /// As Server::listen() and Server::listen_unix().
   Error listen(const std::string& interface, std::uint16_t port, Door settings);
@@ -28,7 +29,8 @@ class Doors {
 
   /// The virtual hosts, all of them, whose names and certificates clients of doors with TLS may ask for from now on. From any thread,
   /// at any time; files that are new are read within the call. The error is one line, and then nothing has changed.
-  Error use_hosts(const std::vector<VirtualHost>& hosts);
+  Error use_hosts(const std::vector<VirtualHost>& hosts) { return certificates_.use_hosts(hosts); }
+  [[nodiscard]] Certificates& certificates() { return certificates_; }
 
   /// Hands the sockets of that loop to its worker, on its thread.
   Error open_to(Worker& worker, std::size_t number);
@@ -43,6 +45,7 @@ class Doors {
 
   const ServerOptions& options_;
   base::Log& log_;
+  Certificates certificates_;
   std::vector<std::unique_ptr<OpenDoor>> doors_;  // each stays where it is: workers know it
 };
 

@@ -12,6 +12,7 @@
 #include "access/clients.h"
 #include "base/log.h"
 #include "protocol/table.h"
+#include "server/certificates/certificate_keeper.h"
 #include "server/doors.h"
 #include "server/executors.h"
 #include "server/worker.h"
@@ -44,6 +45,7 @@ class Server::Implementation {
   /// A worker, made and destroyed on its own thread; that of the first is whoever calls run(), or runs the caller's loop.
   struct Place {
     std::unique_ptr<server::Worker> worker;
+    std::shared_ptr<server::CertificateKeeper> keeper;  // of the first, if a door has TLS; what threads bring back may find it gone
     std::thread thread;
   };
   /// What becomes of workers that have been made.

@@ -4,7 +4,7 @@
 
 #include "io/address.h"
 #include "io/listener.h"
-#include "tls/context.h"
+#include "tls/named_contexts.h"
 #include "wharf/door.hpp"
 
 namespace wharf::server {
@@ -13,8 +13,8 @@ namespace wharf::server {
 struct OpenDoor {
   Door settings;
   io::Address address;
-  std::shared_ptr<const tls::Context> tls{};   ///< nullptr: without TLS
-  std::vector<io::ListeningSocket> sockets{};  ///< by loop, until the workers have them
+  std::shared_ptr<const tls::CurrentContexts> tls{};  ///< asked for each connection; nullptr: without TLS
+  std::vector<io::ListeningSocket> sockets{};         ///< by loop, until the workers have them
 };
 
 }  // namespace wharf::server

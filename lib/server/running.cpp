@@ -61,6 +61,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
       return {base::concat("a door is for the raw protocol '", row, "', and there is no such ",
                            found == nullptr ? "protocol" : "raw one")};
   }
+  if (Error error = doors_.use_hosts(hosts_)) return error;
   statistics_.row_names = protocols();
   statistics_.since = std::chrono::duration_cast<base::Time>(std::chrono::steady_clock::now().time_since_epoch());
   statistics_.loops.clear();
@@ -100,8 +101,14 @@ Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign
   auto made = Worker::create(foreign, room_limits(), parts);
   if (!made) return made.error();
   if (Error error = doors_.open_to(**made, number)) return error;
+  std::shared_ptr<server::CertificateKeeper> keeper;
+  if (number == 0 && !doors_.certificates().empty()) {
+    keeper = std::make_shared<server::CertificateKeeper>((*made)->loop(), executors_.files, doors_.certificates());
+    keeper->begin();
+  }
   const std::lock_guard lock(mutex_);
   places_[number].worker = std::move(*made);
+  places_[number].keeper = std::move(keeper);
   return {};
 }
 
@@ -227,7 +234,14 @@ void Server::Implementation::reopen_logs() {
     if (place.worker) place.worker->loop().mailbox().post([worker = place.worker.get()] { worker->reopen_logs(); });
 }
 
-void Server::Implementation::reload() {}
+void Server::Implementation::reload() {
+  const std::lock_guard lock(mutex_);
+  for (const Place& place : places_)
+    if (place.worker && place.keeper)
+      place.worker->loop().mailbox().post([weak = std::weak_ptr(place.keeper)] {
+        if (const auto keeper = weak.lock()) keeper->reload();
+      });
+}
 
 /// On a caller's loop this is the end when nothing is left in the loop; own loops return from run(). If the loop never ran, it
 /// runs what was posted while its worker is being destroyed.
@@ -245,8 +259,10 @@ void Server::Implementation::stop_place(Place& place) {
 /// On the worker's thread. It is destroyed without the lock: the rows' shared states may wait for threads that call stop().
 void Server::Implementation::end_worker(Place& place) {
   std::unique_ptr<Worker> gone;
+  std::shared_ptr<server::CertificateKeeper> keeper;  // the first to go: it has a timer of the loop
   const std::unique_lock lock(mutex_);
   gone = std::move(place.worker);
+  keeper = std::move(place.keeper);
 }
 
 void Server::Implementation::join() {

@@ -52,6 +52,7 @@ std::string absolute_name(const std::string& name) {
 
 /// Relative names are relative to the present working folder, even if that changes later.
 void resolve_names(VirtualHost& host) {
+  server::resolve_files(host.certificates);
   for (Mount& mount : host.mounts) {
     server::kind_of(mount).resolve(mount);
     if (mount.access) mount.access->file = absolute_name(mount.access->file);
@@ -65,6 +66,7 @@ Error Server::Implementation::add(VirtualHost host) {
   for (const VirtualHost& other : hosts_)
     if (base::equal_ignoring_case(other.name, host.name)) return {"there are two virtual hosts '" + host.name + "'"};
   if (std::string fault = server::Router::check(host); !fault.empty()) return {std::move(fault)};
+  if (std::string fault = server::Certificates::check(host.certificates); !fault.empty()) return {std::move(fault)};
   resolve_names(host);
   std::vector<std::string> named = host.protocols;
   if (!host.default_protocol.empty()) named.push_back(host.default_protocol);

@@ -93,19 +93,19 @@ session::SessionMaker Worker::speaker_of(const OpenDoor& door) {
 }
 
 Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
-  const tls::Context* const context = door.tls.get();
+  const tls::CurrentContexts* const contexts = door.tls.get();
   const session::SessionMaker speaker = speaker_of(door);
-  if (context != nullptr && !tls_) {
+  if (contexts != nullptr && !tls_) {
     tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());
     tls_->handshake_time = limits_.tls_handshake;
     tls_->outside = &outside_;
   }
   auto listener = io::Listener::create(*loop_, std::move(socket),
-                                       [this, context, speaker](session::Link& link) -> std::unique_ptr<session::Session> {
+                                       [this, contexts, speaker](session::Link& link) -> std::unique_ptr<session::Session> {
                                          session::add(home_.counts->accepted);
                                          if (!admit(link)) return nullptr;
-                                         if (context == nullptr) return speaker(link);
-                                         return std::make_unique<tls::TlsLink>(link, *context, *tls_, speaker);
+                                         if (contexts == nullptr) return speaker(link);
+                                         return std::make_unique<tls::TlsLink>(link, contexts->get(), *tls_, speaker);
                                        });
   if (!listener) return {"the system refuses to watch a listening socket"};
   loop_->add(std::move(listener));

@@ -6,12 +6,16 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <fstream>
+#include <array>
+#include <ctime>
+#include <tuple>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/log.h"
-#include "tls/openssl.h"
+#include "codec/host_pattern.h"
+#include "tls/engine.h"
+#include "tls/server_name.h"
 
 namespace wharf::tls {
 namespace {
@@ -22,48 +26,94 @@ constexpr const char* ciphers_of_tls_1_2 =
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 constexpr const char* ciphers_of_tls_1_3 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* groups = "X25519:P-256:P-384";
-constexpr std::string_view name_of_sessions = "wharf";
 constexpr int tickets_of_a_handshake = 1;
-constexpr int days_of_warning = 30;
+constexpr long session_seconds = 24 * 60 * 60;
 
 std::string no_memory() { return "there is no memory for TLS"; }
 
-/// Gives the key's pass-phrase to OpenSSL, which asks for it only if the key is encrypted.
-int give_passphrase(char* into, int size, int /*writing*/, void* text) {
-  const auto& passphrase = *static_cast<const std::string*>(text);
-  if (passphrase.empty() || passphrase.size() > static_cast<std::size_t>(size)) return -1;
-  std::copy(passphrase.begin(), passphrase.end(), into);
-  return static_cast<int>(passphrase.size());
+using Digest = std::array<unsigned char, 32>;
+static_assert(std::tuple_size<Digest>() <= SSL_MAX_SID_CTX_LENGTH);
+
+bool digest(std::string_view bytes, Digest& result) {
+  return EVP_Digest(bytes.data(), bytes.size(), result.data(), nullptr, EVP_sha256(), nullptr) == 1;
 }
 
-base::Result<std::string, std::string> first_line(const std::string& file) {
-  std::ifstream stream(file);
-  std::string line;
-  if (!stream || (!std::getline(stream, line) && line.empty()))
-    return base::Failure{base::concat("cannot read a pass-phrase from '", file, "'; its first line must be the pass-phrase")};
-  if (line.ends_with('\r')) line.pop_back();
-  return line;
+/// Appends a text so that it ends where it ends.
+void append_sized(std::string& all, std::string_view text) {
+  all += base::concat(text.size(), ":");
+  all += text;
 }
 
-/// RFC 7301 section 3.2: the first of the server's names that the client has too; without one the handshake fails.
-int choose_protocol(SSL* /*engine*/, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
-                    unsigned int offered_size, void* own) {
-  const std::string& names = static_cast<const Context*>(own)->protocols();
-  unsigned char* found = nullptr;
-  const int result = SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(names.data()),
-                                           static_cast<unsigned int>(names.size()), offered, offered_size);
-  if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
-  *chosen = found;
-  return SSL_TLSEXT_ERR_OK;
+std::string fault_of_list(const X509_CRL* list) {
+  int days = 0;
+  int seconds = 0;
+  const ASN1_TIME* const next = X509_CRL_get0_nextUpdate(list);
+  if (next == nullptr || ASN1_TIME_diff(&days, &seconds, nullptr, next) != 1) return {};
+  return days < 0 || seconds < 0 ? "has expired, so certificates of clients are refused" : "";
+}
+
+/// Kinds of keys that clients can check with the ciphers above.
+std::string_view kind_of(const EVP_PKEY* key) {
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_RSA: return "RSA";
+    case EVP_PKEY_RSA_PSS: return "RSA-PSS";
+    case EVP_PKEY_EC: return "ECDSA";
+    case EVP_PKEY_ED25519: return "Ed25519";
+    case EVP_PKEY_ED448: return "Ed448";
+    default: return {};
+  }
+}
+
+/// OpenSSL has one place for each kind.
+std::string fault_of_kinds(const std::vector<LoadedCertificate>& certificates) {
+  for (auto each = certificates.begin(); each != certificates.end(); ++each) {
+    const std::string_view kind = kind_of(each->key.get());
+    if (kind.empty())
+      return base::concat("the certificate in '", each->file, "' has a key of a kind that clients do not check; take ECDSA or RSA");
+    const auto is_same = [kind](const LoadedCertificate& other) { return kind_of(other.key.get()) == kind; };
+    if (const auto other = std::find_if(certificates.begin(), each, is_same); other != each)
+      return base::concat("the certificates in '", other->file, "' and '", each->file, "' are both of the kind ", kind,
+                          "; give one of each kind");
+  }
+  return {};
 }
 
 }  // namespace
 
+/// What callbacks need. It lives as long as OpenSSL's context, which is as long as the last connection that has it.
+struct Context::Parts {
+  std::string protocols;  // in the form of RFC 7301: each name behind its length
+  Digest sessions{};      // what sessions stand for, except the name that the client asked for
+  std::vector<LoadedCertificate> certificates;
+  std::shared_ptr<TicketKeys> tickets;
+  std::string lists_file;
+  std::vector<Owned<X509_CRL>> lists;
+};
+
+int Context::index_of_parts() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr,
+                                                    [](void* /*context*/, void* parts, CRYPTO_EX_DATA* /*all*/, int /*index*/,
+                                                       long /*number*/, void* /*pointer*/) { delete static_cast<Parts*>(parts); });
+  return index;
+}
+
+Context::Parts& Context::parts_of(const SSL_CTX* context) {
+  return *static_cast<Parts*>(SSL_CTX_get_ex_data(context, index_of_parts()));
+}
+
 Context::Context(Role role, const std::vector<std::string>& protocols)
     : context_(SSL_CTX_new(role == Role::server ? TLS_server_method() : TLS_client_method())), role_(role) {
+  auto parts = std::make_unique<Parts>();
   for (const std::string& name : protocols) {
-    protocols_ += static_cast<char>(static_cast<std::uint8_t>(name.size()));
-    protocols_ += name;
+    parts->protocols += static_cast<char>(static_cast<std::uint8_t>(name.size()));
+    parts->protocols += name;
+  }
+  if (context_ == nullptr) return;
+  if (SSL_CTX_set_ex_data(context_, index_of_parts(), parts.get()) == 1) {
+    (void)parts.release();
+  } else {
+    SSL_CTX_free(context_);
+    context_ = nullptr;
   }
 }
 
@@ -87,20 +137,45 @@ std::string Context::configure(Profile profile) {
 }
 
 base::Result<std::unique_ptr<Context>, std::string> Context::for_server(const ServerSettings& settings) {
-  std::unique_ptr<Context> context(new Context(Role::server, settings.protocols));
-  std::string fault = context->configure(settings.profile);
-  if (fault.empty()) fault = context->use_files(settings);
-  if (fault.empty()) fault = context->serve(settings);
-  if (!fault.empty()) return base::Failure{std::move(fault)};
-  return context;
+  if (settings.certificates.empty()) return base::Failure{std::string("a TLS server needs the file of its certificate")};
+  std::vector<LoadedCertificate> certificates;
+  for (const CertificateFiles& files : settings.certificates) {
+    auto loaded = load_certificate(files);
+    if (!loaded) return base::Failure{loaded.error()};
+    certificates.push_back(std::move(*loaded));
+  }
+  return serve(std::move(certificates), settings);
 }
 
 base::Result<std::unique_ptr<Context>, std::string> Context::for_server(const KeyPair& pair, const ServerSettings& settings) {
+  auto loaded = load_certificate(pair);
+  if (!loaded) return base::Failure{loaded.error()};
+  std::vector<LoadedCertificate> certificates;
+  certificates.push_back(std::move(*loaded));
+  return serve(std::move(certificates), settings);
+}
+
+base::Result<std::unique_ptr<Context>, std::string> Context::serve(std::vector<LoadedCertificate> certificates,
+                                                                   const ServerSettings& settings) {
   std::unique_ptr<Context> context(new Context(Role::server, settings.protocols));
   std::string fault = context->configure(settings.profile);
-  if (fault.empty()) fault = context->use_pair(pair);
-  if (fault.empty()) fault = context->serve(settings);
+  if (fault.empty()) fault = fault_of_kinds(certificates);
+  for (const LoadedCertificate& each : certificates)
+    if (fault.empty()) fault = context->use_certificate(each);
+  if (fault.empty()) fault = context->ask_clients(settings);
   if (!fault.empty()) return base::Failure{std::move(fault)};
+  SSL_CTX* const made = context->context_;
+  Parts& parts = parts_of(made);
+  parts.certificates = std::move(certificates);
+  parts.tickets = settings.tickets;
+  SSL_CTX_set_timeout(made, session_seconds);
+  SSL_CTX_set_tlsext_status_cb(made, staple);
+  SSL_CTX_set_client_hello_cb(made, Engine::choose_context, nullptr);
+  SSL_CTX_set_tlsext_servername_callback(made, acknowledge_name);
+  const bool done = SSL_CTX_set_num_tickets(made, tickets_of_a_handshake) == 1 &&
+                    (parts.tickets == nullptr || SSL_CTX_set_tlsext_ticket_key_evp_cb(made, ticket_key) == 1);
+  if (!done) return base::Failure{no_memory()};
+  if (!parts.protocols.empty()) SSL_CTX_set_alpn_select_cb(made, choose_protocol, nullptr);
   return context;
 }
 
@@ -108,7 +183,7 @@ base::Result<std::unique_ptr<Context>, std::string> Context::for_client(const Cl
   std::unique_ptr<Context> context(new Context(Role::client, settings.protocols));
   if (std::string fault = context->configure(Profile::intermediate); !fault.empty()) return base::Failure{std::move(fault)};
   SSL_CTX* const made = context->context_;
-  const std::string& names = context->protocols_;
+  const std::string& names = parts_of(made).protocols;
   if (!names.empty() && SSL_CTX_set_alpn_protos(made, reinterpret_cast<const unsigned char*>(names.data()),
                                                 static_cast<unsigned int>(names.size())) != 0)
     return base::Failure{no_memory()};
@@ -122,77 +197,119 @@ base::Result<std::unique_ptr<Context>, std::string> Context::for_client(const Cl
   return context;
 }
 
-std::string Context::warning() const {
-  const X509* const certificate = SSL_CTX_get0_certificate(context_);
-  int days = 0;
-  int seconds = 0;
-  if (certificate == nullptr) return {};
-  if (ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notBefore(certificate)) == 1 && (days > 0 || seconds > 0))
-    return "is not valid yet";
-  if (ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) != 1) return {};
-  if (days < 0 || seconds < 0) return "has expired";
-  return days < days_of_warning ? base::concat("expires in ", days, days == 1 ? " day" : " days") : std::string();
+std::vector<std::string> Context::warnings() const {
+  std::vector<std::string> lines;
+  const Parts& parts = parts_of(context_);
+  for (const LoadedCertificate& each : parts.certificates)
+    for (std::string& line : each.warnings()) lines.push_back(std::move(line));
+  for (const Owned<X509_CRL>& list : parts.lists)
+    if (const std::string fault = fault_of_list(list.get()); !fault.empty())
+      lines.push_back(base::concat("a revocation list in '", parts.lists_file, "' ", fault));
+  return lines;
 }
 
-std::string Context::use_files(const ServerSettings& settings) {
-  if (settings.certificate.empty()) return "a TLS server needs the file of its certificate";
-  if (SSL_CTX_use_certificate_chain_file(context_, settings.certificate.c_str()) != 1)
-    return base::concat("cannot read a certificate from '", settings.certificate, "': ", take_error(), "; it must be PEM");
-  std::string passphrase;
-  if (!settings.passphrase.empty()) {
-    auto line = first_line(settings.passphrase);
-    if (!line) return line.error();
-    passphrase = std::move(*line);
-  }
-  const std::string& key = settings.key.empty() ? settings.certificate : settings.key;
-  SSL_CTX_set_default_passwd_cb(context_, give_passphrase);
-  SSL_CTX_set_default_passwd_cb_userdata(context_, &passphrase);
-  const bool has_key = SSL_CTX_use_PrivateKey_file(context_, key.c_str(), SSL_FILETYPE_PEM) == 1;
-  SSL_CTX_set_default_passwd_cb_userdata(context_, nullptr);
-  SSL_CTX_set_default_passwd_cb(context_, nullptr);
-  // OpenSSL compares the two when it has both, unless they are of different kinds.
-  const int reason = has_key ? 0 : ERR_GET_REASON(ERR_peek_last_error());
-  const bool differ = reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH;
-  if (differ || (has_key && SSL_CTX_check_private_key(context_) != 1)) {
-    ERR_clear_error();
-    return base::concat("the key in '", key, "' does not belong to the certificate in '", settings.certificate, "'");
-  }
-  if (has_key) return {};
-  return base::concat("cannot read a private key from '", key, "': ", take_error(),
-                      "; it must be PEM, and an encrypted one needs the file of its pass-phrase");
-}
-
-std::string Context::use_pair(const KeyPair& pair) {
-  const auto certificate = read_pem<X509>(pair.certificate, PEM_read_bio_X509);
-  const auto key = read_pem<EVP_PKEY>(pair.key, PEM_read_bio_PrivateKey);
-  const bool done = certificate && key && SSL_CTX_use_certificate(context_, certificate.get()) == 1 &&
-                    SSL_CTX_use_PrivateKey(context_, key.get()) == 1;
-  return done ? std::string() : base::concat("the pair of key and certificate cannot be used: ", take_error());
+std::string Context::use_certificate(const LoadedCertificate& certificate) {
+  const bool done =
+      SSL_CTX_use_cert_and_key(context_, certificate.own.get(), certificate.key.get(), certificate.chain.get(), 1) == 1;
+  return done ? std::string() : base::concat("the certificate in '", certificate.file, "' cannot be used: ", take_error());
 }
 
 std::string Context::ask_clients(const ServerSettings& settings) {
-  if (settings.clients == ClientCertificate::ignored)
-    return settings.client_authorities.empty() ? std::string()
-                                               : "authorities for clients need that clients are asked for certificates";
+  if (settings.clients == ClientCertificate::ignored) {
+    if (!settings.client_authorities.empty()) return "authorities for clients need that clients are asked for certificates";
+    if (!settings.revocation_lists.empty()) return "revocation lists need that clients are asked for certificates";
+    return identify_sessions(settings, {}, {}) ? std::string() : no_memory();
+  }
   if (settings.client_authorities.empty()) return "to check certificates of clients takes the file of their authorities";
-  const char* const file = settings.client_authorities.c_str();
-  STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(file);
-  SSL_CTX_set_client_CA_list(context_, names);  // takes it over
-  if (names == nullptr || SSL_CTX_load_verify_file(context_, file) != 1)
-    return base::concat("cannot read certificates of authorities from '", settings.client_authorities, "': ", take_error());
+  const auto cannot_read = [&settings](std::string_view why) {
+    return base::concat("cannot read certificates of authorities from '", settings.client_authorities, "': ", why);
+  };
+  const auto authorities = read_file(settings.client_authorities);
+  if (!authorities) return cannot_read(authorities.error());
+  const auto certificates = certificates_in(*authorities);
+  if (certificates.empty()) return cannot_read(take_error());
+  for (const Owned<X509>& each : certificates)
+    if (SSL_CTX_add_client_CA(context_, each.get()) != 1 || X509_STORE_add_cert(SSL_CTX_get_cert_store(context_), each.get()) != 1)
+      return cannot_read(take_error());
+  std::string lists;
+  if (!settings.revocation_lists.empty()) {
+    auto text = read_file(settings.revocation_lists);
+    if (!text) return base::concat("cannot read revocation lists from '", settings.revocation_lists, "': ", text.error());
+    lists = std::move(*text);
+    if (std::string fault = refuse_revoked(lists, settings.revocation_lists); !fault.empty()) return fault;
+  }
   const int required = settings.clients == ClientCertificate::required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
   SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | required, nullptr);
   verifies_ = true;
-  return {};
+  return identify_sessions(settings, *authorities, lists) ? std::string() : no_memory();
 }
 
-std::string Context::serve(const ServerSettings& settings) {
-  if (std::string fault = ask_clients(settings); !fault.empty()) return fault;
-  SSL_CTX_set_session_id_context(context_, reinterpret_cast<const unsigned char*>(name_of_sessions.data()),
-                                 static_cast<unsigned int>(name_of_sessions.size()));
-  if (SSL_CTX_set_num_tickets(context_, tickets_of_a_handshake) != 1) return no_memory();
-  if (!protocols_.empty()) SSL_CTX_set_alpn_select_cb(context_, choose_protocol, this);
-  return {};
+std::string Context::refuse_revoked(const std::string& text, const std::string& file) {
+  Parts& parts = parts_of(context_);
+  parts.lists = revocation_lists_in(text);
+  parts.lists_file = file;
+  X509_STORE* const store = SSL_CTX_get_cert_store(context_);
+  bool taken = !parts.lists.empty();
+  for (const Owned<X509_CRL>& each : parts.lists) taken = taken && X509_STORE_add_crl(store, each.get()) == 1;
+  taken = taken && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1;
+  return taken ? std::string()
+               : base::concat("cannot read revocation lists from '", file, "': ", take_error(), "; they must be PEM");
+}
+
+/// A session stands for a certificate of a client that was checked, which a resumption does not repeat (RFC 8446 section 2.2). So it is
+/// resumed only where the same authorities and the same lists would be asked.
+bool Context::identify_sessions(const ServerSettings& settings, const std::string& authorities, const std::string& lists) {
+  std::string all = "wharf";
+  append_sized(all, settings.name);
+  append_sized(all, base::concat(static_cast<int>(settings.clients)));
+  append_sized(all, authorities);
+  append_sized(all, lists);
+  Digest& sessions = parts_of(context_).sessions;
+  return digest(all, sessions) &&
+         SSL_CTX_set_session_id_context(context_, sessions.data(), static_cast<unsigned int>(sessions.size())) == 1;
+}
+
+/// The name is a part of what a session stands for (RFC 6066 section 3).
+bool Context::enter(SSL* ssl, std::string_view server_name) const {
+  if (SSL_set_SSL_CTX(ssl, context_) == nullptr) return false;
+  std::array<char, std::tuple_size<Digest>() + codec::HostPattern::longest_name> all{};
+  const Digest& sessions = parts_of(context_).sessions;
+  char* end = std::copy(sessions.begin(), sessions.end(), all.begin());
+  server_name = codec::without_root(server_name).substr(0, codec::HostPattern::longest_name);
+  end = std::transform(server_name.begin(), server_name.end(), end, base::lower);
+  Digest under_name{};
+  return digest({all.data(), static_cast<std::size_t>(end - all.data())}, under_name) &&
+         SSL_set_session_id_context(ssl, under_name.data(), static_cast<unsigned int>(under_name.size())) == 1;
+}
+
+/// RFC 7301 section 3.2: the first of the server's names that the client has too; without one the handshake fails.
+int Context::choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+                             unsigned int offered_size, void* /*unused*/) {
+  const std::string& names = parts_of(SSL_get_SSL_CTX(ssl)).protocols;
+  unsigned char* found = nullptr;
+  const int result = SSL_select_next_proto(&found, size, reinterpret_cast<const unsigned char*>(names.data()),
+                                           static_cast<unsigned int>(names.size()), offered, offered_size);
+  if (result != OPENSSL_NPN_NEGOTIATED) return SSL_TLSEXT_ERR_ALERT_FATAL;
+  *chosen = found;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+/// OpenSSL asks if the client does, when the certificate has been chosen.
+int Context::staple(SSL* ssl, void* /*unused*/) {
+  const X509* const chosen = SSL_get_certificate(ssl);
+  for (const LoadedCertificate& each : parts_of(SSL_get_SSL_CTX(ssl)).certificates) {
+    if (each.own.get() != chosen || !each.staple.is_current(std::time(nullptr))) continue;
+    const std::string& response = each.staple.response;
+    void* const copy = OPENSSL_memdup(response.data(), response.size());  // which the connection frees
+    if (copy == nullptr) break;
+    SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<long>(response.size()));
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
+int Context::ticket_key(SSL* ssl, unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int seals) {
+  return TicketKeys::seal_or_open(*parts_of(SSL_get_SSL_CTX(ssl)).tickets, ssl, name, vector, cipher, mac, seals);
 }
 
 }  // namespace wharf::tls

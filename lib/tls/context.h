@@ -1,12 +1,15 @@
 #pragma once
 #include <openssl/types.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "tls/certificate.h"
+#include "tls/ticket_keys.h"
 
 namespace wharf::tls {
 
@@ -22,22 +25,16 @@ enum class Profile : std::uint8_t {
 /// Whether a server asks its clients for certificates (mutual TLS).
 enum class ClientCertificate : std::uint8_t { ignored, optional, required };
 
-/// What a server's context is made of. Names of files are read once, in create().
+/// What a server's context is made of. Files are read once, in for_server().
 struct ServerSettings {
-  std::string certificate;         ///< PEM: the server's own certificate, then those between it and a root
-  std::string key;                 ///< PEM; empty: the key is in the file of the certificate
-  std::string passphrase;          ///< a file whose first line opens an encrypted key; empty: none
-  std::string client_authorities;  ///< PEM: the roots for certificates of clients; empty: none
+  std::string name;  ///< whose it is, such as a virtual host's: sessions are resumed under the same name alone
+  std::vector<CertificateFiles> certificates;  ///< of different kinds of keys
+  std::string client_authorities;              ///< PEM: the roots for certificates of clients; empty: none
+  std::string revocation_lists;                ///< PEM: for certificates of clients; empty: none
   ClientCertificate clients = ClientCertificate::ignored;
   Profile profile = Profile::intermediate;
   std::vector<std::string> protocols{"http/1.1"};  ///< by ALPN (RFC 7301), the first that the client knows too; empty: any
-};
-
-/// A certificate and its key, both PEM.
-struct KeyPair {
-  std::string certificate;
-  std::string key;
-  std::string fingerprint;  ///< SHA-256 of the certificate, as 32 pairs of hexadecimal digits with colons between them
+  std::shared_ptr<TicketKeys> tickets{};           ///< nullptr: OpenSSL's own, which live as long as the context
 };
 
 /// What a client's context is made of.
@@ -47,8 +44,8 @@ struct ClientSettings {
   std::vector<std::string> protocols{"http/1.1"};  ///< offered by ALPN, in this order; empty: no offer
 };
 
-/// What the TLS connections of a door, or to one kind of destination, have in common: certificates, versions, ciphers, the protocols
-/// that ALPN may choose. It does not change. Threads may share it; it outlives its engines.
+/// What TLS connections have in common: certificates, versions, ciphers, the protocols that ALPN may choose. It does not change. Threads
+/// may share it. It outlives the handshakes of its engines; what they need later they keep.
 class Context {
  public:
   /// The error is one line, and says what to do about it.
@@ -62,25 +59,35 @@ class Context {
 
   [[nodiscard]] Role role() const { return role_; }
   [[nodiscard]] SSL_CTX* get() const { return context_; }
-  /// In the form of RFC 7301: each name behind its length.
-  [[nodiscard]] const std::string& protocols() const { return protocols_; }
   [[nodiscard]] bool verifies() const { return verifies_; }
-  /// What an operator should know of the server's own certificate today: that it has expired, does so within 30 days, or is not valid
-  /// yet; empty if all is well.
-  [[nodiscard]] std::string warning() const;
+  /// What an operator should know today of a server's files, in lines: what expires soon, has expired, or is of no use.
+  [[nodiscard]] std::vector<std::string> warnings() const;
+
+  /// Has a handshake that begins go on with this context, for the name that the client asks for. Of a server. False: there is no
+  /// memory.
+  [[nodiscard]] bool enter(SSL* ssl, std::string_view server_name) const;
 
  private:
+  struct Parts;
+
   Context(Role role, const std::vector<std::string>& protocols);
+  static base::Result<std::unique_ptr<Context>, std::string> serve(std::vector<LoadedCertificate> certificates,
+                                                                   const ServerSettings& settings);
   std::string configure(Profile profile);
-  std::string use_files(const ServerSettings& settings);
-  std::string use_pair(const KeyPair& pair);
+  std::string use_certificate(const LoadedCertificate& certificate);
   std::string ask_clients(const ServerSettings& settings);
-  std::string serve(const ServerSettings& settings);
+  std::string refuse_revoked(const std::string& text, const std::string& file);
+  bool identify_sessions(const ServerSettings& settings, const std::string& authorities, const std::string& lists);
+  static Parts& parts_of(const SSL_CTX* context);
+  static int index_of_parts();
+  static int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+                             unsigned int offered_size, void* unused);
+  static int staple(SSL* ssl, void* unused);
+  static int ticket_key(SSL* ssl, unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int seals);
 
   SSL_CTX* context_;
   Role role_;
   bool verifies_ = false;
-  std::string protocols_;
 };
 
 }  // namespace wharf::tls

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "tls/openssl.h"
+#include "tls/server_name.h"
 
 namespace wharf::tls {
 namespace {
@@ -76,6 +77,7 @@ int Engine::write_records(BIO* bio, const char* bytes, int size) {
 
 Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string& server_name) : ssl_(SSL_new(context.get())) {
   wire_.sealed = &sealed;
+  wire_.context = &context;
   BIO* const bio = ssl_ != nullptr ? BIO_new(transport()) : nullptr;
   const bool is_client = context.role() == Role::client;
   const bool ready = bio != nullptr && (!is_client || server_name.empty() || expect(ssl_, server_name, context.verifies()));
@@ -96,6 +98,8 @@ Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string
   SSL_set_cert_cb(ssl_, before_signing, nullptr);
 }
 
+Engine::Engine(const NamedContexts& contexts, base::OutQueue& sealed) : Engine(contexts.own(), sealed) { wire_.names = &contexts; }
+
 Engine::~Engine() { SSL_free(ssl_); }
 
 std::size_t Engine::take_back() {
@@ -105,6 +109,23 @@ std::size_t Engine::take_back() {
 }
 
 // ---- The handshake ----
+
+/// A large key that signs elsewhere has its context by then. Another context brings no callback of the connection's own.
+int Engine::choose_context(SSL* ssl, int* alert, void* /*own*/) {
+  auto& wire = *static_cast<Wire*>(BIO_get_data(SSL_get_rbio(ssl)));
+  if (wire.context == nullptr) return SSL_CLIENT_HELLO_SUCCESS;
+  const unsigned char* bytes = nullptr;
+  std::size_t size = 0;
+  std::string_view name;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &bytes, &size) == 1)
+    name = server_name_in({reinterpret_cast<const char*>(bytes), size});
+  const Context* const chosen = wire.names != nullptr ? wire.names->find(name) : wire.context;
+  wire.unknown_name = chosen == nullptr;
+  *alert = wire.unknown_name ? SSL_AD_UNRECOGNIZED_NAME : SSL_AD_INTERNAL_ERROR;
+  if (wire.unknown_name || !chosen->enter(ssl, name)) return SSL_CLIENT_HELLO_ERROR;
+  SSL_set_cert_cb(ssl, before_signing, nullptr);
+  return SSL_CLIENT_HELLO_SUCCESS;
+}
 
 /// OpenSSL asks just before this side signs: with what it has been given by then, and not if a session is resumed. All keys that this
 /// connection may sign with are looked at. Negative: the handshake stops here, and goes on with the next call.
@@ -229,6 +250,10 @@ void Engine::settle(Outcome&& outcome) {
   }
   state_ = outcome.state;
   error_ = std::move(outcome.error);
+  if (wire_.unknown_name) error_ = "it asks for a name that no virtual host has";
+  if (state_ == State::handshaking || state_ == State::must_sign) return;
+  wire_.context = nullptr;
+  wire_.names = nullptr;
 }
 
 session::TlsFacts Engine::facts() const {

@@ -11,6 +11,7 @@
 #include "base/out_queue.h"
 #include "link/peer.h"
 #include "tls/context.h"
+#include "tls/named_contexts.h"
 
 namespace wharf::tls {
 
@@ -32,12 +33,14 @@ class Engine {
     failed       // error() says why; an alert for the peer is in the queue, if there is one
   };
 
-  /// The step of a handshake in which a large key signs. It owns all that it needs but the context.
+  /// The step of a handshake in which a large key signs. It owns all that it needs.
   class Aside;
 
-  /// The context and `sealed`, which gets what is to leave, outlive this. `server_name` is for a client: what it asks for, and what the
+  /// `sealed`, which gets what is to leave, outlives this, and the context its handshake. `server_name` is for a client: what it asks for, and what the
   /// certificate must name; without one a client that verifies fails. Throws std::bad_alloc.
   Engine(const Context& context, base::OutQueue& sealed, const std::string& server_name = {});
+  /// A server that has a context for each name. They outlive the handshake.
+  Engine(const NamedContexts& contexts, base::OutQueue& sealed);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -80,6 +83,10 @@ class Engine {
   /// After the handshake.
   [[nodiscard]] session::TlsFacts facts() const;
 
+  /// For SSL_CTX_set_client_hello_cb(): has the handshake go on with the context for the name that the client asks for, before OpenSSL
+  /// looks whether a session may be resumed.
+  static int choose_context(SSL* ssl, int* alert, void* own);
+
  private:
   enum class Keys : std::uint8_t { all, small };
 
@@ -88,9 +95,12 @@ class Engine {
     std::span<const char> came;
     base::OutQueue* sealed = nullptr;  ///< nullptr: `aside`
     std::string aside;
-    bool no_memory = false;  ///< found out within OpenSSL, through which nothing may be thrown
-    Keys keys = Keys::all;   ///< those that sign
+    bool no_memory = false;     ///< found out within OpenSSL, through which nothing may be thrown
+    bool unknown_name = false;  ///< the client asked for it
+    Keys keys = Keys::all;      ///< those that sign
     unsigned cost = 1;
+    const Context* context = nullptr;      ///< only in a handshake
+    const NamedContexts* names = nullptr;  ///< likewise; nullptr: there is only the context
   };
   /// The end of a call of OpenSSL that did not succeed. The thread's errors are forgotten.
   struct Outcome {

@@ -51,20 +51,6 @@ bool fill(X509* certificate, EVP_PKEY* key, std::span<const std::string> names) 
          add_extension(certificate, NID_ext_key_usage, "serverAuth") && X509_sign(certificate, key, EVP_sha256()) > 0;
 }
 
-std::string fingerprint(const X509* certificate) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) return {};
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string text;
-  for (unsigned int i = 0; i < size; ++i) {
-    if (i != 0) text += ':';
-    text += digits[digest[i] >> 4U];
-    text += digits[digest[i] & 15U];
-  }
-  return text;
-}
-
 }  // namespace
 
 base::Result<KeyPair, std::string> self_signed(std::span<const std::string> names) {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "tls/context.h"
+#include "tls/certificate.h"
 
 namespace wharf::tls {
 

@@ -23,6 +23,12 @@ TlsLink::TlsLink(session::Link& below, const Context& context, LoopParts& parts,
   if (context.role() == Role::client) engine_.emplace(context, below.out(), server_name);
 }
 
+TlsLink::TlsLink(session::Link& below, std::shared_ptr<const NamedContexts> contexts, LoopParts& parts,
+                 session::SessionMaker make_session)
+    : TlsLink(below, contexts->own(), parts, std::move(make_session)) {
+  opening_->contexts = std::move(contexts);
+}
+
 TlsLink::~TlsLink() {
   if (opening_ && opening_->signing) opening_->signing->link = nullptr;
 }
@@ -45,7 +51,8 @@ bool TlsLink::may_shake_hands() {
 
 /// A server's, when the first bytes have come: a client that says nothing costs next to nothing.
 void TlsLink::make_engine() {
-  engine_.emplace(opening_->context, below_.out());
+  if (opening_->contexts != nullptr) engine_.emplace(*opening_->contexts, below_.out());
+  else engine_.emplace(opening_->context, below_.out());
   if (parts_.outside != nullptr) engine_->put_large_keys_aside();
 }
 

@@ -56,6 +56,9 @@ class TlsLink final : public session::Session, public session::Link {
   /// `failed`, on a fresh stack; neither if there is no memory. Throws std::bad_alloc.
   TlsLink(session::Link& below, const Context& context, LoopParts& parts, session::SessionMaker make_session,
           const std::string& server_name = {}, Failed failed = nullptr);
+  /// A server that has a context for each name; it keeps them until the handshake is over, as others may replace them meanwhile.
+  TlsLink(session::Link& below, std::shared_ptr<const NamedContexts> contexts, LoopParts& parts,
+          session::SessionMaker make_session);
   ~TlsLink() override;
 
   // The session of the link below.
@@ -96,6 +99,7 @@ class TlsLink final : public session::Session, public session::Link {
         : context(its_context), make_session(std::move(make)), failed(std::move(tell)), waiting(below) {}
 
     const Context& context;
+    std::shared_ptr<const NamedContexts> contexts{};  // nullptr: the context is the only one
     session::SessionMaker make_session;
     Failed failed;
     Waiting waiting;

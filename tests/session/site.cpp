@@ -132,7 +132,10 @@ SocketSite::SocketSite(const server::RoomLimits& limits, Begin when, SocketKind 
   auto socket = io::ListeningSocket::open(*address, 511, io::ListeningSocket::Sharing::alone);
   if (!socket) throw std::runtime_error(socket.error());
   address_ = socket->address();
-  if (kind == SocketKind::tls) door_.tls = {std::shared_ptr<void>(), &tls_of_localhost()};
+  if (kind == SocketKind::tls) {
+    const std::shared_ptr<const tls::Context> context(std::shared_ptr<void>(), &tls_of_localhost());
+    door_.tls = std::make_shared<tls::CurrentContexts>(std::make_shared<tls::NamedContexts>(context));
+  }
   if (const Error error = worker_->accept_from(std::move(*socket), door_)) throw std::runtime_error(error.message);
   if (when == Begin::at_once) begin();
 }

@@ -147,7 +147,8 @@ const tls::Context& trusting_all() {
 
 }  // namespace
 
-TlsWire::TlsWire(std::unique_ptr<Wire> below) : below_(std::move(below)), engine_(trusting_all(), sealed_, "localhost") {
+TlsWire::TlsWire(std::unique_ptr<Wire> below, const std::string& name, const tls::Context* context)
+    : below_(std::move(below)), engine_(context != nullptr ? *context : trusting_all(), sealed_, name) {
   using State = tls::Engine::State;
   std::string bytes;
   while (engine_.shake_hands() == State::handshaking) {

@@ -81,8 +81,8 @@ class SocketWire final : public Wire {
 /// A client's TLS over another wire.
 class TlsWire final : public Wire {
  public:
-  /// Shakes hands.
-  explicit TlsWire(std::unique_ptr<Wire> below);
+  /// Shakes hands, and asks for the name. The context outlives this; nullptr: one that trusts everybody.
+  explicit TlsWire(std::unique_ptr<Wire> below, const std::string& name = "localhost", const tls::Context* context = nullptr);
   void send(std::string_view bytes) override;
   void finish() override;
   std::string read_some() override;

@@ -30,11 +30,10 @@ bool agree(TlsBench& bench, const std::string& name = "localhost") {
 TEST_CASE("tls context: certificate and key from files, in two or in one") {
   const TemporaryFolder folder;
   tls::ServerSettings settings;
-  settings.certificate = folder.write("cert.pem", pair_of_localhost().certificate);
-  settings.key = folder.write("key.pem", pair_of_localhost().key);
+  settings.certificates = {
+      {folder.write("cert.pem", pair_of_localhost().certificate), folder.write("key.pem", pair_of_localhost().key)}};
   CHECK(fault_of(settings).empty());
-  settings.certificate = folder.write("both.pem", pair_of_localhost().certificate + pair_of_localhost().key);
-  settings.key.clear();
+  settings.certificates = {{folder.write("both.pem", pair_of_localhost().certificate + pair_of_localhost().key)}};
   CHECK(fault_of(settings).empty());
 }
 
@@ -47,21 +46,34 @@ TEST_CASE("tls context: what is wrong with a file is said in one line with its n
   const std::string stranger = folder.write("other.pem", other->key);
   tls::ServerSettings settings;
   CHECK(fault_of(settings) == "a TLS server needs the file of its certificate");
-  settings.certificate = folder.file("missing.pem");
-  CHECK(fault_of(settings).starts_with("cannot read a certificate from '" + settings.certificate + "': "));
-  settings.certificate = folder.write("text.pem", "no certificate");
-  CHECK(fault_of(settings) == "cannot read a certificate from '" + settings.certificate + "': no start line; it must be PEM");
-  settings.certificate = certificate;
-  settings.key = folder.file("missing.pem");
-  CHECK(fault_of(settings).starts_with("cannot read a private key from '" + settings.key + "': "));
-  settings.key = stranger;
+  tls::CertificateFiles& files = settings.certificates.emplace_back();
+  files.chain = folder.file("missing.pem");
+  CHECK(fault_of(settings) == "cannot read a certificate from '" + files.chain + "': No such file or directory; it must be PEM");
+  files.chain = folder.write("text.pem", "no certificate");
+  CHECK(fault_of(settings) == "cannot read a certificate from '" + files.chain + "': no start line; it must be PEM");
+  files.chain = folder.write("torn.pem", pair_of_localhost().certificate.substr(0, 300));
+  CHECK(fault_of(settings).starts_with("cannot read a certificate from '" + files.chain + "': "));
+  files.chain = certificate;
+  files.key = folder.file("missing.pem");
+  CHECK(fault_of(settings).starts_with("cannot read a private key from '" + files.key + "': No such file or directory"));
+  files.key = stranger;
   CHECK(fault_of(settings) == "the key in '" + stranger + "' does not belong to the certificate in '" + certificate + "'");
-  settings.key = key;
+  files.key = key;
+  settings.certificates.push_back({folder.write("second.pem", other->certificate + other->key)});
+  CHECK(fault_of(settings) == "the certificates in '" + certificate + "' and '" + folder.file("second.pem") +
+                                  "' are both of the kind ECDSA; give one of each kind");
+  settings.certificates.pop_back();
   settings.client_authorities = certificate;
   CHECK(fault_of(settings) == "authorities for clients need that clients are asked for certificates");
   settings.client_authorities.clear();
+  settings.revocation_lists = certificate;
+  CHECK(fault_of(settings) == "revocation lists need that clients are asked for certificates");
   settings.clients = tls::ClientCertificate::required;
   CHECK(fault_of(settings) == "to check certificates of clients takes the file of their authorities");
+  settings.client_authorities = certificate;
+  CHECK(fault_of(settings) == "cannot read revocation lists from '" + certificate + "': no start line; they must be PEM");
+  settings.revocation_lists.clear();
+  CHECK(fault_of(settings).empty());
 }
 
 TEST_CASE("tls context: a client verifies the certificate and its name") {

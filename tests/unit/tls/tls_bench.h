@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "link/memory_link.h"
 #include "tls/context.h"
+#include "tls/named_contexts.h"
 #include "tls/self_signed.h"
 #include "tls/tls_link.h"
 #include "unit/link/scripted.h"
@@ -56,13 +57,16 @@ struct TlsEnd {
       : parts(pool, limits, log), below(pool, limits, now), name(std::move(its_name)) {}
 
   void open(const tls::Context& context, const std::string& server = {}) {
-    below.open(std::make_unique<tls::TlsLink>(
-        below, context, parts,
-        [this](session::Link& link) {
-          above = &link;
-          return std::make_unique<Scripted>(link, story, name);
-        },
-        server));
+    below.open(std::make_unique<tls::TlsLink>(below, context, parts, maker(), server));
+  }
+  void open(std::shared_ptr<const tls::NamedContexts> contexts) {
+    below.open(std::make_unique<tls::TlsLink>(below, std::move(contexts), parts, maker()));
+  }
+  session::SessionMaker maker() {
+    return [this](session::Link& link) {
+      above = &link;
+      return std::make_unique<Scripted>(link, story, name);
+    };
   }
   /// All input that the session was given.
   [[nodiscard]] std::string input() const {
@@ -92,7 +96,8 @@ struct TlsBench {
       : server_side(std::move(its_server)), client_side(std::move(its_client)), limits(its_limits) {}
 
   void open(const std::string& name = "localhost") {
-    server.open(*server_side);
+    if (named != nullptr) server.open(named);
+    else server.open(*server_side);
     client.open(*client_side, name);
   }
   /// Carries what each end has written to the other, at most `cut` bytes at a time, until there is nothing more.
@@ -114,6 +119,7 @@ struct TlsBench {
   base::Time now{1'000'000};
   std::unique_ptr<tls::Context> server_side;
   std::unique_ptr<tls::Context> client_side;
+  std::shared_ptr<const tls::NamedContexts> named{};  ///< instead of the server's side
   session::OutputLimits limits;
   base::ChunkPool pool;
   base::Log log{base::LogLevel::debug, [this](base::LogLevel, std::string_view text) { lines.emplace_back(text); }};
