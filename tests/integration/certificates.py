@@ -38,3 +38,31 @@ class Authority:
         self._run("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.folder / "ca.key", "-CAcreateserial", "-days", days,
                   "-extfile", extensions, "-out", certificate)
         return certificate, key
+
+    def serial(self, certificate):
+        return subprocess.run([OPENSSL, "x509", "-noout", "-serial", "-in", str(certificate)], check=True, stdout=subprocess.PIPE,
+                              text=True, timeout=60 * server.SLOW).stdout.strip().split("=")[1]
+
+    def _index(self, letter, certificate, revoked=""):
+        """The authority's list of what it signed, as openssl keeps it, with this certificate alone; None: with nothing."""
+        index = self.folder / "index.txt"
+        line = f"{letter}\t491231235959Z\t{revoked}\t{self.serial(certificate)}\tunknown\t/CN=any\n" if certificate else ""
+        index.write_text(line, encoding="ascii")
+        return index
+
+    def revocation_list(self, name, certificate=None):
+        """A file of a list that revokes the certificate, or nothing."""
+        index = self._index("R", certificate, "260101000000Z")
+        config, made = self.folder / "crl.cnf", self.folder / f"{name}.crl"
+        config.write_text(f"[ca]\ndefault_ca=own\n[own]\ndatabase={index}\ndefault_md=sha256\ndefault_crl_days=20\n", encoding="ascii")
+        self._run("ca", "-gencrl", "-config", config, "-keyfile", self.folder / "ca.key", "-cert", self.file, "-out", made)
+        return made
+
+    def ocsp_response(self, name, certificate, *arguments):
+        """A file of DER that says that the certificate is good."""
+        index = self._index("V", certificate)
+        request, made = self.folder / f"{name}.req", self.folder / f"{name}.ocsp"
+        self._run("ocsp", "-issuer", self.file, "-cert", certificate, "-no_nonce", "-reqout", request)
+        self._run("ocsp", "-index", index, "-CA", self.file, "-rsigner", self.file, "-rkey", self.folder / "ca.key", "-reqin", request,
+                  "-respout", made, *(arguments or ("-ndays", "7")))
+        return made

@@ -39,7 +39,9 @@ def run(*arguments, data=b"", timeout=PATIENCE):
                           timeout=timeout, env={**os.environ, "no_proxy": "*"})
 
 
-class Tls(unittest.TestCase):
+class Site(unittest.TestCase):
+    """Servers with certificates of an authority of their own, and clients."""
+
     @classmethod
     def setUpClass(cls):
         cls.authority = certificates.Authority()
@@ -75,6 +77,8 @@ class Tls(unittest.TestCase):
             context.load_cert_chain(**pair)
         return context
 
+
+class Tls(Site):
     def test_curl_gets_files_whole_with_either_kind_of_key_and_version(self):
         for pair in ("ec", "rsa"):
             with self.serve(pair=pair) as site:
@@ -290,6 +294,10 @@ class Tls(unittest.TestCase):
         _, other = self.pairs["rsa"]
         for arguments, status, says in (
                 (("-C", certificate), 2, b"options of TLS need --ssl"), (("--ssl", "-K", key), 2, b"--ssl-key needs --ssl-cert"),
+                (("--ssl", "-C", certificate, "-C", certificate, "-K", key), 2, b"give --ssl-key once for each --ssl-cert"),
+                (("--ssl", "-R", certificate), 2, b"--ssl-crl needs --ssl-ca"),
+                (("--ssl", "--ssl-ocsp", certificate), 2, b"--ssl-ocsp needs --ssl-cert"),
+                (("--ssl-watch", "1000"), 2, b"options of TLS need --ssl"),
                 (("--ssl", "-v"), 2, b"--ssl-verify-client needs --ssl-ca"),
                 (("--ssl", "-U", "/tmp/never"), 2, b"--ssl is for a port"),
                 (("--ssl", "-C", "/no/such.pem"), 1, b"cannot read a certificate from '/no/such.pem': No such file"),
