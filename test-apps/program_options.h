@@ -46,6 +46,10 @@ struct Settings {
   std::string ssl_ticket_keys;
   std::chrono::milliseconds ssl_watch = wharf::Tls{}.watch;
   wharf::TlsProfile ssl_profile = wharf::Tls{}.profile;
+  bool allow_non_ssl = false;
+  bool redirect_to_ssl = false;
+  unsigned hsts = 0;
+  std::vector<std::string> proxy_header_from;
   std::string files;
   std::vector<std::string> files_options;
   std::vector<std::string> mounts;
@@ -218,6 +222,28 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .unit = Unit::word,
      .about = "`intermediate` (TLS 1.2 and 1.3) or `modern` (TLS 1.3)",
      .words = tls_profiles},
+    {.name = "allow-non-ssl",
+     .place = &Settings::allow_non_ssl,
+     .unit = Unit::flag,
+     .about = "serve plain HTTP on the port with TLS too; without it such requests are refused with 400",
+     .page = "doors.md#plain-http-on-a-door-with-tls",
+     .letter = 'a'},
+    {.name = "redirect-to-ssl",
+     .place = &Settings::redirect_to_ssl,
+     .unit = Unit::flag,
+     .about = "redirect plain HTTP on the port with TLS to https",
+     .page = "doors.md#plain-http-on-a-door-with-tls"},
+    {.name = "hsts",
+     .place = &Settings::hsts,
+     .unit = Unit::count,
+     .about = "seconds for which browsers shall use nothing but https (Strict-Transport-Security); 0: nothing is said",
+     .page = "tls.md#strict-transport-security"},
+    {.name = "proxy-header-from",
+     .place = &Settings::proxy_header_from,
+     .about = "network of balancers whose connections begin with a header of the PROXY protocol, like `127.0.0.1`, `10.0.0.0/8` or "
+              "`unix`",
+     .otherwise = "nobody",
+     .page = "doors.md#proxy-headers"},
     {.name = "files", .place = &Settings::files, .about = "folder to serve with listings at `/files/`"},
     {.name = "files-option",
      .place = &Settings::files_options,

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
@@ -158,6 +159,9 @@ wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
 std::string fault_of_tls(const Settings& settings) {
   if (settings.ssl && !settings.unix_socket.empty() && settings.listen.empty()) return "--ssl is for a port, not for --unix-socket";
   if (settings.ssl_verify_client && settings.ssl_ca.empty()) return "--ssl-verify-client needs --ssl-ca";
+  if (settings.allow_non_ssl && settings.redirect_to_ssl) return "--allow-non-ssl and --redirect-to-ssl exclude each other";
+  if (settings.allow_non_ssl && !settings.ssl) return "--allow-non-ssl needs --ssl";
+  if (settings.redirect_to_ssl && !settings.ssl) return "--redirect-to-ssl needs --ssl";
   if (!settings.ssl_crl.empty() && settings.ssl_ca.empty()) return "--ssl-crl needs --ssl-ca";
   const std::size_t pairs = settings.ssl_certs.size();
   if (pairs == 0 && !settings.ssl_keys.empty()) return "--ssl-key needs --ssl-cert";
@@ -193,6 +197,7 @@ wharf::Tls tls_of(const Settings& settings) {
 /// What every door has, except its TLS.
 bool take_door(wharf::Door& door, const Settings& settings) {
   door.fast_open = settings.fast_open;
+  door.proxy_header_from = settings.proxy_header_from;
   const std::size_t colon = settings.unix_owner.find(':');
   door.owner = settings.unix_owner.substr(0, colon);
   if (colon != std::string::npos) door.group = settings.unix_owner.substr(colon + 1);
@@ -211,6 +216,8 @@ wharf::Error open_doors(wharf::Server& server, const Settings& settings, std::ve
   if (!take_door(plain, settings)) return {"--unix-mode takes an octal number like 0660, not '" + settings.unix_mode + "'"};
   wharf::Door secure = plain;
   secure.tls = tls_of(settings);
+  if (settings.allow_non_ssl) secure.plain_http = wharf::PlainHttp::served;
+  if (settings.redirect_to_ssl) secure.plain_http = wharf::PlainHttp::redirected;
   using door_places::Security;
   for (const std::string& text : settings.listen) {
     const auto place = door_places::parse(text, settings.ssl ? Security::tls : Security::plain);
@@ -250,6 +257,7 @@ int serve(const Settings& settings) {
   host.connections = settings.host_connections;
   host.access_log = {settings.access_log, settings.access_log_format};
   host.default_protocol = settings.default_protocol;
+  host.strict_transport_security.max_age = std::chrono::seconds(settings.hsts);
   for (const std::string& text : settings.protocol_options)
     if (!take_protocol_option(host, text))
       return fail(wrong_usage, "--protocol-option takes PROTOCOL.NAME=VALUE, not '" + text + "'");

@@ -187,6 +187,10 @@ struct wharf_http_services {
   int (*pipe_forward)(wharf_pipe* pipe, const char* to, size_t to_size, const char* data, size_t size, uint32_t milliseconds);
   /* Since 1.3. As `tls` above, of the connection. */
   wharf_text (*pipe_tls)(const wharf_pipe* pipe, const char* fact);
+  /* Since 1.4. What the PROXY header that began the connection says, by name: "version", "destination", "authority", "unique_id", "alpn",
+   * "netns", "ssl_version", "ssl_cipher", "ssl_cn", or a type like "0xea" for the value of any other. NULL if it does not say that, or there
+   * was no such header. Lent as long as the request. */
+  wharf_text (*proxy)(const wharf_request* request, const char* fact);
 };
 
 /* What a row does with requests. Set `size` to sizeof(wharf_http_row). The state belongs to one exchange; it is the server's to allocate, zeroed,

@@ -105,6 +105,14 @@ struct AccessLogFile {
   LogFormat format = LogFormat::combined;
 };
 
+/// Tells browsers to use nothing but https for a host (RFC 6797): a field of each response over TLS, and of each that a trusted front
+/// passes on over TLS. It is never sent over plain HTTP.
+struct StrictTransportSecurity {
+  std::chrono::seconds max_age{0};          ///< how long browsers keep to it after each response; 0: nothing is sent
+  Switch include_subdomains = Switch::off;  ///< it is for all names below the host's too
+  Switch preload = Switch::off;             ///< browsers may have it built in; only with `include_subdomains`
+};
+
 /// A name with its own mounts, protocol table and options.
 struct VirtualHost {
   std::string name;  ///< compared with the Host of requests, whole and ignoring case, without the port; empty: for all others
@@ -121,6 +129,7 @@ struct VirtualHost {
                                             ///< of different kinds of keys, as those of Tls. None: the door's
   std::size_t connections = 0;              ///< requests in progress and WebSockets at once; beyond it 503. 0: no limit
   RequestRate request_rate{};               ///< of one client; besides Limits::address_request_rate
+  StrictTransportSecurity strict_transport_security{};
 };
 
 /// Receives each log line, without line feed; control characters and others that could begin a second line are \xHH. Called by one

@@ -1,17 +1,31 @@
 #pragma once
 /// A door: a port or a unix socket that a server listens on, and what it takes there.
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "wharf/tls.hpp"
 
 namespace wharf {
 
+/// What becomes of HTTP requests that come without TLS to a door that has TLS.
+enum class PlainHttp : std::uint8_t {
+  refused,     ///< with 400 and a sentence that says to use https
+  redirected,  ///< with 308 to the same host and target at the door's port, by https
+  served       ///< as on a door without TLS
+};
+
+/// docs/doors.md says more about each of these.
 struct Door {
-  std::optional<Tls> tls{};  ///< nothing: without TLS
-  std::string raw{};         ///< a raw row of the protocol table, which speaks on every connection from its first byte. Empty: HTTP
-  int backlog = 0;           ///< connections that wait for `accept`; 0: Limits::backlog
+  std::optional<Tls> tls{};                   ///< nothing: without TLS
+  PlainHttp plain_http = PlainHttp::refused;  ///< of a door with TLS
+  /// Balancers whose every connection begins with a header of the PROXY protocol, which names the client: networks like those of
+  /// TrustedFronts. Whoever else sends one is refused. Empty: nobody is expected to.
+  std::vector<std::string> proxy_header_from{};
+  std::string raw{};  ///< a raw row of the protocol table, which speaks on every connection from its first byte. Empty: HTTP
+  int backlog = 0;    ///< connections that wait for `accept`; 0: Limits::backlog
   /// Connections that may bring their first bytes along before they are complete (TCP Fast Open, RFC 7413); 0: off. Those bytes may
   /// come twice. The system has to allow it for servers: net.ipv4.tcp_fastopen.
   int fast_open = 0;

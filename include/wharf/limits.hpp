@@ -13,6 +13,8 @@ struct Limits {
   std::size_t request_line = 8 * 1024;
   std::size_t request_head = 16 * 1024;
   std::size_t request_fields = 100;
+  std::size_t proxy_header = 4 * 1024;
+  std::chrono::milliseconds proxy_header_time{10'000};
   std::chrono::milliseconds tls_handshake_time{10'000};
   std::chrono::milliseconds request_head_time{10'000};
   std::chrono::milliseconds keep_alive_idle{75'000};

@@ -215,6 +215,8 @@ inline constexpr Option<Limits> of_limits[] = {
     {"request_line", &Limits::request_line, Unit::bytes, "of a request line, without CRLF"},
     {"request_head", &Limits::request_head, Unit::bytes, "of a request's head, request line and all CRLFs included"},
     {"request_fields", &Limits::request_fields, Unit::count, "fields of a request's head"},
+    {"proxy_header", &Limits::proxy_header, Unit::bytes, "of a header of the PROXY protocol", {}, {.least = 16}},
+    {"proxy_header_time", &Limits::proxy_header_time, Unit::milliseconds, "from a connection to the end of its PROXY header"},
     {"tls_handshake_time", &Limits::tls_handshake_time, Unit::milliseconds, "for a TLS handshake"},
     {"request_head_time", &Limits::request_head_time, Unit::milliseconds, "for a head"},
     {"keep_alive_idle", &Limits::keep_alive_idle, Unit::milliseconds, "from a response to the next request"},

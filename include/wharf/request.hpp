@@ -132,7 +132,7 @@ class Request {
     std::copy(std::begin(found.bytes), std::end(found.bytes), peer.bytes.begin());
     return peer;
   }
-  /// "https" if a trusted front says so, else "http".
+  /// "https" if the request came by TLS, or if a trusted front or its PROXY header says that it came so to that one; else "http".
   [[nodiscard]] std::string_view scheme() const { return view(request_->services->scheme(request_)); }
   [[nodiscard]] bool is_secure() const { return scheme() == "https"; }
   /// The host that is asked for, with its port if that is not the usual one: from a trusted front, else from Host.
@@ -163,6 +163,13 @@ class Request {
   /// A fact of the TLS connection: "version", "cipher", "server_name", "client_subject". Nothing without TLS.
   [[nodiscard]] std::optional<std::string_view> tls(const char* fact) const {
     return known(request_->services->http->tls(request_, fact));
+  }
+  /// What a balancer says in its header of the PROXY protocol (Door::proxy_header_from): "version" of the header, "destination" (the
+  /// address that the client connected to), "authority" (the host that it asked for by TLS), "alpn", "unique_id", "netns",
+  /// "ssl_version", "ssl_cipher", "ssl_cn" (of the client's certificate), or a type like "0xea" for any other value. The bytes may be
+  /// any. Nothing if it does not say that, or there was no header.
+  [[nodiscard]] std::optional<std::string_view> proxy(const char* fact) const {
+    return known(request_->services->http->proxy(request_, fact));
   }
   /// The user that the mount's access control has let in.
   [[nodiscard]] std::optional<std::string_view> user() const { return known(request_->services->http->user(request_)); }

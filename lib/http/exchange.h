@@ -135,7 +135,7 @@ class Exchange {
   /// The first one of that owner, or nullptr.
   [[nodiscard]] virtual ExchangeObserver* observer(const void* owner) const = 0;
 
-  /// For every response except an interim one and that of switch_to(). Lent as long as the exchange. A later call replaces them.
+  /// For every response except an interim one; of switch_to(), only those that are always sent. Lent as long as the exchange. A later call replaces them.
   virtual void add_fields(codec::PreparedFields::Part prepared) = 0;
 
   /// Within handle(), if something must be known before there can be a response: `visit` goes on when it is known.

@@ -33,6 +33,9 @@ struct HttpLimits {
   std::uint64_t dropped_body = Limits{}.dropped_body;  ///< bytes of a body that nobody wants, read so that the connection can go on
 };
 
+/// Whether a connection may have more than one exchange.
+enum class Reuse : std::uint8_t { allowed, never };
+
 /// What the HTTP sessions of one loop share. Outlives them.
 struct HttpContext {
   HttpContext(Handler& all, const HttpLimits& limits_of_all, base::Log& log_of_all)
@@ -47,6 +50,7 @@ struct HttpContext {
   codec::RequestParser scratch;  // for heads that arrive in one piece
   std::string head_memory;       // for heads of responses
   codec::TrustedFronts fronts;
+  Reuse reuse = Reuse::allowed;
 
  private:
   std::time_t date_ = -1;

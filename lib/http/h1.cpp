@@ -100,7 +100,8 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
 /// The bytes behind CONNECT may be no request.
 void H1::handle(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept) {
   link().now_busy();
-  persistence_ = head.keep_alive && head.method != "CONNECT" ? Persistence::kept : Persistence::last;
+  const bool goes_on = head.keep_alive && head.method != "CONNECT" && context().reuse == Reuse::allowed;
+  persistence_ = goes_on ? Persistence::kept : Persistence::last;
   body_.begin(head, context().limits.chunk);
   request_came(head, behind, std::move(kept));
 }

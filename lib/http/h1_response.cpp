@@ -13,7 +13,7 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
   bool offers_upgrade = false;
   bool dated = false;  // by the server that made the response (RFC 9110 section 6.6.1)
   for (const auto& [name, value] : response.fields) {
-    if (codec::is_framing_field(name)) continue;
+    if (codec::is_framing_field(name) || fields().replace(name)) continue;
     text.field(name, value);
     offers_upgrade = offers_upgrade || base::equal_ignoring_case(name, "Upgrade");
     dated = dated || base::equal_ignoring_case(name, "Date");
@@ -55,7 +55,10 @@ int H1::send_switch(std::string_view protocol, const Fields& fields) {
   codec::ResponseHead text(101);
   text.field("Upgrade", protocol);
   text.field("Connection", "Upgrade");
-  for (const auto& [name, value] : fields) text.field(name, value);
+  const codec::PreparedFields::Part prepared = ExchangeCore::fields();
+  for (const auto& [name, value] : fields)
+    if (!prepared.replace(name)) text.field(name, value);
+  text.lines(prepared.always());
   link().out().append(std::move(text).finish());
   return 101;
 }

@@ -122,7 +122,8 @@ void Link::settle_after(Call&& call) noexcept {
 void Link::work() {
   if (session_ && !next_ && !ending() && marks_.take(Mark::own_turn)) session_->turn();
   if (next_ || wants_kept_input()) feed_kept_input();
-  if (input_end_ == InputEnd::came && !input_waits() && session_ && !ending()) {
+  const bool took_all = !input_waits() || marks_.has(Mark::awaits_more);
+  if (input_end_ == InputEnd::came && took_all && session_ && !ending()) {
     input_end_ = InputEnd::told;
     session_->end_of_input();
   }
@@ -143,6 +144,7 @@ void Link::begin_work() {
 }
 
 void Link::take(std::span<char> bytes) {
+  marks_.remove(Mark::awaits_more);
   if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
   else if (const std::span<char> rest = feed(bytes); !rest.empty())
     keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
@@ -195,6 +197,7 @@ void Link::swap_session() {
   if (input_end_ == InputEnd::told) input_end_ = InputEnd::came;
   marks_.remove(Mark::more_input);
   marks_.remove(Mark::own_turn);
+  marks_.remove(Mark::awaits_more);
   most_read_ = usual_read;
   session_->start();
   old.reset();

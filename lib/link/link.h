@@ -100,6 +100,10 @@ class Link {
   /// The session has more to do with input that it has taken: input() comes again, as if bytes were left, perhaps without any.
   void ask_again() { marks_.add(Mark::more_input); }
 
+  /// Within input(), by a session that must see more than it was given before it uses any of it: it then returns 0, and is called with
+  /// all of these bytes and those behind them as soon as more have come. The link keeps them, so the session sets an end to that.
+  void await_more() { marks_.add(Mark::awaits_more); }
+
   /// How many bytes the carrier should read at a time, at most: the link keeps no more than that for a session that leaves input
   /// behind.
   static constexpr std::size_t usual_read = std::size_t{128} * 1024;
@@ -164,6 +168,8 @@ class Link {
     belonging->next_ = std::move(belongings_);
     belongings_ = std::move(belonging);
   }
+  /// What that one said of the link as it began.
+  void set_proxied(server::Shared<ProxyFacts> facts) { peer_.proxied = std::move(facts); }
   [[nodiscard]] const OutputLimits& limits() const { return *limits_; }
 
  protected:
@@ -186,7 +192,7 @@ class Link {
   [[nodiscard]] std::size_t most_read() const { return most_read_; }
 
   [[nodiscard]] Session* session() const { return session_.get(); }
-  [[nodiscard]] bool input_held() const { return holds_ == Holds::input || input_waits(); }
+  [[nodiscard]] bool input_held() const { return holds_ == Holds::input || (input_waits() && !marks_.has(Mark::awaits_more)); }
   /// Something was read that the session has not taken yet.
   [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || marks_.has(Mark::more_input); }
   [[nodiscard]] bool finishing() const { return stage_ == Stage::finishing; }
@@ -248,7 +254,8 @@ class Link {
     room,        // is wanted
     own_turn,    // the session wants a call before the loop blocks
     shut_down,   // the server stops, and every session from here on is told so
-    wind_up      // the carrier was asked for it: nothing else comes any more
+    wind_up,     // the carrier was asked for it: nothing else comes any more
+    awaits_more  // before the session uses what is kept
   };
   template <class Call>
   void settle_after(Call&& call) noexcept;
@@ -258,7 +265,9 @@ class Link {
     std::size_t used = 0;
   };
 
-  [[nodiscard]] bool wants_kept_input() const { return holds_ == Holds::nothing && input_waits(); }
+  [[nodiscard]] bool wants_kept_input() const {
+    return holds_ == Holds::nothing && input_waits() && !marks_.has(Mark::awaits_more);
+  }
   void begin_work();
   void take(std::span<char> bytes);
   std::span<char> feed(std::span<char> bytes);

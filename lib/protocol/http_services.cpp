@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "codec/proxy_header.h"
 #include "protocol/raw.h"
 #include "protocol/row_exchange.h"
 #include "protocol/service_calls.h"
@@ -50,6 +51,15 @@ wharf_text tls_fact(const TlsFacts* facts, const char* fact) {
   return found == nullptr || found->empty() ? wharf_text{} : text(*found);
 }
 wharf_text tls(const wharf_request* request, const char* fact) { return tls_fact(view(request).tls(), fact); }
+wharf_text proxy(const wharf_request* request, const char* fact) {
+  const ProxyFacts* const facts = view(request).proxied();
+  if (facts == nullptr || fact == nullptr) return {};
+  const std::string_view name(fact);
+  if (name == "version") return text(facts->version);
+  if (name == "destination") return facts->destination.empty() ? wharf_text{} : text(facts->destination);
+  const auto found = codec::proxy_value(facts->values, name);
+  return found ? text(*found) : wharf_text{};
+}
 wharf_text user(const wharf_request* request) { return text(view(request).user()); }
 
 // ---- Exchanges ----
@@ -215,6 +225,7 @@ const wharf_http_services& http_service_table() {
       .row_statistics = row_statistics,
       .pipe_forward = pipe_forward,
       .pipe_tls = pipe_tls,
+      .proxy = proxy,
   };
   return table;
 }

@@ -30,6 +30,8 @@ class RequestView : public wharf_request {
   [[nodiscard]] const base::PeerAddress& peer() const { return forwarding_ != nullptr ? forwarding_->client : peer_->address; }
   /// Of the connection, which may be that of a front; nullptr: it is not encrypted.
   [[nodiscard]] const TlsFacts* tls() const { return peer_->tls; }
+  /// What began that connection; nullptr: no PROXY header did.
+  [[nodiscard]] const ProxyFacts* proxied() const { return peer_->proxied ? &*peer_->proxied : nullptr; }
   [[nodiscard]] std::string_view address() const;
   [[nodiscard]] std::string_view peer_host() const;
   [[nodiscard]] std::string_view scheme() const { return codec::scheme_of(forwarding_, peer_->scheme()); }

@@ -75,6 +75,14 @@ int Doors::backlog_of(const Door& settings) const { return settings.backlog > 0 
 
 /// What a door needs besides its sockets.
 Error Doors::prepare(OpenDoor& door) {
+  for (const std::string& text : door.settings.proxy_header_from) {
+    const auto network = base::PeerNetwork::parse(text);
+    if (!network) return {"PROXY headers: " + network.error()};
+    door.proxy_networks.push_back(*network);
+  }
+  const bool has_http_over_tls = door.settings.tls && door.settings.raw.empty();
+  if (!has_http_over_tls && door.settings.plain_http != PlainHttp::refused)
+    return {"what becomes of plain HTTP can be chosen only for a door with TLS and HTTP"};
   if (!door.settings.tls) return {};
   auto contexts = certificates_.open(*door.settings.tls, door.address);
   if (!contexts) return {contexts.error()};

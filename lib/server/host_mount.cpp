@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "access/clients.h"
+#include "access/strict_transport.h"
 #include "base/ascii.h"
 #include "codec/http/head_writer.h"
 #include "codec/http/target.h"
@@ -56,6 +57,7 @@ std::string HostMount::check(const Mount& mount) {
 base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Mount& mount, const MountParts& parts) {
   std::unique_ptr<HostMount> opened(new HostMount);
   opened->prefix_ = mount.prefix;
+  if (!parts.strict_transport.empty()) opened->fields_.add_always(strict_transport_field, parts.strict_transport);
   if (mount.security == SecurityFields::on) add_security(opened->fields_, mount);
   for (const auto& [name, value] : mount.fields) opened->fields_.add(name, value);
   if (parts.clients != nullptr) {

@@ -22,10 +22,11 @@ struct MountParts {
   LoopFiles& files;
   const ProtocolTable& table;
   base::Time pipe_idle;
-  PasswordQueue* passwords = nullptr;  ///< nullptr: passwords are checked on the loop's thread
-  Outside* outside = nullptr;          ///< nullptr: no proxies, and nothing is done on other threads
-  Clients* clients = nullptr;          ///< nullptr: nothing is counted by address
-  std::string_view host{};             ///< the name of the virtual host
+  PasswordQueue* passwords = nullptr;   ///< nullptr: passwords are checked on the loop's thread
+  Outside* outside = nullptr;           ///< nullptr: no proxies, and nothing is done on other threads
+  Clients* clients = nullptr;           ///< nullptr: nothing is counted by address
+  std::string_view host{};              ///< the name of the virtual host
+  std::string_view strict_transport{};  ///< the value of the field; empty: none is sent
 };
 
 using OpenedService = base::Result<std::unique_ptr<MountService>, std::string>;

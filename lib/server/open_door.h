@@ -2,6 +2,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/peer_address.h"
 #include "io/address.h"
 #include "io/listener.h"
 #include "tls/named_contexts.h"
@@ -14,6 +15,7 @@ struct OpenDoor {
   Door settings;
   io::Address address;
   std::shared_ptr<const tls::CurrentContexts> tls{};  ///< asked for each connection; nullptr: without TLS
+  std::vector<base::PeerNetwork> proxy_networks{};    ///< of settings.proxy_header_from
   std::vector<io::ListeningSocket> sockets{};         ///< by loop, until the workers have them
 };
 

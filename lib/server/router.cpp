@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "access/strict_transport.h"
 #include "base/ascii.h"
 #include "codec/http/target.h"
 #include "codec/ws/handshake.h"
@@ -50,6 +51,11 @@ bool is_misdirected(const session::Exchange& exchange) {
   return !secured && codec::target_scheme(exchange.request().target) == "https";
 }
 
+/// Whether the first field is for this response: never over plain HTTP (RFC 6797 section 7.2).
+bool is_strict(const codec::PreparedFields& fields, const session::Exchange& exchange) {
+  return fields.always() != 0 && exchange.scheme() == "https";
+}
+
 /// A URL without a path means the same as `*` (RFC 9112 section 3.2.4).
 bool concerns_server(const codec::RequestHead& head) {
   if (head.method != "OPTIONS") return false;
@@ -92,6 +98,7 @@ class Router::Waiting final : public session::Visit {
 std::string Router::check(const VirtualHost& host) {
   for (const Mount& mount : host.mounts)
     if (std::string fault = HostMount::check(mount); !fault.empty()) return fault;
+  if (std::string fault = check_strict_transport(host); !fault.empty()) return fault;
   for (const std::string& origin : host.origins)
     if (std::string fault = AllowedOrigins::check(origin); !fault.empty()) return fault;
   if (std::string fault = RequestLimit::check(host.request_rate); !fault.empty()) return base::concat(named(host), ": ", fault);
@@ -112,6 +119,8 @@ base::Result<std::unique_ptr<Router>, Error> Router::start(const RowList& rows, 
 
 Error Router::start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits) {
   Host& started = hosts_.emplace_back(host);
+  const std::string strict = strict_transport_value(host.strict_transport_security);
+  if (!strict.empty()) started.strict_transport.add_always(strict_transport_field, strict);
   auto table = ProtocolTable::start(rows, host, limits, home_);
   if (!table) return table.error();
   started.table = std::move(*table);
@@ -126,7 +135,7 @@ Error Router::start_host(const RowList& rows, const VirtualHost& host, const ses
   }
   for (const Mount& mount : host.mounts) {
     auto opened = HostMount::open(mount, {home_.log, files_, *started.table, limits.pipe_idle, passwords_ ? &*passwords_ : nullptr,
-                                          outside_, clients_, host.name});
+                                          outside_, clients_, host.name, strict});
     if (!opened) return {opened.error()};
     started.mounts.push_back(std::move(*opened));
   }
@@ -147,11 +156,18 @@ const Router::Host& Router::host_for(std::string_view authority) const {
 }
 
 void Router::handle(session::Exchange& exchange) {
+  const Host& host = noted(exchange);
+  if (is_strict(host.strict_transport, exchange)) exchange.add_fields(host.strict_transport);
+  if (admits(exchange, host)) serve_host(exchange, exchange.request(), host);
+}
+
+void Router::note(session::Exchange& exchange) { noted(exchange); }
+
+const Router::Host& Router::noted(session::Exchange& exchange) {
   if (home_.counts != nullptr) session::add(home_.counts->exchanges);
-  const codec::RequestHead& head = exchange.request();
-  const Host& host = host_for(head.host);
+  const Host& host = host_for(exchange.request().host);
   if (host.log) host.log->line(exchange);
-  if (admits(exchange, host)) serve_host(exchange, head, host);
+  return host;
 }
 
 /// Whether the request is within the limits for it; if not, there is a response.
@@ -219,7 +235,8 @@ void Router::serve_path(session::Exchange& exchange, const Host& host, std::stri
   if (!is_read_alike(path) && mount_for(host, as_others_read(path)) != mount) return exchange.respond(nothing_here());
   if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
   if (!mount->admits(exchange)) return;
-  exchange.add_fields(mount->fields());
+  const codec::PreparedFields& fields = mount->fields();
+  exchange.add_fields({fields, is_strict(fields, exchange) ? 0 : fields.always()});
   enter(exchange, host, *mount, path);
 }
 

@@ -36,6 +36,8 @@ class Router final : public session::Handler {
   /// What speaks on a connection that a raw row has from its first byte: the row of the host that the client named by SNI, or else of
   /// the host for requests without a name. nullptr, with a line in the log, if there is no such row.
   std::unique_ptr<session::Session> open_raw(session::Link& link, std::string_view row);
+  /// For a request that somebody else responds to: counts it, and gives it its line in the access log.
+  void note(session::Exchange& exchange);
   void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) override;
   /// Also looks for the folders of mounts again.
   void reopen_logs();
@@ -46,6 +48,7 @@ class Router final : public session::Handler {
     explicit Host(const VirtualHost& host) : name(host.name), origins(host.origins) {}
 
     std::string name;
+    codec::PreparedFields strict_transport;  // empty: not wanted
     AllowedOrigins origins;
     std::unique_ptr<RequestLog> log;                 // nullptr: none is written
     std::shared_ptr<RequestLimit> requests;          // nullptr: no limit; shared by the loops, as is
@@ -61,6 +64,7 @@ class Router final : public session::Handler {
 
   bool admits(session::Exchange& exchange, const Host& host) const;
   Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits);
+  const Host& noted(session::Exchange& exchange);
   [[nodiscard]] const Host& host_for(std::string_view authority) const;
   static void serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host);
   static const HostMount* mount_for(const Host& host, std::string_view decoded_path);

@@ -42,6 +42,8 @@ RoomLimits::RoomLimits(const Limits& limits, std::size_t connections) {
   http.answer_time = bounded(limits.answer_time);
   ws.pipe_idle = limits.pipe_idle > std::chrono::milliseconds(0) ? bounded(limits.pipe_idle) : base::never;
   tls_handshake = bounded(limits.tls_handshake_time);
+  proxy_header_time = bounded(limits.proxy_header_time);
+  proxy_header = limits.proxy_header;
   loop.connections = connections;
   loop.write_stall = bounded(limits.write_stall);
   loop.write_progress = limits.write_progress;
@@ -80,33 +82,25 @@ Worker::Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const W
 Worker::~Worker() {
   handles_.retire();
   loop_->end();
+  entrances_.clear();
   http_.reset();
   router_.reset();
   if (loop_->in_use_by_caller()) abandon(std::move(loop_));
 }
 
-/// What speaks on the connections of a door, on top of all that carries them.
-session::SessionMaker Worker::speaker_of(const OpenDoor& door) {
-  if (const std::string& row = door.settings.raw; !row.empty())
-    return [this, &row](session::Link& link) { return router_->open_raw(link, row); };
-  return [this](session::Link& link) { return std::make_unique<session::H1>(link, *http_); };
-}
-
 Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
-  const tls::CurrentContexts* const contexts = door.tls.get();
-  const session::SessionMaker speaker = speaker_of(door);
-  if (contexts != nullptr && !tls_) {
+  if (door.tls != nullptr && !tls_) {
     tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());
     tls_->handshake_time = limits_.tls_handshake;
     tls_->outside = &outside_;
   }
-  auto listener = io::Listener::create(*loop_, std::move(socket),
-                                       [this, contexts, speaker](session::Link& link) -> std::unique_ptr<session::Session> {
-                                         session::add(home_.counts->accepted);
-                                         if (!admit(link)) return nullptr;
-                                         if (contexts == nullptr) return speaker(link);
-                                         return std::make_unique<tls::TlsLink>(link, contexts->get(), *tls_, speaker);
-                                       });
+  const Entrance& entrance = *entrances_.emplace_back(std::make_unique<Entrance>(
+      door, EntranceParts{*http_, *router_, tls_.get(), loop_->log(), limits_.tls_handshake, limits_.proxy_header_time,
+                          limits_.proxy_header, [this](session::Link& link) { return admit(link); }}));
+  auto listener = io::Listener::create(*loop_, std::move(socket), [this, &entrance](session::Link& link) {
+    session::add(home_.counts->accepted);
+    return entrance.first(link);
+  });
   if (!listener) return {"the system refuses to watch a listening socket"};
   loop_->add(std::move(listener));
   return {};

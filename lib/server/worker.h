@@ -12,6 +12,7 @@
 #include "protocol/handles.h"
 #include "protocol/protocol.h"
 #include "protocol/statistics.h"
+#include "server/entry/entrance.h"
 #include "server/loop_outside.h"
 #include "server/open_door.h"
 #include "server/router.h"
@@ -32,6 +33,8 @@ struct RoomLimits {
   session::HttpLimits http;
   io::LoopLimits loop;
   base::Time tls_handshake;
+  base::Time proxy_header_time;
+  std::size_t proxy_header;
 };
 
 /// What a server lends to its workers.
@@ -67,7 +70,6 @@ class Worker {
 
  private:
   Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts);
-  session::SessionMaker speaker_of(const OpenDoor& door);
 
   RoomLimits limits_;
   std::unique_ptr<io::Loop> loop_;  // first made and last gone
@@ -77,7 +79,8 @@ class Worker {
   Clients* clients_;
   std::unique_ptr<Router> router_;
   std::optional<session::HttpContext> http_;
-  std::unique_ptr<tls::LoopParts> tls_;  // if a port has TLS
+  std::unique_ptr<tls::LoopParts> tls_;               // if a port has TLS
+  std::vector<std::unique_ptr<Entrance>> entrances_;  // of the doors
 };
 
 }  // namespace wharf::server

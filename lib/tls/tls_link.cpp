@@ -20,6 +20,7 @@ TlsLink::TlsLink(session::Link& below, const Context& context, LoopParts& parts,
       parts_(parts),
       opening_(std::make_unique<Opening>(below, context, std::move(make_session), std::move(failed))) {
   set_peer(below.peer().address);
+  set_proxied(below.peer().proxied);
   if (context.role() == Role::client) engine_.emplace(context, below.out(), server_name);
 }
 

@@ -313,7 +313,7 @@ class Tls(Site):
                 client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 while client.recv(4096):
                     pass
-            server.until(lambda: "no TLS, http request" in site.log(), 5, "a line about it")
+            server.until(lambda: "no TLS, an HTTP request without it was refused" in site.log(), 5, "a line about it")
 
     def test_a_request_knows_its_scheme(self):
         with self.serve("--proxy", "/p/=http://127.0.0.1:1/") as site:

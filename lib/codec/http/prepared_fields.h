@@ -25,6 +25,10 @@ class PreparedFields {
     /// For HTTP/1.1, each with its CRLF.
     [[nodiscard]] std::string_view lines() const;
     [[nodiscard]] std::size_t size() const { return fields_ == nullptr ? 0 : fields_->size() - first_; }
+    /// Those of add_always(), in the same form.
+    [[nodiscard]] std::string_view always() const;
+    /// Whether one of those has that name, which is then of no other field of the response.
+    [[nodiscard]] bool replace(std::string_view name) const;
     /// For HTTP/2: the name is in lower case.
     [[nodiscard]] Field operator[](std::size_t index) const;
 
@@ -37,6 +41,10 @@ class PreparedFields {
   PreparedFields(std::initializer_list<Field> fields);
 
   void add(std::string_view name, std::string_view value);
+  /// Of the response that leaves HTTP for something else too (RFC 9110 section 7.8). Before any other field.
+  void add_always(std::string_view name, std::string_view value);
+  /// How many of those there are.
+  [[nodiscard]] std::size_t always() const { return always_; }
   /// How many there are.
   [[nodiscard]] std::size_t size() const { return places_.size(); }
   /// Bytes that are allocated.
@@ -52,6 +60,7 @@ class PreparedFields {
   std::string lines_;
   std::string lower_case_;  // the names, one behind the other
   std::vector<Place> places_;
+  std::size_t always_ = 0;  // the first so many
 };
 
 }  // namespace wharf::codec
