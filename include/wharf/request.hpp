@@ -160,7 +160,8 @@ class Request {
     const wharf_field field = request_->services->http->field_at(request_, index);
     return field.name.data != nullptr ? std::optional<Field>({view(field.name), view(field.value)}) : std::nullopt;
   }
-  /// A fact of the TLS connection: "version", "cipher", "server_name", "client_subject". Nothing without TLS.
+  /// A fact of the TLS connection: "version", "cipher", "server_name", "alpn", "resumed" (yes or no), and of a client's certificate
+  /// that was checked "client_subject" and "client_fingerprint" (SHA-256 in hexadecimal digits). Nothing without TLS.
   [[nodiscard]] std::optional<std::string_view> tls(const char* fact) const {
     return known(request_->services->http->tls(request_, fact));
   }

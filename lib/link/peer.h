@@ -9,10 +9,13 @@ namespace wharf::session {
 
 /// The facts of a TLS handshake. A text is empty if nothing is known.
 struct TlsFacts {
-  std::string version;         ///< such as TLSv1.3
-  std::string cipher;          ///< its name in OpenSSL
-  std::string server_name;     ///< the name that the client asked for (RFC 6066 section 3)
-  std::string client_subject;  ///< of a certificate that was checked
+  std::string version;               ///< such as TLSv1.3
+  std::string cipher;                ///< its name in OpenSSL
+  std::string server_name;           ///< the name that the client asked for (RFC 6066 section 3)
+  std::string client_subject;        ///< of a certificate that was checked
+  std::string client_fingerprint{};  ///< of the same: SHA-256 in pairs of hexadecimal digits
+  std::string alpn{};                ///< the protocol that was chosen (RFC 7301)
+  std::string_view resumed{};        ///< yes or no
 };
 
 /// What somebody in front said of a link as it began, in a header of the PROXY protocol.

@@ -43,12 +43,15 @@ wharf_field field_at(const wharf_request* request, size_t index) {
 wharf_text tls_fact(const TlsFacts* facts, const char* fact) {
   if (facts == nullptr || fact == nullptr) return {};
   const std::string_view name(fact);
-  const std::string* const found = name == "version"          ? &facts->version
-                                   : name == "cipher"         ? &facts->cipher
-                                   : name == "server_name"    ? &facts->server_name
-                                   : name == "client_subject" ? &facts->client_subject
-                                                              : nullptr;
-  return found == nullptr || found->empty() ? wharf_text{} : text(*found);
+  const std::string_view found = name == "version"              ? std::string_view(facts->version)
+                                 : name == "cipher"             ? std::string_view(facts->cipher)
+                                 : name == "server_name"        ? std::string_view(facts->server_name)
+                                 : name == "client_subject"     ? std::string_view(facts->client_subject)
+                                 : name == "client_fingerprint" ? std::string_view(facts->client_fingerprint)
+                                 : name == "alpn"               ? std::string_view(facts->alpn)
+                                 : name == "resumed"            ? facts->resumed
+                                                                : std::string_view();
+  return found.empty() ? wharf_text{} : text(found);
 }
 wharf_text tls(const wharf_request* request, const char* fact) { return tls_fact(view(request).tls(), fact); }
 wharf_text proxy(const wharf_request* request, const char* fact) {

@@ -264,7 +264,13 @@ session::TlsFacts Engine::facts() const {
     const Owned<BIO> text(BIO_new(BIO_s_mem()));
     if (text && X509_NAME_print_ex(text.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0)
       facts.client_subject = text_of(text.get());
+    facts.client_fingerprint = fingerprint(certificate);
   }
+  const unsigned char* protocol = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_, &protocol, &size);
+  if (size != 0) facts.alpn.assign(reinterpret_cast<const char*>(protocol), size);
+  facts.resumed = SSL_session_reused(ssl_) == 1 ? "yes" : "no";
   return facts;
 }
 

@@ -101,6 +101,12 @@ TEST_CASE("named contexts: replaced within a handshake, it ends with those that 
   bench.client.say("still");
   bench.pump();
   CHECK(bench.server.input() == "still");
+  const session::TlsFacts& facts = *bench.server.above->peer().tls;
+  CHECK(facts.version == "TLSv1.3");
+  CHECK(facts.alpn == "http/1.1");
+  CHECK(facts.resumed == "no");
+  CHECK(facts.client_subject.empty());
+  CHECK(facts.client_fingerprint.empty());
 }
 
 TEST_CASE("named contexts: a context may go while a connection has it") {
