@@ -46,3 +46,21 @@ TEST_CASE("prepared fields: none are a part too, and a copy is one of its own") 
   const PreparedFields moved = std::move(copy);
   CHECK(pairs(moved) == "a=1;b=2;");
 }
+
+TEST_CASE("prepared fields: those that are always sent come first, replace others of their name, and can be left out") {
+  PreparedFields fields;
+  CHECK(PreparedFields::Part(fields).always().empty());
+  fields.add_always("Strict-Transport-Security", "max-age=1");
+  CHECK(PreparedFields::Part(fields).always() == "Strict-Transport-Security: max-age=1\r\n");
+  fields.add("X-Own", "1");
+  const PreparedFields::Part all(fields);
+  CHECK(all.lines() == "Strict-Transport-Security: max-age=1\r\nX-Own: 1\r\n");
+  CHECK(all.always() == "Strict-Transport-Security: max-age=1\r\n");
+  CHECK(all.replace("strict-transport-security"));
+  CHECK_FALSE(all.replace("X-Own"));
+  const PreparedFields::Part others(fields, fields.always());
+  CHECK(others.lines() == "X-Own: 1\r\n");
+  CHECK(others.always().empty());
+  CHECK_FALSE(others.replace("Strict-Transport-Security"));
+  CHECK_FALSE(PreparedFields::Part().replace("X-Own"));
+}
