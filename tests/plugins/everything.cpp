@@ -27,7 +27,8 @@ std::string told(const wharf::Request& request) {
   text += request.target();
   text += request.version();
   text += request.path_below_mount();
-  for (const auto& part : {request.field("host"), request.decoded_path(), request.tls("version"), request.proxy("authority"), request.user()})
+  for (const auto& part :
+       {request.field("host"), request.decoded_path(), request.tls("version"), request.proxy("authority"), request.user()})
     text += part.value_or("");
   return text + std::to_string(request.body_length().value_or(0));
 }
