@@ -61,6 +61,7 @@ wharf::ServerOptions server_options(const Settings& settings) {
   options.quiet = settings.debug == Talk::quiet;
   if (!options.quiet) options.log_level = static_cast<wharf::Level>(settings.debug);
   options.stop_on_signals = true;
+  options.service_manager = wharf::Switch::on;
   options.compression.context = settings.compression;
   if (settings.compress_all) options.compression.messages = wharf::Compression::Messages::all;
   options.limits.connections = settings.connections;
@@ -231,6 +232,7 @@ wharf::Error open_doors(wharf::Server& server, const Settings& settings, std::ve
   }
   wharf::Error error;
   if (!settings.unix_socket.empty()) error = server.listen_unix(settings.unix_socket, plain);
+  else if (!settings.inherited.empty()) error = server.listen_inherited(settings.inherited, settings.ssl ? secure : plain);
   else if (settings.listen.empty()) error = server.listen(settings.interface, settings.port, settings.ssl ? secure : plain);
   add_places(places, server, settings.ssl ? "https" : "http");
   return error;

@@ -38,7 +38,7 @@ struct Limits {
   std::chrono::milliseconds write_stall{30'000};
   std::size_t write_progress = 1024;
   std::chrono::milliseconds stop_grace{4'000};
-  std::chrono::milliseconds drain_time{8'000};
+  std::chrono::milliseconds drain_time{4'000};
   std::chrono::milliseconds takeover_time{30'000};
   std::size_t connections = 0;
   int backlog = 511;

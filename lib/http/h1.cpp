@@ -13,6 +13,9 @@ constexpr std::int64_t request_work = work_per_turn / 16;
 constexpr std::size_t read_of_requests = std::size_t{16} * 1024;
 constexpr std::size_t read_of_chunks = std::size_t{64} * 1024;
 
+/// How long a server that drains waits for one more request.
+constexpr base::Time last_request_wait{1'000};
+
 /// Whether this is no more than the empty line that some send behind a body (RFC 9112 section 2.2).
 bool is_empty_line(std::string_view bytes) { return bytes == "\r" || bytes == "\r\n"; }
 }  // namespace
@@ -101,7 +104,7 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
 void H1::handle(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept) {
   link().now_busy();
   const bool goes_on = head.keep_alive && head.method != "CONNECT" && context().reuse == Reuse::allowed;
-  persistence_ = goes_on ? Persistence::kept : Persistence::last;
+  if (!goes_on) persistence_ = Persistence::last;
   body_.begin(head, context().limits.chunk);
   request_came(head, behind, std::move(kept));
 }
@@ -179,6 +182,13 @@ void H1::room() {
   if (std::exchange(next_, Next::taken) == Next::taken) return;
   link().now_idle();
   intake_changed();
+}
+
+/// A client that is about to send a request gets a response, so that it does not have to ask again on another connection.
+Session::Drains H1::drain() {
+  persistence_ = Persistence::last;
+  if (stage() == Stage::idle && !has_begun()) set_deadline(std::min(stage_deadline(), link().now() + last_request_wait));
+  return Drains::by_itself;
 }
 
 void H1::shut_down() {

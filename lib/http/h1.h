@@ -31,6 +31,7 @@ class H1 final : public Session, private ExchangeCore {
   void room() override;
   void turn() override { exchange_turn(); }
   void deadline() override { exchange_deadline(); }
+  Drains drain() override;
   void shut_down() override;
   void ended() override { exchange_ended(); }
 

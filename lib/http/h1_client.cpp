@@ -234,6 +234,12 @@ void H1Client::deadline() {
   else fail(ResponseFailure::late, "it took too long to respond");
 }
 
+/// A connection that nobody uses ends at once: for a later request another one is made.
+Session::Drains H1Client::drain() {
+  shut_down();
+  return Drains::by_itself;
+}
+
 void H1Client::shut_down() {
   persistence_ = Persistence::once;
   if (stage_ == Stage::idle) fail(ResponseFailure::closed, {});

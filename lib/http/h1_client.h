@@ -155,6 +155,7 @@ class H1Client final : public Session {
   void end_of_input() override;
   void room() override;
   void deadline() override;
+  Drains drain() override;
   void shut_down() override;
   void ended() override;
 

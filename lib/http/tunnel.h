@@ -28,6 +28,7 @@ class Tunnel final : public Session {
   void end_of_input() override;
   void room() override;
   void deadline() override;
+  Drains drain() override { return Drains::when_told; }
   void shut_down() override;
   void ended() override;
 

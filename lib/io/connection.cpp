@@ -92,6 +92,7 @@ bool Connection::adopt(Loop& loop, int socket, const session::SessionMaker& make
   });
   connection->begin(std::move(first));
   if (loop.stopping()) connection->on_shut_down();
+  else if (loop.draining()) connection->on_drain();
   else connection->proceed_winding_up();
   return asked;
 }
@@ -392,6 +393,11 @@ void Connection::on_settle() {
 
 void Connection::on_shut_down() {
   if (!closed()) deliver_shut_down();
+  proceed_winding_up();
+}
+
+void Connection::on_drain() {
+  if (!closed()) deliver_drain();
   proceed_winding_up();
 }
 

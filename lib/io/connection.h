@@ -93,6 +93,7 @@ class Connection final : public session::Link, private Timed {
   void on_timer() override;
   void on_settle();
   void on_shut_down();
+  void on_drain();
   bool give_way();
   void proceed_winding_up();
   void close();

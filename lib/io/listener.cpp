@@ -1,12 +1,15 @@
 #include "io/listener.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <utility>
 
@@ -81,8 +84,43 @@ base::Result<ListeningSocket, std::string> ListeningSocket::duplicate() const {
   base::Descriptor socket(fcntl(socket_.get(), F_DUPFD_CLOEXEC, 0));
   if (!socket) return base::Failure{cannot_listen(address_, {errno})};
   ListeningSocket other(std::move(socket), address_);
+  other.holder_ = holder_;
+  other.name_ = name_;
   other.file_ = file_;
   return other;
+}
+
+ListeningSocket ListeningSocket::adopt(base::Descriptor socket, const Address& address, Holder holder, std::string name) {
+  fcntl(socket.get(), F_SETFL, fcntl(socket.get(), F_GETFL) | O_NONBLOCK);
+  ListeningSocket listening(std::move(socket), address);
+  listening.holder_ = holder;
+  listening.name_ = std::move(name);
+  if (holder == Holder::server && !address.path().empty()) listening.file_ = SocketFile::of_other_process(address.path());
+  return listening;
+}
+
+void ListeningSocket::claim_file() const {
+  if (file_) file_->claim();
+}
+
+void ListeningSocket::leave_file() const {
+  if (file_) file_->leave();
+}
+
+/// The filter sees the TCP header: of a SYN without ACK it keeps nothing, of others all.
+void ListeningSocket::close_entrance() const {
+  if (address_.storage.ss_family == AF_UNIX) {
+    ::shutdown(descriptor(), SHUT_RD);
+    return;
+  }
+  constexpr std::uint32_t flags_at = 13;
+  constexpr std::uint32_t syn = 0x02;
+  constexpr std::uint32_t syn_or_ack = 0x12;
+  std::array<sock_filter, 5> program{{BPF_STMT(BPF_LD | BPF_B | BPF_ABS, flags_at), BPF_STMT(BPF_ALU | BPF_AND | BPF_K, syn_or_ack),
+                                      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, syn, 0, 1), BPF_STMT(BPF_RET | BPF_K, 0),
+                                      BPF_STMT(BPF_RET | BPF_K, 0xFFFF'FFFF)}};
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  setsockopt(descriptor(), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
 std::unique_ptr<Listener> Listener::create(Loop& loop, ListeningSocket socket, session::SessionMaker make_session) {
@@ -108,7 +146,7 @@ Listener::~Listener() {
 }
 
 void Listener::resume() {
-  if (!std::exchange(paused_, false)) return;
+  if (emptied_ || !std::exchange(paused_, false)) return;
   uv_poll_start(poll_, UV_READABLE, [](uv_poll_t* poll, int, int) {
     auto* listener = static_cast<Listener*>(poll->data);
     base::sheltered(listener->loop_.log(), "accepting connections", [listener] { listener->accept(); });
@@ -137,6 +175,8 @@ void Listener::accept() {
   }
 }
 
+void Listener::close_entrance() { socket_.close_entrance(); }
+
 bool Listener::somebody_waits() const {
   pollfd waiting{socket_.descriptor(), POLLIN, 0};
   return ::poll(&waiting, 1, 0) == 1;
@@ -156,6 +196,11 @@ bool Listener::accept_one(Admission::Place place) {
   if (const int error = errno; is_out_of_resources(error)) {
     place.give_back_silently();
     return out_of_resources(error);
+  }
+  if (errno == EINVAL) {  // the entrance of a unix socket is closed, perhaps by another loop
+    emptied_ = true;
+    uv_poll_stop(poll_);
+    return false;
   }
   if (errno == EAGAIN || errno == EWOULDBLOCK) told_ = false;
   else loop_.log().error(base::LogKind("accepting connections"), "accepting a connection failed: ", std::strerror(errno));

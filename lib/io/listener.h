@@ -35,6 +35,16 @@ class ListeningSocket {
   static base::Result<ListeningSocket, std::string> open(const Address& address, int backlog, Sharing sharing,
                                                          const SocketSettings& settings = {});
 
+  /// Who else has the socket, and goes on with it when this process has closed it.
+  enum class Holder : std::uint8_t {
+    server,          ///< nobody, or a successor of this server
+    service_manager  ///< the one that started this process; the file of a unix socket is not removed here
+  };
+
+  /// A stream socket that listens already, as another process began it; of a unix socket, the file is not removed before
+  /// claim_file(). `name` is what it is called there.
+  static ListeningSocket adopt(base::Descriptor socket, const Address& address, Holder holder, std::string name);
+
   /// The same socket for another loop, if its kind cannot be opened twice. The two share the backlog.
   [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;
 
@@ -44,7 +54,19 @@ class ListeningSocket {
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;
 
+  /// Nobody new comes in, but those in the backlog can be accepted: a unix socket refuses, and on TCP new requests for a connection
+  /// are dropped, for those whose handshake is under way are accepted as well. A client that was dropped asks again a second later.
+  void close_entrance() const;
+
   [[nodiscard]] const Address& address() const { return address_; }
+  [[nodiscard]] Holder holder() const { return holder_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  /// Whether the file of a unix socket is removed with the last of the sockets that share it, or another process sees to that. From
+  /// any thread.
+  void claim_file() const;
+  void leave_file() const;
+
   /// It still belongs to this object; -1 if another took it over.
   [[nodiscard]] int descriptor() const { return socket_.get(); }
 
@@ -52,6 +74,8 @@ class ListeningSocket {
   ListeningSocket(base::Descriptor socket, const Address& address) : address_(address), socket_(std::move(socket)) {}
 
   Address address_;
+  Holder holder_ = Holder::server;
+  std::string name_;
   std::shared_ptr<const SocketFile> file_;
   base::Descriptor socket_;  // closed before its file is removed
 };
@@ -70,6 +94,12 @@ class Listener final {
   /// There may be room again.
   void resume();
 
+  /// From here on, as far as the system can, nobody new is let into the backlog; those who are there are still accepted.
+  void close_entrance();
+  /// After close_entrance(): nobody is left to be accepted.
+  [[nodiscard]] bool is_emptied() const { return emptied_ || !somebody_waits(); }
+  [[nodiscard]] const ListeningSocket& socket() const { return socket_; }
+
  private:
   Listener(Loop& loop, ListeningSocket socket, session::SessionMaker make_session);
   void accept();
@@ -83,7 +113,8 @@ class Listener final {
   ListeningSocket socket_;
   session::SessionMaker make_session_;
   bool paused_ = false;
-  bool told_ = false;  // a log line said that accepting was paused, since it last succeeded
+  bool emptied_ = false;  // the entrance is closed, and the system says that nobody comes any more
+  bool told_ = false;     // a log line said that accepting was paused, since it last succeeded
 };
 
 }  // namespace wharf::io

@@ -30,11 +30,8 @@ int missing_descriptors() {
 }  // namespace
 
 struct Loop::SignalWatch {
-  uv_signal_t interrupt{};
-  uv_signal_t terminate{};
-  uv_signal_t hang_up{};
-  std::function<void()> terminated;
-  std::function<void()> hung_up;
+  SignalCalls calls;
+  std::array<uv_signal_t, 4> handles{};
   int terminations = 0;
 };
 
@@ -178,12 +175,14 @@ void Loop::after_polling() {
 
 void Loop::expire(base::Timer& timer) {
   if (&timer == &accept_retry_) return resume_listeners();
+  if (&timer == &drain_turn_) return drain_on();
   if (&timer != &stop_grace_) return static_cast<Timed&>(timer).on_timer();
   cut();
 }
 
 void Loop::cut() {
-  if (!stopping()) return;
+  if (stage_ == Stage::running) return;
+  if (draining()) stop(base::Time{0}, nullptr);
   for (Connection* connection = connections_; connection != nullptr;) {
     Connection& late = *std::exchange(connection, connection->next_);
     late.abort();
@@ -211,9 +210,10 @@ void Loop::remove(Connection& connection) {
   if (connection.previous_ != nullptr) connection.previous_->next_ = connection.next_;
   else connections_ = connection.next_;
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
+  if (drain_ && drain_->next == &connection) drain_->next = connection.next_;
   --connection_count_;
   if (!stopping()) resume_listeners();
-  else end_where_done();
+  end_where_done();
 }
 
 void Loop::add(std::unique_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
@@ -296,12 +296,12 @@ void Loop::remove(Pending& pending) {
 
 // ---- The end ----
 
-void Loop::on_signals(std::function<void()> terminated, std::function<void()> hung_up) {
+void Loop::on_signals(SignalCalls calls) {
+  static constexpr std::array<int, 4> numbers = {SIGINT, SIGTERM, SIGHUP, SIGUSR2};
   signals_ = std::make_unique<SignalWatch>();
-  signals_->terminated = std::move(terminated);
-  signals_->hung_up = std::move(hung_up);
-  for (const auto& [handle, number] :
-       {std::pair{&signals_->interrupt, SIGINT}, std::pair{&signals_->terminate, SIGTERM}, std::pair{&signals_->hang_up, SIGHUP}}) {
+  signals_->calls = std::move(calls);
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    uv_signal_t* const handle = &signals_->handles.at(i);
     if (const int status = uv_signal_init(uv_, handle); status != 0) {
       log_.error("signals are not heeded: ", uv_strerror(status));
       continue;
@@ -310,28 +310,32 @@ void Loop::on_signals(std::function<void()> terminated, std::function<void()> hu
     handle->data = this;
     uv_unref(reinterpret_cast<uv_handle_t*>(handle));
     uv_signal_start(
-        handle,
-        [](uv_signal_t* signal, int which) {
-          auto* loop = static_cast<Loop*>(signal->data);
-          SignalWatch& watch = *loop->signals_;
-          if (which == SIGHUP) return base::sheltered(loop->log_, "what a signal asks for", watch.hung_up);
-          if (++watch.terminations == 2)
-            for (uv_signal_t* each : {&watch.interrupt, &watch.terminate})
-              if (each->data != nullptr) uv_signal_stop(each);
-          base::sheltered(loop->log_, "what a signal asks for", watch.terminated);
-        },
-        number);
+        handle, [](uv_signal_t* signal, int which) { static_cast<Loop*>(signal->data)->signalled(which); }, numbers.at(i));
   }
 }
 
+void Loop::signalled(int number) {
+  SignalWatch& watch = *signals_;
+  if (number == SIGINT || number == SIGTERM) {
+    if (++watch.terminations == 2)
+      for (uv_signal_t& each : watch.handles)
+        if (each.data != nullptr && (each.signum == SIGINT || each.signum == SIGTERM)) uv_signal_stop(&each);
+    return base::sheltered(log_, "what a signal asks for", [&] { watch.calls.terminated(number); });
+  }
+  base::sheltered(log_, "what a signal asks for", number == SIGHUP ? watch.calls.hung_up : watch.calls.replaced);
+}
+
 void Loop::stop(base::Time grace, std::function<void()> stopped) {
-  if (stopping()) return;
+  if (stopping() && !drain_) return;
+  const base::Time cut_at = std::min(now() + grace, drain_ ? drain_->cut_at : base::never);
+  drain_.reset();
+  wheel_.cancel(drain_turn_);
   stage_ = Stage::stopping;
-  stopped_ = std::move(stopped);
+  if (stopped) stopped_ = std::move(stopped);
   wheel_.cancel(accept_retry_);
   listeners_.clear();
   if (connection_count_ == 0) return end_where_done();
-  wheel_.set(stop_grace_, now() + grace);
+  wheel_.set(stop_grace_, cut_at);
   for (Connection* connection = connections_; connection != nullptr; connection = connection->next_) connection->on_shut_down();
 }
 
@@ -346,7 +350,8 @@ void Loop::release() noexcept {
 }
 
 void Loop::end_where_done() {
-  if (stopping() && connection_count_ == 0 && !held_.load()) close_handles();
+  const bool accepts = stage_ == Stage::running || !listeners_.empty();
+  if (!accepts && connection_count_ == 0 && !held_.load()) close_handles();
 }
 
 void Loop::close_handles() {
@@ -356,11 +361,13 @@ void Loop::close_handles() {
   returns_->close();
   std::exchange(admission_, nullptr)->leave(*this);  // it need not outlive the admission
   wheel_.cancel(stop_grace_);
+  wheel_.cancel(drain_turn_);
+  drain_.reset();
   turn_end_calls_.clear();
   for (Pending* next = pending_; next != nullptr;) std::exchange(next, next->next_)->cancel();
   if (signals_)
-    for (uv_signal_t* handle : {&signals_->interrupt, &signals_->terminate, &signals_->hang_up})
-      if (handle->data != nullptr) close_handle(*handle);
+    for (uv_signal_t& handle : signals_->handles)
+      if (handle.data != nullptr) close_handle(handle);
   close_handle(prepare_);
   close_handle(check_);
   close_handle(idle_);

@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "base/timer_wheel.h"
 #include "io/admission.h"
+#include "io/drain.h"
 #include "io/keep_alive.h"
 #include "io/returns.h"
 #include "link/link.h"
@@ -100,16 +101,24 @@ class Loop final : private Admission::Member {
   /// loop. Requests of sessions go on until the last has ended; what is pending then is cancelled, and it does not wait for other
   /// threads. `stopped` is called last, once; the Loop may be destroyed from then on, even within the call.
   void stop(base::Time grace, std::function<void()> stopped);
-  /// Takes the rest of the grace from a loop that stops.
+  /// The same within `time`, so that neither clients nor other servers notice more than they must: who waits in the backlog is
+  /// served first, sessions are asked to drain(), and those that do not end by themselves are told to stop one after the other,
+  /// evenly over three quarters of that time. A later stop() ends it sooner, and its `stopped`, if there is one, is called instead.
+  void drain(base::Time time, Backlog backlog, std::function<void()> stopped);
+  /// Takes the rest of the grace from a loop that stops or drains.
   void cut();
   /// Has a loop that stops stay until release(), even without a connection, and heed signals meanwhile.
   void hold() { held_.store(true); }
   /// From any thread, while this exists.
   void release() noexcept;
 
-  /// Calls `terminated` on the loop's thread for the first two of SIGINT and SIGTERM, and `hung_up` for each SIGHUP, until the loop
-  /// has ended. Further ones have the effect that they had before.
-  void on_signals(std::function<void()> terminated, std::function<void()> hung_up);
+  struct SignalCalls {
+    std::function<void(int number)> terminated;  ///< for the first two of SIGINT and SIGTERM
+    std::function<void()> hung_up;               ///< for each SIGHUP
+    std::function<void()> replaced;              ///< for each SIGUSR2
+  };
+  /// Calls on the loop's thread until the loop has ended. Further signals have the effect that they had before.
+  void on_signals(SignalCalls calls);
 
   [[nodiscard]] base::Time now() const { return base::Time{static_cast<base::Time::rep>(uv_now(uv_))}; }
   [[nodiscard]] base::Log& log() { return log_; }
@@ -120,7 +129,8 @@ class Loop final : private Admission::Member {
   [[nodiscard]] std::size_t accepted_count() const { return clients_->load(std::memory_order_relaxed); }
   /// Counts them in `count`, which outlives this, for other threads to read. Call it before there is one.
   void count_clients_in(std::atomic<std::size_t>& count) { clients_ = &count; }
-  [[nodiscard]] bool stopping() const { return stage_ != Stage::running; }
+  [[nodiscard]] bool stopping() const { return stage_ >= Stage::stopping; }
+  [[nodiscard]] bool draining() const { return stage_ == Stage::draining; }
   /// The last connection of a stopping loop is gone: nothing new begins.
   [[nodiscard]] bool ended() const { return stage_ == Stage::ended; }
   /// Whether it is a caller's loop that still has handles of this one in it.
@@ -166,6 +176,7 @@ class Loop final : private Admission::Member {
   struct SignalWatch;
   enum class Stage : std::uint8_t {
     running,
+    draining,
     stopping,
     ended  // its handles are being closed, or gone
   };
@@ -182,6 +193,12 @@ class Loop final : private Admission::Member {
   void expire(base::Timer& timer);
   void resume_listeners();
   void arm_timer();
+  void signalled(int number);
+  void drain_on();
+  void drain_connections();
+  bool tell_those_due();
+  template <class Visit>
+  bool walk(Visit&& visit);
   void end_where_done();
   void close_handles();
   void handle_closed();
@@ -224,6 +241,8 @@ class Loop final : private Admission::Member {
   std::vector<std::unique_ptr<Listener>> listeners_;
   base::Timer accept_retry_;
   base::Timer stop_grace_;
+  base::Timer drain_turn_;
+  std::unique_ptr<Drain> drain_;  // from drain() until everybody is told
   Stage stage_ = Stage::running;
   std::atomic<bool> held_{false};
   std::function<void()> stopped_;

@@ -129,9 +129,16 @@ SocketFile::Fault SocketFile::give_access(const SocketFileAccess& access) {
   return {};
 }
 
+std::unique_ptr<const SocketFile> SocketFile::of_other_process(std::string path) {
+  std::unique_ptr<SocketFile> file(new SocketFile(std::move(path)));
+  file->known_ = lstat(file->path_.c_str(), &file->file_) == 0 && S_ISSOCK(file->file_.st_mode);
+  file->leave();
+  return std::unique_ptr<const SocketFile>(std::move(file));
+}
+
 SocketFile::~SocketFile() {
   struct stat now {};
-  if (known_ && lstat(path_.c_str(), &now) == 0 && is_same(now, file_)) unlink(path_.c_str());
+  if (known_ && claimed_.load() && lstat(path_.c_str(), &now) == 0 && is_same(now, file_)) unlink(path_.c_str());
 }
 
 }  // namespace wharf::io

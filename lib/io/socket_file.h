@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,9 +36,15 @@ class SocketFile {
   /// Nobody can connect before mode, owner and group are right.
   static base::Result<std::unique_ptr<const SocketFile>, Fault> listen(int socket, const Address& address, int backlog,
                                                                        const SocketFileAccess& access);
+  /// One that another process has listened at, and removes until claim().
+  static std::unique_ptr<const SocketFile> of_other_process(std::string path);
   ~SocketFile();
   SocketFile(const SocketFile&) = delete;
   SocketFile& operator=(const SocketFile&) = delete;
+
+  /// Whether this process removes it. From any thread.
+  void claim() const { claimed_.store(true); }
+  void leave() const { claimed_.store(false); }
 
  private:
   explicit SocketFile(std::string path) : path_(std::move(path)) {}
@@ -46,6 +53,7 @@ class SocketFile {
   std::string path_;
   struct stat file_ {};
   bool known_ = false;
+  mutable std::atomic<bool> claimed_{true};
 };
 
 }  // namespace wharf::io

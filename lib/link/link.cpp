@@ -92,9 +92,25 @@ void Link::deliver_shut_down() noexcept {
   settle_after([this] {
     if (marks_.has(Mark::shut_down)) return;  // each has heard of it, or does when it takes over
     marks_.add(Mark::shut_down);
+    marks_.remove(Mark::waits_to_be_told);
     if (next_ && !ending()) swap_session();
     else if (session_ && !ending()) session_->shut_down();
   });
+}
+
+void Link::deliver_drain() noexcept {
+  if (marks_.has(Mark::shut_down) || marks_.has(Mark::drains)) return;
+  marks_.add(Mark::drains);
+  if (!session_ && !next_) return;
+  settle_after([this] {
+    if (next_ && !ending()) swap_session();
+    else if (session_ && !ending()) drain_session();
+  });
+}
+
+void Link::drain_session() {
+  if (session_->drain() == Session::Drains::when_told) marks_.add(Mark::waits_to_be_told);
+  else marks_.remove(Mark::waits_to_be_told);
 }
 
 void Link::settle() noexcept {
@@ -201,7 +217,9 @@ void Link::swap_session() {
   most_read_ = usual_read;
   session_->start();
   old.reset();
-  if (marks_.has(Mark::shut_down) && !next_ && !ending()) session_->shut_down();
+  if (next_ || ending()) return;
+  if (marks_.has(Mark::shut_down)) session_->shut_down();
+  else if (marks_.has(Mark::drains)) drain_session();
 }
 
 void Link::give_room() {

@@ -186,6 +186,8 @@ class Link {
   void deliver_end_of_input() noexcept;
   void deliver_deadline() noexcept;
   void deliver_shut_down() noexcept;
+  /// Also before begin(), for the first session.
+  void deliver_drain() noexcept;
   /// Writes what is queued, gives the session room, hands over kept input, and ends the session if that is due. Call it after
   /// touch(), and when the carrier can take more output.
   void settle() noexcept;
@@ -195,6 +197,8 @@ class Link {
   [[nodiscard]] bool input_held() const { return holds_ == Holds::input || (input_waits() && !marks_.has(Mark::awaits_more)); }
   /// Something was read that the session has not taken yet.
   [[nodiscard]] bool input_waits() const { return kept_input_ != nullptr || marks_.has(Mark::more_input); }
+  /// Its session was asked to drain, and waits for shut_down().
+  [[nodiscard]] bool waits_to_be_told() const { return marks_.has(Mark::waits_to_be_told) && !ending(); }
   [[nodiscard]] bool finishing() const { return stage_ == Stage::finishing; }
   [[nodiscard]] bool aborted() const { return stage_ == Stage::aborted; }
   /// Whether it is corked, and so little is queued that it waits.
@@ -250,12 +254,14 @@ class Link {
   };
   enum class Holds : std::uint8_t { nothing, input };  // the session, until it resumes
   enum class Mark : std::uint8_t {
-    more_input,  // the session has more to do with input that it has taken
-    room,        // is wanted
-    own_turn,    // the session wants a call before the loop blocks
-    shut_down,   // the server stops, and every session from here on is told so
-    wind_up,     // the carrier was asked for it: nothing else comes any more
-    awaits_more  // before the session uses what is kept
+    more_input,   // the session has more to do with input that it has taken
+    room,         // is wanted
+    own_turn,     // the session wants a call before the loop blocks
+    shut_down,    // the server stops, and every session from here on is told so
+    wind_up,      // the carrier was asked for it: nothing else comes any more
+    awaits_more,  // before the session uses what is kept
+    drains,       // the server does, and every session from here on is asked to
+    waits_to_be_told
   };
   template <class Call>
   void settle_after(Call&& call) noexcept;
@@ -274,6 +280,7 @@ class Link {
   void feed_kept_input();
   void keep(std::unique_ptr<KeptInput> rest);
   void swap_session();
+  void drain_session();
   void work();
   void give_room();
   void end_session() noexcept;

@@ -27,6 +27,11 @@ void MemoryLink::server_stops() {
   after();
 }
 
+void MemoryLink::server_drains() {
+  deliver_drain();
+  after();
+}
+
 void MemoryLink::run() {
   if (!out().empty() && !held_back()) settle();
   bool more = run_one_turn();  // bytes that have come count before a deadline does

@@ -35,6 +35,8 @@ class MemoryLink final : public Link {
   void arrive(std::string_view bytes) { waiting_ += bytes; }
   void arrive_end() { marks_.add(Mark::peer_ended); }
   void server_stops();
+  void server_drains();
+  using Link::waits_to_be_told;
 
   /// How much more the peer takes before it blocks; what the session writes beyond it stays in the queue.
   void set_window(std::size_t bytes) { window_ = bytes; }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -35,6 +36,12 @@ class Session {
 
   /// The moment given to set_deadline() has come.
   virtual void deadline() {}
+
+  /// The server stops soon, but has time: what was begun goes on as before, and a session that ends by itself does so as soon as
+  /// nothing is left undone. The others hear shut_down() when it is their turn, within the time that a drain takes. A session that
+  /// takes over later is asked after its start().
+  enum class Drains : std::uint8_t { by_itself, when_told };
+  virtual Drains drain() { return Drains::by_itself; }
 
   /// The server stops: finish what was begun, begin nothing new. A session that takes over later is told so after its start().
   virtual void shut_down() = 0;

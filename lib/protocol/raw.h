@@ -29,6 +29,7 @@ class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
   void end_of_input() override;
   void room() override;
   void deadline() override;
+  Drains drain() override { return Drains::when_told; }
   void shut_down() override;
   void ended() override;
 

@@ -38,6 +38,7 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
   void end_of_input() override;
   void room() override;
   void deadline() override;
+  Drains drain() override { return Drains::when_told; }
   void shut_down() override;
   void ended() override;
 

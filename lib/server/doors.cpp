@@ -53,6 +53,8 @@ Error Doors::bind(std::vector<std::unique_ptr<OpenDoor>>& opened, const std::vec
 }
 
 Error Doors::open_port(OpenDoor& door) {
+  if (Error error = take_inherited(door)) return error;
+  if (!door.sockets.empty()) return {};
   using Sharing = io::ListeningSocket::Sharing;
   const int backlog = backlog_of(door.settings);
   const Sharing sharing = options_.threads > 1 ? Sharing::shared : Sharing::alone;
@@ -97,17 +99,17 @@ Error Doors::listen_unix(const std::string& path, Door settings) {
   if (!address) return {"cannot listen on the unix socket '" + path + "': " + address.error()};
   const auto access = io::SocketFileAccess::of(settings.mode, settings.owner, settings.group);
   if (!access) return {"cannot listen on the unix socket '" + path + "': " + access.error()};
-  auto first = io::ListeningSocket::open(*address, backlog_of(settings), io::ListeningSocket::Sharing::alone, {.access = *access});
-  if (!first) return {first.error()};
   auto made = std::make_unique<OpenDoor>(OpenDoor{std::move(settings), *address});
   OpenDoor& door = *made;
-  if (Error error = prepare(door)) return error;
-  door.sockets.push_back(std::move(*first));
-  while (door.sockets.size() < options_.threads) {
-    auto another = door.sockets.front().duplicate();
-    if (!another) return {another.error()};
-    door.sockets.push_back(std::move(*another));
+  if (Error error = take_inherited(door)) return error;
+  if (door.sockets.empty()) {
+    using Sharing = io::ListeningSocket::Sharing;
+    auto first = io::ListeningSocket::open(*address, backlog_of(door.settings), Sharing::alone, {.access = *access});
+    if (!first) return {first.error()};
+    door.sockets.push_back(std::move(*first));
   }
+  if (Error error = prepare(door)) return error;
+  if (Error error = share_sockets(door)) return error;
   doors_.push_back(std::move(made));
   return {};
 }
@@ -126,8 +128,9 @@ std::vector<std::string> Doors::addresses() const {
 }
 
 Error Doors::open_to(Worker& worker, std::size_t number) {
-  for (const auto& door : doors_)
-    if (Error error = worker.accept_from(std::move(door->sockets[number]), *door)) return error;
+  for (const auto& door : doors_)  // a door that was taken over may have more sockets than there are loops
+    for (std::size_t each = number; each < door->sockets.size(); each += options_.threads)
+      if (Error error = worker.accept_from(std::move(door->sockets[each]), *door)) return error;
   return {};
 }
 

@@ -2,11 +2,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/log.h"
+#include "base/result.h"
 #include "server/certificates/certificates.h"
+#include "server/life/takeover.h"
 #include "server/open_door.h"
 #include "server/worker.h"
 #include "wharf/config.hpp"
@@ -23,6 +26,7 @@ class Doors {
   /// As Server::listen() and Server::listen_unix().
   Error listen(const std::string& interface, std::uint16_t port, Door settings);
   Error listen_unix(const std::string& path, Door settings);
+  Error listen_inherited(const std::string& name, Door settings);
   [[nodiscard]] std::vector<std::string> addresses() const;
   /// The raw rows that the doors name.
   [[nodiscard]] std::vector<std::string> raw_rows() const;
@@ -37,8 +41,25 @@ class Doors {
   /// Closes the sockets that no worker has.
   void close();
 
+  // ---- For a successor; from any thread. ----
+
+  /// Keeps a duplicate of each socket from here on, until close_kept().
+  void keep();
+  void close_kept();
+  /// Duplicates of what is kept, and how to name them.
+  [[nodiscard]] base::Result<Takeover::Passed, Error> passed();
+  /// Which process removes the files of unix sockets.
+  void claim_files();
+  void leave_files();
+
  private:
+  struct Kept {
+    io::ListeningSocket socket;
+    std::string asked;
+  };
   Error prepare(OpenDoor& door);
+  Error take_inherited(OpenDoor& door);
+  Error share_sockets(OpenDoor& door) const;
   Error bind(std::vector<std::unique_ptr<OpenDoor>>& opened, const std::vector<io::Address>& addresses, const Door& settings);
   Error open_port(OpenDoor& door);
   [[nodiscard]] int backlog_of(const Door& settings) const;
@@ -46,6 +67,8 @@ class Doors {
   const ServerOptions& options_;
   base::Log& log_;
   Certificates certificates_;
+  std::mutex kept_mutex_;
+  std::vector<Kept> kept_;
   std::vector<std::unique_ptr<OpenDoor>> doors_;  // each stays where it is: workers know it
 };
 

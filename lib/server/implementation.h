@@ -5,8 +5,11 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "access/clients.h"
@@ -15,6 +18,9 @@
 #include "server/certificates/certificate_keeper.h"
 #include "server/doors.h"
 #include "server/executors.h"
+#include "server/life/service_manager.h"
+#include "server/life/takeover.h"
+#include "server/life/watchdog.h"
 #include "server/worker.h"
 #include "wharf/server.hpp"
 
@@ -37,7 +43,9 @@ class Server::Implementation {
   server::Doors& doors() { return doors_; }
   Error run(const std::function<void()>& ready);
   Error start(uv_loop_s* loop);
-  void stop(std::function<void()> stopped);
+  void stop(std::function<void()> stopped) { end(Asked::stop, std::move(stopped)); }
+  void drain(std::function<void()> stopped) { end(Asked::drain, std::move(stopped)); }
+  Error hand_over(Successor successor);
   void reopen_logs();
   void reload();
 
@@ -47,9 +55,11 @@ class Server::Implementation {
     std::unique_ptr<server::Worker> worker;
     std::shared_ptr<server::CertificateKeeper> keeper;  // of the first, if a door has TLS; what threads bring back may find it gone
     std::thread thread;
+    std::atomic<bool> turned{true};  ///< since it was asked to
   };
   /// What becomes of workers that have been made.
   enum class Verdict : std::uint8_t { serve, end };
+  enum class Asked : std::uint8_t { nothing, drain, stop };
 
   [[nodiscard]] bool proxies() const;
   Error prepare(uv_loop_s* foreign);
@@ -61,7 +71,17 @@ class Server::Implementation {
   void other_ended();
   void end_worker(Place& place);
   void stop_where_asked();
-  void terminated();
+  void end(Asked how, std::function<void()> stopped);
+  void begin_serving(io::Loop& own);
+  void end_serving();
+  void tell_serving();
+  Error begin_takeover(server::Program program);
+  void handed_over(pid_t successor);
+  void not_handed_over(std::string_view why);
+  void watch_loops();
+  void terminated(int number);
+  void hung_up();
+  void replaced();
   void stop_place(Place& place);
   void join();
 
@@ -76,6 +96,8 @@ class Server::Implementation {
 
   std::atomic<std::size_t> others_running_{0};  // loops, except the first
   int terminations_ = 0;                        // of signals, on the first loop's thread
+  std::optional<server::Watchdog> watchdog_;    // of the first loop
+  server::ServiceManager manager_;
 
   std::unique_ptr<io::Admission> admission_;  // of all workers, which it outlives
   std::unique_ptr<server::Clients> clients_;  // and so does this
@@ -84,8 +106,11 @@ class Server::Implementation {
   std::vector<Place> places_;  // as many from the start to the end
   bool started_ = false;
   bool foreign_ = false;
-  bool stop_asked_ = false;
+  bool serving_ = false;  // by run()
+  Asked asked_ = Asked::nothing;
+  io::Backlog backlog_ = io::Backlog::served;
   std::function<void()> stopped_;
+  std::unique_ptr<server::Takeover> takeover_;
 };
 
 }  // namespace wharf

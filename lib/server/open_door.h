@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/peer_address.h"
@@ -16,7 +17,8 @@ struct OpenDoor {
   io::Address address;
   std::shared_ptr<const tls::CurrentContexts> tls{};  ///< asked for each connection; nullptr: without TLS
   std::vector<base::PeerNetwork> proxy_networks{};    ///< of settings.proxy_header_from
-  std::vector<io::ListeningSocket> sockets{};         ///< by loop, until the workers have them
+  std::vector<io::ListeningSocket> sockets{};         ///< at least one for each loop, until the workers have them
+  std::string asked{};                                ///< the address, as it was before a port was chosen
 };
 
 }  // namespace wharf::server

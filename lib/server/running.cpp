@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <optional>
@@ -66,6 +67,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
   statistics_.since = std::chrono::duration_cast<base::Time>(std::chrono::steady_clock::now().time_since_epoch());
   statistics_.loops.clear();
   for (unsigned thread = 0; thread < options_.threads; ++thread) statistics_.loops.emplace_back(rows_.rows().size());
+  if (foreign == nullptr) doors_.keep();
   const std::lock_guard lock(mutex_);
   started_ = true;
   places_ = std::vector<Place>(options_.threads);
@@ -157,6 +159,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
     if (!given) verdict.set_value(Verdict::end);
     doors_.close();
     stop({});
+    end_serving();
     end_worker(places_.front());
     join();
   };
@@ -168,22 +171,21 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
     doors_.close();
     io::Loop& own = places_.front().worker->loop();
     if (options_.stop_on_signals)
-      own.on_signals([this] { terminated(); },
-                     [this] {
-                       reopen_logs();
-                       reload();
-                     });
+      own.on_signals({[this](int number) { terminated(number); }, [this] { hung_up(); }, [this] { replaced(); }});
     others_running_ = places_.size() - 1;
     if (others_running_ != 0) own.hold();
     given = Verdict::serve;
     verdict.set_value(*given);
+    begin_serving(own);
     stop_where_asked();
     if (ready) ready();
+    tell_serving();
     own.run();
   } catch (...) {  // from `ready`, or if there is no memory: the others must not go on alone
     end();
     throw;
   }
+  end_serving();
   end_worker(places_.front());
   join();
   if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
@@ -202,26 +204,38 @@ Error Server::Implementation::start(uv_loop_s* loop) {
 
 // ---- Stopping ----
 
-void Server::Implementation::stop(std::function<void()> stopped) {
+void Server::Implementation::end(Asked how, std::function<void()> stopped) {
+  bool begins = false;
   {
     const std::lock_guard lock(mutex_);
-    if (std::exchange(stop_asked_, true)) return;
-    stopped_ = std::move(stopped);
+    if (asked_ >= how) return;
+    begins = serving_ && asked_ == Asked::nothing && backlog_ == io::Backlog::served;
+    asked_ = how;
+    if (stopped && stopped_)
+      stopped_ = [first = std::move(stopped_), second = std::move(stopped)] {
+        first();
+        second();
+      };
+    else if (stopped) stopped_ = std::move(stopped);
+    if (takeover_) takeover_->cancel();
   }
+  if (begins) manager_.tell(how == Asked::drain ? "STOPPING=1\nSTATUS=Draining" : "STOPPING=1\nSTATUS=Stopping");
   stop_where_asked();
 }
 
 /// Workers that do not exist yet are stopped when all exist.
 void Server::Implementation::stop_where_asked() {
   const std::lock_guard lock(mutex_);
-  if (!stop_asked_) return;
+  if (asked_ == Asked::nothing) return;
+  doors_.close_kept();
   for (Place& place : places_)
     if (place.worker) stop_place(place);
 }
 
-/// The first signal stops the server; the second takes the grace away. On the first loop's thread.
-void Server::Implementation::terminated() {
-  stop({});
+/// The first signal ends the server, SIGTERM slowly; the second takes the grace away. On the first loop's thread.
+void Server::Implementation::terminated(int number) {
+  if (number == SIGTERM) drain({});
+  else stop({});
   if (++terminations_ < 2) return;
   const std::lock_guard lock(mutex_);
   for (Place& place : places_)
@@ -247,12 +261,14 @@ void Server::Implementation::reload() {
 /// runs what was posted while its worker is being destroyed.
 void Server::Implementation::stop_place(Place& place) {
   io::Loop& loop = place.worker->loop();
-  loop.mailbox().post([this, &place, &loop] {
-    loop.stop(server::bounded(options_.limits.stop_grace), [this, &place] {
+  loop.mailbox().post([this, &place, &loop, how = asked_, backlog = backlog_] {
+    const auto stopped = [this, &place] {
       if (!foreign_) return;
       end_worker(place);
-      if (const std::function<void()> stopped = std::exchange(stopped_, nullptr)) stopped();
-    });
+      if (const std::function<void()> call = std::exchange(stopped_, nullptr)) call();
+    };
+    if (how == Asked::drain) loop.drain(server::bounded(options_.limits.drain_time), backlog, stopped);
+    else loop.stop(server::bounded(options_.limits.stop_grace), stopped);
   });
 }
 

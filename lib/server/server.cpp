@@ -14,6 +14,7 @@
 #include "observe/access_log.h"
 #include "protocol/plugin_loader.h"
 #include "server/implementation.h"
+#include "server/life/inherited_sockets.h"
 
 namespace wharf {
 
@@ -37,8 +38,16 @@ base::Log::Sink sink_of(const ServerOptions& options) {
 }  // namespace
 
 Server::Implementation::Implementation(ServerOptions given)
-    : options_(std::move(given)), log_(level_of(options_), sink_of(options_)), executors_(options_.limits), doors_(options_, log_) {
+    : options_(std::move(given)),
+      log_(level_of(options_), sink_of(options_)),
+      executors_(options_.limits),
+      doors_(options_, log_),
+      manager_(options_.service_manager == Switch::on ? server::ServiceManager::Variables::of_process()
+                                                      : server::ServiceManager::Variables{},
+               log_) {
   base::occupy_standard_descriptors();
+  server::Program::of_process();
+  server::InheritedSockets::of_process();
   options_.threads = std::max(1U, options_.threads);
 }
 
@@ -137,10 +146,15 @@ Error Server::listen(const std::string& interface, std::uint16_t port, Door door
 Error Server::listen_unix(const std::string& path, Door door) {
   return implementation_->doors().listen_unix(path, std::move(door));
 }
+Error Server::listen_inherited(const std::string& name, Door door) {
+  return implementation_->doors().listen_inherited(name, std::move(door));
+}
 std::vector<std::string> Server::addresses() const { return implementation_->doors().addresses(); }
 Error Server::run(const std::function<void()>& ready) { return implementation_->run(ready); }
 Error Server::start(uv_loop_s* loop) { return implementation_->start(loop); }
 void Server::stop(std::function<void()> stopped) { implementation_->stop(std::move(stopped)); }
+void Server::drain(std::function<void()> stopped) { implementation_->drain(std::move(stopped)); }
+Error Server::hand_over(Successor successor) { return implementation_->hand_over(std::move(successor)); }
 void Server::reopen_logs() { implementation_->reopen_logs(); }
 void Server::reload() { implementation_->reload(); }
 

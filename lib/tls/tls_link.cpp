@@ -330,6 +330,12 @@ void TlsLink::deadline() {
   }
 }
 
+/// A session above that does not end by itself is told through this one; one that is not there yet hears of it at its start.
+session::Session::Drains TlsLink::drain() {
+  deliver_drain();
+  return waits_to_be_told() ? Drains::when_told : Drains::by_itself;
+}
+
 void TlsLink::shut_down() {
   if (stage_ == Stage::handshaking) {
     below_.finish();

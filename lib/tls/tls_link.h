@@ -68,6 +68,7 @@ class TlsLink final : public session::Session, public session::Link {
   void room() override;
   void turn() override;
   void deadline() override;
+  Drains drain() override;
   void shut_down() override;
   void ended() override;
 

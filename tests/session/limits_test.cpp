@@ -198,6 +198,8 @@ TEST_CASE("limits: the defaults are those that are documented") {
   CHECK(limits.loop.write_stall == base::Time{30'000});
   CHECK(limits.loop.write_progress == 1024);
   CHECK(Limits{}.stop_grace == milliseconds(4'000));
+  CHECK(Limits{}.drain_time == milliseconds(4'000));
+  CHECK(Limits{}.takeover_time == milliseconds(30'000));
   CHECK(Limits{}.connections == 0);
   CHECK(Limits{}.backlog == 511);
   CHECK((Limits{}.password_threads == 4 && Limits{}.file_threads == 4 && Limits{}.lookup_threads == 8 &&

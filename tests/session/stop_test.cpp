@@ -290,3 +290,90 @@ TEST_CASE("stop: a caller's loop serves with one thread, and must be there") {
   CHECK(listening.server->start(nullptr));
   callers.run_until_nothing_is_left();
 }
+
+TEST_CASE("drain: WebSocket peers get 1001 one after the other, on a caller's loop too") {
+  ServerOptions options;
+  options.limits.drain_time = std::chrono::milliseconds(400);
+  Listening listening(options);
+  CallersLoop callers;
+  REQUIRE_FALSE(listening.server->start(&callers.loop));
+  std::atomic<int> stopped{0};
+  stop_deed() = [&] { listening.server->drain([&stopped] { ++stopped; }); };
+  std::thread client([&listening] {
+    SocketWire first(listening.address);
+    SocketWire second(listening.address);
+    WsTalk waits(first, "actor");
+    WsTalk asks(second, "actor", text("stop"));
+    for (WsTalk* talk : {&waits, &asks}) {
+      CHECK(talk->next() == "close 1001 server is stopping");
+      talk->send(close_frame(1001));
+      CHECK(talk->next() == "end");
+    }
+  });
+  callers.run_until_nothing_is_left();
+  client.join();
+  CHECK(stopped == 1);
+}
+
+TEST_CASE("limits: drain_time: what is left at its end is cut") {
+  ServerOptions options;
+  options.limits.drain_time = std::chrono::milliseconds(20);
+  Listening listening(options);
+  Running running(*listening.server);
+  SocketWire wire(listening.address);
+  WsTalk talk(wire, "actor", text("it"));
+  CHECK(talk.next() == "text what is it");
+  listening.server->drain();
+  running.join();  // the peer has not answered the close
+  CHECK(talk.next() == "close 1001 server is stopping");
+  CHECK(talk.next() == "end");
+}
+
+TEST_CASE("drain: a stop that follows counts too, and both are told") {
+  ServerOptions options;
+  options.limits.drain_time = std::chrono::milliseconds(600'000);
+  Listening listening(options);
+  std::atomic<int> told{0};
+  std::thread runner([&] { CHECK_FALSE(listening.server->run()); });
+  {
+    SocketWire wire(listening.address);
+    WsTalk talk(wire, "actor", text("it"));
+    CHECK(talk.next() == "text what is it");
+    listening.server->drain([&told] { ++told; });
+    listening.server->drain([] { FAIL("the first counts"); });
+    CHECK(talk.next() == "close 1001 server is stopping");  // the only one, so its turn is at once
+    listening.server->stop([&told] { ++told; });
+    talk.send(close_frame(1001));
+    CHECK(talk.next() == "end");
+  }
+  runner.join();
+  CHECK(told == 2);
+}
+
+TEST_CASE("hand over: only a server that runs can, and only with a program for its arguments") {
+  Listening listening;
+  CHECK(listening.server->hand_over().message == "only a server that runs, by run(), can hand over");
+  CHECK(listening.server->hand_over({"", {"--option"}}).message == "a successor's arguments need its program");
+  CHECK(listening.server->listen_inherited("web").message == "no socket 'web' was passed to this process; there are: none");
+}
+
+TEST_CASE("hand over: a program that fails leaves the server as it was, and it may be tried again") {
+  Listening listening;
+  Running running(*listening.server);
+  for (int i = 0; i < 3; ++i) {
+    wait_until([&listening] { return listening.server->hand_over({"/bin/sh", {"-c", "exit 3"}}).message.empty(); });
+    SocketWire wire(listening.address);
+    WsTalk talk(wire, "actor", text("it"));
+    CHECK(talk.next() == "text what is it");
+  }
+}
+
+TEST_CASE("hand over: when the new process serves, this server ends, and does not touch its sockets") {
+  Listening listening;
+  Running running(*listening.server);
+  wait_until([&listening] {
+    return listening.server->hand_over({"/bin/sh", {"-c", "printf 1 >&4; exec sleep 1"}}).message.empty();
+  });
+  running.join();
+  SocketWire late(listening.address);  // the other process has the socket, and does not accept
+}

@@ -76,7 +76,7 @@ TEST_CASE("loop: on a caller's loop, it may be destroyed within the callback, an
   uv_loop_t callers;
   REQUIRE(uv_loop_init(&callers) == 0);
   LoopBench bench(&callers);
-  bench.loop->on_signals([] {}, [] {});
+  bench.loop->on_signals({[](int) {}, [] {}, [] {}});
   bench.loop->stop(base::Time{0}, [&bench] { bench.loop.reset(); });
   uv_run(&callers, UV_RUN_DEFAULT);
   CHECK(bench.loop == nullptr);

@@ -411,3 +411,21 @@ TEST_CASE("link: an abort while finishing drops the queue") {
   bench.link->run();
   CHECK(bench.link->take().empty());
 }
+
+TEST_CASE("link: while the server drains, each session is asked once, and one that takes over after its start") {
+  LinkBench bench;
+  bench.story.drains = session::Session::Drains::by_itself;
+  bench.open();
+  bench.link->server_drains();
+  bench.link->server_drains();
+  CHECK_FALSE(bench.link->waits_to_be_told());
+  bench.story.drains = session::Session::Drains::when_told;
+  bench.link->become(bench.session("second"));
+  bench.link->run();
+  CHECK(bench.link->waits_to_be_told());
+  bench.link->server_stops();
+  CHECK_FALSE(bench.link->waits_to_be_told());
+  bench.link->server_drains();  // too late
+  CHECK(bench.story.take() ==
+        Events{"first start", "first drain", "second start", "first destroyed", "second drain", "second shut down"});
+}

@@ -22,6 +22,7 @@ namespace wharf::test {
 struct Story {
   std::vector<std::string> events;
   std::map<std::string, std::function<void(session::Link&)>> deeds;  ///< by event, like "first input"
+  session::Session::Drains drains = session::Session::Drains::when_told;
 
   std::vector<std::string> take() { return std::exchange(events, {}); }
   [[nodiscard]] std::size_t count(std::string_view event) const {
@@ -50,6 +51,10 @@ class Scripted final : public session::Session {
   void room() override { happened("room"); }
   void turn() override { happened("turn"); }
   void deadline() override { happened("deadline"); }
+  Drains drain() override {
+    happened("drain");
+    return story_.drains;
+  }
   void shut_down() override { happened("shut down"); }
   void ended() override { happened("ended"); }
 

@@ -307,3 +307,13 @@ TEST_CASE("ws: the connection ends without a close frame: 1006") {
   bench.clients[0].link->receive_end();
   check_closed(bench, {}, {"open", "closing 1006", "destroy"});
 }
+
+TEST_CASE("ws: while the server drains, a peer stays until it is told") {
+  WsBench bench;
+  bench.connect();
+  bench.clients[0].link->server_drains();
+  CHECK(bench.clients[0].link->waits_to_be_told());
+  CHECK(bench.clients[0].read().empty());
+  bench.clients[0].link->server_stops();
+  CHECK(bench.clients[0].read() == Words{"close 1001 server is stopping"});
+}

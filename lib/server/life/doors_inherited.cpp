@@ -1,0 +1,109 @@
+/// Doors that the process was started with, and what its successor is started with.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/standard_descriptors.h"
+#include "server/doors.h"
+#include "server/life/inherited_sockets.h"
+
+namespace wharf::server {
+namespace {
+
+/// Of the socket, not of the descriptor: duplicates have the same.
+ino_t inode_of(const io::ListeningSocket& socket) {
+  struct stat found {};
+  return ::fstat(socket.descriptor(), &found) == 0 ? found.st_ino : 0;
+}
+
+}  // namespace
+
+/// The door gets the sockets that the process was started with, if there are any for it.
+Error Doors::take_inherited(OpenDoor& door) {
+  door.asked = door.address.text();
+  door.sockets = InheritedSockets::of_process().take(door.address);
+  if (door.sockets.empty()) return {};
+  door.address = door.sockets.front().address();
+  return share_sockets(door);
+}
+
+/// Each loop needs a socket: if there are too few, loops share some, and their backlogs.
+Error Doors::share_sockets(OpenDoor& door) const {
+  for (std::size_t next = 0; door.sockets.size() < options_.threads; ++next) {
+    auto another = door.sockets[next].duplicate();
+    if (!another) return {another.error()};
+    door.sockets.push_back(std::move(*another));
+  }
+  return {};
+}
+
+/// Sockets of one name may have several addresses.
+Error Doors::listen_inherited(const std::string& name, Door settings) {
+  base::occupy_standard_descriptors();
+  auto sockets = InheritedSockets::of_process().take_named(name);
+  if (!sockets) return {sockets.error()};
+  std::vector<std::unique_ptr<OpenDoor>> opened;
+  for (io::ListeningSocket& socket : *sockets) {
+    const std::string text = socket.address().text();
+    auto place = std::find_if(opened.begin(), opened.end(), [&text](const auto& door) { return door->asked == text; });
+    if (place == opened.end())
+      place = opened.insert(place,
+                            std::make_unique<OpenDoor>(OpenDoor{.settings = settings, .address = socket.address(), .asked = text}));
+    (*place)->sockets.push_back(std::move(socket));
+  }
+  if (Error error = prepare(*opened.front())) return error;
+  for (auto& door : opened) {
+    door->tls = opened.front()->tls;
+    if (Error error = share_sockets(*door)) return error;
+  }
+  for (auto& door : opened) doors_.push_back(std::move(door));
+  return {};
+}
+
+/// One of each socket, for loops may share some. If there is no descriptor for it, a successor cannot have it; that shows then.
+void Doors::keep() {
+  const std::lock_guard lock(kept_mutex_);
+  for (const auto& door : doors_) {
+    std::vector<ino_t> known;
+    for (const io::ListeningSocket& socket : door->sockets) {
+      const ino_t inode = inode_of(socket);
+      if (std::find(known.begin(), known.end(), inode) != known.end()) continue;
+      known.push_back(inode);
+      if (auto another = socket.duplicate()) kept_.push_back({std::move(*another), door->asked});
+    }
+  }
+}
+
+void Doors::close_kept() {
+  const std::lock_guard lock(kept_mutex_);
+  kept_.clear();
+}
+
+base::Result<Takeover::Passed, Error> Doors::passed() {
+  const std::lock_guard lock(kept_mutex_);
+  Takeover::Passed passed;
+  using Kind = PassedDescriptor::Kind;
+  for (const auto& [socket, asked] : kept_) {
+    base::Descriptor another(::fcntl(socket.descriptor(), F_DUPFD_CLOEXEC, 0));
+    if (!another) return base::Failure{Error{"the system has no descriptors left for a new process"}};
+    passed.descriptors.push_back(std::move(another));
+    const bool lent = socket.holder() == io::ListeningSocket::Holder::service_manager;
+    passed.names.push_back({.kind = lent ? Kind::lent : Kind::own, .address = asked, .name = socket.name()});
+  }
+  return passed;
+}
+
+void Doors::claim_files() {
+  const std::lock_guard lock(kept_mutex_);
+  for (const Kept& each : kept_) each.socket.claim_file();
+}
+
+void Doors::leave_files() {
+  const std::lock_guard lock(kept_mutex_);
+  for (const Kept& each : kept_) each.socket.leave_file();
+}
+
+}  // namespace wharf::server
