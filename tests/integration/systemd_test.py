@@ -173,9 +173,12 @@ class Service(unittest.TestCase):
         service = self.start([], [], "-t", "3", environment={"WATCHDOG_USEC": "400000", "WATCHDOG_PID": "own"})
         for _ in range(4):
             service.hear("WATCHDOG=1")
-        threads = [int(each) for each in os.listdir(f"/proc/{service.process.pid}/task")]
-        loops = [each for each in threads if each != service.process.pid and self.is_loop(service.process.pid, each)]
-        self.assertTrue(loops)
+
+        def waiting_loops():
+            threads = [int(each) for each in os.listdir(f"/proc/{service.process.pid}/task")]
+            return [each for each in threads if each != service.process.pid and self.is_loop(service.process.pid, each)]
+
+        loops = server.until(waiting_loops, 20, "a loop that waits")
         with Stopped(loops[-1]):
             time.sleep(0.6)  # what was under way
             service.socket.settimeout(0.01)

@@ -1,7 +1,9 @@
 #include "server/life/passed_sockets.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstddef>
 #include <limits>
 #include <system_error>
 
@@ -63,7 +65,8 @@ std::optional<Number> number_of(std::string_view text) {
 }
 
 std::optional<PassedDescriptor> read_item(std::string_view item) {
-  PassedDescriptor passed;
+  static constexpr std::ptrdiff_t separators = 4;
+  if (std::count(item.begin(), item.end(), ';') != separators) return std::nullopt;
   const auto number = number_of<int>(cut(item, ';'));
   const auto inode = number_of<std::uint64_t>(cut(item, ';'));
   const std::string_view kind = cut(item, ';');
@@ -87,6 +90,7 @@ std::string write_passed(const std::vector<PassedDescriptor>& all) {
 
 std::optional<std::vector<PassedDescriptor>> read_passed(std::string_view text) {
   std::vector<PassedDescriptor> all;
+  if (text.ends_with(',')) return std::nullopt;
   while (!text.empty()) {
     auto item = read_item(cut(text, ','));
     if (!item || all.size() == most_passed) return std::nullopt;
