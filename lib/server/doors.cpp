@@ -33,7 +33,10 @@ Error Doors::listen(const std::string& interface, std::uint16_t port, Door setti
   }
   if (error) return error;
   if (Error fault = prepare(*opened.front())) return fault;
-  for (const auto& door : opened) door->tls = opened.front()->tls;
+  for (const auto& door : opened) {
+    door->tls = opened.front()->tls;
+    door->proxy_networks = opened.front()->proxy_networks;
+  }
   std::move(opened.begin(), opened.end(), std::back_inserter(doors_));
   if (settings.fast_open > 0 && !system_allows_fast_open())
     log_.warn("TCP Fast Open of ", doors_.back()->address.text(),

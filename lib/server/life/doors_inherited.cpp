@@ -57,6 +57,7 @@ Error Doors::listen_inherited(const std::string& name, Door settings) {
   if (Error error = prepare(*opened.front())) return error;
   for (auto& door : opened) {
     door->tls = opened.front()->tls;
+    door->proxy_networks = opened.front()->proxy_networks;
     if (Error error = share_sockets(*door)) return error;
   }
   for (auto& door : opened) doors_.push_back(std::move(door));
