@@ -13,8 +13,9 @@
 /// SECONDS count from 1970. All get everything in the same order. A member that does not read pauses the speakers; one that takes
 /// nothing for 3 s is cut.
 ///
-/// The room spans all loops, and all virtual hosts that have the same value of option `group`. Option `history`: how many of the
-/// last things said a newcomer gets, 0 to 1000, 50 if not given. Option `most`: members at once, 1 to 100000, 1000 if not given.
+/// The room spans all loops of a virtual host, and all virtual hosts that have the same value of option `group`. Option `history`: how
+/// many of the last things said a newcomer gets, 0 to 1000, 50 if not given. Option `most`: members at once, 1 to 100000, 1000 if not
+/// given.
 
 #include <algorithm>
 #include <chrono>

@@ -2,9 +2,9 @@
 /// URL names the room, like /?mirror=harbour: at most 64 bytes, percent-decoded, '+' is a space; without a name it is the room "".
 /// Binary messages are closed with 1003.
 ///
-/// A client that does not read pauses the speakers; one that takes nothing for 3 s is cut. A room spans all loops, and all virtual
-/// hosts that have the same value of option `group`. Option `rooms`: how many there may be at once, 1 to 100000, 1000 if not given;
-/// more are refused with 503.
+/// A client that does not read pauses the speakers; one that takes nothing for 3 s is cut. A room spans all loops of a virtual host,
+/// and all virtual hosts that have the same value of option `group`. Option `rooms`: how many there may be at once, 1 to 100000, 1000
+/// if not given; more are refused with 503.
 
 #include <map>
 #include <memory>

@@ -278,13 +278,16 @@ class Member {
   std::size_t left_ = 0;  // bytes that the peer had not taken at the last check
 };
 
-/// An object that all loops of the process share: one T for each value of the option `group`.
+/// An object that all loops of the process share: one T for each value of the option `group`, and without that option one for each
+/// name of a virtual host.
 template <class T>
 std::shared_ptr<T> in_group_of(const wharf::Scope& scope) {
   static std::mutex mutex;
   static auto& groups = *new std::map<std::string, std::weak_ptr<T>>;
   const std::lock_guard lock(mutex);
-  std::weak_ptr<T>& known = groups[std::string(scope.option("group").value_or(""))];
+  std::erase_if(groups, [](const auto& each) { return each.second.expired(); });  // hosts come and go
+  const auto group = scope.option("group");
+  std::weak_ptr<T>& known = groups[group ? "group " + std::string(*group) : "host " + std::string(scope.host())];
   std::shared_ptr<T> shared = known.lock();
   if (shared == nullptr) known = shared = std::make_shared<T>();
   return shared;

@@ -18,9 +18,9 @@
 /// At its mount, GET gives a page that shows all this live. With `json` behind the mount, or in the client's Accept, it
 /// gives only the statistics.
 ///
-/// The list spans all loops, and all virtual hosts that have the same value of option `group`. Option `addresses`: `on` shows
-/// everybody the address of everybody, as libwebsockets does; `off`, if not given, says `hidden`. Option `hostname`: if not
-/// given, the machine's name. Option `most`: clients at once, 1 to 10000, 100 if not given; more are refused with 503.
+/// The list spans all loops of a virtual host, and all virtual hosts that have the same value of option `group`. Option `addresses`:
+/// `on` shows everybody the address of everybody, as libwebsockets does; `off`, if not given, says `hidden`. Option `hostname`: if
+/// not given, the machine's name. Option `most`: clients at once, 1 to 10000, 100 if not given; more are refused with 503.
 
 #include <chrono>
 #include <cstdint>

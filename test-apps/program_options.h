@@ -52,6 +52,10 @@ struct Settings {
   std::vector<std::string> proxy_header_from;
   std::string files;
   std::vector<std::string> files_options;
+  std::string names;
+  std::vector<std::string> vhosts;
+  std::vector<std::string> vhost_certs;
+  wharf::UnknownHosts unknown_hosts = wharf::ServerOptions{}.unknown_hosts;
   std::vector<std::string> mounts;
   std::vector<std::string> proxies;
   std::vector<std::string> proxy_options;
@@ -72,6 +76,7 @@ inline constexpr std::string_view talk[] = {"quiet", "error", "warn", "info", "d
 inline constexpr std::string_view contexts[] = {"off", "shared", "dedicated"};
 inline constexpr std::string_view front_fields[] = {"either", "x-forwarded", "forwarded"};
 inline constexpr std::string_view tls_profiles[] = {"intermediate", "modern"};
+inline constexpr std::string_view unknown_hosts[] = {"served", "421", "404"};
 inline constexpr std::string_view log_formats[] = {"combined", "json"};
 
 /// In the order of --help, which says first what most need.
@@ -244,6 +249,23 @@ inline constexpr wharf::options::Option<Settings> table[] = {
               "`unix`",
      .otherwise = "nobody",
      .page = "doors.md#proxy-headers"},
+    {.name = "name",
+     .place = &Settings::names,
+     .about = "names of the host that the other options are for, with commas, like `example.com,*.example.com`",
+     .otherwise = "it serves all names",
+     .page = "virtual-hosts.md"},
+    {.name = "vhost",
+     .place = &Settings::vhosts,
+     .about = "another host as `NAMES=FOLDER`: it serves that folder, and the rest as the first",
+     .page = "virtual-hosts.md"},
+    {.name = "vhost-cert",
+     .place = &Settings::vhost_certs,
+     .about = "certificate of such a host as `NAME=CERTIFICATE,KEY` or `NAME=FILE` with both, for clients that ask for the name"},
+    {.name = "unknown-hosts",
+     .place = choice<&Settings::unknown_hosts>(),
+     .unit = Unit::word,
+     .about = "what requests for other names get if --name is given: `served` by the first host, or `421` or `404`",
+     .words = unknown_hosts},
     {.name = "files", .place = &Settings::files, .about = "folder to serve with listings at `/files/`"},
     {.name = "files-option",
      .place = &Settings::files_options,

@@ -66,6 +66,7 @@ wharf::ServerOptions server_options(const Settings& settings) {
   if (settings.compress_all) options.compression.messages = wharf::Compression::Messages::all;
   options.limits.connections = settings.connections;
   options.fronts = {settings.trusted, settings.trusted_fields};
+  options.unknown_hosts = settings.unknown_hosts;
   return options;
 }
 
@@ -153,6 +154,43 @@ wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
   }
   for (const std::string& text : settings.request_rates)
     if (std::string fault = named_options::take_request_rate(host.mounts, text); !fault.empty()) return {std::move(fault)};
+  return {};
+}
+
+/// The first is the name, the others are aliases.
+void take_names(wharf::VirtualHost& host, const std::string& names) {
+  host.aliases.clear();
+  for (std::size_t at = 0; at <= names.size();) {
+    const std::size_t comma = std::min(names.find(',', at), names.size());
+    std::string name = names.substr(at, comma - at);
+    if (at == 0) host.name = std::move(name);
+    else host.aliases.push_back(std::move(name));
+    at = comma + 1;
+  }
+}
+
+/// The hosts beside the first, which they are like, except for their names, folders and certificates.
+wharf::Error add_vhosts(wharf::Server& server, const wharf::VirtualHost& first, const Settings& settings) {
+  std::vector<wharf::VirtualHost> hosts;
+  for (const std::string& text : settings.vhosts) {
+    const auto parts = split_assignment(text);
+    if (!parts) return {"--vhost takes NAMES=FOLDER, not '" + text + "'"};
+    wharf::VirtualHost& host = hosts.emplace_back(first);
+    take_names(host, parts->first);
+    mount_instead(host, {"/", wharf::Files{parts->second}});
+  }
+  for (const std::string& text : settings.vhost_certs) {
+    const auto parts = split_assignment(text);
+    if (!parts) return {"--vhost-cert takes NAME=CERTIFICATE,KEY, not '" + text + "'"};
+    const auto host =
+        std::find_if(hosts.begin(), hosts.end(), [&](const wharf::VirtualHost& each) { return each.name == parts->first; });
+    if (host == hosts.end()) return {"--vhost-cert: there is no --vhost '" + parts->first + "'"};
+    const std::string& files = parts->second;
+    const std::size_t comma = std::min(files.find(','), files.size());
+    host->certificates.push_back({files.substr(0, comma), comma < files.size() ? files.substr(comma + 1) : std::string()});
+  }
+  for (wharf::VirtualHost& host : hosts)
+    if (wharf::Error error = server.add(std::move(host))) return error;
   return {};
 }
 
@@ -263,7 +301,9 @@ int serve(const Settings& settings) {
   for (const std::string& text : settings.protocol_options)
     if (!take_protocol_option(host, text))
       return fail(wrong_usage, "--protocol-option takes PROTOCOL.NAME=VALUE, not '" + text + "'");
-  if (const wharf::Error error = server.add(std::move(host))) return fail(cannot_serve, error.message);
+  take_names(host, settings.names);
+  if (const wharf::Error error = server.add(host)) return fail(cannot_serve, error.message);
+  if (const wharf::Error error = add_vhosts(server, host, settings)) return fail(cannot_serve, error.message);
   if (const std::string fault = fault_of_tls(settings); !fault.empty()) return fail(wrong_usage, fault);
   std::vector<std::string> places;
   if (const wharf::Error error = open_doors(server, settings, places)) return fail(cannot_serve, error.message);

@@ -198,6 +198,10 @@ struct wharf_services {
    * empty if an HTTP/1.0 client named none. */
   wharf_text (*scheme)(const wharf_request* request);
   wharf_text (*host)(const wharf_request* request);
+
+  /* Since 1.4. The name of the virtual host that a scope belongs to, as it was given; empty: the one for all other names. Lent as long as the
+   * scope. */
+  wharf_text (*virtual_host)(const wharf_scope* scope);
 };
 
 /* One row of the protocol table. Set `size` to sizeof(wharf_row) and leave what you do not use at zero.

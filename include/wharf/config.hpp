@@ -113,9 +113,11 @@ struct StrictTransportSecurity {
   Switch preload = Switch::off;             ///< browsers may have it built in; only with `include_subdomains`
 };
 
-/// A name with its own mounts, protocol table and options.
+/// A name with its own mounts, protocol table and options. A name is an address, or labels of letters, digits, '-' and '_' with dots
+/// between them; the first label may be '*', which stands for any one label. Case and a dot at the end do not count, nor do the
+/// brackets of an IPv6 address.
 struct VirtualHost {
-  std::string name;  ///< compared with the Host of requests, whole and ignoring case, without the port; empty: for all others
+  std::string name;  ///< compared with the Host of requests; empty: for all others. docs/virtual-hosts.md says what fits it
   std::vector<Mount> mounts;
   std::vector<std::string> protocols;      ///< which rows clients may select here; empty: all that the server has
   std::string default_protocol;            ///< the row for clients that offer no subprotocol; empty: they are refused, unless the
@@ -130,6 +132,24 @@ struct VirtualHost {
   std::size_t connections = 0;              ///< requests in progress and WebSockets at once; beyond it 503. 0: no limit
   RequestRate request_rate{};               ///< of one client; besides Limits::address_request_rate
   StrictTransportSecurity strict_transport_security{};
+  std::vector<std::string> aliases{};  ///< more names of the same host
+};
+
+/// What becomes of a virtual host that is removed while the server runs. Its requests in progress are finished in any case.
+struct Removal {
+  enum class WebSockets : std::uint8_t {
+    end,  ///< they get 1001, and pipes are closed
+    keep  ///< they live on, and so do pipes
+  };
+  WebSockets web_sockets = WebSockets::end;
+  std::chrono::milliseconds grace{0};  ///< until they are ended
+};
+
+/// What a request gets if no virtual host has the name in its Host, and none is for all others.
+enum class UnknownHosts : std::uint8_t {
+  served,       ///< what the virtual host that was added first has for it
+  misdirected,  ///< 421 (RFC 9110 section 15.5.20)
+  not_found     ///< 404
 };
 
 /// Receives each log line, without line feed; control characters and others that could begin a second line are \xHH. Called by one
@@ -169,6 +189,7 @@ struct ServerOptions {
   Limits limits;
   FileLimits files;
   TrustedFronts fronts{};
+  UnknownHosts unknown_hosts = UnknownHosts::served;
 };
 
 }  // namespace wharf

@@ -60,6 +60,11 @@ class Scope {
     const char* value = scope_->services->option(scope_, name);
     return value != nullptr ? std::optional<std::string_view>(value) : std::nullopt;
   }
+  /// The name of the virtual host, as it was given; empty: the one for all other names.
+  [[nodiscard]] std::string_view host() const {
+    const wharf_text name = scope_->services->virtual_host(scope_);
+    return {name.data, name.size};
+  }
   /// One line in the server's log.
   void log(Level level, std::string_view text) const {
     scope_->services->log(scope_, static_cast<wharf_level>(level), text.data(), text.size());

@@ -6,8 +6,8 @@
 ///     if (auto error = server.listen("127.0.0.1", 7681)) { std::cerr << error.message << '\n'; return 1; }
 ///     if (auto error = server.run()) { std::cerr << error.message << '\n'; return 1; }
 ///
-/// Set it up from one thread; run() or start() comes last. Only stop(), drain(), hand_over(), reopen_logs() and reload() may be called from
-/// other threads.
+/// Set it up from one thread; run() or start() comes last. From then on stop(), drain(), hand_over(), reopen_logs(), reload() and what
+/// changes virtual hosts may be called from any thread, and nothing else.
 
 #include <cstdint>
 #include <functional>
@@ -38,7 +38,7 @@ class WHARF_VISIBLE Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Adds a row to the protocol table. Fails if the name is taken, is not a token, or is `http`.
+  /// Adds a row to the protocol table. Fails if the name is taken, is not a token, or is `http`, or if the server runs already.
   Error add(const wharf_row& row);
 
   /// Adds the rows of a plugin that is part of the program (see WHARF_PLUGIN_SYMBOL in abi.h); all or none.
@@ -54,9 +54,30 @@ class WHARF_VISIBLE Server {
   /// Names in the protocol table, in its order.
   [[nodiscard]] std::vector<std::string> protocols() const;
 
-  /// Without any virtual host the server has one that serves all protocols and no files. Fails if a folder cannot be read, a
-  /// protocol is not in the table, or the name is taken.
+  // ---- Virtual hosts. Without any, the server has one that serves all protocols and no files. ----
+  //
+  // They may also be added, changed and removed while the server runs, from any thread: one change after the other, on all loops or,
+  // if one of them cannot, on none. A change has been made when the call returns; requests that come later see it, and those in
+  // progress, open WebSockets and pipes live on with what they began with, which is destroyed when the last of them has ended.
+  // docs/virtual-hosts.md says more.
+  //
+  // The calls wait for every loop, so a loop's thread may not make them: there they fail. It calls those with `done`, which return
+  // at once. `done` gets the outcome, once, on a thread of the server that serves no loop and makes these changes in their order; or
+  // within the call, if the server does not run yet, or the system has no thread. It may call anything of the server.
+
+  /// What hears of the outcome of a change.
+  using Done = std::function<void(Error)>;
+
+  /// Fails if a folder cannot be read, a protocol is not in the table or cannot start, or a name is bad or taken.
   Error add(VirtualHost host);
+  void add(VirtualHost host, Done done);
+  /// Replaces the virtual host of that name with another of the same name: everything of it, the shared states of its protocols
+  /// too. Fails as add() does, and if there is none of that name; then the old one serves on.
+  Error change(VirtualHost host);
+  void change(VirtualHost host, Done done);
+  /// Fails if there is none of that name. Later requests for it get what ServerOptions::unknown_hosts says.
+  Error remove(const std::string& name, Removal how = {});
+  void remove(const std::string& name, Removal how, Done done);
 
   /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo or a host name, which stand for all addresses that they
   /// have, or `*`: all addresses of the machine. Port 0 takes one that is free at all of them. IPv6 is taken alone, so :: and 0.0.0.0

@@ -18,6 +18,7 @@
 #include "link/link.h"
 #include "link/peer.h"
 #include "link/session.h"
+#include "link/users.h"
 
 namespace wharf::session {
 
@@ -134,6 +135,9 @@ class Exchange {
   virtual void observe(std::unique_ptr<ExchangeObserver> observer) = 0;
   /// The first one of that owner, or nullptr.
   [[nodiscard]] virtual ExchangeObserver* observer(const void* owner) const = 0;
+
+  /// What the exchange uses, until it is over and everything that was given to it has gone. A later call replaces it.
+  virtual void keep(Use use) = 0;
 
   /// For every response except an interim one; of switch_to(), only those that are always sent. Lent as long as the exchange. A later call replaces them.
   virtual void add_fields(codec::PreparedFields::Part prepared) = 0;

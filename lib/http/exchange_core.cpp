@@ -139,6 +139,7 @@ void ExchangeCore::over() {
 
 /// Tells the responder and the observers; an exception of one, as for a lack of memory, keeps nobody else from hearing.
 void ExchangeCore::tell_over() noexcept {
+  const Use use = std::move(use_);  // until all that follows has gone
   if (open()) stage_ = Stage::idle;
   tick_due_ = base::never;
   const std::unique_ptr<Responder> responder = std::move(responder_);

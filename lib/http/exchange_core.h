@@ -75,6 +75,7 @@ class ExchangeCore : public Exchange {
   void set_responder(std::unique_ptr<Responder> responder) final { responder_ = std::move(responder); }
   void observe(std::unique_ptr<ExchangeObserver> observer) final { observers_.push_back(std::move(observer)); }
   [[nodiscard]] ExchangeObserver* observer(const void* owner) const final;
+  void keep(Use use) final { use_ = std::move(use); }
   void add_fields(codec::PreparedFields::Part prepared) final { fields_ = prepared; }
   void suspend(std::unique_ptr<Visit> visit) final { visit_ = std::move(visit); }
   [[nodiscard]] Visit* visit() const final { return visit_.get(); }
@@ -228,6 +229,7 @@ class ExchangeCore : public Exchange {
 
   Link& link_;
   HttpContext& context_;
+  Use use_;  // of the present exchange
   const codec::RequestHead* request_ = nullptr;
   std::unique_ptr<codec::KeptHead> kept_;          // if the request's own bytes are gone
   std::unique_ptr<codec::Forwarding> forwarding_;  // of the present request

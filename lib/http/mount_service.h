@@ -21,6 +21,8 @@ class MountService {
   [[nodiscard]] virtual bool takes_upgrades() const { return false; }
   /// Checks whether what it serves was replaced. Returns an empty text, or what is in the way, in one line.
   virtual std::string look_again() { return {}; }
+  /// No other requests will come. What is its own, such as connections that are kept, ends.
+  virtual void retire() {}
 };
 
 }  // namespace wharf::server

@@ -66,6 +66,7 @@ class MemoryLink final : public Link {
   void set_deadline(base::Time when) override { deadline_ = when; }
   [[nodiscard]] base::Time now() const override { return now_; }
   /// In the form of PeerAddress::parse(); otherwise the address is not known.
+  using Link::set_tls;
   void set_address(std::string_view text) { set_peer(base::PeerAddress::parse(text).value_or(base::PeerAddress())); }
 
  private:

@@ -12,6 +12,7 @@
 #include "codec/ws/encoder.h"
 #include "codec/ws/extension.h"
 #include "link/environment.h"
+#include "link/guests.h"
 #include "protocol/handles.h"
 #include "protocol/statistics.h"
 #include "wharf/limits.hpp"
@@ -58,6 +59,9 @@ struct Protocol : wharf_scope {
   WsLimits limits;
   RowCounts* counts = &own_counts;                 ///< of the row on this loop
   RowCounts own_counts;                            ///< if the server keeps no statistics
+  Guests* guests = &own_guests;                    ///< of the virtual host on this loop, which it outlives
+  Guests own_guests;                               ///< if there is no table
+  std::string_view host{};                         ///< the name of the virtual host; the table's
   std::optional<codec::DeflateWish> deflate_wish;  // nothing: permessage-deflate is declined
   codec::DeflateSettings deflate_settings;
 

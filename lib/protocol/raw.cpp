@@ -29,11 +29,13 @@ Raw::Raw(Link& link, Protocol& protocol, const wharf_raw& raw)
   std::memcpy(&raw_, &raw, std::min(raw.size, sizeof(raw_)));
   link_.resume_input();  // it was held for a response that came late
   set_timer();
+  arrive(*protocol.guests);
 }
 
 Raw::~Raw() {
   if (self_) *self_ = nullptr;
   destroy_state();
+  depart(*protocol_.guests);
 }
 
 void Raw::ended() { destroy_state(); }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/flags.h"
+#include "link/guests.h"
 #include "link/link.h"
 #include "link/session.h"
 #include "protocol/author_state.h"
@@ -17,7 +18,7 @@
 namespace wharf::session {
 
 /// A connection that left HTTP: a pipe of bytes, which a row's code uses as wharf_pipe.
-class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
+class Raw final : public Guest, public wharf_pipe, public AuthorState<Raw> {
  public:
   /// Calls `open` of `raw` within this call, so the response must be queued already. If it refuses, the link is cut.
   static std::unique_ptr<Session> open(Link& link, Protocol& protocol, const wharf_raw& raw, void* argument);
@@ -31,6 +32,7 @@ class Raw final : public Session, public wharf_pipe, public AuthorState<Raw> {
   void deadline() override;
   Drains drain() override { return Drains::when_told; }
   void shut_down() override;
+  void leave() override { shut_down(); }
   void ended() override;
 
   // ---- What http_services.cpp offers to rows. ----

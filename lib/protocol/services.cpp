@@ -58,6 +58,8 @@ void log(const wharf_scope* scope, wharf_level level, const char* data, size_t s
   });
 }
 
+wharf_text virtual_host(const wharf_scope* scope) { return text(protocol(scope).host); }
+
 uint64_t now(const wharf_scope* scope) { return static_cast<uint64_t>(protocol(scope).home.now().count()); }
 
 wharf_text path(const wharf_request* request) { return text(view(request).path()); }
@@ -112,6 +114,7 @@ const wharf_services& service_table() {
       .peer_address = peer_address,
       .scheme = scheme,
       .host = host,
+      .virtual_host = virtual_host,
   };
   return table;
 }

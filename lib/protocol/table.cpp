@@ -144,7 +144,7 @@ Error RowList::add(std::span<const wharf_row* const> rows) {
 
 base::Result<std::unique_ptr<ProtocolTable>, Error> ProtocolTable::start(const RowList& rows, const VirtualHost& host,
                                                                          const session::WsLimits& limits, session::Home& home) {
-  std::unique_ptr<ProtocolTable> table(new ProtocolTable);
+  std::unique_ptr<ProtocolTable> table(new ProtocolTable(host.name));
   for (const wharf_row& row : rows.rows()) {
     const bool listed =
         host.protocols.empty() || std::find(host.protocols.begin(), host.protocols.end(), row.name) != host.protocols.end();
@@ -166,6 +166,8 @@ Error ProtocolTable::start_row(const wharf_row& row, const VirtualHost& host, co
   if (row.http != nullptr) std::memcpy(&protocol->http, row.http, std::min(row.http->size, sizeof protocol->http));
   if (row.raw != nullptr) std::memcpy(&protocol->raw, row.raw, std::min(row.raw->size, sizeof protocol->raw));
   protocol->limits = limits;
+  protocol->guests = &guests_;
+  protocol->host = host_;
   choose_compression(*protocol, limits.compression);
   if (const auto found = host.options.find(row.name); found != host.options.end()) protocol->options = found->second;
   auto shared = std::make_unique<char[]>(std::max<std::size_t>(row.shared_state_size, 1));

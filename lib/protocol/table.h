@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -45,13 +46,17 @@ class ProtocolTable {
   [[nodiscard]] session::Protocol* select(std::span<const std::string_view> offered) const;
   /// The row of that name, even if clients cannot select it.
   [[nodiscard]] session::Protocol* find(std::string_view name) const;
+  /// All who use the table or anything else of its host. The table lives until there are none.
+  [[nodiscard]] session::Guests& guests() { return guests_; }
   /// The names that can be selected, with commas.
   [[nodiscard]] std::string names() const;
 
  private:
-  ProtocolTable() = default;
+  explicit ProtocolTable(std::string host) : host_(std::move(host)) {}
   Error start_row(const wharf_row& row, const VirtualHost& host, const session::WsLimits& limits, session::Home& home);
 
+  const std::string host_;
+  session::Guests guests_;
   std::vector<std::unique_ptr<session::Protocol>> protocols_;
   std::vector<session::Protocol*> selectable_;
   std::vector<std::unique_ptr<char[]>> shared_states_;

@@ -36,6 +36,7 @@ Ws::Ws(Link& link, Protocol& protocol)
   if (protocol.row.fragment != nullptr) decoder_.hand_out_pieces();
   decoder_.inflate_room_by_room();
   set_timer();
+  arrive(*protocol.guests);
 }
 
 void Ws::deflate_as(const codec::DeflateAgreement& agreement) {
@@ -49,7 +50,10 @@ void Ws::deflate_as(const codec::DeflateAgreement& agreement) {
   update_short_below();
 }
 
-Ws::~Ws() { destroy_state(); }
+Ws::~Ws() {
+  destroy_state();
+  depart(*protocol_.guests);
+}
 
 void Ws::ended() { destroy_state(); }
 
@@ -292,6 +296,8 @@ void Ws::await_close() {
 }
 
 void Ws::shut_down() { close(1001, "server is stopping"); }
+
+void Ws::leave() { close(1001, "host is removed"); }
 
 // ---- Time ----
 

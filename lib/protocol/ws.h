@@ -13,6 +13,7 @@
 #include "codec/ws/encoder.h"
 #include "codec/ws/extension.h"
 #include "codec/ws/short_payload.h"
+#include "link/guests.h"
 #include "link/link.h"
 #include "link/session.h"
 #include "protocol/author_state.h"
@@ -23,7 +24,7 @@
 namespace wharf::session {
 
 /// A WebSocket conversation, server's side (RFC 6455), after the opening handshake. It is what a row's author holds as wharf_peer.
-class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
+class Ws final : public Guest, public wharf_peer, public AuthorState<Ws> {
  public:
   /// Opens the row's conversation: its `open` runs within this call, so the response to the handshake must be queued already. If
   /// `open` refuses, the session closes the peer with 1011 and serves nothing.
@@ -40,6 +41,7 @@ class Ws final : public Session, public wharf_peer, public AuthorState<Ws> {
   void deadline() override;
   Drains drain() override { return Drains::when_told; }
   void shut_down() override;
+  void leave() override;
   void ended() override;
 
   // ---- What services.cpp offers to rows. ----

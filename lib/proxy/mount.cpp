@@ -55,13 +55,18 @@ base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Pr
                             .idle_connections = proxy.idle_connections,
                             .limits = limits.upstream,
                             .most_connections = proxy.most_connections,
-                            .most_waiting = proxy.most_waiting};
+                            .most_waiting = proxy.most_waiting,
+                            .users = limits.users};
   settings.limits.response_time = bounded(proxy.answer_time);
   Proxy bounds = proxy;
   bounds.waiting_time = bounded(proxy.waiting_time);
   mount->upstream_ = std::make_unique<Upstream>(std::move(bounds), std::move(*target), prefix, std::move(settings), *outside, log,
                                                 limits.pipe_idle);
   return mount;
+}
+
+void ProxyMount::retire() {
+  if (upstream_) upstream_->pool.retire();
 }
 
 /// RFC 9110 section 7.8: clients that upgrade seldom follow a redirection.

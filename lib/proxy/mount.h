@@ -18,7 +18,8 @@ namespace wharf::server {
 struct ProxyLimits {
   session::H1ClientLimits upstream;  ///< except its response_time, which is the answer_time of Proxy
   base::Time pipe_idle =
-      Limits{}.pipe_idle;  ///< without a byte in either direction on a connection that left HTTP. base::never: no limit
+      Limits{}.pipe_idle;           ///< without a byte in either direction on a connection that left HTTP. base::never: no limit
+  session::Users* users = nullptr;  ///< each connection upstream is one; they outlive the mount
 };
 
 /// A gateway to another HTTP/1.1 server, for one mount on one loop (RFC 9110 section 3.7). Heads are written anew, bodies pass
@@ -41,6 +42,8 @@ class ProxyMount {
   /// Whether a request for the prefix without its last '/' is redirected to the prefix: one for a page, whose relative links would
   /// lead elsewhere. Others are passed on, because not every client follows.
   [[nodiscard]] bool adds_slash(const codec::RequestHead& head) const;
+  /// No other requests will come: connections that are idle, or will be, end.
+  void retire();
 
  private:
   ProxyMount() = default;

@@ -56,12 +56,23 @@ void UpstreamPool::attempt(base::Time limit) {
       },
       [this, began, limit](std::string_view reason) {
         --attempts_;
-        --connections_;
+        count_one_less();
         failed(began, limit, reason);
         attempt_for_others();
       });
   ++attempts_;
+  count_one();
+}
+
+void UpstreamPool::count_one() {
   ++connections_;
+  if (settings_.users != nullptr) settings_.users->come();
+}
+
+/// Nobody destroys the pool within the call.
+void UpstreamPool::count_one_less() noexcept {
+  --connections_;
+  if (settings_.users != nullptr) settings_.users->go();
 }
 
 /// False: there is no memory for it.
@@ -133,8 +144,13 @@ void UpstreamPool::hand_over() {
   }
 }
 
+void UpstreamPool::retire() {
+  settings_.idle_connections = 0;
+  while (session::H1Client* const client = take_idle()) client->cancel();
+}
+
 void UpstreamPool::link_gone() noexcept {
-  --connections_;
+  count_one_less();
   attempt_for_others();
 }
 

@@ -12,6 +12,7 @@
 #include "http/h1_client.h"
 #include "link/environment.h"
 #include "link/link_share.h"
+#include "link/users.h"
 
 namespace wharf::server {
 
@@ -30,8 +31,9 @@ struct UpstreamSettings {
   base::Time connect_time;
   std::size_t idle_connections;
   session::H1ClientLimits limits;
-  std::size_t most_connections;  ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
-  std::size_t most_waiting;      ///< requests that wait for a connection
+  std::size_t most_connections;     ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
+  std::size_t most_waiting;         ///< requests that wait for a connection
+  session::Users* users = nullptr;  ///< of the host: each connection is one
 };
 
 /// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection
@@ -72,6 +74,9 @@ class UpstreamPool final : private session::H1ClientOwner, private session::Link
   /// Whether an attempt is under way whose connection, or failure, will be the waiter's.
   [[nodiscard]] bool is_under_way(Place place) const;
 
+  /// Ends those that are idle, and keeps none from here on.
+  void retire();
+
   /// Logs that a request was refused because there may be no more connections: once, until all that wait have been served.
   void tell_crowded();
 
@@ -84,6 +89,8 @@ class UpstreamPool final : private session::H1ClientOwner, private session::Link
 
   session::H1Client* take_idle();
   void hand_over();
+  void count_one();
+  void count_one_less() noexcept;
   [[nodiscard]] bool is_room() const { return settings_.most_connections == 0 || connections_ < settings_.most_connections; }
   [[nodiscard]] bool may_attempt() const { return attempts_ < waiters_.size() && is_room(); }
   void attempt(base::Time limit);

@@ -37,6 +37,8 @@ class HostMount {
   void serve(session::Exchange& exchange, std::string_view path, std::string_view user) const;
   /// Checks whether what it serves was replaced. Returns an empty text, or what is in the way, in one line.
   [[nodiscard]] std::string look_again() const { return service_->look_again(); }
+  /// No other requests will come.
+  void retire() const { service_->retire(); }
   /// For the head of every response.
   [[nodiscard]] const codec::PreparedFields& fields() const { return fields_; }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -18,6 +19,8 @@
 #include "server/certificates/certificate_keeper.h"
 #include "server/doors.h"
 #include "server/executors.h"
+#include "server/hosts/change.h"
+#include "server/hosts/clerk.h"
 #include "server/life/service_manager.h"
 #include "server/life/takeover.h"
 #include "server/life/watchdog.h"
@@ -34,9 +37,11 @@ class Server::Implementation {
   Implementation(const Implementation&) = delete;
   Implementation& operator=(const Implementation&) = delete;
 
-  Error add(const wharf_row& row) { return rows_.add(row); }
+  Error add(const wharf_row& row);
   Error add(const wharf_plugin& plugin);
-  Error add(VirtualHost host);
+  /// Before the start, or while the server runs on a thread that serves no loop.
+  Error change_hosts(server::HostChange change);
+  void change_hosts(server::HostChange change, Done done);
   Error load_plugin(const std::string& file);
   Error load_plugins(const std::string& folder);
   [[nodiscard]] std::vector<std::string> protocols() const;
@@ -56,6 +61,12 @@ class Server::Implementation {
     std::shared_ptr<server::CertificateKeeper> keeper;  // of the first, if a door has TLS; what threads bring back may find it gone
     std::thread thread;
     std::atomic<bool> turned{true};  ///< since it was asked to
+    std::thread::id lives_on{};
+  };
+  /// What a change of the virtual hosts takes the place of.
+  struct Before {
+    std::ptrdiff_t at = 0;  // where the host is, or was
+    VirtualHost host{};
   };
   /// What becomes of workers that have been made.
   enum class Verdict : std::uint8_t { serve, end };
@@ -84,11 +95,20 @@ class Server::Implementation {
   void replaced();
   void stop_place(Place& place);
   void join();
+  [[nodiscard]] bool running();
+  [[nodiscard]] bool stops_or_has();
+  [[nodiscard]] bool on_a_loop();
+  [[nodiscard]] Error check_host(const VirtualHost& host) const;
+  Error apply(server::HostChange& change, Before& before);
+  void undo(const server::HostChange& change, Before& before);
+  Error make_change(server::HostChange change);
+  Error on_loops(const std::function<Error(server::Worker&)>& task);
 
   ServerOptions options_;
   base::Log log_;
   server::RowList rows_;
-  std::vector<VirtualHost> hosts_;
+  std::mutex changing_;             // held while the hosts change, and while the loops are made of them
+  std::vector<VirtualHost> hosts_;  // guarded by it
   codec::TrustedFronts fronts_;     // lent to the workers
   session::Statistics statistics_;  // outlives the workers
   server::Executors executors_;     // so do these
@@ -111,6 +131,7 @@ class Server::Implementation {
   io::Backlog backlog_ = io::Backlog::served;
   std::function<void()> stopped_;
   std::unique_ptr<server::Takeover> takeover_;
+  server::Clerk clerk_;  // last made and first gone
 };
 
 }  // namespace wharf

@@ -27,6 +27,7 @@ struct MountParts {
   Clients* clients = nullptr;           ///< nullptr: nothing is counted by address
   std::string_view host{};              ///< the name of the virtual host
   std::string_view strict_transport{};  ///< the value of the field; empty: none is sent
+  session::Users* users = nullptr;      ///< of the host, for what outlives the exchanges of a mount and uses it
 };
 
 using OpenedService = base::Result<std::unique_ptr<MountService>, std::string>;

@@ -16,6 +16,7 @@ class ProxyService final : public MountService {
   }
   [[nodiscard]] bool adds_slash(const codec::RequestHead& head) const override { return proxy_->adds_slash(head); }
   [[nodiscard]] bool takes_upgrades() const override { return true; }
+  void retire() override { proxy_->retire(); }
 
  private:
   std::unique_ptr<ProxyMount> proxy_;
@@ -35,6 +36,7 @@ class KindOf<Proxy> final : public MountKind {
     const auto& proxy = std::get<Proxy>(mount.serves);
     ProxyLimits limits;
     limits.pipe_idle = parts.pipe_idle;
+    limits.users = parts.users;
     auto gateway = ProxyMount::open(proxy, mount.prefix, parts.outside, &parts.log, limits);
     if (!gateway) return base::Failure{gateway.error()};
     return opened<ProxyService>(std::move(*gateway));

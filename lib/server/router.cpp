@@ -6,6 +6,8 @@
 
 #include "access/strict_transport.h"
 #include "base/ascii.h"
+#include "base/log.h"
+#include "base/sheltered.h"
 #include "codec/http/target.h"
 #include "codec/ws/handshake.h"
 #include "protocol/raw.h"
@@ -72,11 +74,6 @@ session::Response options_of_server() {
   return response;
 }
 
-/// For a line of the log.
-std::string named(const VirtualHost& host) {
-  return host.name.empty() ? std::string("the default virtual host") : "the virtual host '" + host.name + "'";
-}
-
 }  // namespace
 
 /// A request that waits at a gate; the bytes of its head do not stay that long.
@@ -95,78 +92,161 @@ class Router::Waiting final : public session::Visit {
   std::string path_;
 };
 
-std::string Router::check(const VirtualHost& host) {
-  for (const Mount& mount : host.mounts)
-    if (std::string fault = HostMount::check(mount); !fault.empty()) return fault;
-  if (std::string fault = check_strict_transport(host); !fault.empty()) return fault;
-  for (const std::string& origin : host.origins)
-    if (std::string fault = AllowedOrigins::check(origin); !fault.empty()) return fault;
-  if (std::string fault = RequestLimit::check(host.request_rate); !fault.empty()) return base::concat(named(host), ": ", fault);
-  for (std::size_t i = 0; i < host.mounts.size(); ++i)
-    for (std::size_t j = 0; j < i; ++j)
-      if (host.mounts[i].prefix == host.mounts[j].prefix) return "there are two mounts '" + host.mounts[i].prefix + "'";
-  return {};
+// ---- Hosts ----
+
+Router::Router(const RowList& rows, const session::WsLimits& limits, session::Home& home, const FileLimits& files, Outside* outside,
+               Clients* clients, UnknownHosts unknown)
+    : rows_(rows), limits_(limits), home_(home), outside_(outside), unknown_(unknown), files_(files, outside), clients_(clients) {
+  if (outside != nullptr) passwords_.emplace(*outside);
 }
+
+Router::~Router() = default;
+
+HostParts Router::parts() { return {rows_, limits_, home_, files_, passwords_ ? &*passwords_ : nullptr, outside_, clients_}; }
 
 base::Result<std::unique_ptr<Router>, Error> Router::start(const RowList& rows, const std::vector<VirtualHost>& hosts,
                                                            const session::WsLimits& limits, session::Home& home, Outside* outside,
-                                                           const FileLimits& files, Clients* clients) {
-  std::unique_ptr<Router> router(new Router(home, files, outside, clients));
-  for (const VirtualHost& host : hosts)
-    if (Error error = router->start_host(rows, host, limits)) return base::Failure{std::move(error)};
+                                                           const FileLimits& files, Clients* clients, UnknownHosts unknown) {
+  std::unique_ptr<Router> router(new Router(rows, limits, home, files, outside, clients, unknown));
+  std::vector<Host*> started;
+  for (const VirtualHost& host : hosts) {
+    auto made = Host::start(host, router->parts());
+    if (!made) return base::Failure{made.error()};
+    started.push_back(router->hosts_.emplace_back(std::move(*made)).get());
+  }
+  router->now_ = router->setup(std::move(started));
   return router;
 }
 
-Error Router::start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits) {
-  Host& started = hosts_.emplace_back(host);
-  const std::string strict = strict_transport_value(host.strict_transport_security);
-  if (!strict.empty()) started.strict_transport.add_always(strict_transport_field, strict);
-  auto table = ProtocolTable::start(rows, host, limits, home_);
-  if (!table) return table.error();
-  started.table = std::move(*table);
-  if (!host.access_log.file.empty()) {
-    auto log = RequestLog::open(host.access_log, outside_, home_.log);
-    if (!log) return {log.error()};
-    started.log = std::move(*log);
+Router::Setup Router::setup(std::vector<Host*> hosts) const {
+  Setup made;
+  made.hosts = std::move(hosts);
+  for (Host* const host : made.hosts) {
+    for (const std::string& name : host->names()) {
+      if (name.empty()) made.fallback = host;
+      else made.names.add(name, host);
+    }
   }
-  if (clients_ != nullptr) {
-    started.requests = clients_->requests_of(named(host), host.request_rate);
-    started.load = clients_->load_of(named(host), host.connections);
+  if (made.fallback == nullptr && unknown_ == UnknownHosts::served && !made.hosts.empty()) made.fallback = made.hosts.front();
+  if (made.hosts.size() == 1) made.only = made.fallback;
+  return made;
+}
+
+Error Router::prepare(const HostChange& change) {
+  if (outside_ == nullptr) sweep();
+  const std::vector<std::string> names = names_of(change.host);
+  std::vector<Host*> hosts = now_.hosts;
+  const auto place = std::find_if(hosts.begin(), hosts.end(), [&](const Host* host) { return host->names()[0] == names[0]; });
+  const bool adds = change.kind == HostChange::Kind::add;
+  if (adds != (place == hosts.end())) return {"the hosts of a loop are not those of the server"};
+  gone_.reserve(gone_.size() + 1);
+  if (change.kind != HostChange::Kind::remove) {
+    auto started = Host::start(change.host, parts());
+    if (!started) return started.error();
+    coming_ = hosts_.emplace_back(std::move(*started)).get();
   }
-  for (const Mount& mount : host.mounts) {
-    auto opened = HostMount::open(mount, {home_.log, files_, *started.table, limits.pipe_idle, passwords_ ? &*passwords_ : nullptr,
-                                          outside_, clients_, host.name, strict});
-    if (!opened) return {opened.error()};
-    started.mounts.push_back(std::move(*opened));
-  }
-  std::stable_sort(started.mounts.begin(), started.mounts.end(),
-                   [](const auto& a, const auto& b) { return a->prefix().size() > b->prefix().size(); });
+  going_ = adds ? nullptr : *place;
+  if (adds) hosts.push_back(coming_);
+  else if (coming_ != nullptr) *place = coming_;
+  else hosts.erase(place);
+  next_ = setup(std::move(hosts));
   return {};
 }
 
-const Router::Host& Router::host_for(std::string_view authority) const {
-  if (hosts_.size() == 1) return hosts_.front();
-  const std::string_view name = codec::host_of(authority);
-  const Host* fallback = &hosts_.front();
-  for (const Host& host : hosts_) {
-    if (base::equal_ignoring_case(host.name, name)) return host;
-    if (host.name.empty()) fallback = &host;
+std::uint64_t Router::commit() noexcept {
+  std::swap(now_, next_);
+  next_ = {};
+  coming_ = nullptr;
+  Host* const out = std::exchange(going_, nullptr);
+  if (out == nullptr) return 0;
+  gone_.push_back({out, ++last_number_});
+  base::sheltered(home_.log, "the end of a virtual host", [&] { out->retire(*this); });
+  if (out->users().none()) unused();
+  return last_number_;
+}
+
+void Router::abandon() noexcept {
+  next_ = {};
+  going_ = nullptr;
+  const Host* const refused = std::exchange(coming_, nullptr);
+  hosts_.remove_if([refused](const auto& host) { return host.get() == refused; });
+}
+
+void Router::send_away(std::uint64_t number) {
+  for (const Gone& gone : gone_)
+    if (gone.number == number) gone.host->send_away(home_.log);
+}
+
+/// Not at once: this may be called by the last user, or by what the host itself had asked to be done at the end of this turn.
+void Router::unused() noexcept {
+  if (outside_ == nullptr || sweep_due_) return;
+  base::sheltered(home_.log, "the end of a virtual host", [this] {
+    outside_->at_turn_end([this] {
+      sweep_due_ = false;
+      sweep();
+    });
+    sweep_due_ = true;
+  });
+}
+
+/// Destroys the hosts that are out of service and have no users.
+void Router::sweep() noexcept {
+  for (std::size_t i = 0; i < gone_.size();) {
+    const Host* const host = gone_[i].host;
+    if (!host->users().none()) {
+      ++i;
+      continue;
+    }
+    gone_.erase(gone_.begin() + static_cast<std::ptrdiff_t>(i));
+    hosts_.remove_if([host](const auto& each) { return each.get() == host; });
   }
-  return *fallback;
+}
+
+// ---- Requests ----
+
+/// By the name in Host, without port, or in a TLS handshake.
+Host* Router::find(std::string_view name) const {
+  if (now_.only != nullptr) return now_.only;
+  Host* const* const found = now_.names.find(name);
+  return found != nullptr ? *found : now_.fallback;
+}
+
+/// Over TLS the certificate, and what was asked of the client's, are those of the host that the handshake named (RFC 9110
+/// sections 7.4 and 15.5.20). A client that names none there knows an address alone; a front may ask for many hosts.
+bool Router::is_for_another(const session::Exchange& exchange, const Host* host) const {
+  if (now_.only != nullptr || exchange.peer().tls == nullptr || exchange.forwarding() != nullptr) return false;
+  const std::string_view named = exchange.peer().tls->server_name;
+  return !named.empty() && find(named) != host;
+}
+
+/// A request that belongs elsewhere gets its response.
+void Router::refuse(session::Exchange& exchange, int status, std::string_view why, std::string_view reason) const {
+  home_.log.info(base::LogKind("requests for other hosts"), exchange.client().text(), " asks for the host '",
+                 base::printable(exchange.request().host), "', ", reason);
+  exchange.respond(session::text_response(status, why));
 }
 
 void Router::handle(session::Exchange& exchange) {
-  const Host& host = noted(exchange);
-  if (is_strict(host.strict_transport, exchange)) exchange.add_fields(host.strict_transport);
-  if (admits(exchange, host)) serve_host(exchange, exchange.request(), host);
+  Host* const host = noted(exchange);
+  if (host == nullptr) {
+    const int status = unknown_ == UnknownHosts::not_found ? 404 : 421;
+    return refuse(exchange, status, "This server has no such host.", "which it has not");
+  }
+  if (is_for_another(exchange, host))
+    return refuse(exchange, 421, "This connection was made for another host.", "over a connection for another");
+  if (is_strict(host->strict_transport(), exchange)) exchange.add_fields(host->strict_transport());
+  if (admits(exchange, *host)) serve_host(exchange, exchange.request(), *host);
 }
 
 void Router::note(session::Exchange& exchange) { noted(exchange); }
 
-const Router::Host& Router::noted(session::Exchange& exchange) {
+/// The host of the request, which is a user of it from here on, with a line in its log; or nullptr.
+Host* Router::noted(session::Exchange& exchange) {
   if (home_.counts != nullptr) session::add(home_.counts->exchanges);
-  const Host& host = host_for(exchange.request().host);
-  if (host.log) host.log->line(exchange);
+  Host* const host = now_.only != nullptr ? now_.only : find(codec::host_of(exchange.request().host));
+  if (host == nullptr) return nullptr;
+  exchange.keep(session::Use(host->users()));
+  if (host->log() != nullptr) host->log()->line(exchange);
   return host;
 }
 
@@ -174,33 +254,28 @@ const Router::Host& Router::noted(session::Exchange& exchange) {
 bool Router::admits(session::Exchange& exchange, const Host& host) const {
   if (clients_ == nullptr) return true;
   if (RequestLimit* const all = clients_->requests(); all != nullptr && !all->admits(exchange)) return false;
-  if (host.requests && !host.requests->admits(exchange)) return false;
-  return !host.load || HostLoad::admits(host.load, exchange);
+  return host.admits(exchange);
 }
 
 std::unique_ptr<session::Session> Router::open_raw(session::Link& link, std::string_view row) {
   const session::TlsFacts* const facts = link.peer().tls;
-  const Host& host = host_for(facts != nullptr ? std::string_view(facts->server_name) : std::string_view());
-  session::Protocol* const protocol = host.table->find(row);
+  const Host* const host = find(facts != nullptr ? std::string_view(facts->server_name) : std::string_view());
+  session::Protocol* const protocol = host != nullptr ? host->table().find(row) : nullptr;
   if (protocol == nullptr || protocol->raw.size == 0) {
     home_.log.error(base::LogKind("raw rows that a host does not have"), link.address(), ": cut, there is no raw row '", row,
-                    "' on the virtual host '", host.name, "'");
+                    "' on the virtual host '", host != nullptr ? host->names().front() : "", "'");
     return nullptr;
   }
   return session::Raw::open(link, *protocol, protocol->raw, protocol->shared);
 }
 
 void Router::refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) {
-  const Host& host = host_for({});
-  if (host.log) host.log->refused(peer, end);
+  const Host* const host = now_.fallback;
+  if (host != nullptr && host->log() != nullptr) host->log()->refused(peer, end);
 }
 
 void Router::reopen_logs() {
-  for (const Host& host : hosts_) {
-    if (host.log) host.log->reopen();
-    for (const auto& mount : host.mounts)
-      if (const std::string fault = mount->look_again(); !fault.empty()) home_.log.error(fault);
-  }
+  for (const auto& host : hosts_) host->look_again(home_.log);
 }
 
 void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host) {
@@ -223,16 +298,10 @@ void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& h
   serve_path(exchange, host, path);
 }
 
-const HostMount* Router::mount_for(const Host& host, std::string_view decoded_path) {
-  const auto found =
-      std::find_if(host.mounts.begin(), host.mounts.end(), [&](const auto& mount) { return mount->matches(decoded_path); });
-  return found != host.mounts.end() ? found->get() : nullptr;
-}
-
 /// Another spelling of a path must not bypass the guard of its mount, if a server behind reads both alike.
 void Router::serve_path(session::Exchange& exchange, const Host& host, std::string_view path) {
-  const HostMount* const mount = mount_for(host, path);
-  if (!is_read_alike(path) && mount_for(host, as_others_read(path)) != mount) return exchange.respond(nothing_here());
+  const HostMount* const mount = host.mount_for(path);
+  if (!is_read_alike(path) && host.mount_for(as_others_read(path)) != mount) return exchange.respond(nothing_here());
   if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
   if (!mount->admits(exchange)) return;
   const codec::PreparedFields& fields = mount->fields();
@@ -253,7 +322,7 @@ void Router::enter(session::Exchange& exchange, const Host& host, const HostMoun
 /// The gate has been passed.
 void Router::serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, std::string_view path,
                         const std::string& user) {
-  if (host.log && !user.empty()) host.log->line(exchange).user = user;
+  if (host.log() != nullptr && !user.empty()) host.log()->line(exchange).user = user;
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
   const codec::RequestHead& head = exchange.request();
   if (mount != nullptr && mount->takes_upgrades()) {
@@ -267,15 +336,15 @@ void Router::serve_user(session::Exchange& exchange, const Host& host, const Hos
 
 /// Whether the page may open a WebSocket, here or behind a proxy; if not, there is a response.
 bool Router::check_origin(session::Exchange& exchange, const Host& host) {
-  if (host.origins.allows(exchange)) return true;
+  if (host.origins().allows(exchange)) return true;
   exchange.respond(session::text_response(403, "Pages of that origin may not connect here."));
   return false;
 }
 
 void Router::serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place) {
   if (!check_origin(exchange, host)) return;
-  const session::Protocol* const chosen = upgrade_to_websocket(exchange, *host.table, place);
-  if (host.log && chosen != nullptr) host.log->line(exchange).protocol = chosen->row.name;
+  const session::Protocol* const chosen = upgrade_to_websocket(exchange, host.table(), place);
+  if (host.log() != nullptr && chosen != nullptr) host.log()->line(exchange).protocol = chosen->row.name;
 }
 
 }  // namespace wharf::server

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -6,31 +8,34 @@
 #include <vector>
 
 #include "access/clients.h"
-#include "access/origins.h"
 #include "access/password_queue.h"
 #include "http/exchange.h"
-#include "observe/request_log.h"
+#include "link/users.h"
 #include "protocol/protocol.h"
 #include "protocol/request_view.h"
 #include "protocol/table.h"
 #include "server/host_mount.h"
+#include "server/hosts/change.h"
+#include "server/hosts/host.h"
+#include "server/hosts/names.h"
 #include "wharf/config.hpp"
 
 namespace wharf::server {
 
 /// Finds for each request the virtual host, and there the mount or the protocol table. One per loop.
-class Router final : public session::Handler {
+class Router final : public session::Handler, private session::Users::Owner {
  public:
-  /// Starts the protocol tables and mounts of all hosts; the first is for requests that match none. The error names what could
-  /// not start. `outside` may be nullptr: then there are no proxies, and nothing is done on other threads; and so may `clients`: then
-  /// nothing is counted by address.
+  /// Starts the protocol tables and mounts of all hosts. The error names what could not start. `rows` outlives this. `outside` may
+  /// be nullptr: then there are no proxies, and nothing is done on other threads; and so may `clients`: then nothing is counted by
+  /// address.
   static base::Result<std::unique_ptr<Router>, Error> start(const RowList& rows, const std::vector<VirtualHost>& hosts,
                                                             const session::WsLimits& limits, session::Home& home,
                                                             Outside* outside = nullptr, const FileLimits& files = {},
-                                                            Clients* clients = nullptr);
-
-  /// An empty text, or what is wrong with a host, in one line.
-  static std::string check(const VirtualHost& host);
+                                                            Clients* clients = nullptr,
+                                                            UnknownHosts unknown = UnknownHosts::served);
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
 
   void handle(session::Exchange& exchange) override;
   /// What speaks on a connection that a raw row has from its first byte: the row of the host that the client named by SNI, or else of
@@ -42,32 +47,41 @@ class Router final : public session::Handler {
   /// Also looks for the folders of mounts again.
   void reopen_logs();
 
+  // A change of hosts: prepare(), and if all loops could do that, commit(), else abandon(). Each on a fresh stack.
+
+  /// Starts what is new. The error names what could not start.
+  Error prepare(const HostChange& change);
+  /// Later requests see the change. Returns a number for the host that is out of service now, which lives until nobody uses it; or
+  /// 0.
+  std::uint64_t commit() noexcept;
+  void abandon() noexcept;
+  /// As Host::send_away(), if it is still there.
+  void send_away(std::uint64_t number);
+
  private:
   class Waiting;
-  struct Host {
-    explicit Host(const VirtualHost& host) : name(host.name), origins(host.origins) {}
-
-    std::string name;
-    codec::PreparedFields strict_transport;  // empty: not wanted
-    AllowedOrigins origins;
-    std::unique_ptr<RequestLog> log;                 // nullptr: none is written
-    std::shared_ptr<RequestLimit> requests;          // nullptr: no limit; shared by the loops, as is
-    std::shared_ptr<HostLoad> load;                  // the same
-    std::unique_ptr<ProtocolTable> table;            // outlives the mounts, which name its rows
-    std::vector<std::unique_ptr<HostMount>> mounts;  // longest prefix first
+  /// The hosts that requests find.
+  struct Setup {
+    std::vector<Host*> hosts;  // in the order in which they were added
+    HostNames<Host*> names;
+    Host* fallback = nullptr;  // the one for all others, or nullptr
+    Host* only = nullptr;      // whatever the name of a request is
   };
 
-  Router(session::Home& home, const FileLimits& files, Outside* outside, Clients* clients)
-      : home_(home), outside_(outside), files_(files, outside), clients_(clients) {
-    if (outside != nullptr) passwords_.emplace(*outside);
-  }
+  Router(const RowList& rows, const session::WsLimits& limits, session::Home& home, const FileLimits& files, Outside* outside,
+         Clients* clients, UnknownHosts unknown);
 
+  [[nodiscard]] HostParts parts();
+  [[nodiscard]] Setup setup(std::vector<Host*> hosts) const;
   bool admits(session::Exchange& exchange, const Host& host) const;
-  Error start_host(const RowList& rows, const VirtualHost& host, const session::WsLimits& limits);
-  const Host& noted(session::Exchange& exchange);
-  [[nodiscard]] const Host& host_for(std::string_view authority) const;
+  Host* noted(session::Exchange& exchange);
+  void unused() noexcept override;
+  void sweep() noexcept;
+
+  [[nodiscard]] Host* find(std::string_view name) const;
+  [[nodiscard]] bool is_for_another(const session::Exchange& exchange, const Host* host) const;
+  void refuse(session::Exchange& exchange, int status, std::string_view why, std::string_view reason) const;
   static void serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host);
-  static const HostMount* mount_for(const Host& host, std::string_view decoded_path);
   static void serve_path(session::Exchange& exchange, const Host& host, std::string_view path);
   static void enter(session::Exchange& exchange, const Host& host, const HostMount& mount, std::string_view path);
   static void serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, std::string_view path,
@@ -75,12 +89,27 @@ class Router final : public session::Handler {
   static bool check_origin(session::Exchange& exchange, const Host& host);
   static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);
 
+  const RowList& rows_;
+  const session::WsLimits limits_;
   session::Home& home_;
   Outside* outside_;
+  const UnknownHosts unknown_;
   LoopFiles files_;
   Clients* clients_;
   std::optional<PasswordQueue> passwords_;
-  std::vector<Host> hosts_;
+  std::list<std::unique_ptr<Host>> hosts_;  // those in service, the one that is coming, and those that are still used
+  Setup now_;
+  Setup next_;
+  Host* coming_ = nullptr;
+  Host* going_ = nullptr;
+  /// Out of service, and perhaps still used.
+  struct Gone {
+    Host* host;
+    std::uint64_t number;
+  };
+  std::vector<Gone> gone_;
+  std::uint64_t last_number_ = 0;
+  bool sweep_due_ = false;
 };
 
 }  // namespace wharf::server

@@ -98,8 +98,12 @@ server::RoomLimits Server::Implementation::room_limits() const {
 
 /// On the worker's thread.
 Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign) {
-  const server::WorkerParts parts{rows_,      hosts_, options_.files, statistics_,   statistics_.loops[number],
-                                  executors_, log_,   &fronts_,       clients_.get()};
+  {
+    const std::lock_guard lock(mutex_);
+    places_[number].lives_on = std::this_thread::get_id();
+  }
+  const server::WorkerParts parts{rows_,      hosts_, options_.files, statistics_,    statistics_.loops[number],
+                                  executors_, log_,   &fronts_,       clients_.get(), options_.unknown_hosts};
   auto made = Worker::create(foreign, room_limits(), parts);
   if (!made) return made.error();
   if (Error error = doors_.open_to(**made, number)) return error;
@@ -152,6 +156,7 @@ void Server::Implementation::other_ended() {
 }
 
 Error Server::Implementation::run(const std::function<void()>& ready) {
+  std::unique_lock changing(changing_);
   if (Error error = prepare(nullptr)) return error;
   std::promise<Verdict> verdict;
   std::optional<Verdict> given;
@@ -174,6 +179,7 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
       own.on_signals({[this](int number) { terminated(number); }, [this] { hung_up(); }, [this] { replaced(); }});
     others_running_ = places_.size() - 1;
     if (others_running_ != 0) own.hold();
+    changing.unlock();
     given = Verdict::serve;
     verdict.set_value(*given);
     begin_serving(own);
@@ -194,12 +200,35 @@ Error Server::Implementation::run(const std::function<void()>& ready) {
 
 Error Server::Implementation::start(uv_loop_s* loop) {
   if (loop == nullptr) return {"start() takes a loop; use run() for one of the server's own"};
+  const std::lock_guard changing(changing_);
   if (Error error = prepare(loop)) return error;
   foreign_ = true;
   Error error = make_worker(0, loop);
   doors_.close();
-  if (!error) stop_where_asked();
-  return error;
+  if (error) return error;
+  places_.front().worker->loop().mailbox().post([this] {  // whoever called this, the loop's thread is the one that runs it
+    const std::lock_guard lock(mutex_);
+    places_.front().lives_on = std::this_thread::get_id();
+  });
+  stop_where_asked();
+  return {};
+}
+
+bool Server::Implementation::running() {
+  const std::lock_guard lock(mutex_);
+  return started_;
+}
+
+bool Server::Implementation::stops_or_has() {
+  const std::lock_guard lock(mutex_);
+  return asked_ != Asked::nothing ||
+         std::none_of(places_.begin(), places_.end(), [](const Place& place) { return place.worker != nullptr; });
+}
+
+bool Server::Implementation::on_a_loop() {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(places_.begin(), places_.end(),
+                     [](const Place& place) { return place.lives_on == std::this_thread::get_id(); });
 }
 
 // ---- Stopping ----
@@ -279,6 +308,7 @@ void Server::Implementation::end_worker(Place& place) {
   const std::unique_lock lock(mutex_);
   gone = std::move(place.worker);
   keeper = std::move(place.keeper);
+  place.lives_on = {};
 }
 
 void Server::Implementation::join() {

@@ -53,44 +53,12 @@ Server::Implementation::Implementation(ServerOptions given)
 
 namespace {
 
-std::string absolute_name(const std::string& name) {
-  std::error_code error;
-  const std::filesystem::path whole = std::filesystem::absolute(name, error);
-  return error ? name : whole.string();
-}
-
-/// Relative names are relative to the present working folder, even if that changes later.
-void resolve_names(VirtualHost& host) {
-  server::resolve_files(host.certificates);
-  for (Mount& mount : host.mounts) {
-    server::kind_of(mount).resolve(mount);
-    if (mount.access) mount.access->file = absolute_name(mount.access->file);
-  }
-  if (std::string& log = host.access_log.file; !log.empty() && log != server::AccessLog::standard_output) log = absolute_name(log);
-}
+/// Loops read the table while they run.
+const Error table_in_use{"the server runs: rows and plugins are added before"};
 
 }  // namespace
 
-Error Server::Implementation::add(VirtualHost host) {
-  for (const VirtualHost& other : hosts_)
-    if (base::equal_ignoring_case(other.name, host.name)) return {"there are two virtual hosts '" + host.name + "'"};
-  if (std::string fault = server::Router::check(host); !fault.empty()) return {std::move(fault)};
-  if (std::string fault = server::Certificates::check(host.certificates); !fault.empty()) return {std::move(fault)};
-  resolve_names(host);
-  std::vector<std::string> named = host.protocols;
-  if (!host.default_protocol.empty()) named.push_back(host.default_protocol);
-  for (const auto& [name, options] : host.options) named.push_back(name);
-  for (const Mount& mount : host.mounts)
-    if (const auto row = server::kind_of(mount).row_named(mount); !row.empty()) named.emplace_back(row);
-  for (const std::string& name : named) {
-    if (rows_.find(name) != nullptr) continue;
-    std::string known;
-    for (const std::string& row : protocols()) known += (known.empty() ? "" : ", ") + row;
-    return {"there is no protocol '" + name + "'; there are: " + (known.empty() ? "none" : known)};
-  }
-  hosts_.push_back(std::move(host));
-  return {};
-}
+Error Server::Implementation::add(const wharf_row& row) { return running() ? table_in_use : rows_.add(row); }
 
 bool Server::Implementation::proxies() const {
   const auto connects = [](const Mount& mount) { return server::kind_of(mount).makes_connections(); };
@@ -100,12 +68,14 @@ bool Server::Implementation::proxies() const {
 }
 
 Error Server::Implementation::add(const wharf_plugin& plugin) {
+  if (running()) return table_in_use;
   if (const std::string fault = server::check_plugin(plugin); !fault.empty())
     return {"a plugin of this program is refused: " + fault};
   return rows_.add(std::span(plugin.rows, plugin.row_count));
 }
 
 Error Server::Implementation::load_plugin(const std::string& file) {
+  if (running()) return table_in_use;
   const auto plugin = server::load_plugin(file);
   if (!plugin) return plugin.error();
   if (Error error = rows_.add(std::span(plugin->plugin->rows, plugin->plugin->row_count)))
@@ -136,7 +106,6 @@ Server::~Server() = default;
 
 Error Server::add(const wharf_row& row) { return implementation_->add(row); }
 Error Server::add(const wharf_plugin& plugin) { return implementation_->add(plugin); }
-Error Server::add(VirtualHost host) { return implementation_->add(std::move(host)); }
 Error Server::load_plugin(const std::string& file) { return implementation_->load_plugin(file); }
 Error Server::load_plugins(const std::string& folder) { return implementation_->load_plugins(folder); }
 std::vector<std::string> Server::protocols() const { return implementation_->protocols(); }

@@ -56,7 +56,8 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   auto loop = io::Loop::create(foreign, limits.loop, parts.log);
   if (!loop) return base::Failure{Error{loop.error()}};
   std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop), parts));
-  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_, parts.files, parts.clients);
+  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_, parts.files, parts.clients,
+                              parts.unknown_hosts);
   if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);
   worker->http_.emplace(*worker->router_, limits.http, worker->loop_->log());
@@ -86,6 +87,31 @@ Worker::~Worker() {
   http_.reset();
   router_.reset();
   if (loop_->in_use_by_caller()) abandon(std::move(loop_));
+}
+
+/// The time that the conversations of a removed host still have.
+class Worker::Farewell final : public io::Timed {
+ public:
+  Farewell(Worker& worker, std::uint64_t host) : worker_(worker), host_(host) {}
+
+  void on_timer() override {
+    Worker& worker = worker_;
+    worker.router_->send_away(host_);
+    worker.farewells_.remove_if([this](const auto& each) { return each.get() == this; });
+  }
+
+ private:
+  Worker& worker_;
+  std::uint64_t host_;
+};
+
+void Worker::commit(const HostChange& change) {
+  const std::uint64_t host = router_->commit();
+  if (change.kind != HostChange::Kind::remove || change.removal.web_sockets == Removal::WebSockets::keep) return;
+  const base::Time grace = bounded(change.removal.grace);
+  if (grace == base::Time{0}) return router_->send_away(host);
+  Farewell& farewell = *farewells_.emplace_back(std::make_unique<Farewell>(*this, host));
+  loop_->wheel().set(farewell, loop_->now() + grace);
 }
 
 Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -48,6 +49,7 @@ struct WorkerParts {
   base::Log& log;
   const codec::TrustedFronts* fronts = nullptr;  ///< nullptr: nobody is trusted
   Clients* clients = nullptr;                    ///< nullptr: nothing is counted by address
+  UnknownHosts unknown_hosts = UnknownHosts::served;
 };
 
 /// One loop and everything of the server that lives on it. Made, used and destroyed on the loop's thread.
@@ -64,11 +66,18 @@ class Worker {
   [[nodiscard]] io::Loop& loop() { return *loop_; }
   void reopen_logs() { router_->reopen_logs(); }
 
+  /// As the router's. When a host is removed, its conversations end as the change says.
+  Error prepare(const HostChange& change) { return router_->prepare(change); }
+  void commit(const HostChange& change);
+  void give_up_change() { router_->abandon(); }
+
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
  private:
+  class Farewell;
+
   Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const WorkerParts& parts);
 
   RoomLimits limits_;
@@ -78,6 +87,7 @@ class Worker {
   LoopOutside outside_;
   Clients* clients_;
   std::unique_ptr<Router> router_;
+  std::list<std::unique_ptr<Farewell>> farewells_;
   std::optional<session::HttpContext> http_;
   std::unique_ptr<tls::LoopParts> tls_;               // if a port has TLS
   std::vector<std::unique_ptr<Entrance>> entrances_;  // of the doors

@@ -38,6 +38,7 @@ std::string told(const wharf::Scope& scope) {
   std::string text = std::to_string(server.rows + static_cast<std::size_t>(scope.now().count()));
   for (std::size_t i = 0; const auto row = scope.row_statistics(i); ++i) text += row->name;
   text += scope.option("name").value_or("");
+  text += scope.host();
   scope.log(wharf::Level::info, text);
   return text;
 }

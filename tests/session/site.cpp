@@ -69,9 +69,16 @@ std::string big_file() {
   return bytes;
 }
 
+std::vector<wharf_row>& more_rows() {
+  static std::vector<wharf_row> the;
+  return the;
+}
+
 SiteParts::SiteParts(const server::RoomLimits& rooms) : limits(rooms) {
   actor_record().clear();
   for (const wharf_row& row : {wharf_row(protocol<Echo>("echo")), wharf_row(protocol<Actor>("actor"))})
+    if (const Error error = rows.add(row)) throw std::runtime_error(error.message);
+  for (const wharf_row& row : more_rows())
     if (const Error error = rows.add(row)) throw std::runtime_error(error.message);
   hosts.front().mounts.push_back({"/", Files{files_folder()}});
 }
@@ -111,6 +118,17 @@ std::unique_ptr<TlsWire> MemorySite::connect_by_tls() {
   return std::make_unique<TlsWire>(std::make_unique<MemoryWire>(std::move(link)));
 }
 
+Error MemorySite::change(const server::HostChange& change) {
+  if (Error error = router_->prepare(change)) {
+    router_->abandon();
+    return error;
+  }
+  const std::uint64_t gone = router_->commit();
+  const bool removes = change.kind == server::HostChange::Kind::remove;
+  if (removes && change.removal.web_sockets == Removal::WebSockets::end) router_->send_away(gone);
+  return {};
+}
+
 // ---- On sockets ----
 
 namespace {
@@ -147,6 +165,16 @@ SocketSite::~SocketSite() {
 
 void SocketSite::begin() {
   thread_ = std::thread([this] { worker_->loop().run(); });
+}
+
+Error SocketSite::change(const server::HostChange& change) {
+  Error error;
+  on_loop([&](io::Loop&) {
+    error = worker_->prepare(change);
+    if (error) worker_->give_up_change();
+    else worker_->commit(change);
+  });
+  return error;
 }
 
 void SocketSite::on_loop(const std::function<void(io::Loop&)>& task) {

@@ -74,6 +74,9 @@ server::RoomLimits room_limits(const Limits& limits = {});
 const std::string& files_folder();
 std::string big_file();
 
+/// Rows that the sites have besides; set before a site is made.
+std::vector<wharf_row>& more_rows();
+
 /// What memory and sockets share: rows "echo" and "actor", files, a log.
 struct SiteParts {
   explicit SiteParts(const server::RoomLimits& rooms);
@@ -106,6 +109,8 @@ class MemorySite {
   /// The same through TLS.
   std::unique_ptr<TlsWire> connect_by_tls();
   [[nodiscard]] const Record& log() const { return parts_.lines; }
+  /// Changes the hosts.
+  Error change(const server::HostChange& change);
   void advance(std::int64_t milliseconds) { now_ += base::Time{milliseconds}; }
 
  private:
@@ -147,6 +152,8 @@ class SocketSite {
 
   /// Lets the loop run.
   void begin();
+  /// Changes the hosts, on the loop.
+  Error change(const server::HostChange& change);
   /// Runs `task` on the loop and waits for it.
   void on_loop(const std::function<void(io::Loop&)>& task);
   std::size_t connections();

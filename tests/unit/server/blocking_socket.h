@@ -42,11 +42,11 @@ class BlockingSocket {
     for (char byte = 0; receive(byte);) text += byte;
     return text;
   }
-  std::string handshake(const std::string& protocol) const {
-    send(
-        "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " +
-        protocol + "\r\n\r\n");
+  std::string handshake(const std::string& protocol, const std::string& host = "localhost") const {
+    send("GET / HTTP/1.1\r\nHost: " + host +
+         "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " +
+         protocol + "\r\n\r\n");
     return receive_until("\r\n\r\n").substr(0, 12);
   }
   /// A text frame with a mask of zeros.

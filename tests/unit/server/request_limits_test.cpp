@@ -120,6 +120,6 @@ TEST_CASE("request limits: a host's connections are requests in progress and Web
 TEST_CASE("request limits: faulty ones are refused") {
   VirtualHost faulty = host("one.example", {});
   faulty.request_rate = {-1, 0};
-  CHECK(Router::check(faulty) == "the virtual host 'one.example': a rate of requests is from 0 to 1,000,000 a second");
-  CHECK(Router::check(host("", {fixed("/a/", {0, 3})})) == "mount '/a/': a burst of requests needs a rate, too");
+  CHECK(Host::check(faulty) == "the virtual host 'one.example': a rate of requests is from 0 to 1,000,000 a second");
+  CHECK(Host::check(host("", {fixed("/a/", {0, 3})})) == "mount '/a/': a burst of requests needs a rate, too");
 }

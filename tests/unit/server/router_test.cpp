@@ -52,19 +52,90 @@ std::string handshake(std::string_view host, std::string_view protocol) {
 
 }  // namespace
 
-TEST_CASE("router: the host is compared whole, ignoring case and port") {
+TEST_CASE("router: the host is compared whole, without case, port and a dot at the end (RFC 9110 section 7.2)") {
   const PageFolders folders;
   Served served({folders.host("", {folders.mount("/", "others")}), folders.host("one.example", {folders.mount("/", "one")}),
                  folders.host("Two.Example", {folders.mount("/", "two")}), folders.host("[::1]", {folders.mount("/", "six")}),
                  folders.host("127.0.0.1", {folders.mount("/", "four")})});
-  for (const std::string_view host : {"one.example", "one.example:80", "ONE.example:7681", "One.Example", "one.example:"})
+  for (const std::string_view host :
+       {"one.example", "one.example:80", "ONE.example:7681", "One.Example", "one.example:", "one.example.", "one.example.:80"})
     CHECK(served.get("/", host).body == "one");
   for (const std::string_view host : {"two.example", "TWO.EXAMPLE:1"}) CHECK(served.get("/", host).body == "two");
-  for (const std::string_view host : {"[::1]", "[::1]:7681"}) CHECK(served.get("/", host).body == "six");
+  for (const std::string_view host : {"[::1]", "[::1]:7681", "[0:0:0:0:0:0:0:1]"}) CHECK(served.get("/", host).body == "six");
   for (const std::string_view host : {"127.0.0.1", "127.0.0.1:8080"}) CHECK(served.get("/", host).body == "four");
   for (const std::string_view host :
-       {"one.exampl", "one.example.org", "sub.one.example", "one.example.", "[::2]", "[::1:1]:7681", "127.0.0.11", "example", "x"})
+       {"one.exampl", "one.example.org", "sub.one.example", "one.example..", "[::2]", "[::1:1]:7681", "127.0.0.11", "example", "x"})
     CHECK(served.get("/", host).body == "others");
+}
+
+TEST_CASE("router: an exact name goes before a wildcard, which stands for one label; aliases are names too") {
+  const PageFolders folders;
+  VirtualHost wide = folders.host("*.example", {folders.mount("/", "wide")});
+  VirtualHost one = folders.host("one.example", {folders.mount("/", "one")});
+  one.aliases = {"uno.example", "*.One.example.", "::1"};
+  Served served({wide, one, folders.host("", {folders.mount("/", "others")})});
+  for (const std::string_view host : {"one.example", "UNO.example", "a.one.example", "[::1]"})
+    CHECK(served.get("/", host).body == "one");
+  for (const std::string_view host : {"two.example", "x.example."}) CHECK(served.get("/", host).body == "wide");
+  for (const std::string_view host : {"example", ".example", "a.two.example", "a.b.one.example", "*.x.y"})
+    CHECK(served.get("/", host).body == "others");
+}
+
+TEST_CASE("router: unknown hosts are refused if the server says so, with 421 or 404 (RFC 9110 section 15.5.20)") {
+  const PageFolders folders;
+  const VirtualHost one = folders.host("one.example", {folders.mount("/", "one")});
+  const VirtualHost two = folders.host("two.example", {folders.mount("/", "two")});
+  for (const auto& [unknown, status] : {std::pair(UnknownHosts::misdirected, 421), std::pair(UnknownHosts::not_found, 404)}) {
+    Served alone({one}, {}, {}, unknown), both({one, two}, {}, {}, unknown), others({one, folders.host("", {})}, {}, {}, unknown);
+    for (Served* served : {&alone, &both}) {
+      CHECK(served->get("/", "one.example").body == "one");
+      CHECK(served->get("/", "x.example").status == status);
+      CHECK(served->home.log_lines.back() == "info: 192.0.2.1:4711 asks for the host 'x.example', which it has not");
+      CHECK(served->ask("GET / HTTP/1.0\r\n\r\n").status == status);
+    }
+    CHECK(others.get("/", "x.example").status == 404);
+    CHECK(others.get("/", "one.example").body == "one");
+  }
+}
+
+TEST_CASE("router: a name in the handshake of another host than that of the request is 421 (RFC 9110 section 7.4)") {
+  const PageFolders folders;
+  Served served(
+      {folders.host("one.example", {folders.mount("/", "one")}), folders.host("*.two.example", {folders.mount("/", "two")})});
+  const auto get = [&served](std::string_view named, std::string_view host) {
+    session::TlsFacts facts;
+    facts.server_name = named;
+    return served.ask(Served::head("GET", "/", host), &facts).status;
+  };
+  CHECK(get("one.example", "ONE.example.:443") == 200);
+  CHECK(get("a.two.example", "b.two.example") == 200);  // one certificate, one host
+  CHECK(get("", "a.two.example") == 200);               // a client by address
+  CHECK(get("unknown.example", "one.example") == 200);  // the first host serves both
+  CHECK(get("one.example", "a.two.example") == 421);
+  CHECK(get("a.two.example", "one.example") == 421);
+  CHECK(get("unknown.example", "a.two.example") == 421);
+  Served alone({folders.host("one.example", {folders.mount("/", "one")})});
+  session::TlsFacts facts;
+  facts.server_name = "x.example";
+  CHECK(alone.ask(Served::head("GET", "/", "one.example"), &facts).status == 200);
+}
+
+TEST_CASE("router: a bad name of a host is an error in one line") {
+  const auto fault = [](const char* name, const char* alias = "a") {
+    VirtualHost host;
+    host.name = name;
+    host.aliases = {alias};
+    return Host::check(host);
+  };
+  for (const char* name : {"", "a", "a.b.", "*.a", "xn--bcher-kva.example", "a_b-c.example", "127.0.0.1", "::1", "[::1]"})
+    CHECK_MESSAGE(fault(name).empty(), name);
+  for (const char* name : {".", "a..b", "*", "a.*", "*a.b", "a.example:80", "[::1]:80", "http://a/", "b\xC3\xBC", "a b", "[::1"}) {
+    CHECK_MESSAGE(!fault(name).empty(), name);
+    CHECK_MESSAGE(!fault("a", name).empty(), name);
+    CHECK(fault(name).find('\n') == std::string::npos);
+  }
+  CHECK(fault(std::string(64, 'a').c_str()) != "");
+  CHECK(fault("a", "") == "virtual host 'a': an alias is empty");
 }
 
 TEST_CASE("router: without a host for all others, the first one serves them") {
@@ -258,7 +329,7 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
   const auto fault = [](const Mount& mount) {
     VirtualHost host;
     host.mounts.push_back(mount);
-    return Router::check(host);
+    return Host::check(host);
   };
   CHECK(fault({"x", Fixed{}}) == "mount prefix 'x' must start and end with '/'");
   for (const std::string prefix : {"/a;v/", "/a\\b/", "/a//b/", "//"}) {
@@ -302,10 +373,10 @@ TEST_CASE("router: what is wrong with a mount is said in one line") {
   CHECK(fault(fields) == "mount '/': 'A b' is no name of a field");
   VirtualHost twice;
   twice.mounts = {{"/", Fixed{}}, {"/", Fixed{}}};
-  CHECK(Router::check(twice) == "there are two mounts '/'");
+  CHECK(Host::check(twice) == "there are two mounts '/'");
   VirtualHost origins;
   origins.origins = {"example.com"};
-  CHECK_FALSE(Router::check(origins).empty());
+  CHECK_FALSE(Host::check(origins).empty());
 }
 
 TEST_CASE("router: each host has a protocol table of its own") {

@@ -21,13 +21,13 @@ wharf_row plain_row(const char* name) {
   return row;
 }
 
-Served::Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows, const Limits& limits)
+Served::Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows, const Limits& limits, UnknownHosts unknown)
     : clients_(limits, fronts_, home.log) {
   for (const wharf_row& row : rows) {
     const Error error = rows_.add(row);
     REQUIRE_MESSAGE(!error, error.message);
   }
-  auto router = Router::start(rows_, hosts, session::WsLimits{}, home.home, nullptr, {}, &clients_);
+  auto router = Router::start(rows_, hosts, session::WsLimits{}, home.home, nullptr, {}, &clients_, unknown);
   REQUIRE(router);
   router_ = std::move(*router);
   context_ = std::make_unique<session::HttpContext>(*router_, session::HttpLimits{}, home.log);
@@ -46,8 +46,9 @@ std::unique_ptr<session::MemoryLink> Served::connect() {
   return open([](session::Link& link, session::HttpContext& context) { return std::make_unique<session::H1>(link, context); });
 }
 
-Answer Served::ask(std::string_view request) {
+Answer Served::ask(std::string_view request, const session::TlsFacts* tls) {
   const auto link = connect();
+  if (tls != nullptr) link->set_tls(*tls);
   link->receive(request);
   Answer answer;
   answer.body = link->take();

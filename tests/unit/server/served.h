@@ -47,7 +47,8 @@ wharf_row plain_row(const char* name);
 class Served {
  public:
   /// Fails the test if a row cannot start.
-  explicit Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows = {}, const Limits& limits = {});
+  explicit Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows = {}, const Limits& limits = {},
+                  UnknownHosts unknown = UnknownHosts::served);
   ~Served();
 
   /// A link whose first session `made` is, with what the sessions of the server share.
@@ -55,8 +56,9 @@ class Served {
       const std::function<std::unique_ptr<session::Session>(session::Link&, session::HttpContext&)>& made);
   /// A new connection to the server.
   std::unique_ptr<session::MemoryLink> connect();
-  /// The response to this request, on a new connection.
-  Answer ask(std::string_view request);
+  /// The response to this request, on a new connection; through TLS if there are facts of that.
+  Answer ask(std::string_view request, const session::TlsFacts* tls = nullptr);
+  Router& router() { return *router_; }
   /// GET of that target, of a host.
   Answer get(std::string_view target, std::string_view host = "localhost") { return ask(head("GET", target, host)); }
 

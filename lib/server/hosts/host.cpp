@@ -1,0 +1,87 @@
+#include "server/hosts/host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "access/strict_transport.h"
+#include "server/hosts/names.h"
+
+namespace wharf::server {
+namespace {
+
+/// For a line of the log.
+std::string named(const VirtualHost& host) {
+  return host.name.empty() ? std::string("the default virtual host") : "the virtual host '" + host.name + "'";
+}
+
+}  // namespace
+
+std::string Host::check(const VirtualHost& host) {
+  if (const auto name = pattern_of_host(host.name); !name) return name.error();
+  for (const std::string& alias : host.aliases) {
+    const auto name = pattern_of_host(alias);
+    if (!name) return name.error();
+    if (!*name) return "virtual host '" + host.name + "': an alias is empty";
+  }
+  for (const Mount& mount : host.mounts)
+    if (std::string fault = HostMount::check(mount); !fault.empty()) return fault;
+  if (std::string fault = check_strict_transport(host); !fault.empty()) return fault;
+  for (const std::string& origin : host.origins)
+    if (std::string fault = AllowedOrigins::check(origin); !fault.empty()) return fault;
+  if (std::string fault = RequestLimit::check(host.request_rate); !fault.empty()) return base::concat(named(host), ": ", fault);
+  for (std::size_t i = 0; i < host.mounts.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (host.mounts[i].prefix == host.mounts[j].prefix) return "there are two mounts '" + host.mounts[i].prefix + "'";
+  return {};
+}
+
+Host::Host(const VirtualHost& host) : names_(names_of(host)), origins_(host.origins) {}
+
+base::Result<std::unique_ptr<Host>, Error> Host::start(const VirtualHost& host, const HostParts& parts) {
+  std::unique_ptr<Host> started(new Host(host));
+  const std::string strict = strict_transport_value(host.strict_transport_security);
+  if (!strict.empty()) started->strict_transport_.add_always(strict_transport_field, strict);
+  auto table = ProtocolTable::start(parts.rows, host, parts.limits, parts.home);
+  if (!table) return base::Failure{table.error()};
+  started->table_ = std::move(*table);
+  if (!host.access_log.file.empty()) {
+    auto log = RequestLog::open(host.access_log, parts.outside, parts.home.log);
+    if (!log) return base::Failure{Error{log.error()}};
+    started->log_ = std::move(*log);
+  }
+  if (parts.clients != nullptr) {
+    started->requests_ = parts.clients->requests_of(named(host), host.request_rate);
+    started->load_ = parts.clients->load_of(named(host), host.connections);
+  }
+  for (const Mount& mount : host.mounts) {
+    auto opened = HostMount::open(mount, {parts.home.log, parts.files, *started->table_, parts.limits.pipe_idle, parts.passwords,
+                                          parts.outside, parts.clients, host.name, strict, &started->users()});
+    if (!opened) return base::Failure{Error{opened.error()}};
+    started->mounts_.push_back(std::move(*opened));
+  }
+  std::stable_sort(started->mounts_.begin(), started->mounts_.end(),
+                   [](const auto& a, const auto& b) { return a->prefix().size() > b->prefix().size(); });
+  return started;
+}
+
+bool Host::admits(session::Exchange& exchange) const {
+  return (!requests_ || requests_->admits(exchange)) && (!load_ || HostLoad::admits(load_, exchange));
+}
+
+const HostMount* Host::mount_for(std::string_view decoded_path) const {
+  const auto found = std::find_if(mounts_.begin(), mounts_.end(), [&](const auto& mount) { return mount->matches(decoded_path); });
+  return found != mounts_.end() ? found->get() : nullptr;
+}
+
+void Host::look_again(base::Log& log) {
+  if (log_) log_->reopen();
+  for (const auto& mount : mounts_)
+    if (const std::string fault = mount->look_again(); !fault.empty()) log.error(fault);
+}
+
+void Host::retire(session::Users::Owner& owner) {
+  users().tell(owner);
+  for (const auto& mount : mounts_) mount->retire();
+}
+
+}  // namespace wharf::server
