@@ -17,6 +17,12 @@ enum class PlainHttp : std::uint8_t {
   served       ///< as on a door without TLS
 };
 
+/// Which connections of a door a raw row has.
+enum class RawUse : std::uint8_t {
+  always,   ///< every one, from its first byte: there is no HTTP
+  fallback  ///< those that begin with what is neither HTTP nor TLS, or with nothing for Limits::tls_handshake_time
+};
+
 /// docs/doors.md says more about each of these.
 struct Door {
   std::optional<Tls> tls{};                   ///< nothing: without TLS
@@ -24,8 +30,9 @@ struct Door {
   /// Balancers whose every connection begins with a header of the PROXY protocol, which names the client: networks like those of
   /// TrustedFronts. Whoever else sends one is refused. Empty: nobody is expected to.
   std::vector<std::string> proxy_header_from{};
-  std::string raw{};  ///< a raw row of the protocol table, which speaks on every connection from its first byte. Empty: HTTP
-  int backlog = 0;    ///< connections that wait for `accept`; 0: Limits::backlog
+  std::string raw{};  ///< a raw row of the protocol table; empty: HTTP alone. docs/raw.md
+  RawUse raw_use = RawUse::always;
+  int backlog = 0;  ///< connections that wait for `accept`; 0: Limits::backlog
   /// Connections that may bring their first bytes along before they are complete (TCP Fast Open, RFC 7413); 0: off. Those bytes may
   /// come twice. The system has to allow it for servers: net.ipv4.tcp_fastopen.
   int fast_open = 0;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,11 @@ struct Tls {
   std::chrono::milliseconds watch{0};  ///< how often it is looked whether the files of doors and virtual hosts have changed; 0:
                                        ///< never. They are read again, as by Server::reload()
   UnknownNames unknown_names = UnknownNames::served;
+  /// Raw rows by the name that a client chooses by ALPN (RFC 7301), which goes before HTTP. docs/raw.md
+  std::map<std::string, std::string> raw_by_alpn{};
+  /// Names of ALPN, 1 to 255 bytes: the first one here that a client knows is agreed on, and who knows none of them is refused. Empty:
+  /// those of raw_by_alpn and http/1.1; on a door that is raw always, none is agreed on.
+  std::vector<std::string> alpn{};
 };
 
 }  // namespace wharf

@@ -52,12 +52,14 @@ void Detect::go_on(const SessionMaker& next) {
 
 /// What has come goes to the one that can make the most of it.
 void Detect::end_of_input() {
-  if (seen_ == Seen::nothing) return link_.finish();
+  if (seen_ == Seen::nothing && !parts_.raw) return link_.finish();
   const SessionMaker& rest = parts_.raw ? parts_.raw : parts_.http;
   go_on(seen_ == Seen::tls ? parts_.tls : rest);
 }
 
+/// A client that waits for the server to speak first speaks neither HTTP nor TLS.
 void Detect::deadline() {
+  if (parts_.raw && seen_ != Seen::tls) return go_on(parts_.raw);
   parts_.log.info(base::LogKind("connections that showed no protocol"), link_.address(), ": closed, ",
                   seen_ == Seen::nothing ? "nothing came" : "too little came to know what it speaks");
   link_.finish();

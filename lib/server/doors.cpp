@@ -78,6 +78,27 @@ Error Doors::open_port(OpenDoor& door) {
 
 int Doors::backlog_of(const Door& settings) const { return settings.backlog > 0 ? settings.backlog : options_.limits.backlog; }
 
+namespace {
+
+/// What ALPN offers on a door. On one that is raw always, what its clients ask for is the row's business.
+Error choose_alpn(Tls& tls, bool is_raw) {
+  if (is_raw && !tls.raw_by_alpn.empty()) return {"a door that is always for one raw row has no others by ALPN"};
+  if (tls.alpn.empty() && !is_raw) {
+    for (const auto& [name, row] : tls.raw_by_alpn) tls.alpn.push_back(name);
+    tls.alpn.emplace_back("http/1.1");
+  }
+  for (const auto& [name, row] : tls.raw_by_alpn) {
+    if (name == "http/1.1") return {"http/1.1 is no raw protocol"};
+    if (std::find(tls.alpn.begin(), tls.alpn.end(), name) == tls.alpn.end())
+      return {"the raw protocol '" + row + "' goes by the ALPN name '" + name + "', which is not among those of the door"};
+  }
+  for (const std::string& name : tls.alpn)
+    if (name.empty() || name.size() > 255) return {"a name of ALPN has 1 to 255 bytes, not " + std::to_string(name.size())};
+  return {};
+}
+
+}  // namespace
+
 /// What a door needs besides its sockets.
 Error Doors::prepare(OpenDoor& door) {
   for (const std::string& text : door.settings.proxy_header_from) {
@@ -85,10 +106,14 @@ Error Doors::prepare(OpenDoor& door) {
     if (!network) return {"PROXY headers: " + network.error()};
     door.proxy_networks.push_back(*network);
   }
-  const bool has_http_over_tls = door.settings.tls && door.settings.raw.empty();
+  const bool is_raw = !door.settings.raw.empty() && door.settings.raw_use == RawUse::always;
+  const bool has_http_over_tls = door.settings.tls && !is_raw;
   if (!has_http_over_tls && door.settings.plain_http != PlainHttp::refused)
     return {"what becomes of plain HTTP can be chosen only for a door with TLS and HTTP"};
+  if (door.settings.raw.empty() && door.settings.raw_use == RawUse::fallback)
+    return {"a door falls back to a raw row, and names none"};
   if (!door.settings.tls) return {};
+  if (Error error = choose_alpn(*door.settings.tls, is_raw)) return error;
   auto contexts = certificates_.open(*door.settings.tls, door.address);
   if (!contexts) return {contexts.error()};
   door.tls = std::move(*contexts);
@@ -121,6 +146,9 @@ std::vector<std::string> Doors::raw_rows() const {
   std::vector<std::string> rows;
   for (const auto& door : doors_)
     if (!door->settings.raw.empty()) rows.push_back(door->settings.raw);
+  for (const auto& door : doors_)
+    if (door->settings.tls)
+      for (const auto& [name, row] : door->settings.tls->raw_by_alpn) rows.push_back(row);
   return rows;
 }
 

@@ -65,6 +65,7 @@ MadeContext tls_context(const Tls& door, const std::string& host, const std::vec
   settings.clients = static_cast<tls::ClientCertificate>(door.clients);
   settings.profile = static_cast<tls::Profile>(door.profile);
   settings.tickets = tickets;
+  settings.protocols = door.alpn;
   auto made = certificates.empty() ? tls::Context::for_server(pair, settings) : tls::Context::for_server(settings);
   if (!made) return base::Failure{made.error()};
   return std::shared_ptr<const tls::Context>(std::move(*made));

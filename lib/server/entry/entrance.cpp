@@ -9,12 +9,17 @@ namespace wharf::server {
 
 /// From the inside out. A door where nothing is to be decided has HTTP at once.
 Entrance::Entrance(const OpenDoor& door, const EntranceParts& parts) : door_(door), parts_(parts) {
+  const Door& settings = door.settings;
+  if (!settings.raw.empty() && settings.raw_use == RawUse::fallback)
+    inner_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, http(), {}, {}, raw(settings.raw)});
   first_ = speaker();
-  if (door.tls != nullptr && !door.settings.raw.empty()) {
+  if (door.tls != nullptr && is_raw()) {
     first_ = tls();
   } else if (door.tls != nullptr) {
-    detect_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, plain_http(), tls()});
-    first_ = [this](session::Link& link) { return std::make_unique<session::Detect>(link, *detect_); };
+    const bool serves_plain = settings.plain_http == PlainHttp::served;
+    detect_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, serves_plain ? http() : plain_http(), tls()});
+    if (serves_plain && inner_) detect_->raw = raw(settings.raw);
+    first_ = detecting(*detect_);
   }
   first_ = admitted(std::move(first_));
   if (!door.proxy_networks.empty()) {
@@ -33,16 +38,28 @@ session::SessionMaker Entrance::admitted(session::SessionMaker next) const {
   };
 }
 
+bool Entrance::is_raw() const { return !door_.settings.raw.empty() && door_.settings.raw_use == RawUse::always; }
+
 /// What speaks on top of all that carries.
 session::SessionMaker Entrance::speaker() const {
-  if (const std::string& row = door_.settings.raw; !row.empty())
-    return [router = &parts_.router, &row](session::Link& link) { return router->open_raw(link, row); };
+  if (is_raw()) return raw(door_.settings.raw);
+  return inner_ ? detecting(*inner_) : http();
+}
+
+session::SessionMaker Entrance::detecting(const session::DetectParts& parts) {
+  return [&parts](session::Link& link) { return std::make_unique<session::Detect>(link, parts); };
+}
+
+session::SessionMaker Entrance::raw(const std::string& row) const {
+  return [router = &parts_.router, &row](session::Link& link) { return router->open_raw(link, row); };
+}
+
+session::SessionMaker Entrance::http() const {
   return [context = &parts_.http](session::Link& link) { return std::make_unique<session::H1>(link, *context); };
 }
 
 /// What speaks with those who come to a door with TLS without it.
 session::SessionMaker Entrance::plain_http() {
-  if (door_.settings.plain_http == PlainHttp::served) return speaker();
   plain_requests_.emplace(parts_.router, parts_.log, door_.settings.plain_http, io::peer_address(door_.address).port());
   plain_context_.emplace(*plain_requests_, parts_.http.limits, parts_.log);
   plain_context_->fronts = parts_.http.fronts;
@@ -51,7 +68,17 @@ session::SessionMaker Entrance::plain_http() {
 }
 
 session::SessionMaker Entrance::tls() const {
-  return [this](session::Link& link) { return std::make_unique<tls::TlsLink>(link, door_.tls->get(), *parts_.tls, speaker()); };
+  return [this](session::Link& link) { return std::make_unique<tls::TlsLink>(link, door_.tls->get(), *parts_.tls, sealed()); };
+}
+
+/// What speaks over TLS: what the client has chosen by ALPN, or else what speaks on the door.
+session::SessionMaker Entrance::sealed() const {
+  const auto& rows = door_.settings.tls->raw_by_alpn;
+  if (rows.empty()) return speaker();
+  return [this, &rows, otherwise = speaker()](session::Link& link) -> std::unique_ptr<session::Session> {
+    const auto row = rows.find(link.peer().tls->alpn);
+    return row != rows.end() ? parts_.router.open_raw(link, row->second) : otherwise(link);
+  };
 }
 
 }  // namespace wharf::server

@@ -2,6 +2,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "http/detect.h"
 #include "http/exchange_core.h"
@@ -39,14 +40,20 @@ class Entrance {
  private:
   [[nodiscard]] session::SessionMaker plain_http();
   [[nodiscard]] session::SessionMaker admitted(session::SessionMaker next) const;
+  [[nodiscard]] bool is_raw() const;
   [[nodiscard]] session::SessionMaker speaker() const;
+  [[nodiscard]] static session::SessionMaker detecting(const session::DetectParts& parts);
+  [[nodiscard]] session::SessionMaker raw(const std::string& row) const;
+  [[nodiscard]] session::SessionMaker http() const;
+  [[nodiscard]] session::SessionMaker sealed() const;
   [[nodiscard]] session::SessionMaker tls() const;
 
   const OpenDoor& door_;
   EntranceParts parts_;
   std::optional<PlainRequests> plain_requests_;        // of a door with TLS that does not serve them
   std::optional<session::HttpContext> plain_context_;  // the same
-  std::optional<session::DetectParts> detect_;         // if there is something to decide
+  std::optional<session::DetectParts> detect_;         // if there is something to decide before TLS
+  std::optional<session::DetectParts> inner_;          // and on top of all that carries
   std::optional<session::ProxyParts> proxy_;           // if balancers send headers
   session::SessionMaker first_;
 };
