@@ -29,6 +29,9 @@ struct Settings {
   std::vector<std::string> protocol_options;
   std::string unix_socket;
   std::vector<std::string> listen;
+  std::vector<std::string> raw;
+  std::string fallback;
+  std::vector<std::string> alpn;
   std::string unix_mode;
   std::string unix_owner;
   int fast_open = wharf::Door{}.fast_open;
@@ -149,6 +152,20 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .about = "one more place to listen on, like `8080`, `*:443`, `[::1]:8080`, `https://eth0:443`, `http://localhost:8080` or "
               "`unix:/run/wharf.socket`; with any of these, --port and --interface do not count",
      .page = "doors.md#addresses"},
+    {.name = "raw",
+     .place = &Settings::raw,
+     .about = "one more place to listen on, for a raw protocol alone, as `PLACE=PROTOCOL`, like `tcp://*:7000=raw-echo`, "
+              "`tls://127.0.0.1:7001=raw-proxy` or `unix:/run/raw.socket=raw-echo`",
+     .page = "raw.md"},
+    {.name = "fallback",
+     .place = &Settings::fallback,
+     .about = "raw protocol for connections that begin with neither HTTP nor TLS, or with nothing",
+     .otherwise = "they are refused",
+     .page = "raw.md"},
+    {.name = "alpn",
+     .place = &Settings::alpn,
+     .about = "raw protocol for clients of TLS that choose a name by ALPN, as `NAME=PROTOCOL`",
+     .page = "raw.md"},
     {.name = "unix-mode",
      .place = &Settings::unix_mode,
      .about = "mode of the files of unix sockets, in octal",

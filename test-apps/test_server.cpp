@@ -212,8 +212,10 @@ std::string fault_of_tls(const Settings& settings) {
     return "give --ssl-ocsp once for each --ssl-cert, or not at all";
   const bool any = pairs != 0 || !settings.ssl_ca.empty() || !settings.ssl_ticket_keys.empty() ||
                    settings.ssl_watch != wharf::Tls{}.watch || settings.ssl_profile != wharf::Tls{}.profile;
-  const auto is_https = [](const std::string& text) { return text.starts_with("https://"); };
-  const bool ssl = settings.ssl || std::any_of(settings.listen.begin(), settings.listen.end(), is_https);
+  const auto is_sealed = [](const std::string& text) { return text.starts_with("https://") || text.starts_with("tls://"); };
+  const bool https = settings.ssl || std::any_of(settings.listen.begin(), settings.listen.end(), is_sealed);
+  const bool ssl = https || std::any_of(settings.raw.begin(), settings.raw.end(), is_sealed);
+  if (!https && !settings.alpn.empty()) return "--alpn needs --ssl";
   return any && !ssl ? "options of TLS need --ssl" : std::string();
 }
 
@@ -250,11 +252,43 @@ void add_places(std::vector<std::string>& places, const wharf::Server& server, s
     places.push_back(addresses[i].starts_with("unix:") ? addresses[i] : std::string(scheme) + "://" + addresses[i] + "/");
 }
 
+/// Places for one raw protocol each.
+wharf::Error open_raw_doors(wharf::Server& server, const Settings& settings, const wharf::Door& plain, wharf::Door secure,
+                            std::vector<std::string>& places) {
+  secure.plain_http = wharf::PlainHttp::refused;
+  for (const std::string& text : settings.raw) {
+    const std::size_t equals = text.rfind('=');
+    std::string where = text.substr(0, equals);
+    using door_places::Security;
+    const Security security = where.starts_with("tls://") ? Security::tls : Security::plain;
+    if (where.starts_with("tls://") || where.starts_with("tcp://")) where.erase(0, std::string_view("tls://").size());
+    const auto place = equals != std::string::npos ? door_places::parse(where, security) : std::nullopt;
+    if (!place || place->security != security || equals + 1 == text.size())
+      return {"--raw takes tcp://ADDRESS:PORT=PROTOCOL, tls://ADDRESS:PORT=PROTOCOL or unix:PATH=PROTOCOL, not '" + text + "'"};
+    wharf::Door door = security == Security::tls ? secure : plain;
+    door.raw = text.substr(equals + 1);
+    door.raw_use = wharf::RawUse::always;
+    if (door.tls) door.tls->raw_by_alpn.clear();
+    if (wharf::Error error =
+            place->path.empty() ? server.listen(place->interface, place->port, door) : server.listen_unix(place->path, door))
+      return error;
+    add_places(places, server, security == Security::tls ? "tls" : "tcp");
+  }
+  return {};
+}
+
 wharf::Error open_doors(wharf::Server& server, const Settings& settings, std::vector<std::string>& places) {
   wharf::Door plain;
   if (!take_door(plain, settings)) return {"--unix-mode takes an octal number like 0660, not '" + settings.unix_mode + "'"};
+  plain.raw = settings.fallback;
+  if (!plain.raw.empty()) plain.raw_use = wharf::RawUse::fallback;
   wharf::Door secure = plain;
   secure.tls = tls_of(settings);
+  for (const std::string& text : settings.alpn) {
+    const auto parts = split_assignment(text);
+    if (!parts) return {"--alpn takes NAME=PROTOCOL, not '" + text + "'"};
+    secure.tls->raw_by_alpn[parts->first] = parts->second;
+  }
   if (settings.allow_non_ssl) secure.plain_http = wharf::PlainHttp::served;
   if (settings.redirect_to_ssl) secure.plain_http = wharf::PlainHttp::redirected;
   using door_places::Security;
@@ -272,8 +306,9 @@ wharf::Error open_doors(wharf::Server& server, const Settings& settings, std::ve
   if (!settings.unix_socket.empty()) error = server.listen_unix(settings.unix_socket, plain);
   else if (!settings.inherited.empty()) error = server.listen_inherited(settings.inherited, settings.ssl ? secure : plain);
   else if (settings.listen.empty()) error = server.listen(settings.interface, settings.port, settings.ssl ? secure : plain);
+  if (error) return error;
   add_places(places, server, settings.ssl ? "https" : "http");
-  return error;
+  return open_raw_doors(server, settings, plain, secure, places);
 }
 
 int list_protocols(const wharf::Server& server) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "session/site.h"
 #include "wharf/server.hpp"
@@ -29,6 +30,12 @@ struct Loud {
   }
 };
 
+/// Speaks first.
+struct Greets {
+  explicit Greets(Pipe pipe) { pipe.write("welcome\n"); }
+  static void data(std::string_view /*bytes*/) {}
+};
+
 /// Hands on to where its option says.
 struct Onward {
   struct Shared {
@@ -47,6 +54,14 @@ struct Talks {
 
 io::Address address_of(const std::string& text) {
   return *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(text.substr(text.rfind(':') + 1))));
+}
+
+/// All that comes back, when this side has ended.
+std::string ask(const std::string& address, std::string_view bytes) {
+  SocketWire wire(address_of(address));
+  wire.send(bytes);
+  wire.finish();
+  return wire.read_all();
 }
 
 Door raw_door(const std::string& row) {
@@ -82,6 +97,91 @@ TEST_CASE("raw rows: beside HTTP, with TLS and without, on one loop and on three
     http.send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     CHECK(http.read_all().starts_with("HTTP/1.1 404"));
   }
+}
+
+TEST_CASE("raw rows: by ALPN beside HTTP, on the same port") {
+  ServerOptions options;
+  options.quiet = true;
+  Server server(options);
+  REQUIRE_FALSE(server.add(protocol<Loud>("loud")));
+  Door door;
+  door.tls.emplace();
+  door.tls->raw_by_alpn["loud/1"] = "loud";
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0, door));
+  const io::Address address = address_of(server.addresses().front());
+  const Running running(server);
+  for (const std::vector<std::string>& offer : {std::vector<std::string>{"loud/1"}, {"http/1.1", "loud/1"}, {"http/1.1"}, {}}) {
+    tls::ClientSettings settings;
+    settings.verify = false;
+    settings.protocols = offer;
+    const auto context = tls::Context::for_client(settings);
+    REQUIRE(context);
+    TlsWire wire(std::make_unique<SocketWire>(address), "localhost", context->get());
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    const bool is_raw = !offer.empty() && offer.back() == "loud/1";
+    CHECK(wire.read_until(is_raw ? "CLOSE\r\n\r\n" : "HTTP/1.1 404").starts_with(is_raw ? "TLSv1.3GET / HTTP" : "HTTP/1.1 404"));
+  }
+}
+
+TEST_CASE("raw rows: for what is neither HTTP nor TLS, with TLS and without") {
+  ServerOptions options;
+  options.quiet = true;
+  options.limits.tls_handshake_time = std::chrono::milliseconds(300);
+  Server server(options);
+  REQUIRE_FALSE(server.add(protocol<Loud>("loud")));
+  REQUIRE_FALSE(server.add(protocol<Greets>("greets")));
+  Door door = raw_door("loud");
+  door.raw_use = RawUse::fallback;
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0, door));
+  door.tls.emplace();
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0, door));
+  door.plain_http = PlainHttp::served;
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0, door));
+  Door greeting = raw_door("greets");
+  greeting.raw_use = RawUse::fallback;
+  REQUIRE_FALSE(server.listen("127.0.0.1", 0, greeting));
+  const auto addresses = server.addresses();
+  const Running running(server);
+  const std::string get = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+  CHECK(ask(addresses[0], get).starts_with("HTTP/1.1 404"));
+  CHECK(ask(addresses[0], "\x01hello") == "plain\x01HELLObye");
+  TlsWire http(std::make_unique<SocketWire>(address_of(addresses[1])));
+  http.send(get);
+  CHECK(http.read_until("404").starts_with("HTTP/1.1 404"));
+  TlsWire raw(std::make_unique<SocketWire>(address_of(addresses[1])));
+  raw.send("\x01hello");
+  CHECK(raw.read_until("HELLO") == "TLSv1.3\x01HELLO");
+  CHECK(ask(addresses[1], "\x01hello").starts_with("HTTP/1.1 400"));
+  CHECK(ask(addresses[2], "\x01hello") == "plain\x01HELLObye");
+  SocketWire waits(address_of(addresses[3]));
+  CHECK(waits.read_until("\n") == "welcome\n");
+}
+
+TEST_CASE("raw rows: doors that say what cannot be") {
+  ServerOptions options;
+  options.quiet = true;
+  Server server(options);
+  REQUIRE_FALSE(server.add(protocol<Loud>("loud")));
+  Door nothing;
+  nothing.raw_use = RawUse::fallback;
+  CHECK(server.listen("127.0.0.1", 0, nothing).message == "a door falls back to a raw row, and names none");
+  Door both = raw_door("loud");
+  both.tls.emplace();
+  both.tls->raw_by_alpn["loud/1"] = "loud";
+  CHECK(server.listen("127.0.0.1", 0, both).message == "a door that is always for one raw row has no others by ALPN");
+  Door other;
+  other.tls.emplace();
+  other.tls->raw_by_alpn["http/1.1"] = "loud";
+  CHECK(server.listen("127.0.0.1", 0, other).message == "http/1.1 is no raw protocol");
+  other.tls->raw_by_alpn = {{"loud/1", "loud"}};
+  other.tls->alpn = {"http/1.1"};
+  CHECK(server.listen("127.0.0.1", 0, other).message ==
+        "the raw protocol 'loud' goes by the ALPN name 'loud/1', which is not among those of the door");
+  other.tls->raw_by_alpn.clear();
+  other.tls->alpn = {"http/1.1", std::string(256, 'a')};
+  CHECK(server.listen("127.0.0.1", 0, other).message == "a name of ALPN has 1 to 255 bytes, not 256");
+  CHECK(server.addresses().empty());
 }
 
 TEST_CASE("raw rows: a connection that is handed on to another server, and one that cannot be") {

@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "../link/test_outside.h"
-#include "../server/served.h"
 #include "protocol/raw.h"
 #include "protocol/services.h"
+#include "unit/link/test_outside.h"
+#include "unit/server/served.h"
 
 // A raw row that hands its connection on to another server.
 
