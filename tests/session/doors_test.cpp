@@ -121,7 +121,7 @@ TEST_CASE("doors: plain HTTP on a door with TLS is refused, redirected or served
   CHECK(has(moved, "Location: https://a.test:" + port + "/x?y=1\r\n"));
   CHECK(has(moved, "Connection: close\r\n"));
   CHECK(
-      has(redirecting.ask("GET http://b.test/z HTTP/1.1\r\nHost: a.test\r\n\r\n"), "Location: https://b.test:" + port + "/z\r\n"));
+      has(redirecting.ask("GET http://b.test/z HTTP/1.1\r\nHost: b.test\r\n\r\n"), "Location: https://b.test:" + port + "/z\r\n"));
   CHECK(has(redirecting.ask("GET / HTTP/1.1\r\nHost: [::1]:7\r\n\r\n"), "Location: https://[::1]:" + port + "/\r\n"));
   CHECK(redirecting.ask("GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 400 "));
   CHECK(redirecting.ask("GET / HTTP/1.1\r\nHost: a b\r\n\r\n").starts_with("HTTP/1.1 400 "));
