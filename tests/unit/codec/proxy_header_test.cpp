@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <initializer_list>
 #include <string>
 
 // Whole headers are in tests/wire/proxy_header.wire.
@@ -44,7 +45,7 @@ TEST_CASE("proxy header: values that nobody has, and bytes that are none") {
 }
 
 TEST_CASE("proxy header: even the smallest limit ends") {
-  for (const std::size_t most : {0, 1, 5, 6, 15}) {
+  for (const std::size_t most : std::initializer_list<std::size_t>{0, 1, 5, 6, 15}) {
     CHECK(read_proxy_header("", most).state == (most == 0 ? ProxyHeaderResult::State::failed : ProxyHeaderResult::State::more));
     CHECK(read_proxy_header("PROXY TCP4 1.1.1.1 ", most).state == ProxyHeaderResult::State::failed);
     CHECK(read_proxy_header(std::string(signature) + std::string("\x21\0\0\0", 4), most).state == ProxyHeaderResult::State::failed);
