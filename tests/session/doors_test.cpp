@@ -166,6 +166,23 @@ TEST_CASE("doors: a PROXY header of a stranger is refused, and a stranger withou
   }
 }
 
+TEST_CASE("doors: clients that a PROXY header names were not counted if balancers may come from the same network") {
+  Limits limits;
+  limits.address_connections = 1;
+  House house(with_headers("0.0.0.0/0"), limits);
+  SocketWire first(house.address());
+  first.send(std::string(line) + "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+  CHECK(first.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  SocketWire second(house.address());
+  second.send(std::string(line) + std::string(get));
+  wait_until([&house] { return house.lines().count("203.0.113.9 has as many connections as address_connections allows") == 1; });
+  const std::string_view check{"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16};  // the balancer's own
+  SocketWire third(house.address());
+  third.send(std::string(check) + "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+  CHECK(third.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  CHECK(has(house.ask(std::string(check) + std::string(get)), "127.0.0.1:"));
+}
+
 TEST_CASE("doors: settings that mean nothing are errors of listen()") {
   Server server{ServerOptions{}};
   CHECK(server.listen("127.0.0.1", 0, with_headers("10.0.0.1/8")).message.starts_with("PROXY headers: network '10.0.0.1/8'"));

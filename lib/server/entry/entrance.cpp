@@ -28,12 +28,13 @@ Entrance::Entrance(const OpenDoor& door, const EntranceParts& parts) : door_(doo
   }
 }
 
-/// A balancer that names no client, as for a check, is not counted.
+/// A balancer that names no client, as for a check, is not counted. A client that it names is, wherever that is from.
 session::SessionMaker Entrance::admitted(session::SessionMaker next) const {
   return [this, next = std::move(next)](session::Link& link) -> std::unique_ptr<session::Session> {
     const base::PeerAddress& client = link.peer().address;
+    const bool is_named = link.peer().proxied && !link.peer().proxied->destination.empty();
     const bool is_balancer =
-        std::ranges::any_of(door_.proxy_networks, [&client](const auto& network) { return network.contains(client); });
+        !is_named && std::ranges::any_of(door_.proxy_networks, [&client](const auto& network) { return network.contains(client); });
     return is_balancer || parts_.admit(link) ? next(link) : nullptr;
   };
 }
