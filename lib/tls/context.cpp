@@ -16,6 +16,7 @@
 #include "codec/host_pattern.h"
 #include "tls/engine.h"
 #include "tls/server_name.h"
+#include "tls/ticket_age.h"
 
 namespace wharf::tls {
 namespace {
@@ -27,7 +28,6 @@ constexpr const char* ciphers_of_tls_1_2 =
 constexpr const char* ciphers_of_tls_1_3 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* groups = "X25519:P-256:P-384";
 constexpr int tickets_of_a_handshake = 1;
-constexpr long session_seconds = 24 * 60 * 60;
 
 std::string no_memory() { return "there is no memory for TLS"; }
 
@@ -168,11 +168,12 @@ base::Result<std::unique_ptr<Context>, std::string> Context::serve(std::vector<L
   Parts& parts = parts_of(made);
   parts.certificates = std::move(certificates);
   parts.tickets = settings.tickets;
-  SSL_CTX_set_timeout(made, session_seconds);
+  SSL_CTX_set_timeout(made, longest_session);
   SSL_CTX_set_tlsext_status_cb(made, staple);
   SSL_CTX_set_client_hello_cb(made, Engine::choose_context, nullptr);
   SSL_CTX_set_tlsext_servername_callback(made, acknowledge_name);
   const bool done = SSL_CTX_set_num_tickets(made, tickets_of_a_handshake) == 1 &&
+                    SSL_CTX_set_session_ticket_cb(made, date_ticket, judge_ticket, nullptr) == 1 &&
                     (parts.tickets == nullptr || SSL_CTX_set_tlsext_ticket_key_evp_cb(made, ticket_key) == 1);
   if (!done) return base::Failure{no_memory()};
   if (!parts.protocols.empty()) SSL_CTX_set_alpn_select_cb(made, choose_protocol, nullptr);

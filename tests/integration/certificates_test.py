@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import tempfile
+import time
 import unittest
 
 import server
@@ -158,6 +159,22 @@ class Certificates(Site):
                 self.assertNotIn("Reused, ", text)
                 self.assertNotIn("Index", text)
                 self.said(site, "no TLS, certificate verify failed: certificate revoked")
+
+    def test_a_session_ends_with_the_certificate_of_its_client(self):
+        with self.serve("-A", self.authority.file, "-v", "-d", "info") as site, tempfile.TemporaryDirectory() as name:
+            seconds = 5 * server.SLOW
+            mine, end = self.authority.sign_until("brief", seconds), time.monotonic() + seconds
+            own = ("-cert", mine[0], "-key", mine[1])
+            for version in ("-tls1_3", "-tls1_2"):
+                kept = pathlib.Path(name) / version
+                self.assertIn("Index", self.session(site, "-sess_out", kept, version, *own))
+                self.assertIn("Reused, ", self.session(site, "-sess_in", kept, version, "-sess_out", kept, *own))
+            time.sleep(max(end + 1 - time.monotonic(), 0))
+            for version in ("-tls1_3", "-tls1_2"):
+                text = self.session(site, "-sess_in", pathlib.Path(name) / version, version, *own)
+                self.assertNotIn("Reused, ", text)
+                self.assertNotIn("Index", text)
+            self.said(site, "no TLS, certificate verify failed: certificate has expired")
 
 
 if __name__ == "__main__":
