@@ -31,7 +31,7 @@ count = len(list(filter(None, numbers)))
 for place in range(count):
     os.dup2(100 + place, 3 + place)
 os.closerange(3 + count, 200)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(count), LISTEN_FDNAMES=names)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=os.environ.pop("COUNT", str(count)), LISTEN_FDNAMES=names)
 if os.environ.get("WATCHDOG_PID") == "own":
     os.environ["WATCHDOG_PID"] = str(os.getpid())
 os.execv(program[0], program)
@@ -155,6 +155,13 @@ class Service(unittest.TestCase):
         service = self.start([], [], "--inherited", "web")
         self.assertEqual(service.process.wait(PATIENCE), 1)
         self.assertIn("no socket 'web' was passed to this process; there are: none", service.log())
+
+    def test_a_count_beyond_the_sockets_had_descriptors_of_the_server_itself_closed(self):
+        with listening() as one:
+            service = self.start([one], ["web"], "--inherited", "web", environment={"COUNT": "20"})
+            service.hear("READY=1")
+            self.assertTrue(get(one.getsockname()[1]).startswith(b"HTTP/1.1 200"))
+            self.assertIn("LISTEN_FDS is '20', but descriptor 4 is not open", service.log())
 
     def test_reloading_has_its_time_and_is_followed_by_ready(self):
         service = self.start([], [])

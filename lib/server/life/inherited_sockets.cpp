@@ -124,6 +124,11 @@ void InheritedSockets::read_systemd(const Variables& variables) {
   }
   std::string_view rest = names ? *names : std::string_view();
   for (int number = first_passed; number < first_passed + static_cast<int>(*count); ++number) {
+    if (fcntl(number, F_GETFD) < 0) {  // whoever opens that one later keeps it
+      complaints_.push_back(
+          base::concat("LISTEN_FDS is '", *given, "', but descriptor ", number, " is not open; none from there on is taken"));
+      return;
+    }
     const std::string_view name = rest.substr(0, rest.find(':'));
     add(base::Descriptor(number), io::ListeningSocket::Holder::service_manager, {}, std::string(name));
     rest.remove_prefix(std::min(rest.size(), name.size() + 1));
