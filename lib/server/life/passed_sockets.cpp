@@ -94,6 +94,8 @@ std::optional<std::vector<PassedDescriptor>> read_passed(std::string_view text) 
   while (!text.empty()) {
     auto item = read_item(cut(text, ','));
     if (!item || all.size() == most_passed) return std::nullopt;
+    const auto is_same = [&item](const PassedDescriptor& other) { return other.number == item->number; };
+    if (std::any_of(all.begin(), all.end(), is_same)) return std::nullopt;  // each has one owner, who closes it
     all.push_back(std::move(*item));
   }
   return all;
