@@ -32,6 +32,7 @@ bool RequestLimit::admits(session::Exchange& exchange) {
   const base::PeerAddress& client = exchange.client();
   using Family = base::PeerAddress::Family;
   if (client.family() != Family::ipv4 && client.family() != Family::ipv6) return true;
+  if (exchange.forwarding() != nullptr && client == exchange.peer().address) return true;
   const base::Time wait = table_.take(client, exchange.now());
   if (wait == base::Time{0}) return true;
   log_.info(base::LogKind("clients that send requests too fast"), "the client at ", client.host(), " sends requests faster than ",

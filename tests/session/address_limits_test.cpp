@@ -52,6 +52,28 @@ TEST_CASE("limits: what is counted by address is off by default, and gets to the
   wait_until([&log] { return log.count("faster than address_connection_rate allows") == 1; });
 }
 
+TEST_CASE("limits: all clients of a trusted front that did not name them shared one rate") {
+  ServerOptions options;
+  options.quiet = true;
+  options.fronts.networks = {"127.0.0.1"};
+  options.limits.address_request_rate = 1;
+  Server server(options);
+  VirtualHost host;
+  host.mounts.push_back({"/", Fixed{}});
+  REQUIRE_FALSE(server.add(host));
+  const io::Address address = listen_anywhere(server);
+  const Running running(server);
+  const auto ask = [&address](const std::string& fields) {
+    SocketWire wire(address);
+    wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n");
+    return wire.read_until("\r\n\r\n").substr(9, 3);
+  };
+  for (int i = 0; i < 3; ++i) CHECK(ask("") == "200");
+  CHECK(ask("X-Forwarded-For: 192.0.2.1\r\n") == "200");
+  CHECK(ask("X-Forwarded-For: 192.0.2.1\r\n") == "429");
+  CHECK(ask("X-Forwarded-For: 192.0.2.2\r\n") == "200");
+}
+
 TEST_CASE("limits: a burst without a rate is refused in one line") {
   ServerOptions options;
   options.quiet = true;
