@@ -26,7 +26,7 @@ TEST_CASE("raw-echo: one row of that name, which WebSocket clients cannot choose
 TEST_CASE("raw-echo: what comes goes back as it is, even what looks like HTTP") {
   Harness harness(row());
   RawClient client = harness.connect_raw();
-  for (const std::string bytes : {std::string("GET / HTTP/1.1\r\n\r\n"), std::string("\0\xff\n", 3), std::string(100'000, 'x')}) {
+  for (const std::string& bytes : {std::string("GET / HTTP/1.1\r\n\r\n"), std::string("\0\xff\n", 3), std::string(100'000, 'x')}) {
     client.send(bytes);
     CHECK(client.receive() == bytes);
   }
