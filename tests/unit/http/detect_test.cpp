@@ -93,13 +93,31 @@ TEST_CASE("detect: a client that says nothing, or too little, is closed when its
   silent.advance(1);
   CHECK(silent.link.closed());
   CHECK(silent.log_lines == std::vector<std::string>{"192.0.2.1:4711: closed, nothing came"});
+  DetectBench slow("t");
+  slow.link.receive("\x16");
+  slow.advance(5'000);
+  CHECK(slow.link.closed());
+  CHECK(slow.log_lines == std::vector<std::string>{"192.0.2.1:4711: closed, too little came to know what it speaks"});
+}
+
+TEST_CASE("detect: a client that waits for the server to speak first gets the raw session, with what little came") {
+  DetectBench silent("tr");
+  silent.advance(4'999);
+  CHECK(silent.begun.empty());
+  silent.advance(1);
+  CHECK(silent.begun == std::vector<std::string>{"raw"});
   DetectBench slow("r");
   for (int i = 0; i < 5; ++i) {
     slow.link.receive("a");
     slow.advance(1'000);
   }
-  CHECK(slow.link.closed());
-  CHECK(slow.log_lines == std::vector<std::string>{"192.0.2.1:4711: closed, too little came to know what it speaks"});
+  CHECK(slow.begun == std::vector<std::string>{"raw"});
+  CHECK(slow.got == "aaaaa");
+  DetectBench ends("tr");
+  ends.link.receive_end();
+  ends.link.run();
+  CHECK(ends.begun == std::vector<std::string>{"raw"});
+  CHECK(ends.ends == 1);
 }
 
 TEST_CASE("detect: bytes that come as its time is over count") {
