@@ -143,6 +143,7 @@ struct HttpServices {
     self(scope).log.emplace_back(data, size);
   }
   static uint64_t now(const wharf_scope*) { return 0; }
+  static wharf_text virtual_host(const wharf_scope*) { return text("host"); }
 
   static const wharf_services& table() {
     static const wharf_http_services http = [] {
@@ -187,6 +188,7 @@ struct HttpServices {
       table.option = option;
       table.log = log;
       table.now = now;
+      table.virtual_host = virtual_host;
       table.http = &http;
       return table;
     }();

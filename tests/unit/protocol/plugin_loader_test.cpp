@@ -226,7 +226,7 @@ TEST_CASE("plugin loader: a member that is appended to the ABI raises its minor 
     CHECK(sizeof(wharf_raw) == 72);
     CHECK(sizeof(wharf_services) == 200);
     CHECK(sizeof(wharf_address) == 56);
-    CHECK(sizeof(wharf_http_services) == 376);
+    CHECK(sizeof(wharf_http_services) == 384);
     CHECK(sizeof(wharf_server_statistics) == 48);
     CHECK(sizeof(wharf_row_statistics) == 48);
   }
