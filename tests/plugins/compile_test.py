@@ -52,7 +52,7 @@ BAD = {
         "struct P { struct Shared {}; static bool accept(const Request&, Shared&) { return true; } void tick() {} };",
         "accept has the wrong signature"),
     "no handler": ("struct P { Peer peer; void mesage(Kind, std::string_view) {} };",
-                   "a wharf protocol needs a handler: at least one of message, fragment, opened, tick, pong or request"),
+                   "a wharf protocol needs a handler: at least one of message, fragment, opened, tick, pong, request or data"),
     "fragment": ("struct P { void fragment(Kind, std::string_view) {} void tick() {} };",
                  "fragment has the wrong signature; it is: void fragment(wharf::Kind kind, wharf::Part part, std::string_view data)"),
     "message and fragment": (
