@@ -262,8 +262,9 @@ wharf::Error open_raw_doors(wharf::Server& server, const Settings& settings, con
     using door_places::Security;
     const Security security = where.starts_with("tls://") ? Security::tls : Security::plain;
     if (where.starts_with("tls://") || where.starts_with("tcp://")) where.erase(0, std::string_view("tls://").size());
-    const auto place = equals != std::string::npos ? door_places::parse(where, security) : std::nullopt;
-    if (!place || place->security != security || equals + 1 == text.size())
+    const bool is_url = where.find("://") != std::string::npos;
+    const auto place = equals != std::string::npos && !is_url ? door_places::parse(where, security) : std::nullopt;
+    if (!place || equals + 1 == text.size())
       return {"--raw takes tcp://ADDRESS:PORT=PROTOCOL, tls://ADDRESS:PORT=PROTOCOL or unix:PATH=PROTOCOL, not '" + text + "'"};
     wharf::Door door = security == Security::tls ? secure : plain;
     door.raw = text.substr(equals + 1);

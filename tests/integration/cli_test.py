@@ -17,7 +17,6 @@ import unittest
 import raw
 import server
 import websocket_peer
-import websockets
 
 ROWS = {"chat-protocol", "dumb-increment-protocol", "fraggle-protocol", "lws-mirror-protocol", "reverse-echo"}
 
@@ -333,7 +332,7 @@ class Stops(unittest.IsolatedAsyncioTestCase):
 
     async def read_to_the_end(self, client):
         """A client that stops reading is not told that the server goes."""
-        with contextlib.suppress(websockets.exceptions.ConnectionClosed):
+        with contextlib.suppress(websocket_peer.ConnectionClosed):
             while True:
                 await client.recv()
 
