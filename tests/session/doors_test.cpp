@@ -183,6 +183,21 @@ TEST_CASE("doors: clients that a PROXY header names were not counted if balancer
   CHECK(has(house.ask(std::string(check) + std::string(get)), "127.0.0.1:"));
 }
 
+TEST_CASE("doors: where PROXY headers are taken, those who send none were not counted before their first byte") {
+  Limits limits;
+  limits.address_connections = 2;
+  House house(with_headers("192.0.2.0/24"), limits);
+  const SocketWire silent(house.address());
+  const SocketWire as_silent(house.address());
+  SocketWire third(house.address());
+  CHECK(third.read_all().empty());
+  CHECK(house.lines().count("as many connections as address_connections allows") == 1);
+  House balanced(with_headers("127.0.0.1"), limits);
+  const SocketWire one(balanced.address());
+  const SocketWire two(balanced.address());
+  CHECK(has(balanced.ask(std::string(line) + std::string(get)), "203.0.113.9:4711"));
+}
+
 TEST_CASE("doors: settings that mean nothing are errors of listen()") {
   Server server{ServerOptions{}};
   CHECK(server.listen("127.0.0.1", 0, with_headers("10.0.0.1/8")).message.starts_with("PROXY headers: network '10.0.0.1/8'"));

@@ -24,19 +24,27 @@ Entrance::Entrance(const OpenDoor& door, const EntranceParts& parts) : door_(doo
   first_ = admitted(std::move(first_));
   if (!door.proxy_networks.empty()) {
     proxy_.emplace(session::ProxyParts{parts_.log, parts_.proxy_header_time, parts_.proxy_header, door.proxy_networks, first_});
-    first_ = [this](session::Link& link) { return std::make_unique<session::ProxyPrelude>(link, *proxy_); };
+    first_ = [this](session::Link& link) -> std::unique_ptr<session::Session> {
+      return admits(link) ? std::make_unique<session::ProxyPrelude>(link, *proxy_) : nullptr;
+    };
   }
 }
 
-/// A balancer that names no client, as for a check, is not counted. A client that it names is, wherever that is from.
+/// Where headers are taken, those who send none have been looked at before.
 session::SessionMaker Entrance::admitted(session::SessionMaker next) const {
   return [this, next = std::move(next)](session::Link& link) -> std::unique_ptr<session::Session> {
-    const base::PeerAddress& client = link.peer().address;
-    const bool is_named = link.peer().proxied && !link.peer().proxied->destination.empty();
-    const bool is_balancer =
-        !is_named && std::ranges::any_of(door_.proxy_networks, [&client](const auto& network) { return network.contains(client); });
-    return is_balancer || parts_.admit(link) ? next(link) : nullptr;
+    const bool is_known = !door_.proxy_networks.empty() && !link.peer().proxied;
+    return is_known || admits(link) ? next(link) : nullptr;
   };
+}
+
+/// A balancer that has not named a client yet, or names none, as for a check, is not counted. A client that it names is, wherever
+/// that is from.
+bool Entrance::admits(session::Link& link) const {
+  const base::PeerAddress& client = link.peer().address;
+  const bool is_named = link.peer().proxied && !link.peer().proxied->destination.empty();
+  const auto contains = [&client](const auto& network) { return network.contains(client); };
+  return (!is_named && std::ranges::any_of(door_.proxy_networks, contains)) || parts_.admit(link);
 }
 
 bool Entrance::is_raw() const { return !door_.settings.raw.empty() && door_.settings.raw_use == RawUse::always; }

@@ -40,6 +40,7 @@ class Entrance {
  private:
   [[nodiscard]] session::SessionMaker plain_http();
   [[nodiscard]] session::SessionMaker admitted(session::SessionMaker next) const;
+  [[nodiscard]] bool admits(session::Link& link) const;
   [[nodiscard]] bool is_raw() const;
   [[nodiscard]] session::SessionMaker speaker() const;
   [[nodiscard]] static session::SessionMaker detecting(const session::DetectParts& parts);
