@@ -66,6 +66,8 @@ class ListeningSocket {
   /// any thread.
   void claim_file() const;
   void leave_file() const;
+  /// It is a unix socket with a file of its own, and that is no longer there: another has replaced or removed it.
+  [[nodiscard]] bool has_lost_file() const { return file_ != nullptr && !file_->is_there(); }
 
   /// It still belongs to this object; -1 if another took it over.
   [[nodiscard]] int descriptor() const { return socket_.get(); }

@@ -136,9 +136,13 @@ std::unique_ptr<const SocketFile> SocketFile::of_other_process(std::string path)
   return std::unique_ptr<const SocketFile>(std::move(file));
 }
 
-SocketFile::~SocketFile() {
+bool SocketFile::is_there() const {
   struct stat now {};
-  if (known_ && claimed_.load() && lstat(path_.c_str(), &now) == 0 && is_same(now, file_)) unlink(path_.c_str());
+  return known_ && lstat(path_.c_str(), &now) == 0 && is_same(now, file_);
+}
+
+SocketFile::~SocketFile() {
+  if (claimed_.load() && is_there()) unlink(path_.c_str());
 }
 
 }  // namespace wharf::io

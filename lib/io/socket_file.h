@@ -45,6 +45,8 @@ class SocketFile {
   /// Whether this process removes it. From any thread.
   void claim() const { claimed_.store(true); }
   void leave() const { claimed_.store(false); }
+  /// No other has replaced it, and it has not been removed.
+  [[nodiscard]] bool is_there() const;
 
  private:
   explicit SocketFile(std::string path) : path_(std::move(path)) {}

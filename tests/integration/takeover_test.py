@@ -343,6 +343,19 @@ class Takeover(unittest.TestCase):
         family.stop()
         self.assertFalse(os.path.exists(path))
 
+    def test_a_file_that_is_another_servers_by_now_was_removed_by_the_successor(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "socket")
+        family = self.family("-U", path)
+        os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as another:
+            another.bind(path)
+            another.listen()
+            family.hand_over()
+            family.stop()
+            self.assertTrue(os.path.exists(path))
+
     def test_a_door_that_the_new_one_does_not_have_is_closed(self):
         family = self.family()
         old_port = family.port

@@ -91,7 +91,8 @@ base::Result<Takeover::Passed, Error> Doors::passed() {
     base::Descriptor another(::fcntl(socket.descriptor(), F_DUPFD_CLOEXEC, 0));
     if (!another) return base::Failure{Error{"the system has no descriptors left for a new process"}};
     passed.descriptors.push_back(std::move(another));
-    const bool lent = socket.holder() == io::ListeningSocket::Holder::service_manager;
+    // The successor takes the file that it finds for that of the socket, unless the file is none of its business.
+    const bool lent = socket.holder() == io::ListeningSocket::Holder::service_manager || socket.has_lost_file();
     passed.names.push_back({.kind = lent ? Kind::lent : Kind::own, .address = asked, .name = socket.name()});
   }
   return passed;
