@@ -5,10 +5,16 @@
 
 namespace wharf::io {
 
-Admission::Place Admission::take() {
-  for (std::size_t taken = taken_.load(); taken < most_;)
+Admission::Place Admission::take_of(std::size_t most) {
+  for (std::size_t taken = taken_.load(); taken < most;)
     if (taken_.compare_exchange_weak(taken, taken + 1)) return Place(this);
   return {};
+}
+
+bool Admission::has_idle() {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(members_.begin(), members_.end(),
+                     [](const Member* member) { return member->idle.load(std::memory_order_relaxed) != 0; });
 }
 
 /// A loop that is about to wait says so before it checks a last time, so that one of the two sees the other.

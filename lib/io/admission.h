@@ -56,8 +56,14 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  [[nodiscard]] Place take();
+  [[nodiscard]] Place take() { return take_of(most_); }
+  /// As take(), and if all are taken, one more, as long as nobody has that: for a client that may be refused, or for which another
+  /// connection has to end.
+  [[nodiscard]] Place take_beyond() { return take_of(most_ + 1); }
+  [[nodiscard]] bool is_exceeded() const { return taken_.load() > most_; }
   [[nodiscard]] std::size_t most() const { return most_; }
+  /// Whether a member has an idle connection.
+  [[nodiscard]] bool has_idle();
 
   void join(Member& member);
   void leave(Member& member);
@@ -67,6 +73,7 @@ class Admission {
   void wait_for_room(Member& member, Shortage shortage);
 
  private:
+  [[nodiscard]] Place take_of(std::size_t most);
   void leave_place() noexcept;
 
   const std::size_t most_;

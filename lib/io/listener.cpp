@@ -168,12 +168,18 @@ void Listener::accept() {
     Admission::Place place = loop_.admission().take();
     if (!place) {
       if (!somebody_waits()) return;
-      if (!loop_.close_an_idle_one()) return pause(Admission::Shortage::places, "the limit of connections is reached", 0);
-      place = loop_.admission().take();  // another loop may have it already
+      const bool later = loop_.limits().room == LoopLimits::Room::after_admitting;
+      if (later && loop_.admission().has_idle()) place = loop_.admission().take_beyond();
+      if (later ? !place : !loop_.close_an_idle_one()) return pause_at_limit();
+      if (!later) place = loop_.admission().take();  // another loop may have it already
     }
+    const std::size_t idle = loop_.idle_count();  // without the new one
     if (place && !accept_one(std::move(place))) return;
+    if (loop_.admission().is_exceeded() && !loop_.close_an_idle_one(idle)) return pause_at_limit();
   }
 }
+
+void Listener::pause_at_limit() { pause(Admission::Shortage::places, "the limit of connections is reached", 0); }
 
 void Listener::close_entrance() { socket_.close_entrance(); }
 

@@ -108,6 +108,7 @@ class Listener final {
   bool accept_one(Admission::Place place);
   bool out_of_resources(int error);
   [[nodiscard]] bool somebody_waits() const;
+  void pause_at_limit();
   void pause(Admission::Shortage shortage, std::string_view reason, int error);
 
   Loop& loop_;

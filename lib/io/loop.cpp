@@ -239,9 +239,9 @@ void Loop::remove_idle(Connection& connection) {
 
 /// A connection that cannot be closed now has sent something, or has not taken the end of its response. It moves to the end of the
 /// list, so that it does not hide others that can be closed.
-bool Loop::close_an_idle_one() {
+bool Loop::close_an_idle_one(std::size_t among) {
   constexpr std::size_t most_looked_at = 256;
-  const std::size_t looks = std::min(idle.load(std::memory_order_relaxed), most_looked_at);
+  const std::size_t looks = std::min({idle_count(), among, most_looked_at});
   for (std::size_t looked_at = 0; longest_idle_ != nullptr && looked_at < looks; ++looked_at) {
     Connection& idlest = *longest_idle_;
     if (idlest.give_way()) return true;

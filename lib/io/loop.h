@@ -34,6 +34,8 @@ struct LoopLimits {
   std::size_t receive_buffer = 256 * 1024;  ///< one per loop; the most that is read at a time, unless the session wants less
   std::size_t connections = 1024;           ///< accepted and open at once, if there is no `admission`
   Admission* admission = nullptr;           ///< of all loops together; beyond it nothing is accepted until a connection ends
+  enum class Room : std::uint8_t { before_accepting, after_admitting };
+  Room room = Room::before_accepting;  ///< when an idle connection ends for a new one; the other way if a session may be refused
   std::size_t accepts_per_turn = 64;
   base::Time write_stall =
       Limits{}.write_stall;  ///< after this time with output waiting, of which the peer has taken almost nothing, it is cut
@@ -161,8 +163,9 @@ class Loop final : private Admission::Member {
   void add_idle(Connection& connection);
   void remove_idle(Connection& connection);
   [[nodiscard]] Admission& admission() { return *admission_; }
-  /// Closes the connection that has been idle for longest. False: there is none.
-  bool close_an_idle_one();
+  /// Closes the connection that has been idle for longest, of those `among` that have been for longest. False: there is none.
+  bool close_an_idle_one(std::size_t among = static_cast<std::size_t>(-1));
+  [[nodiscard]] std::size_t idle_count() const { return idle.load(std::memory_order_relaxed); }
   /// Accepting waits for room, at most for accept_pause.
   void wait_for_room(Admission::Shortage shortage);
   void schedule(Connection& connection);

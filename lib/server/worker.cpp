@@ -48,6 +48,7 @@ RoomLimits::RoomLimits(const Limits& limits, std::size_t connections) {
   loop.write_stall = bounded(limits.write_stall);
   loop.write_progress = limits.write_progress;
   loop.keep_alive = keep_alive_of(limits);
+  if (limits.address_connections != 0 || limits.address_connection_rate != 0) loop.room = io::LoopLimits::Room::after_admitting;
   loop.output = {limits.output_low_water, limits.output_high_water, limits.output_hard_cap};
 }
 

@@ -49,6 +49,10 @@ struct Served {
     REQUIRE(socket);
     address = socket->address();
     turns.loop().add(io::Listener::create(turns.loop(), std::move(*socket), [this](session::Link& link) {
+      if (refuses) {
+        ++refused;
+        return std::unique_ptr<Scripted>();
+      }
       if (idle) link.now_idle();
       return std::make_unique<Scripted>(link, story, "session");
     }));
@@ -63,6 +67,8 @@ struct Served {
   Turns turns;
   io::Address address;
   bool idle = true;
+  bool refuses = false;
+  int refused = 0;
   std::vector<std::unique_ptr<Client>> clients;
 };
 
@@ -145,6 +151,49 @@ TEST_CASE("admission: one budget for two loops, and the idle connection of one m
   CHECK(one.turns.loop().accepted_count() == 3);
   CHECK(one.clients[0]->was_closed());
   CHECK(other.turns.loop().accepted_count() == 1);
+}
+
+TEST_CASE("admission: a client that was refused had an idle connection of another closed first") {
+  io::LoopLimits limits = three();
+  limits.room = io::LoopLimits::Room::after_admitting;
+  Served served(limits);
+  for (int i = 0; i < 3; ++i) served.connect();
+  served.refuses = true;
+  for (int i = 1; i <= 5; ++i) {
+    const Client stranger(served.address);
+    REQUIRE(served.turns.until([&] { return served.refused == i; }));
+  }
+  for (const auto& client : served.clients) CHECK_FALSE(client->was_closed());
+  served.refuses = false;
+  for (int i = 0; i < 2; ++i) served.connect();
+  CHECK(served.turns.until([&] { return served.clients[0]->was_closed() && served.clients[1]->was_closed(); }));
+  CHECK(served.turns.loop().accepted_count() == 3);
+  CHECK_FALSE(served.clients[2]->was_closed());
+}
+
+TEST_CASE("admission: room after admitting, with the idle connection of another loop, or none") {
+  io::Admission all(2);
+  io::LoopLimits limits = three();
+  limits.admission = &all;
+  limits.room = io::LoopLimits::Room::after_admitting;
+  Served one(limits);
+  Served other(limits);
+  for (int i = 0; i < 2; ++i) one.connect();
+  other.connect();
+  REQUIRE(other.turns.until([&] {
+    one.turns.one();
+    return one.clients[0]->was_closed();
+  }));
+  CHECK(one.turns.loop().accepted_count() == 1);
+  CHECK(other.turns.loop().accepted_count() == 1);
+  limits = three();
+  limits.room = io::LoopLimits::Room::after_admitting;
+  Served busy(limits);
+  busy.idle = false;
+  for (int i = 0; i < 3; ++i) busy.connect();
+  busy.clients.push_back(std::make_unique<Client>(busy.address));
+  REQUIRE(busy.turns.until([&] { return !busy.turns.log_lines.empty(); }));
+  CHECK(busy.story.count("session start") == 3);
 }
 
 TEST_CASE("admission: a place that is given back on one loop wakes the other that waits for one") {
