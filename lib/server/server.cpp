@@ -61,6 +61,7 @@ const Error table_in_use{"the server runs: rows and plugins are added before"};
 Error Server::Implementation::add(const wharf_row& row) { return running() ? table_in_use : rows_.add(row); }
 
 bool Server::Implementation::proxies() const {
+  if (!doors_.raw_rows().empty()) return true;  // which may hand their connections on
   const auto connects = [](const Mount& mount) { return server::kind_of(mount).makes_connections(); };
   return std::any_of(hosts_.begin(), hosts_.end(), [&connects](const VirtualHost& host) {
     return std::any_of(host.mounts.begin(), host.mounts.end(), connects);
