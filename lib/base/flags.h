@@ -14,7 +14,11 @@ class Flags {
     return (bits_ & ((1U << static_cast<unsigned>(first)) | ... | (1U << static_cast<unsigned>(others)))) != 0;
   }
   void add(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ | 1U << static_cast<unsigned>(flag)); }
-  void remove(Flag flag) { bits_ = static_cast<std::uint8_t>(bits_ & ~(1U << static_cast<unsigned>(flag))); }
+  template <class... Others>
+  void remove(Flag first, Others... others) {
+    bits_ =
+        static_cast<std::uint8_t>(bits_ & ~((1U << static_cast<unsigned>(first)) | ... | (1U << static_cast<unsigned>(others))));
+  }
   /// Whether it was there; it is removed.
   bool take(Flag flag) {
     const unsigned bit = 1U << static_cast<unsigned>(flag);

@@ -137,7 +137,7 @@ class Exchange {
   [[nodiscard]] virtual ExchangeObserver* observer(const void* owner) const = 0;
 
   /// What the exchange uses, until it is over and everything that was given to it has gone. A later call replaces it.
-  virtual void keep(Use use) = 0;
+  virtual void keep(Users& users) = 0;
 
   /// For every response except an interim one; of switch_to(), only those that are always sent. Lent as long as the exchange. A later call replaces them.
   virtual void add_fields(codec::PreparedFields::Part prepared) = 0;

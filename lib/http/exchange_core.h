@@ -75,7 +75,7 @@ class ExchangeCore : public Exchange {
   void set_responder(std::unique_ptr<Responder> responder) final { responder_ = std::move(responder); }
   void observe(std::unique_ptr<ExchangeObserver> observer) final { observers_.push_back(std::move(observer)); }
   [[nodiscard]] ExchangeObserver* observer(const void* owner) const final;
-  void keep(Use use) final { use_ = std::move(use); }
+  void keep(Users& users) final { use_.take(users); }
   void add_fields(codec::PreparedFields::Part prepared) final { fields_ = prepared; }
   void suspend(std::unique_ptr<Visit> visit) final { visit_ = std::move(visit); }
   [[nodiscard]] Visit* visit() const final { return visit_.get(); }

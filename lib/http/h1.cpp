@@ -25,7 +25,8 @@ struct H1::Received {
   std::string bytes;
 };
 
-H1::H1(Link& link, HttpContext& context) : ExchangeCore(link, context) {}
+H1::H1(Link& link, HttpContext& context)
+    : ExchangeCore(link, context), persistence_(context.reuse == Reuse::never ? Persistence::last : Persistence::kept) {}
 
 H1::~H1() { exchange_ended(); }
 
@@ -103,7 +104,7 @@ std::size_t H1::take_more_head(std::span<char> bytes) {
 /// The bytes behind CONNECT may be no request.
 void H1::handle(const codec::RequestHead& head, Behind behind, std::unique_ptr<codec::KeptHead> kept) {
   link().now_busy();
-  const bool goes_on = head.keep_alive && head.method != "CONNECT" && context().reuse == Reuse::allowed;
+  const bool goes_on = head.keep_alive && head.method != "CONNECT";
   if (!goes_on) persistence_ = Persistence::last;
   body_.begin(head, context().limits.chunk);
   request_came(head, behind, std::move(kept));

@@ -68,7 +68,7 @@ class H1 final : public Session, private ExchangeCore {
 
   std::unique_ptr<Received> incoming_;
   IncomingBody body_;
-  Persistence persistence_ = Persistence::kept;
+  Persistence persistence_;
   Next next_ = Next::taken;
   Delimiting delimiting_ = Delimiting::length;
 };

@@ -12,15 +12,17 @@ void H1::send_head(const Response& response, Content content, std::optional<std:
   codec::ResponseHead text(response.status, std::move(context.head_memory));
   bool offers_upgrade = false;
   bool dated = false;  // by the server that made the response (RFC 9110 section 6.6.1)
+  const codec::PreparedFields::Part prepared = fields();
+  const bool replaces = !response.fields.empty() && prepared.replaces();
   for (const auto& [name, value] : response.fields) {
-    if (codec::is_framing_field(name) || fields().replace(name)) continue;
+    if (codec::is_framing_field(name) || (replaces && prepared.replace(name))) continue;
     text.field(name, value);
     offers_upgrade = offers_upgrade || base::equal_ignoring_case(name, "Upgrade");
     dated = dated || base::equal_ignoring_case(name, "Date");
   }
   if (!dated) text.lines(context.date_line());
   text.lines(response.prepared.lines());
-  text.lines(fields().lines());
+  text.lines(prepared.lines());
   delimiting_ = Delimiting::length;
   if (length) text.content_length(*length);
   if (content == Content::open) {

@@ -138,8 +138,7 @@ void Link::settle_after(Call&& call) noexcept {
 void Link::work() {
   if (session_ && !next_ && !ending() && marks_.take(Mark::own_turn)) session_->turn();
   if (next_ || wants_kept_input()) feed_kept_input();
-  const bool took_all = !input_waits() || marks_.has(Mark::awaits_more);
-  if (input_end_ == InputEnd::came && took_all && session_ && !ending()) {
+  if (input_end_ == InputEnd::came && (!input_waits() || marks_.has(Mark::awaits_more)) && session_ && !ending()) {
     input_end_ = InputEnd::told;
     session_->end_of_input();
   }
@@ -160,10 +159,12 @@ void Link::begin_work() {
 }
 
 void Link::take(std::span<char> bytes) {
-  marks_.remove(Mark::awaits_more);
-  if (kept_input_) kept_input_->bytes.append(bytes.data(), bytes.size());
-  else if (const std::span<char> rest = feed(bytes); !rest.empty())
+  if (kept_input_) {
+    marks_.remove(Mark::awaits_more);
+    kept_input_->bytes.append(bytes.data(), bytes.size());
+  } else if (const std::span<char> rest = feed(bytes); !rest.empty()) {
     keep(std::make_unique<KeptInput>(KeptInput{std::string(rest.data(), rest.size()), 0}));
+  }
 }
 
 /// The one place where sessions are fed and swapped, and where they stop for this turn. Returns the bytes that nobody may use yet;
@@ -211,9 +212,7 @@ void Link::swap_session() {
   std::unique_ptr<Session> old = std::exchange(session_, std::move(next_));
   if (output_ == Output::corked) output_ = Output::flows;
   if (input_end_ == InputEnd::told) input_end_ = InputEnd::came;
-  marks_.remove(Mark::more_input);
-  marks_.remove(Mark::own_turn);
-  marks_.remove(Mark::awaits_more);
+  marks_.remove(Mark::more_input, Mark::own_turn, Mark::awaits_more);
   most_read_ = usual_read;
   session_->start();
   old.reset();

@@ -29,6 +29,7 @@ class Users {
   void go() noexcept {
     if (--count_ == 0 && owner_ != nullptr) owner_->unused();
   }
+  class Use;
 
  private:
   std::size_t count_ = 0;
@@ -36,10 +37,15 @@ class Users {
 };
 
 /// One of them, as long as it lives.
-class Use {
+class Users::Use {
  public:
   Use() = default;
   explicit Use(Users& users) : users_(&users) { users.come(); }
+  /// Of these instead.
+  void take(Users& users) {
+    ++users.count_;
+    if (Users* const before = std::exchange(users_, &users)) before->go();
+  }
   Use(Use&& other) noexcept : users_(std::exchange(other.users_, nullptr)) {}
   Use& operator=(Use&& other) noexcept {
     std::swap(users_, other.users_);
@@ -48,11 +54,13 @@ class Use {
   Use(const Use&) = delete;
   Use& operator=(const Use&) = delete;
   ~Use() {
-    if (users_ != nullptr) users_->go();
+    if (users_ != nullptr && --users_->count_ == 0 && users_->owner_ != nullptr) users_->owner_->unused();
   }
 
  private:
   Users* users_ = nullptr;
 };
+
+using Use = Users::Use;
 
 }  // namespace wharf::session

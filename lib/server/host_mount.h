@@ -29,6 +29,7 @@ class HostMount {
   }
   [[nodiscard]] bool takes_upgrades() const { return takes_upgrades_; }
 
+  [[nodiscard]] bool limits_requests() const { return requests_ != nullptr; }
   /// Whether the client does not ask too often; if not, there is a response.
   bool admits(session::Exchange& exchange) const { return !requests_ || requests_->admits(exchange); }
   /// Whether the client may come in; if not, there is or will be a response.

@@ -53,10 +53,8 @@ bool is_misdirected(const session::Exchange& exchange) {
   return !secured && codec::target_scheme(exchange.request().target) == "https";
 }
 
-/// Whether the first field is for this response: never over plain HTTP (RFC 6797 section 7.2).
-bool is_strict(const codec::PreparedFields& fields, const session::Exchange& exchange) {
-  return fields.always() != 0 && exchange.scheme() == "https";
-}
+/// Whether Strict-Transport-Security is for this response: never over plain HTTP (RFC 6797 section 7.2).
+bool is_strict(const session::Exchange& exchange) { return exchange.scheme() == "https"; }
 
 /// A URL without a path means the same as `*` (RFC 9112 section 3.2.4).
 bool concerns_server(const codec::RequestHead& head) {
@@ -129,6 +127,12 @@ Router::Setup Router::setup(std::vector<Host*> hosts) const {
   }
   if (made.fallback == nullptr && unknown_ == UnknownHosts::served && !made.hosts.empty()) made.fallback = made.hosts.front();
   if (made.hosts.size() == 1) made.only = made.fallback;
+  made.limits_requests = clients_ != nullptr && clients_->requests() != nullptr;
+  for (const Host* const host : made.hosts) {
+    made.logs = made.logs || host->log() != nullptr;
+    made.limits_requests = made.limits_requests || host->limits_requests();
+    made.strict_transport = made.strict_transport || host->has_strict_transport();
+  }
   return made;
 }
 
@@ -214,7 +218,7 @@ Host* Router::find(std::string_view name) const {
 /// Over TLS the certificate, and what was asked of the client's, are those of the host that the handshake named (RFC 9110
 /// sections 7.4 and 15.5.20). A client that names none there knows an address alone; a front may ask for many hosts.
 bool Router::is_for_another(const session::Exchange& exchange, const Host* host) const {
-  if (now_.only != nullptr || exchange.peer().tls == nullptr || exchange.forwarding() != nullptr) return false;
+  if (exchange.peer().tls == nullptr || exchange.forwarding() != nullptr) return false;
   const std::string_view named = exchange.peer().tls->server_name;
   return !named.empty() && find(named) != host;
 }
@@ -232,10 +236,10 @@ void Router::handle(session::Exchange& exchange) {
     const int status = unknown_ == UnknownHosts::not_found ? 404 : 421;
     return refuse(exchange, status, "This server has no such host.", "which it has not");
   }
-  if (is_for_another(exchange, host))
+  if (now_.only == nullptr && is_for_another(exchange, host))
     return refuse(exchange, 421, "This connection was made for another host.", "over a connection for another");
-  if (is_strict(host->strict_transport(), exchange)) exchange.add_fields(host->strict_transport());
-  if (admits(exchange, *host)) serve_host(exchange, exchange.request(), *host);
+  if (now_.strict_transport && host->has_strict_transport() && is_strict(exchange)) exchange.add_fields(host->strict_transport());
+  if (!now_.limits_requests || admits(exchange, *host)) serve_host(exchange, exchange.request(), *host);
 }
 
 void Router::note(session::Exchange& exchange) { noted(exchange); }
@@ -245,8 +249,8 @@ Host* Router::noted(session::Exchange& exchange) {
   if (home_.counts != nullptr) session::add(home_.counts->exchanges);
   Host* const host = now_.only != nullptr ? now_.only : find(codec::host_of(exchange.request().host));
   if (host == nullptr) return nullptr;
-  exchange.keep(session::Use(host->users()));
-  if (host->log() != nullptr) host->log()->line(exchange);
+  exchange.keep(host->users());
+  if (now_.logs && host->log() != nullptr) host->log()->line(exchange);
   return host;
 }
 
@@ -278,7 +282,7 @@ void Router::reopen_logs() {
   for (const auto& host : hosts_) host->look_again(home_.log);
 }
 
-void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host) {
+void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host) const {
   if (!head.target.starts_with('/')) {  // a URL, `*`, or what CONNECT is for
     if (is_misdirected(exchange))
       return exchange.respond(session::text_response(421, "An https URL is not served over a connection without TLS."));
@@ -295,17 +299,14 @@ void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& h
     path = *storage;
   }
   if (has_dot_segment(path)) return exchange.respond(nothing_here());
-  serve_path(exchange, host, path);
-}
-
-/// Another spelling of a path must not bypass the guard of its mount, if a server behind reads both alike.
-void Router::serve_path(session::Exchange& exchange, const Host& host, std::string_view path) {
   const HostMount* const mount = host.mount_for(path);
+  // Another spelling of a path must not bypass the guard of its mount, if a server behind reads both alike.
   if (!is_read_alike(path) && host.mount_for(as_others_read(path)) != mount) return exchange.respond(nothing_here());
   if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
-  if (!mount->admits(exchange)) return;
+  if (now_.limits_requests && !mount->admits(exchange)) return;
   const codec::PreparedFields& fields = mount->fields();
-  exchange.add_fields({fields, is_strict(fields, exchange) ? 0 : fields.always()});
+  if (now_.strict_transport && !is_strict(exchange)) exchange.add_fields({fields, fields.always()});
+  else exchange.add_fields(fields);
   enter(exchange, host, *mount, path);
 }
 
@@ -322,12 +323,12 @@ void Router::enter(session::Exchange& exchange, const Host& host, const HostMoun
 /// The gate has been passed.
 void Router::serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, std::string_view path,
                         const std::string& user) {
-  if (host.log() != nullptr && !user.empty()) host.log()->line(exchange).user = user;
+  if (!user.empty() && host.log() != nullptr) host.log()->line(exchange).user = user;
   const std::string_view entered = user.empty() ? std::string_view() : std::string_view(user);
   const codec::RequestHead& head = exchange.request();
   if (mount != nullptr && mount->takes_upgrades()) {
     if (offers_websocket(offered_upgrades(head)) && !check_origin(exchange, host)) return;
-  } else if ((head.may_upgrade() || head.is_extended_connect()) && codec::wants_websocket(head)) {
+  } else if (codec::wants_websocket(head) && (head.may_upgrade() || head.is_extended_connect())) {
     return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});
   }
   if (mount == nullptr) return exchange.respond(nothing_here());

@@ -66,6 +66,10 @@ class Router final : public session::Handler, private session::Users::Owner {
     HostNames<Host*> names;
     Host* fallback = nullptr;  // the one for all others, or nullptr
     Host* only = nullptr;      // whatever the name of a request is
+    // Whether one of the hosts has this, so that nobody is asked for what none has.
+    bool logs = false;
+    bool limits_requests = false;
+    bool strict_transport = false;
   };
 
   Router(const RowList& rows, const session::WsLimits& limits, session::Home& home, const FileLimits& files, Outside* outside,
@@ -81,8 +85,7 @@ class Router final : public session::Handler, private session::Users::Owner {
   [[nodiscard]] Host* find(std::string_view name) const;
   [[nodiscard]] bool is_for_another(const session::Exchange& exchange, const Host* host) const;
   void refuse(session::Exchange& exchange, int status, std::string_view why, std::string_view reason) const;
-  static void serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host);
-  static void serve_path(session::Exchange& exchange, const Host& host, std::string_view path);
+  void serve_host(session::Exchange& exchange, const codec::RequestHead& head, const Host& host) const;
   static void enter(session::Exchange& exchange, const Host& host, const HostMount& mount, std::string_view path);
   static void serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, std::string_view path,
                          const std::string& user);

@@ -91,7 +91,7 @@ class Install(unittest.IsolatedAsyncioTestCase):
     def test_the_libraries_show_their_public_names_alone(self):
         self.shows_alone("libwharf.so", r"wharf::(Server::(?!Implementation)|Compression::|(print_line|occupy_standard_streams)\(|"
                          r"websocket::(Stream::)?(~?Stream|[a-z_0-9]+)[=(\[])", "wharf::Server::run(", "wharf::websocket::Stream::next(")
-        self.shows_alone("libwharf-testing.so", r"wharf::testing::(Harness|Client)::", "wharf::testing::Harness::connect(")
+        self.shows_alone("libwharf-testing.so", r"wharf::testing::(Harness|Client|RawClient)::", "wharf::testing::Harness::connect(")
 
     def test_what_is_installed(self):
         headers = {file.name for file in INSTALLED.only("abi.h").parent.iterdir()}

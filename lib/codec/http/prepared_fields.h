@@ -27,6 +27,7 @@ class PreparedFields {
     [[nodiscard]] std::size_t size() const { return fields_ == nullptr ? 0 : fields_->size() - first_; }
     /// Those of add_always(), in the same form.
     [[nodiscard]] std::string_view always() const;
+    [[nodiscard]] bool replaces() const { return fields_ != nullptr && first_ < fields_->always_; }  ///< whether there are any
     /// Whether one of those has that name, which is then of no other field of the response.
     [[nodiscard]] bool replace(std::string_view name) const;
     /// For HTTP/2: the name is in lower case.

@@ -13,6 +13,7 @@ Entrance::Entrance(const OpenDoor& door, const EntranceParts& parts) : door_(doo
   if (!settings.raw.empty() && settings.raw_use == RawUse::fallback)
     inner_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, http(), {}, {}, raw(settings.raw)});
   first_ = speaker();
+  if (door.tls != nullptr) above_tls_ = sealed();
   if (door.tls != nullptr && is_raw()) {
     first_ = tls();
   } else if (door.tls != nullptr) {
@@ -77,14 +78,17 @@ session::SessionMaker Entrance::plain_http() {
 }
 
 session::SessionMaker Entrance::tls() const {
-  return [this](session::Link& link) { return std::make_unique<tls::TlsLink>(link, door_.tls->get(), *parts_.tls, sealed()); };
+  return [this](session::Link& link) {
+    return std::make_unique<tls::TlsLink>(link, door_.tls->get(), *parts_.tls,
+                                          [this](session::Link& above) { return above_tls_(above); });
+  };
 }
 
 /// What speaks over TLS: what the client has chosen by ALPN, or else what speaks on the door.
 session::SessionMaker Entrance::sealed() const {
-  const auto& rows = door_.settings.tls->raw_by_alpn;
-  if (rows.empty()) return speaker();
-  return [this, &rows, otherwise = speaker()](session::Link& link) -> std::unique_ptr<session::Session> {
+  if (!door_.settings.tls || door_.settings.tls->raw_by_alpn.empty()) return speaker();
+  return [this, &rows = door_.settings.tls->raw_by_alpn,
+          otherwise = speaker()](session::Link& link) -> std::unique_ptr<session::Session> {
     const auto row = rows.find(link.peer().tls->alpn);
     return row != rows.end() ? parts_.router.open_raw(link, row->second) : otherwise(link);
   };

@@ -56,6 +56,7 @@ class Entrance {
   std::optional<session::DetectParts> detect_;         // if there is something to decide before TLS
   std::optional<session::DetectParts> inner_;          // and on top of all that carries
   std::optional<session::ProxyParts> proxy_;           // if balancers send headers
+  session::SessionMaker above_tls_;                    // if the door has it
   session::SessionMaker first_;
 };
 

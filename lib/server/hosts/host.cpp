@@ -44,6 +44,7 @@ base::Result<std::unique_ptr<Host>, Error> Host::start(const VirtualHost& host, 
   auto table = ProtocolTable::start(parts.rows, host, parts.limits, parts.home);
   if (!table) return base::Failure{table.error()};
   started->table_ = std::move(*table);
+  started->users_ = &started->table_->guests().users;
   if (!host.access_log.file.empty()) {
     auto log = RequestLog::open(host.access_log, parts.outside, parts.home.log);
     if (!log) return base::Failure{Error{log.error()}};
@@ -62,6 +63,11 @@ base::Result<std::unique_ptr<Host>, Error> Host::start(const VirtualHost& host, 
   std::stable_sort(started->mounts_.begin(), started->mounts_.end(),
                    [](const auto& a, const auto& b) { return a->prefix().size() > b->prefix().size(); });
   return started;
+}
+
+bool Host::limits_requests() const {
+  const auto limited = [](const auto& mount) { return mount->limits_requests(); };
+  return requests_ || load_ || std::any_of(mounts_.begin(), mounts_.end(), limited);
 }
 
 bool Host::admits(session::Exchange& exchange) const {

@@ -41,11 +41,14 @@ class Host {
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   [[nodiscard]] const AllowedOrigins& origins() const { return origins_; }
   [[nodiscard]] const codec::PreparedFields& strict_transport() const { return strict_transport_; }  ///< empty: not wanted
-  [[nodiscard]] RequestLog* log() const { return log_.get(); }                                       ///< nullptr: none is written
+  [[nodiscard]] bool has_strict_transport() const { return strict_transport_.size() != 0; }
+  [[nodiscard]] RequestLog* log() const { return log_.get(); }  ///< nullptr: none is written
   [[nodiscard]] const ProtocolTable& table() const { return *table_; }
-  [[nodiscard]] session::Users& users() const { return table_->guests().users; }
+  [[nodiscard]] session::Users& users() const { return *users_; }
   [[nodiscard]] const HostMount* mount_for(std::string_view decoded_path) const;
 
+  /// Whether it has limits for requests, or one of its mounts.
+  [[nodiscard]] bool limits_requests() const;
   /// Whether the request is within the limits of the host; if not, there is a response.
   bool admits(session::Exchange& exchange) const;
 
@@ -66,6 +69,7 @@ class Host {
   std::shared_ptr<RequestLimit> requests_;          // nullptr: no limit; shared by the loops, as is
   std::shared_ptr<HostLoad> load_;                  // the same
   std::unique_ptr<ProtocolTable> table_;            // outlives the mounts, which name its rows
+  session::Users* users_ = nullptr;                 // of the table
   std::vector<std::unique_ptr<HostMount>> mounts_;  // longest prefix first
 };
 
