@@ -76,7 +76,7 @@ void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t*) {
   if (count < 0) return close_connection(connection);
   if (count == 0) return;
   const std::span received = std::span(receive_buffer).first(static_cast<std::size_t>(count));
-  Next next;
+  Next next{};
   if (connection.secure) {
     next = answer(*connection.secure, connection.echo, received, plain_buffer, reply);
     const std::span<const std::uint8_t> sealed = connection.secure->records();

@@ -82,7 +82,7 @@ class WHARF_VISIBLE Server {
   /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo or a host name, which stand for all addresses that they
   /// have, or `*`: all addresses of the machine. Port 0 takes one that is free at all of them. IPv6 is taken alone, so :: and 0.0.0.0
   /// may have the same port. Fails, too, if a certificate or key of the door cannot be read, or they do not belong together. May be called several times.
-  Error listen(const std::string& interface, std::uint16_t port, Door door = {});
+  Error listen(const std::string& interface, std::uint16_t port, const Door& door = {});
   /// Binds a unix socket of that path, or `@` and an abstract name. A socket file that nobody listens on is replaced; it is removed
   /// when the server stops. Fails, too, if the file cannot have the door's mode, owner and group.
   Error listen_unix(const std::string& path, Door door = {});
@@ -90,7 +90,7 @@ class WHARF_VISIBLE Server {
   /// of FileDescriptorName=), or those that a predecessor took over from there. Fails if there are none, or one is no stream socket
   /// that listens. listen() and listen_unix() take such a socket, too, if it has their address. What nobody has taken when a server
   /// of the process runs is closed, with a line in the log. docs/operating.md says more.
-  Error listen_inherited(const std::string& name, Door door = {});
+  Error listen_inherited(const std::string& name, const Door& door = {});
   /// What listen() bound, like 127.0.0.1:7681 or [::1]:7681, in the order of the calls.
   [[nodiscard]] std::vector<std::string> addresses() const;
 

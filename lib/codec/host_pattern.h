@@ -11,7 +11,7 @@ namespace wharf::codec {
 
 /// Orders names; the case of ASCII letters does not matter.
 struct CaselessOrder {
-  using is_transparent = void;
+  using is_transparent = void;  // NOLINT(readability-identifier-naming): the name that std::map looks for
   bool operator()(std::string_view a, std::string_view b) const;
 };
 

@@ -3,8 +3,6 @@
 
 namespace wharf::session {
 
-class Link;
-
 /// Something that lasts as long as a link, such as a place among the connections of its client. Destroyed on the link's thread.
 class Belonging {
  public:
@@ -13,9 +11,7 @@ class Belonging {
   Belonging& operator=(const Belonging&) = delete;
   virtual ~Belonging() = default;
 
- private:
-  friend class Link;  // keeps them in a list that is threaded through them
-  std::unique_ptr<Belonging> next_;
+  std::unique_ptr<Belonging> next{};  ///< of the link, which keeps them in a list that is threaded through them
 };
 
 }  // namespace wharf::session

@@ -13,6 +13,7 @@ class Guest : public Session {
  public:
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
+  ~Guest() override = default;
 
   /// The host is removed: finish what was begun.
   virtual void leave() = 0;

@@ -165,7 +165,7 @@ class Link {
   void set_peer(const base::PeerAddress& peer) { peer_.address = peer; }
   /// Keeps it until the carrier has gone, which is after the end of the last session.
   void attach(std::unique_ptr<Belonging> belonging) noexcept {
-    belonging->next_ = std::move(belongings_);
+    belonging->next = std::move(belongings_);
     belongings_ = std::move(belonging);
   }
   /// What that one said of the link as it began.

@@ -18,6 +18,7 @@ class Users {
   };
 
   Users() = default;
+  ~Users() = default;
   Users(const Users&) = delete;
   Users& operator=(const Users&) = delete;
 

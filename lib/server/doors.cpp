@@ -19,7 +19,7 @@ bool system_allows_fast_open() {
 
 }  // namespace
 
-Error Doors::listen(const std::string& interface, std::uint16_t port, Door settings) {
+Error Doors::listen(const std::string& interface, std::uint16_t port, const Door& settings) {
   base::occupy_standard_descriptors();  // including those that were closed meanwhile
   const auto addresses = io::listening_addresses(interface, port);
   if (!addresses) return {addresses.error()};
@@ -90,7 +90,8 @@ Error choose_alpn(Tls& tls, bool is_raw) {
   for (const auto& [name, row] : tls.raw_by_alpn) {
     if (name == "http/1.1") return {"http/1.1 is no raw protocol"};
     if (std::find(tls.alpn.begin(), tls.alpn.end(), name) == tls.alpn.end())
-      return {"the raw protocol '" + row + "' goes by the ALPN name '" + name + "', which is not among those of the door"};
+      return {
+          base::concat("the raw protocol '", row, "' goes by the ALPN name '", name, "', which is not among those of the door")};
   }
   for (const std::string& name : tls.alpn)
     if (name.empty() || name.size() > 255) return {"a name of ALPN has 1 to 255 bytes, not " + std::to_string(name.size())};

@@ -24,9 +24,9 @@ class Doors {
   Doors(const ServerOptions& options, base::Log& log) : options_(options), log_(log), certificates_(log) {}
 
   /// As Server::listen() and Server::listen_unix().
-  Error listen(const std::string& interface, std::uint16_t port, Door settings);
+  Error listen(const std::string& interface, std::uint16_t port, const Door& settings);
   Error listen_unix(const std::string& path, Door settings);
-  Error listen_inherited(const std::string& name, Door settings);
+  Error listen_inherited(const std::string& name, const Door& settings);
   [[nodiscard]] std::vector<std::string> addresses() const;
   /// The raw rows that the doors name.
   [[nodiscard]] std::vector<std::string> raw_rows() const;

@@ -110,14 +110,14 @@ Error Server::add(const wharf_plugin& plugin) { return implementation_->add(plug
 Error Server::load_plugin(const std::string& file) { return implementation_->load_plugin(file); }
 Error Server::load_plugins(const std::string& folder) { return implementation_->load_plugins(folder); }
 std::vector<std::string> Server::protocols() const { return implementation_->protocols(); }
-Error Server::listen(const std::string& interface, std::uint16_t port, Door door) {
-  return implementation_->doors().listen(interface, port, std::move(door));
+Error Server::listen(const std::string& interface, std::uint16_t port, const Door& door) {
+  return implementation_->doors().listen(interface, port, door);
 }
 Error Server::listen_unix(const std::string& path, Door door) {
   return implementation_->doors().listen_unix(path, std::move(door));
 }
-Error Server::listen_inherited(const std::string& name, Door door) {
-  return implementation_->doors().listen_inherited(name, std::move(door));
+Error Server::listen_inherited(const std::string& name, const Door& door) {
+  return implementation_->doors().listen_inherited(name, door);
 }
 std::vector<std::string> Server::addresses() const { return implementation_->doors().addresses(); }
 Error Server::run(const std::function<void()>& ready) { return implementation_->run(ready); }

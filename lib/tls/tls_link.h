@@ -60,6 +60,8 @@ class TlsLink final : public session::Session, public session::Link {
   TlsLink(session::Link& below, std::shared_ptr<const NamedContexts> contexts, LoopParts& parts,
           session::SessionMaker make_session);
   ~TlsLink() override;
+  TlsLink(const TlsLink&) = delete;
+  TlsLink& operator=(const TlsLink&) = delete;
 
   // The session of the link below.
   void start() override;

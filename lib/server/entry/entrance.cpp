@@ -8,7 +8,7 @@
 namespace wharf::server {
 
 /// From the inside out. A door where nothing is to be decided has HTTP at once.
-Entrance::Entrance(const OpenDoor& door, const EntranceParts& parts) : door_(door), parts_(parts) {
+Entrance::Entrance(const OpenDoor& door, EntranceParts parts) : door_(door), parts_(std::move(parts)) {
   const Door& settings = door.settings;
   if (!settings.raw.empty() && settings.raw_use == RawUse::fallback)
     inner_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, http(), {}, {}, raw(settings.raw)});

@@ -30,7 +30,8 @@ struct EntranceParts {
 class Entrance {
  public:
   /// The door outlives this.
-  Entrance(const OpenDoor& door, const EntranceParts& parts);
+  Entrance(const OpenDoor& door, EntranceParts parts);
+  ~Entrance() = default;
   Entrance(const Entrance&) = delete;
   Entrance& operator=(const Entrance&) = delete;
 

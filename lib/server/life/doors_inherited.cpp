@@ -41,7 +41,7 @@ Error Doors::share_sockets(OpenDoor& door) const {
 }
 
 /// Sockets of one name may have several addresses.
-Error Doors::listen_inherited(const std::string& name, Door settings) {
+Error Doors::listen_inherited(const std::string& name, const Door& settings) {
   base::occupy_standard_descriptors();
   auto sockets = InheritedSockets::of_process().take_named(name);
   if (!sockets) return {sockets.error()};
