@@ -68,6 +68,7 @@ bool is_program(const std::string& path) {
 
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
   return pointers;
@@ -149,8 +150,8 @@ std::string Program::find(const std::string& name, const std::string& folder, co
   for (std::size_t begin = 0; begin <= search_path.size();) {
     const std::size_t end = std::min(search_path.find(':', begin), search_path.size());
     std::string place = search_path.substr(begin, end - begin);
-    if (place.empty() || place.front() != '/') place = folder + '/' + place;
-    if (const std::string path = place + '/' + name; is_program(path)) return path;
+    if (place.empty() || place.front() != '/') place = base::concat(folder, "/", place);
+    if (std::string path = base::concat(place, "/", name); is_program(path)) return path;
     begin = end + 1;
   }
   return {};
