@@ -68,16 +68,16 @@ TEST_CASE("detect: the session behind it gets every byte once, wherever they are
 }
 
 TEST_CASE("detect: one that ends in the middle goes with what came to the session that it looks like") {
-  for (const auto& [kinds, bytes, session] :
+  for (const Case& each :
        std::vector<Case>{{"t", "\x16", "tls"}, {"t2r", "\x16", "tls"}, {"2", "PRI *", "http"}, {"r", "GET", "raw"}}) {
-    CAPTURE(kinds);
-    DetectBench bench(kinds);
-    bench.link.receive(bytes);
+    CAPTURE(each.kinds);
+    DetectBench bench(each.kinds);
+    bench.link.receive(each.bytes);
     CHECK(bench.begun.empty());
     bench.link.receive_end();
     bench.link.run();
-    CHECK(bench.begun == std::vector<std::string>{std::string(session)});
-    CHECK(bench.got == bytes);
+    CHECK(bench.begun == std::vector<std::string>{std::string(each.session)});
+    CHECK(bench.got == each.bytes);
     CHECK(bench.ends == 1);
   }
   DetectBench silent("t");
