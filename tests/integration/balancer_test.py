@@ -87,7 +87,7 @@ class Balanced(unittest.TestCase):
         self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), answer)
         self.assertEqual(self.lines("/spoofed"), [])
         self.assertEqual(curl("-o", "/dev/null", "-w", "%{http_code}", f"http://127.0.0.1:{there.port}/").stdout, b"200")
-        self.assertIn("is none of the balancers of this door", there.log())
+        server.until(lambda: "is none of the balancers of this door" in there.log(), 20, "the log has a line")
 
 
 class PlainHttp(unittest.TestCase):

@@ -147,6 +147,8 @@ class Refuses(unittest.TestCase):
         with server.Server() as first:
             self.assertIn(str(first.port), self.refused(1, "-p", first.port))
 
+    # clang's check of types looks at an object through a pipe, and takes good ones for bad ones if there is no descriptor for it.
+    @unittest.skipIf(server.SANITIZED, "the sanitizer needs descriptors itself")
     def test_descriptors_that_do_not_suffice_for_all_loops(self):
         """libuv ends the process if there is no descriptor for a loop's wake-up."""
         for most in (12, 30, 33, 34, 35, 36, 48):

@@ -161,7 +161,7 @@ class Service(unittest.TestCase):
             service = self.start([one], ["web"], "--inherited", "web", environment={"COUNT": "20"})
             service.hear("READY=1")
             self.assertTrue(get(one.getsockname()[1]).startswith(b"HTTP/1.1 200"))
-            self.assertIn("LISTEN_FDS is '20', but descriptor 4 is not open", service.log())
+            server.until(lambda: "LISTEN_FDS is '20', but descriptor 4 is not open" in service.log(), 20, "the log has a line")
 
     def test_reloading_has_its_time_and_is_followed_by_ready(self):
         service = self.start([], [])
