@@ -95,7 +95,7 @@ struct wharf_http_services {
   /* Field number `index`, from 0, in the order sent; both texts NULL behind the last. */
   wharf_field (*field_at)(const wharf_request* request, size_t index);
   /* Facts of the TLS connection by name: "version", "cipher", "server_name", "client_subject", "client_fingerprint", "alpn", "resumed".
-     NULL if there is none, or no TLS. */
+     NULL if the fact is not known, or the connection has no TLS. */
   wharf_text (*tls)(const wharf_request* request, const char* fact);
   /* The user that the mount's access control has let in, or NULL. */
   wharf_text (*user)(const wharf_request* request);

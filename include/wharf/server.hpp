@@ -72,10 +72,10 @@ class WHARF_VISIBLE Server {
   Error add(VirtualHost host);
   void add(VirtualHost host, Done done);
   /// Replaces the virtual host of that name with another of the same name: everything of it, the shared states of its protocols
-  /// too. Fails as add() does, and if there is none of that name; then the old one serves on.
+  /// too. Fails as add() does, and if no host has that name; then the old one serves on.
   Error change(VirtualHost host);
   void change(VirtualHost host, Done done);
-  /// Fails if there is none of that name. Later requests for it get what ServerOptions::unknown_hosts says.
+  /// Fails if no host has that name. Later requests for it get what ServerOptions::unknown_hosts says.
   Error remove(const std::string& name, Removal how = {});
   void remove(const std::string& name, Removal how, Done done);
 

@@ -31,7 +31,7 @@ class Clients {
   /// clients, and are not counted.
   bool admit(session::Link& link);
 
-  /// The server's limit for requests; nullptr: there is none.
+  /// The server's limit for requests; nullptr: requests are not limited.
   [[nodiscard]] RequestLimit* requests() { return requests_ ? &*requests_ : nullptr; }
 
   /// The same of a place with a limit of its own; nullptr: it has none. All that ask for one place and one limit share it, so that
