@@ -11,9 +11,9 @@ using wharf::server::Clerk;
 TEST_CASE("clerk: does everything in its order, on one thread, and all of it before it goes") {
   std::vector<int> done;
   std::vector<std::thread::id> threads;
+  std::promise<void> begin;
   {
     Clerk clerk;
-    std::promise<void> begin;
     REQUIRE(clerk.ask([&] { begin.get_future().wait(); }));
     for (int i = 0; i < 100; ++i)
       REQUIRE(clerk.ask([&, i] {
