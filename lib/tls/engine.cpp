@@ -51,7 +51,7 @@ const BIO_METHOD* Engine::transport() {
 int Engine::read_records(BIO* bio, char* into, int size) {
   auto& wire = *static_cast<Wire*>(BIO_get_data(bio));
   BIO_clear_retry_flags(bio);
-  if (wire.came.empty()) {
+  if (wire.came.empty() || wire.work_left <= 0 || wire.messages_without_data > most_messages_without_data) {
     BIO_set_retry_read(bio);
     return -1;
   }
@@ -96,11 +96,17 @@ Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string
   if (is_client) SSL_set_connect_state(ssl_);
   else SSL_set_accept_state(ssl_);
   SSL_set_cert_cb(ssl_, before_signing, nullptr);
+  SSL_set_msg_callback(ssl_, count_message);
 }
 
 Engine::Engine(const NamedContexts& contexts, base::OutQueue& sealed) : Engine(contexts.own(), sealed) { wire_.names = &contexts; }
 
 Engine::~Engine() { SSL_free(ssl_); }
+
+void Engine::give(std::span<const char> bytes, std::int64_t work) {
+  wire_.came = bytes;
+  wire_.work_left = work;
+}
 
 std::size_t Engine::take_back() {
   const std::size_t left = wire_.came.size();
@@ -185,6 +191,17 @@ void Engine::Aside::run() noexcept {
 
 // ---- Records ----
 
+/// OpenSSL tells of each record and each message, and goes on to the next until there is data: so it is stopped where it takes bytes.
+/// An alert that is sent is the reply to a message that nothing else tells of, such as the wish to renegotiate.
+void Engine::count_message(int is_sent, int /*version*/, int type, const void* bytes, std::size_t size, SSL* ssl, void* /*own*/) {
+  auto& wire = *static_cast<Wire*>(BIO_get_data(SSL_get_rbio(ssl)));
+  if (is_sent == 0 && type == SSL3_RT_HEADER) wire.work_left -= record_work;
+  if (type == SSL3_RT_ALERT || (is_sent == 0 && type == SSL3_RT_HANDSHAKE)) ++wire.messages_without_data;
+  const bool is_key_update =
+      is_sent == 0 && type == SSL3_RT_HANDSHAKE && size != 0 && *static_cast<const unsigned char*>(bytes) == SSL3_MT_KEY_UPDATE;
+  if (is_key_update) wire.work_left -= key_update_work;
+}
+
 std::size_t Engine::read(std::span<char> room) {
   std::size_t filled = 0;
   ERR_clear_error();
@@ -192,9 +209,10 @@ std::size_t Engine::read(std::span<char> room) {
     const std::size_t most = std::min<std::size_t>(room.size() - filled, largest_record);
     const int size = SSL_read(ssl_, room.data() + filled, static_cast<int>(most));
     if (size <= 0) {
-      if (SSL_get_error(ssl_, size) != SSL_ERROR_WANT_READ) fail(size);
+      if (SSL_get_error(ssl_, size) != SSL_ERROR_WANT_READ || floods()) fail(size);
       break;
     }
+    wire_.messages_without_data = 0;
     filled += static_cast<std::size_t>(size);
   }
   return filled;
@@ -248,6 +266,9 @@ void Engine::settle(Outcome&& outcome) {
     ERR_clear_error();
     throw std::bad_alloc();
   }
+  if (floods() && (outcome.state == State::handshaking || outcome.state == State::open))
+    outcome = {State::failed, base::concat("more than ", most_messages_without_data, " messages of TLS itself without data")};
+  if (state_ != State::open) wire_.messages_without_data = 0;
   state_ = outcome.state;
   error_ = std::move(outcome.error);
   if (wire_.unknown_name) error_ = "it asks for a name that no virtual host has";

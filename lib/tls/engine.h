@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/out_queue.h"
+#include "link/link.h"
 #include "link/peer.h"
 #include "tls/context.h"
 #include "tls/named_contexts.h"
@@ -20,6 +21,14 @@ inline constexpr std::size_t largest_record = std::size_t{16} * 1024;
 
 /// RSA keys of more bits take a millisecond and more to sign with; a loop has others to serve meanwhile.
 inline constexpr int largest_key_of_a_loop = 2'048;
+
+/// The messages of TLS itself, such as KeyUpdate (RFC 8446 section 4.6.3), that a peer may send with no data between them. An honest one
+/// needs a few at the beginning, and then one after some gigabytes.
+inline constexpr unsigned most_messages_without_data = 32;
+
+/// The work of a record, besides its bytes, and of a KeyUpdate: so many are all the work of a turn.
+inline constexpr std::int64_t record_work = session::work_per_turn / 1'024;
+inline constexpr std::int64_t key_update_work = session::work_per_turn / 32;
 
 /// One end of a TLS connection, without a socket: it is given the bytes that came, and puts those that are to leave into a queue. An
 /// error stays.
@@ -45,9 +54,12 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Bytes that came, which shake_hands() and read() use from the front on; until take_back(), which returns those that are left.
-  void give(std::span<const char> bytes) { wire_.came = bytes; }
+  /// Bytes that came, which shake_hands(), read() and look() use from the front on; until take_back(), which returns those that are left.
+  /// When reading them has cost `work`, nothing more is used: the last record may exceed it.
+  void give(std::span<const char> bytes, std::int64_t work);
   std::size_t take_back();
+  /// What is left of that work.
+  [[nodiscard]] std::int64_t work_left() const { return wire_.work_left; }
 
   /// Goes on with the handshake as far as the bytes suffice. Throws std::bad_alloc, as the two below.
   State shake_hands();
@@ -95,6 +107,8 @@ class Engine {
     std::span<const char> came;
     base::OutQueue* sealed = nullptr;  ///< nullptr: `aside`
     std::string aside;
+    std::int64_t work_left = 0;
+    unsigned messages_without_data = 0;
     bool no_memory = false;     ///< found out within OpenSSL, through which nothing may be thrown
     bool unknown_name = false;  ///< the client asked for it
     Keys keys = Keys::all;      ///< those that sign
@@ -110,11 +124,13 @@ class Engine {
 
   static int read_records(BIO* bio, char* into, int size);
   static int write_records(BIO* bio, const char* bytes, int size);
+  static void count_message(int is_sent, int version, int type, const void* bytes, std::size_t size, SSL* ssl, void* own);
   static int before_signing(SSL* ssl, void* own);
   static const BIO_METHOD* transport();
   static Outcome shake(SSL* ssl);
   static Outcome outcome(SSL* ssl, int result, State state);
   void settle(Outcome&& outcome);
+  [[nodiscard]] bool floods() const { return wire_.messages_without_data > most_messages_without_data; }
   void fail(int result) { settle(outcome(ssl_, result, state_)); }
 
   SSL* ssl_;

@@ -156,14 +156,16 @@ std::size_t TlsLink::input(std::span<char> bytes) {
   const auto known = std::min(looked_ahead_, static_cast<std::uint32_t>(bytes.size()));
   looked_ahead_ -= known;
   if (!engine_) make_engine();
-  engine_->give(bytes.subspan(known));
+  const std::int64_t work = below_.work_left();
+  engine_->give(bytes.subspan(known), work);
   if (stage_ == Stage::handshaking) shake_hands();
   if (stage_ == Stage::open) read();
   else if (stage_ == Stage::winding_up) drop();
   if (stage_ == Stage::open && !out().empty()) flush();  // it may have waited for these bytes
   if (stage_ == Stage::open && marks_.has(Mark::idle)) tell_idle();
+  below_.spend(work - engine_->work_left());
   const std::size_t left = engine_->take_back();
-  const bool goes_on = stage_ == Stage::handshaking || (stage_ == Stage::open && engine_->state() == Engine::State::open);
+  const bool goes_on = stage_ == Stage::handshaking || (stage_ != Stage::over && engine_->state() == Engine::State::open);
   return goes_on ? bytes.size() - left : bytes.size();  // what comes after the end is dropped
 }
 
@@ -210,8 +212,9 @@ bool TlsLink::nothing_came() {
   if (below_.quiet()) return !engine_->has_part();
   const std::size_t size = below_.look_at_input(parts_.record);
   if (size == 0 || size == parts_.record.size()) return false;
-  engine_->give(std::span(parts_.record).subspan(looked_ahead_, size - looked_ahead_));
+  engine_->give(std::span(parts_.record).subspan(looked_ahead_, size - looked_ahead_), session::work_per_turn);
   const bool came = engine_->look();
+  below_.spend(session::work_per_turn - engine_->work_left());
   looked_ahead_ = static_cast<std::uint32_t>(size - engine_->take_back());
   return !came && !engine_->has_part();
 }

@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
+#include <openssl/ssl.h>
 
 #include <chrono>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "session/site.h"
@@ -97,6 +99,30 @@ TEST_CASE("tls: a stop ends open connections with close_notify, and handshakes a
   CHECK(talk.next() == "end");
   CHECK(wire->ended_well());
   site.join();
+}
+
+TEST_CASE("tls: a client that sends KeyUpdates and nothing else is cut, and others are served meanwhile (RFC 8446 section 4.6.3)") {
+  static SSL* flooding = nullptr;
+  const auto context = std::move(*tls::Context::for_client({.authorities = {}, .verify = false}));
+  SSL_CTX_set_info_callback(context->get(), [](const SSL* ssl, int, int) { flooding = const_cast<SSL*>(ssl); });
+  TlsSocketSite site;
+  const auto other = site.connect();
+  WsTalk talk(*other, "echo");
+  for (int round = 0; round < 3; ++round) {
+    TlsWire wire(std::make_unique<SocketWire>(site.address()), "localhost", context.get());
+    REQUIRE(flooding != nullptr);
+    for (int i = 0; i < 5'000; ++i)
+      REQUIRE((SSL_key_update(flooding, SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(flooding) == 1));
+    try {
+      wire.send("");
+      wire.read_all();
+    } catch (const std::runtime_error&) {  // it was reset
+    }
+    talk.send(text("hello"));
+    CHECK(talk.next() == "text hello");
+  }
+  wait_until([&site] { return site.log().count("messages of TLS itself without data") == 3; });
+  site.wait_for_connections(1);
 }
 
 TEST_CASE("limits: tls_handshake_time") {

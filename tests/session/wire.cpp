@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
@@ -145,6 +146,8 @@ const tls::Context& trusting_all() {
   return *context;
 }
 
+constexpr std::int64_t without_end = std::numeric_limits<std::int64_t>::max();
+
 }  // namespace
 
 TlsWire::TlsWire(std::unique_ptr<Wire> below, const std::string& name, const tls::Context* context)
@@ -156,7 +159,7 @@ TlsWire::TlsWire(std::unique_ptr<Wire> below, const std::string& name, const tls
     send_sealed();
     bytes = below_->read_some();
     if (bytes.empty()) fail("the server ended the handshake");
-    engine_.give(bytes);
+    engine_.give(bytes, without_end);
   }
   if (engine_.state() != State::open) fail(engine_.error());
   if (engine_.take_back() != 0) fail("there is more behind the handshake");  // all of it was read: records that are no data
@@ -188,7 +191,7 @@ std::string TlsWire::read_some() {
   for (;;) {
     const std::string bytes = below_->read_some();
     if (bytes.empty()) return {};
-    engine_.give(bytes);
+    engine_.give(bytes, without_end);
     std::string plain;
     std::string record(tls::largest_record, '\0');
     for (std::size_t size = 0; (size = engine_.read(record)) != 0;) plain.append(record, 0, size);

@@ -125,7 +125,7 @@ TEST_CASE("tls link: replies of TLS itself to a peer that takes nothing grew wit
   for (int i = 0; i < 20'000 && bench.server.below.reading(); ++i) {
     REQUIRE(SSL_key_update(asking, SSL_KEY_UPDATE_REQUESTED) == 1);
     REQUIRE(SSL_do_handshake(asking) == 1);
-    bench.client.above->touch();
+    bench.client.say("x");
     bench.client.below.run();
     bench.server.below.receive(bench.client.below.take());
   }
@@ -134,7 +134,7 @@ TEST_CASE("tls link: replies of TLS itself to a peer that takes nothing grew wit
   bench.server.below.set_window(session::MemoryLink::unlimited);
   bench.client.say("still there");
   bench.pump();
-  CHECK(bench.server.input() == "still there");
+  CHECK(bench.server.input().ends_with("still there"));
 }
 
 TEST_CASE("tls link: a part of a record counted as nothing, and its link as idle") {
