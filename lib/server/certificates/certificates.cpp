@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "server/hosts/names.h"
+
 namespace wharf::server {
 namespace {
 
@@ -92,22 +94,28 @@ base::Result<std::shared_ptr<const tls::CurrentContexts>, std::string> Certifica
 
 std::shared_ptr<const tls::NamedContexts> Certificates::name(const OpenedDoor& door, const std::vector<HostSettings>& hosts) {
   auto named = std::make_shared<tls::NamedContexts>(door.own, static_cast<tls::UnknownNames>(door.settings.tls.unknown_names));
-  for (std::size_t i = 0; i < hosts.size(); ++i) named->add(hosts[i].pattern, door.hosts[i]);
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    for (const codec::HostPattern& pattern : hosts[i].patterns) named->add(pattern, door.hosts[i]);
   return named;
 }
 
-/// A host without a name is for all others, so it has those of the door.
+/// What is for all others has those of the door.
 base::Result<std::vector<Certificates::HostSettings>, std::string> Certificates::read_names(const std::vector<VirtualHost>& hosts) {
   std::vector<HostSettings> settings;
   for (const VirtualHost& host : hosts) {
-    if (host.name.empty()) {
-      if (host.certificates.empty()) continue;
-      return base::Failure{std::string("a virtual host without a name has the certificates of each door; give them to the doors")};
+    HostSettings read{{}, host.certificates};
+    std::vector<std::string> names{host.name};
+    append(names, host.aliases);
+    for (const std::string& name : names) {
+      auto pattern = pattern_of_host(name);
+      if (!pattern) return base::Failure{pattern.error()};
+      if (*pattern) read.patterns.push_back(std::move(**pattern));
     }
-    const auto pattern = codec::HostPattern::parse(host.name);
-    if (!pattern) return base::Failure{pattern.error()};
-    settings.push_back({*pattern, host.certificates});
-    resolve_files(settings.back().certificates);
+    if (read.patterns.empty() && !host.certificates.empty())
+      return base::Failure{std::string("a virtual host without a name has the certificates of each door; give them to the doors")};
+    if (read.patterns.empty()) continue;
+    resolve_files(read.certificates);
+    settings.push_back(std::move(read));
   }
   return settings;
 }
@@ -119,9 +127,9 @@ base::Result<std::vector<Certificates::SharedContext>, std::string> Certificates
   for (const HostSettings& host : wanted) {
     SharedContext context;
     for (std::size_t i = 0; i < present.size() && !context; ++i)
-      if (present[i].pattern == host.pattern && present[i].certificates == host.certificates) context = door.hosts[i];
+      if (present[i].patterns == host.patterns && present[i].certificates == host.certificates) context = door.hosts[i];
     if (!context && !host.certificates.empty()) {
-      auto made = tls_context(door.settings.tls, host.pattern.text(), host.certificates, {}, door.settings.tickets);
+      auto made = tls_context(door.settings.tls, host.patterns.front().text(), host.certificates, {}, door.settings.tickets);
       if (!made) return base::Failure{made.error()};
       context = std::move(*made);
       for (const std::string& line : context->warnings()) log_.warn(line);
@@ -211,7 +219,7 @@ void Certificates::read(Reading& reading) {
     for (const HostSettings& host : reading.hosts) {
       std::optional<MadeContext>& made = door.hosts.emplace_back();
       if (host.certificates.empty()) continue;
-      made = tls_context(tls, host.pattern.text(), host.certificates, {}, door.settings.tickets);
+      made = tls_context(tls, host.patterns.front().text(), host.certificates, {}, door.settings.tickets);
       if (!*made) reading.faults.insert(made->error());
     }
   }

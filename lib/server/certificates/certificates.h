@@ -52,7 +52,7 @@ class Certificates {
   using SharedContext = std::shared_ptr<const tls::Context>;
 
   struct HostSettings {
-    codec::HostPattern pattern;
+    std::vector<codec::HostPattern> patterns;  // of its name and its aliases
     std::vector<Certificate> certificates;
   };
   struct DoorSettings {

@@ -76,6 +76,25 @@ TEST_CASE("certificates: hosts have their own by name, on doors that were there 
   CHECK(bench.context("a.example") != first->get()->find("a.example"));
 }
 
+TEST_CASE("certificates: aliases of a host had those of the door, and a host with an address for a name was an error") {
+  Bench bench;
+  bench.tls.unknown_names = UnknownNames::refused;
+  bench.open();
+  VirtualHost host = bench.host("a.example", bench.folder.write("a.pem", pem_of("a.example")));
+  host.aliases = {"b.example", "*.b.example.", "::1"};
+  VirtualHost rest = bench.host("", "");
+  rest.aliases = {"2001:db8::1", "c.example"};
+  CHECK_FALSE(bench.certificates.use_hosts({host, rest}));
+  const tls::Context* const own = bench.context("a.example");
+  CHECK(own != bench.context(""));
+  for (const char* name : {"b.example", "x.b.example"}) CHECK(bench.context(name) == own);
+  CHECK(bench.context("c.example") == bench.context(""));
+  CHECK(bench.context("d.example") == nullptr);
+  bench.read(Certificates::Cause::asked);
+  CHECK(bench.context("b.example") == bench.context("a.example"));
+  CHECK(bench.context("b.example") != own);
+}
+
 TEST_CASE("certificates: hosts are replaced all or none, and what has not changed is not read again") {
   Bench bench;
   const std::string file = bench.folder.write("a.pem", pem_of("a.example"));
