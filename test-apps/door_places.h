@@ -7,6 +7,9 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
+
+#include "wharf/door.hpp"
 
 namespace door_places {
 
@@ -47,6 +50,26 @@ inline std::optional<Place> parse(std::string_view text, Security usual) {
   }
   if (!take_number(place.port, text)) return std::nullopt;
   return place;
+}
+
+/// What a place is, as far as settings of doors are only for some. What systemd passes may be of any kind.
+enum class Kind : std::uint8_t { port, file, abstract_name, passed };
+
+inline Kind kind_of_path(std::string_view path) { return path.starts_with('@') ? Kind::abstract_name : Kind::file; }
+inline Kind kind_of(const Place& place) { return place.path.empty() ? Kind::port : kind_of_path(place.path); }
+
+/// What has no effect on doors of that kind is left out.
+inline wharf::Door door_for(Kind kind, wharf::Door door) {
+  if (kind != Kind::port && kind != Kind::passed) door.fast_open = wharf::Door{}.fast_open;
+  if (kind != Kind::file && kind != Kind::passed) {
+    door.mode = wharf::Door{}.mode;
+    door.owner.clear();
+    door.group.clear();
+  }
+  if (kind != Kind::passed)
+    std::erase_if(door.proxy_header_from,
+                  [kind](const std::string& network) { return (network == "unix") == (kind == Kind::port); });
+  return door;
 }
 
 /// An octal number.

@@ -194,9 +194,54 @@ wharf::Error add_vhosts(wharf::Server& server, const wharf::VirtualHost& first, 
   return {};
 }
 
+using door_places::Kind;
+
+/// What the server will listen on.
+std::vector<Kind> kinds_of_places(const Settings& settings) {
+  std::vector<Kind> kinds;
+  const auto add = [&kinds](std::string_view text) {
+    constexpr std::string_view of_unix = "unix:";
+    kinds.push_back(text.starts_with(of_unix) ? door_places::kind_of_path(text.substr(of_unix.size())) : Kind::port);
+  };
+  for (const std::string& text : settings.listen) add(text);
+  for (const std::string& text : settings.raw) add(text);
+  if (!settings.unix_socket.empty()) kinds.push_back(door_places::kind_of_path(settings.unix_socket));
+  if (!settings.inherited.empty()) kinds.push_back(Kind::passed);
+  if (settings.listen.empty() && settings.unix_socket.empty() && settings.inherited.empty()) kinds.push_back(Kind::port);
+  return kinds;
+}
+
+/// What was given for doors and would have an effect on none of them.
+std::string fault_of_places(const Settings& settings) {
+  const std::vector<Kind> kinds = kinds_of_places(settings);
+  const auto none_is = [&kinds](Kind wanted) {
+    return std::none_of(kinds.begin(), kinds.end(), [wanted](Kind kind) { return kind == wanted || kind == Kind::passed; });
+  };
+  if (none_is(Kind::file) && !settings.unix_mode.empty()) return "--unix-mode needs a unix socket that has a file";
+  if (none_is(Kind::file) && !settings.unix_owner.empty()) return "--unix-owner needs a unix socket that has a file";
+  if (none_is(Kind::port) && settings.fast_open != wharf::Door{}.fast_open) return "--fast-open needs a port";
+  wharf::Door door;
+  door.proxy_header_from = settings.proxy_header_from;
+  const auto takes_none = [&door](Kind kind) { return door_places::door_for(kind, door).proxy_header_from.empty(); };
+  if (!door.proxy_header_from.empty() && std::all_of(kinds.begin(), kinds.end(), takes_none))
+    return "--proxy-header-from needs a port, or `unix` a unix socket";
+  return {};
+}
+
+/// What was given for virtual hosts and their logs and would have no effect.
+std::string fault_of_hosts(const Settings& settings) {
+  if (settings.names.empty() && settings.unknown_hosts != wharf::ServerOptions{}.unknown_hosts)
+    return "--unknown-hosts needs --name";
+  if (settings.trusted.empty() && settings.trusted_fields != wharf::TrustedFronts{}.fields) return "--trust-fields needs --trust";
+  if (settings.access_log.empty() && settings.access_log_format != wharf::AccessLogFile{}.format)
+    return "--access-log-format needs --access-log";
+  return {};
+}
+
 /// What was given for TLS and would have no effect.
 std::string fault_of_tls(const Settings& settings) {
-  if (settings.ssl && !settings.unix_socket.empty() && settings.listen.empty()) return "--ssl is for a port, not for --unix-socket";
+  if (settings.ssl && !settings.unix_socket.empty() && settings.listen.empty() && settings.inherited.empty())
+    return "--ssl is for a port, not for --unix-socket";
   if (settings.ssl_verify_client && settings.ssl_ca.empty()) return "--ssl-verify-client needs --ssl-ca";
   if (settings.allow_non_ssl && settings.redirect_to_ssl) return "--allow-non-ssl and --redirect-to-ssl exclude each other";
   if (settings.allow_non_ssl && !settings.ssl) return "--allow-non-ssl needs --ssl";
@@ -216,6 +261,9 @@ std::string fault_of_tls(const Settings& settings) {
   const bool https = settings.ssl || std::any_of(settings.listen.begin(), settings.listen.end(), is_sealed);
   const bool ssl = https || std::any_of(settings.raw.begin(), settings.raw.end(), is_sealed);
   if (!https && !settings.alpn.empty()) return "--alpn needs --ssl";
+  if (!https && !settings.vhost_certs.empty()) return "--vhost-cert needs --ssl";
+  if (!https && settings.hsts != 0 && settings.trusted.empty() && settings.proxy_header_from.empty())
+    return "--hsts needs --ssl, or a server in front that says that requests came by it";
   return any && !ssl ? "options of TLS need --ssl" : std::string();
 }
 
@@ -266,7 +314,7 @@ wharf::Error open_raw_doors(wharf::Server& server, const Settings& settings, con
     const auto place = equals != std::string::npos && !is_url ? door_places::parse(where, security) : std::nullopt;
     if (!place || equals + 1 == text.size())
       return {"--raw takes tcp://ADDRESS:PORT=PROTOCOL, tls://ADDRESS:PORT=PROTOCOL or unix:PATH=PROTOCOL, not '" + text + "'"};
-    wharf::Door door = security == Security::tls ? secure : plain;
+    wharf::Door door = door_places::door_for(door_places::kind_of(*place), security == Security::tls ? secure : plain);
     door.raw = text.substr(equals + 1);
     door.raw_use = wharf::RawUse::always;
     if (door.tls) door.tls->raw_by_alpn.clear();
@@ -297,16 +345,22 @@ wharf::Error open_doors(wharf::Server& server, const Settings& settings, std::ve
     const auto place = door_places::parse(text, settings.ssl ? Security::tls : Security::plain);
     if (!place)
       return {"--listen takes PORT, ADDRESS:PORT, http://ADDRESS:PORT, https://ADDRESS:PORT or unix:PATH, not '" + text + "'"};
-    const wharf::Door& door = place->security == Security::tls ? secure : plain;
+    const wharf::Door door = door_places::door_for(door_places::kind_of(*place), place->security == Security::tls ? secure : plain);
     if (wharf::Error error =
             place->path.empty() ? server.listen(place->interface, place->port, door) : server.listen_unix(place->path, door))
       return error;
     add_places(places, server, place->security == Security::tls ? "https" : "http");
   }
+  if (!settings.unix_socket.empty()) {
+    const Kind kind = door_places::kind_of_path(settings.unix_socket);
+    if (wharf::Error error = server.listen_unix(settings.unix_socket, door_places::door_for(kind, plain))) return error;
+    add_places(places, server, "http");
+  }
+  const wharf::Door& usual = settings.ssl ? secure : plain;
   wharf::Error error;
-  if (!settings.unix_socket.empty()) error = server.listen_unix(settings.unix_socket, plain);
-  else if (!settings.inherited.empty()) error = server.listen_inherited(settings.inherited, settings.ssl ? secure : plain);
-  else if (settings.listen.empty()) error = server.listen(settings.interface, settings.port, settings.ssl ? secure : plain);
+  if (!settings.inherited.empty()) error = server.listen_inherited(settings.inherited, usual);
+  else if (settings.listen.empty() && settings.unix_socket.empty())
+    error = server.listen(settings.interface, settings.port, door_places::door_for(Kind::port, usual));
   if (error) return error;
   add_places(places, server, settings.ssl ? "https" : "http");
   return open_raw_doors(server, settings, plain, secure, places);
@@ -340,7 +394,8 @@ int serve(const Settings& settings) {
   take_names(host, settings.names);
   if (const wharf::Error error = server.add(host)) return fail(cannot_serve, error.message);
   if (const wharf::Error error = add_vhosts(server, host, settings)) return fail(cannot_serve, error.message);
-  if (const std::string fault = fault_of_tls(settings); !fault.empty()) return fail(wrong_usage, fault);
+  for (const auto fault_of : {fault_of_hosts, fault_of_tls, fault_of_places})
+    if (const std::string fault = fault_of(settings); !fault.empty()) return fail(wrong_usage, fault);
   std::vector<std::string> places;
   if (const wharf::Error error = open_doors(server, settings, places)) return fail(cannot_serve, error.message);
   if (const wharf::Error error = server.run([&] { print_ready_line(server, places); })) return fail(cannot_serve, error.message);

@@ -81,7 +81,8 @@ class WHARF_VISIBLE Server {
 
   /// Binds a port. `interface` is an address (IPv4, IPv6), an interface like lo or a host name, which stand for all addresses that they
   /// have, or `*`: all addresses of the machine. Port 0 takes one that is free at all of them. IPv6 is taken alone, so :: and 0.0.0.0
-  /// may have the same port. Fails, too, if a certificate or key of the door cannot be read, or they do not belong together. May be called several times.
+  /// may have the same port. Fails, too, if a certificate or key of the door cannot be read, or they do not belong together, and, as
+  /// the other two, if a setting of the door has no effect there. May be called several times.
   Error listen(const std::string& interface, std::uint16_t port, const Door& door = {});
   /// Binds a unix socket of that path, or `@` and an abstract name. A socket file that nobody listens on is replaced; it is removed
   /// when the server stops. Fails, too, if the file cannot have the door's mode, owner and group.

@@ -99,6 +99,22 @@ ListeningSocket ListeningSocket::adopt(base::Descriptor socket, const Address& a
   return listening;
 }
 
+/// A socket that listens takes all of these; listen() once more changes the backlog alone.
+std::string ListeningSocket::adapt(int backlog, const SocketSettings& settings) const {
+  const bool own = holder_ == Holder::server;
+  if (address_.storage.ss_family != AF_UNIX) {
+    set_option(descriptor(), SOL_SOCKET, SO_KEEPALIVE, 0);
+    io::keep_alive(descriptor(), settings.keep_alive);
+    const bool changes = own || settings.fast_open > 0;
+    if (changes && !set_option(descriptor(), IPPROTO_TCP, TCP_FASTOPEN, settings.fast_open) && settings.fast_open > 0)
+      return cannot_listen(address_, {errno});
+  } else if (own && file_ != nullptr) {
+    if (const SocketFile::Fault fault = file_->change(settings.access); fault.error != 0) return cannot_listen(address_, fault);
+  }
+  const bool changes = own || backlog > 0;
+  return changes && ::listen(descriptor(), backlog) != 0 ? cannot_listen(address_, {errno}) : std::string();
+}
+
 void ListeningSocket::claim_file() const {
   if (file_) file_->claim();
 }

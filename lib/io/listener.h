@@ -45,6 +45,10 @@ class ListeningSocket {
   /// claim_file(). `name` is what it is called there.
   static ListeningSocket adopt(base::Descriptor socket, const Address& address, Holder holder, std::string name);
 
+  /// Gives a socket that was adopted what open() would have given it, as far as it is this server's: of a service manager's socket a
+  /// backlog of 0 and a fast_open of 0 stay as they are, and so does the file. The error is one line as that of open(); empty: done.
+  [[nodiscard]] std::string adapt(int backlog, const SocketSettings& settings) const;
+
   /// The same socket for another loop, if its kind cannot be opened twice. The two share the backlog.
   [[nodiscard]] base::Result<ListeningSocket, std::string> duplicate() const;
 

@@ -53,6 +53,22 @@ bool remove_stale(const Address& address, const std::string& path) {
   return lstat(path.c_str(), &now) == 0 && is_same(file, now) && unlink(path.c_str()) == 0;
 }
 
+/// By a descriptor of the file itself, so that what another puts in its place is not changed.
+base::Descriptor descriptor_of(const std::string& path) {
+  return base::Descriptor(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+}
+
+SocketFile::Fault give_access(const base::Descriptor& file, const struct stat& found, const SocketFileAccess& access) {
+  const uid_t owner = access.owner.value_or(static_cast<uid_t>(-1));
+  const gid_t group = access.group.value_or(static_cast<gid_t>(-1));
+  if ((access.owner || access.group) && fchownat(file.get(), "", owner, group, AT_EMPTY_PATH) != 0)
+    return {errno, "; a process without privileges can give its files only to groups of its own, and to no other owner"};
+  if ((found.st_mode & permissions) == access.mode) return {};
+  const std::string itself = base::concat("/proc/self/fd/", file.get());
+  if (chmod(itself.c_str(), access.mode) != 0) return {errno, "; the mode of the file cannot be set without /proc"};
+  return {};
+}
+
 template <class Number>
 std::optional<Number> number_of(const std::string& text) {
   Number value = 0;
@@ -106,27 +122,24 @@ base::Result<std::unique_ptr<const SocketFile>, SocketFile::Fault> SocketFile::l
     else errno = EADDRINUSE;
   }
   if (status != 0) return base::Failure{Fault{errno}};
-  if (const Fault fault = file->give_access(access); fault.error != 0) return base::Failure{fault};
+  if (const Fault fault = file->begin(access); fault.error != 0) return base::Failure{fault};
   if (::listen(socket, backlog) != 0) return base::Failure{Fault{errno}};
   return std::unique_ptr<const SocketFile>(std::move(file));
 }
 
-/// By a descriptor of the file itself, so that what another puts in its place is not changed.
-SocketFile::Fault SocketFile::give_access(const SocketFileAccess& access) {
-  const base::Descriptor file(::open(path_.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+SocketFile::Fault SocketFile::begin(const SocketFileAccess& access) {
+  const base::Descriptor file = descriptor_of(path_);
   if (!file || fstat(file.get(), &file_) != 0) return {errno};
   if (!S_ISSOCK(file_.st_mode) || file_.st_nlink != 1) return {EEXIST, "; something else replaced the socket at once"};
   known_ = true;
-  if (access.owner || access.group) {
-    const uid_t owner = access.owner.value_or(static_cast<uid_t>(-1));
-    const gid_t group = access.group.value_or(static_cast<gid_t>(-1));
-    if (fchownat(file.get(), "", owner, group, AT_EMPTY_PATH) != 0)
-      return {errno, "; a process without privileges can give its files only to groups of its own, and to no other owner"};
-  }
-  if ((file_.st_mode & permissions) == access.mode) return {};
-  const std::string itself = base::concat("/proc/self/fd/", file.get());
-  if (chmod(itself.c_str(), access.mode) != 0) return {errno, "; the mode of the file cannot be set without /proc"};
-  return {};
+  return give_access(file, file_, access);
+}
+
+SocketFile::Fault SocketFile::change(const SocketFileAccess& access) const {
+  const base::Descriptor file = descriptor_of(path_);
+  struct stat now {};
+  if (!known_ || !file || fstat(file.get(), &now) != 0 || !is_same(now, file_)) return {};
+  return give_access(file, now, access);
 }
 
 std::unique_ptr<const SocketFile> SocketFile::of_other_process(std::string path) {

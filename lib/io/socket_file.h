@@ -45,12 +45,14 @@ class SocketFile {
   /// Whether this process removes it. From any thread.
   void claim() const { claimed_.store(true); }
   void leave() const { claimed_.store(false); }
+  /// Gives the file that other access, unless another has replaced it; error 0: that is done.
+  [[nodiscard]] Fault change(const SocketFileAccess& access) const;
   /// No other has replaced it, and it has not been removed.
   [[nodiscard]] bool is_there() const;
 
  private:
   explicit SocketFile(std::string path) : path_(std::move(path)) {}
-  [[nodiscard]] Fault give_access(const SocketFileAccess& access);
+  [[nodiscard]] Fault begin(const SocketFileAccess& access);
 
   std::string path_;
   struct stat file_ {};

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/standard_descriptors.h"
+#include "server/door_settings.h"
 
 namespace wharf::server {
 namespace {
@@ -23,6 +24,7 @@ Error Doors::listen(const std::string& interface, std::uint16_t port, const Door
   base::occupy_standard_descriptors();  // including those that were closed meanwhile
   const auto addresses = io::listening_addresses(interface, port);
   if (!addresses) return {addresses.error()};
+  if (std::string fault = fault_of_settings(settings, *addresses); !fault.empty()) return {std::move(fault)};
   // A port that is free at one address may be taken at another.
   static constexpr int most_tries = 20;
   std::vector<std::unique_ptr<OpenDoor>> opened;
@@ -66,7 +68,7 @@ Error Doors::open_port(OpenDoor& door) {
     if (!probe) return {probe.error()};
     door.address = probe->address();
   }
-  const io::SocketSettings settings{.keep_alive = keep_alive_of(options_.limits), .fast_open = door.settings.fast_open};
+  const io::SocketSettings settings = socket_settings(door.settings);
   for (unsigned thread = 0; thread < options_.threads; ++thread) {
     auto socket = io::ListeningSocket::open(door.address, backlog, sharing, settings);
     if (!socket) return {socket.error()};
@@ -77,6 +79,10 @@ Error Doors::open_port(OpenDoor& door) {
 }
 
 int Doors::backlog_of(const Door& settings) const { return settings.backlog > 0 ? settings.backlog : options_.limits.backlog; }
+
+io::SocketSettings Doors::socket_settings(const Door& settings) const {
+  return {.keep_alive = keep_alive_of(options_.limits), .fast_open = settings.fast_open};
+}
 
 namespace {
 
@@ -126,6 +132,7 @@ Error Doors::listen_unix(const std::string& path, Door settings) {
   base::occupy_standard_descriptors();
   const auto address = io::unix_address(path);
   if (!address) return {"cannot listen on the unix socket '" + path + "': " + address.error()};
+  if (std::string fault = fault_of_settings(settings, {&*address, 1}); !fault.empty()) return {std::move(fault)};
   const auto access = io::SocketFileAccess::of(settings.mode, settings.owner, settings.group);
   if (!access) return {"cannot listen on the unix socket '" + path + "': " + access.error()};
   auto made = std::make_unique<OpenDoor>(OpenDoor{std::move(settings), *address});
@@ -141,6 +148,17 @@ Error Doors::listen_unix(const std::string& path, Door settings) {
   if (Error error = share_sockets(door)) return error;
   doors_.push_back(std::move(made));
   return {};
+}
+
+void Doors::warn_of(const VirtualHost& host) const {
+  if (std::ranges::any_of(doors_, [](const auto& door) { return door->tls != nullptr; })) return;
+  const std::string who = host.name.empty() ? "the default virtual host" : base::concat("the virtual host '", host.name, "'");
+  if (!host.certificates.empty()) log_.warn("the certificates of ", who, " have no effect: no door has TLS");
+  const bool hears_of_tls = !options_.fronts.networks.empty() ||
+                            std::ranges::any_of(doors_, [](const auto& door) { return !door->proxy_networks.empty(); });
+  if (host.strict_transport_security.max_age.count() > 0 && !hears_of_tls)
+    log_.warn("strict_transport_security of ", who,
+              " has no effect: no door has TLS, and no server in front is trusted to say that requests came by it");
 }
 
 std::vector<std::string> Doors::raw_rows() const {

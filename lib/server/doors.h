@@ -35,6 +35,8 @@ class Doors {
   /// at any time; files that are new are read within the call. The error is one line, and then nothing has changed.
   Error use_hosts(const std::vector<VirtualHost>& hosts) { return certificates_.use_hosts(hosts); }
   [[nodiscard]] Certificates& certificates() { return certificates_; }
+  /// Logs what a virtual host has that no door can have an effect of.
+  void warn_of(const VirtualHost& host) const;
 
   /// Hands the sockets of that loop to its worker, on its thread.
   Error open_to(Worker& worker, std::size_t number);
@@ -62,7 +64,9 @@ class Doors {
   Error share_sockets(OpenDoor& door) const;
   Error bind(std::vector<std::unique_ptr<OpenDoor>>& opened, const std::vector<io::Address>& addresses, const Door& settings);
   Error open_port(OpenDoor& door);
+  Error adapt(const OpenDoor& door) const;
   [[nodiscard]] int backlog_of(const Door& settings) const;
+  [[nodiscard]] io::SocketSettings socket_settings(const Door& settings) const;
 
   const ServerOptions& options_;
   base::Log& log_;

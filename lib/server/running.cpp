@@ -63,6 +63,7 @@ Error Server::Implementation::prepare(uv_loop_s* foreign) {
                            found == nullptr ? "protocol" : "raw one")};
   }
   if (Error error = doors_.use_hosts(hosts_)) return error;
+  for (const VirtualHost& host : hosts_) doors_.warn_of(host);
   statistics_.row_names = protocols();
   statistics_.since = std::chrono::duration_cast<base::Time>(std::chrono::steady_clock::now().time_since_epoch());
   statistics_.loops.clear();

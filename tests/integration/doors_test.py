@@ -32,10 +32,11 @@ def places(server):
     return [word for word in server.ready_line.split()[2:] if "://" in word or word.startswith("unix:")]
 
 
-def refused(*arguments):
+def refused(*arguments, exit_status=None):
     """The line of a server that cannot start."""
     done = subprocess.run(command(*arguments, plugins=False), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0 and done.stderr.count("\n") == 1, (done.returncode, done.stderr)
+    assert exit_status in (None, done.returncode), (done.returncode, done.stderr)
     return done.stderr
 
 
@@ -97,6 +98,26 @@ class Doors(unittest.TestCase):
         self.assertIn("there is no group 'no-such-group'", refused("-U", self.path, "--unix-owner", ":no-such-group"))
         self.assertIn("too long: it has at most 107 bytes", refused("-U", "/tmp/" + "x" * 200))
         self.assertIn("the folder must exist", refused("-U", "/no/such/folder/socket"))
+
+
+    def test_options_that_have_no_effect(self):
+        """Exit status 2: the options contradict each other."""
+        unix, abstract, port = ("-U", self.path), ("--listen", "unix:@wharf-doors-test"), ("--listen", "0")
+        for arguments, says in (((*port, "--unix-mode", "600"), "--unix-mode needs a unix socket that has a file"),
+                                ((*abstract, "--unix-owner", "0"), "--unix-owner needs a unix socket that has a file"),
+                                ((*unix, *abstract, "--fast-open", "5"), "--fast-open needs a port"),
+                                ((*unix, "--proxy-header-from", "::1"), "--proxy-header-from needs a port, or `unix` a unix socket"),
+                                ((*port, "--proxy-header-from", "unix"), "--proxy-header-from needs a port, or `unix` a unix socket"),
+                                (("--hsts", "60"), "--hsts needs --ssl"),
+                                (("--unknown-hosts", "404"), "--unknown-hosts needs --name"),
+                                (("--trust-fields", "forwarded"), "--trust-fields needs --trust"),
+                                (("--access-log-format", "json"), "--access-log-format needs --access-log")):
+            self.assertIn(says, refused(*arguments, exit_status=2), arguments)
+        with Server(*port, *unix, *abstract, "--unix-mode", "600", "--fast-open", "5", "--proxy-header-from", "unix", **OPTIONS) as server:
+            self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o600)
+            self.assertEqual(status(server.url), 200)
+            self.assertEqual(status("--haproxy-protocol", "--unix-socket", self.path, "http://localhost/"), 200)
+            self.assertIsNone(status("--unix-socket", self.path, "http://localhost/"))
 
 
 class UnixSockets(unittest.TestCase):

@@ -144,6 +144,36 @@ class Service(unittest.TestCase):
         self.assertEqual(service.process.wait(PATIENCE), 0)
         self.assertTrue(os.path.exists(path))
 
+    def test_settings_of_a_door_are_those_of_its_inherited_socket_or_an_error(self):
+        web = self.socket(listening())
+        service = self.start([web], ["web"], "--inherited", "web", "--fast-open", "5", "--limit", "tcp_keep_alive_idle=60000")
+        service.hear("READY=1")
+        self.assertEqual(web.getsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN), 5)  # the socket is the same one
+        self.assertEqual(web.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE), 60)
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        path = os.path.join(folder, "socket")
+        local = self.socket(socket.socket(socket.AF_UNIX))
+        local.bind(path)
+        local.listen()
+        os.chmod(path, 0o666)
+        for given, says in ((("--fast-open", "5"), "fast_open is for ports"),
+                            (("--unix-mode", "600"), f"cannot listen on unix:{path}: the mode of its file is another than the door's, and "
+                                                     "the service manager made it; set SocketMode= in the socket's unit"),
+                            (("--unix-owner", "12345"), "set SocketUser= in the socket's unit"),
+                            (("--unix-owner", ":12345"), "set SocketGroup= in the socket's unit")):
+            service = self.start([local], ["web"], "--inherited", "web", *given, address=f"@wharf-test-{os.getpid()}")
+            self.assertEqual(service.process.wait(PATIENCE), 1)
+            self.assertIn(says, service.log())
+            service.close()
+        service = self.start([web], ["web"], "--inherited", "web", "--unix-mode", "600", address=f"@wharf-test-{os.getpid()}")
+        self.assertEqual(service.process.wait(PATIENCE), 1)
+        self.assertIn("mode, owner and group are those of a unix socket's file, and a port has none", service.log())
+        service.close()
+        service = self.start([local], ["web"], "--inherited", "web", "--unix-mode", "666", "--unix-owner", str(os.getuid()),
+                             address=f"@wharf-test-{os.getpid()}")
+        service.hear("READY=1")
+
     def test_wrong_descriptors_are_errors_that_say_what_is_wrong(self):
         deaf = socket.socket()
         deaf.bind(("127.0.0.1", 0))

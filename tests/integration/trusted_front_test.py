@@ -75,11 +75,12 @@ class TrustedFront(unittest.TestCase):
         threading.Thread(target=cls.behind.serve_forever, daemon=True).start()
         cls.addClassCleanup(cls.behind.shutdown)
         common = ("--proxy", f"/app/=http://127.0.0.1:{cls.behind.server_port}/", "--allow-origin", "same-origin",
-                  "--access-log-format", "json", "--protocol-option", "lws-status.addresses=on")
+                  "--protocol-option", "lws-status.addresses=on")
+        logs = ("--access-log-format", "json", "--access-log")
         cls.path = cls.folder / "wharf.sock"
-        cls.trusting = server.Server("--trust", "127.0.0.1", *common, "--access-log", str(cls.folder / "tcp.log"))
+        cls.trusting = server.Server("--trust", "127.0.0.1", *common, *logs, str(cls.folder / "tcp.log"))
         cls.addClassCleanup(cls.trusting.stop)
-        cls.on_path = subprocess.Popen(server.command("-U", cls.path, "--trust", "unix", *common, "--access-log",
+        cls.on_path = subprocess.Popen(server.command("-U", cls.path, "--trust", "unix", *common, *logs,
                                                       cls.folder / "unix.log"), stdout=subprocess.PIPE)
         cls.addClassCleanup(cls.end, cls.on_path)
         cls.on_path.stdout.readline()

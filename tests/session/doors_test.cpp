@@ -1,11 +1,16 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "session/site.h"
+#include "temporary_folder.h"
+#include "tls/self_signed.h"
 #include "wharf/server.hpp"
 
 // What the settings of a door do to those who come in.
@@ -206,6 +211,72 @@ TEST_CASE("doors: settings that mean nothing are errors of listen()") {
   CHECK(server.listen("127.0.0.1", 0, door).message ==
         "what becomes of plain HTTP can be chosen only for a door with TLS and HTTP");
   CHECK(server.addresses().empty());
+}
+
+TEST_CASE("doors: settings that have no effect at any address of a door are errors of listen()") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("socket");
+  Server server{ServerOptions{}};
+  const auto at_port = [&server](const Door& door) { return server.listen("127.0.0.1", 0, door).message; };
+  const auto at_path = [&server](const Door& door, const std::string& place) { return server.listen_unix(place, door).message; };
+  for (const auto& change : std::vector<std::function<void(Door&)>>{
+           [](Door& door) { door.mode = 0600; }, [](Door& door) { door.owner = "0"; }, [](Door& door) { door.group = "0"; }}) {
+    Door door;
+    change(door);
+    CHECK(at_port(door) ==
+          "cannot listen on 127.0.0.1:0: mode, owner and group are those of a unix socket's file, and a port has none; leave them "
+          "out");
+    CHECK(has(at_path(door, "@wharf-doors-test"), "and a name of the abstract kind has none; leave them out"));
+  }
+  Door fast;
+  fast.fast_open = 5;
+  CHECK(at_path(fast, path) ==
+        "cannot listen on unix:" + path + ": fast_open is for ports, and has no effect on a unix socket; leave it out");
+  fast.fast_open = -1;
+  CHECK(has(at_port(fast), "the fast_open of a door is a number of connections, or 0 for none"));
+  Door queue;
+  queue.backlog = -1;
+  CHECK(has(at_port(queue), "the backlog of a door is a number of connections, or 0 for Limits::backlog"));
+  CHECK(has(at_port(with_headers("unix")),
+            "PROXY headers are taken from unix sockets alone, and nobody comes to a port by one; name networks"));
+  CHECK(has(at_path(with_headers("127.0.0.1"), path),
+            "PROXY headers are taken from networks alone, and who comes to a unix socket is in none; name `unix`"));
+  CHECK(server.addresses().empty());
+  Door both = with_headers("127.0.0.1");
+  both.proxy_header_from.emplace_back("unix");
+  CHECK(at_port(both).empty());
+  CHECK(at_path(both, path).empty());
+}
+
+TEST_CASE("doors: what a virtual host has of TLS, and no door can have an effect of, is a warning") {
+  const TemporaryFolder folder;
+  const auto made = tls::self_signed(std::array<std::string, 1>{"a.example"});
+  REQUIRE(made);
+  VirtualHost host;
+  host.name = "a.example";
+  host.certificates = {{folder.write("a.pem", made->certificate + made->key)}};
+  host.strict_transport_security.max_age = std::chrono::hours(1);
+  const auto warnings = [&host](const Door& door, TrustedFronts fronts) {
+    Record lines;
+    ServerOptions options;
+    options.log = [&lines](Level, std::string_view text) { lines.add(std::string(text)); };
+    options.fronts = std::move(fronts);
+    {  // at the end of the server, all lines have been handed over
+      Server server(options);
+      REQUIRE_FALSE(server.add(host));
+      REQUIRE_FALSE(server.listen("127.0.0.1", 0, door));
+      const Running running(server);
+      VirtualHost later = host;
+      later.name = "b.example";
+      REQUIRE_FALSE(server.add(later));
+    }
+    return std::to_string(lines.count("the certificates of the virtual host '")) + " " +
+           std::to_string(lines.count("strict_transport_security of the virtual host '"));
+  };
+  CHECK(warnings({}, {}) == "2 2");
+  CHECK(warnings({}, {{"127.0.0.1"}}) == "2 0");
+  CHECK(warnings(with_headers("127.0.0.1"), {}) == "2 0");
+  CHECK(warnings(with_tls(PlainHttp::refused), {}) == "0 0");
 }
 
 TEST_CASE("limits: proxy_header and proxy_header_time") {

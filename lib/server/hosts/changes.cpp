@@ -174,6 +174,7 @@ Error Server::Implementation::make_change(HostChange change) {
       else worker.give_up_change();
       return Error{};
     });
+    if (!error && running() && change.kind != HostChange::Kind::remove) doors_.warn_of(change.host);
     if (!error) return failed;
   } catch (...) {
     undo(change, before);

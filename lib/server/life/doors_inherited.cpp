@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/standard_descriptors.h"
+#include "server/door_settings.h"
 #include "server/doors.h"
 #include "server/life/inherited_sockets.h"
 
@@ -27,7 +28,24 @@ Error Doors::take_inherited(OpenDoor& door) {
   door.sockets = InheritedSockets::of_process().take(door.address);
   if (door.sockets.empty()) return {};
   door.address = door.sockets.front().address();
+  if (Error error = adapt(door)) return error;
   return share_sockets(door);
+}
+
+/// A socket of the service manager's keeps what the door says nothing of; one of a predecessor is as if this server had made it.
+Error Doors::adapt(const OpenDoor& door) const {
+  const Door& settings = door.settings;
+  const auto access = io::SocketFileAccess::of(settings.mode, settings.owner, settings.group);
+  if (!access) return {"cannot listen on " + door.address.text() + ": " + access.error()};
+  io::SocketSettings wanted = socket_settings(settings);
+  wanted.access = *access;
+  for (const io::ListeningSocket& socket : door.sockets) {
+    const bool lent = socket.holder() == io::ListeningSocket::Holder::service_manager;
+    std::string fault = lent ? fault_of_lent_file(settings, *access, socket.address().path()) : std::string();
+    if (fault.empty()) fault = socket.adapt(lent ? settings.backlog : backlog_of(settings), wanted);
+    if (!fault.empty()) return {std::move(fault)};
+  }
+  return {};
 }
 
 /// Each loop needs a socket: if there are too few, loops share some, and their backlogs.
@@ -54,8 +72,12 @@ Error Doors::listen_inherited(const std::string& name, const Door& settings) {
                             std::make_unique<OpenDoor>(OpenDoor{.settings = settings, .address = socket.address(), .asked = text}));
     (*place)->sockets.push_back(std::move(socket));
   }
+  std::vector<io::Address> addresses;
+  for (const auto& door : opened) addresses.push_back(door->address);
+  if (std::string fault = fault_of_settings(settings, addresses); !fault.empty()) return {std::move(fault)};
   if (Error error = prepare(*opened.front())) return error;
   for (auto& door : opened) {
+    if (Error error = adapt(*door)) return error;
     door->tls = opened.front()->tls;
     door->proxy_networks = opened.front()->proxy_networks;
     if (Error error = share_sockets(*door)) return error;

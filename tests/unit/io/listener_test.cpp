@@ -1,6 +1,7 @@
 #include "io/listener.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -241,6 +242,42 @@ TEST_CASE("listener: connections may bring bytes along if the door says so") {
   };
   CHECK(queue_of(0) == 0);
   CHECK(queue_of(5) == 5);
+}
+
+TEST_CASE("listener: a socket that another process began takes on what this server has for it") {
+  using Holder = ListeningSocket::Holder;
+  const auto begun = [](Holder holder) {
+    auto opened = listen_on("127.0.0.1", 0, Sharing::alone);
+    REQUIRE(opened);
+    return ListeningSocket::adopt(wharf::base::Descriptor(fcntl(opened->descriptor(), F_DUPFD_CLOEXEC, 0)), opened->address(),
+                                  holder, {});
+  };
+  const auto option_of = [](const ListeningSocket& socket, int level, int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    REQUIRE(getsockopt(socket.descriptor(), level, option, &value, &size) == 0);
+    return value;
+  };
+  const auto backlog_of = [](const ListeningSocket& socket) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    REQUIRE(getsockopt(socket.descriptor(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+    return info.tcpi_sacked;
+  };
+  const SocketSettings fast{.keep_alive = {wharf::base::Time{60'000}}, .fast_open = 5};
+  for (const Holder holder : {Holder::server, Holder::service_manager}) {
+    const ListeningSocket socket = begun(holder);
+    CHECK(socket.adapt(9, fast).empty());
+    CHECK(backlog_of(socket) == 9);
+    CHECK(option_of(socket, IPPROTO_TCP, TCP_FASTOPEN) == 5);
+    CHECK(option_of(socket, SOL_SOCKET, SO_KEEPALIVE) == 1);
+    CHECK(option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+    CHECK(socket.adapt(0, {.keep_alive = {wharf::base::Time{0}}}).empty());
+    const bool lent = holder == Holder::service_manager;
+    CHECK(backlog_of(socket) == (lent ? 9 : 0));
+    CHECK(option_of(socket, IPPROTO_TCP, TCP_FASTOPEN) == (lent ? 5 : 0));
+    CHECK(option_of(socket, SOL_SOCKET, SO_KEEPALIVE) == 0);
+  }
 }
 
 TEST_CASE("listener: of a connection that was accepted the system asks whether the other end is still there") {

@@ -106,6 +106,33 @@ TEST_CASE("unix listener: the mode, owner and group of its file are those of the
   }
 }
 
+TEST_CASE("unix listener: the file of a socket that a predecessor began takes on mode, owner and group; no other file does") {
+  const Folder folder;
+  const auto first = listen_on(folder.socket);
+  REQUIRE(first);
+  const auto adopt = [&first](ListeningSocket::Holder holder) {
+    return ListeningSocket::adopt(base::Descriptor(fcntl(first->descriptor(), F_DUPFD_CLOEXEC, 0)), first->address(), holder, {});
+  };
+  const auto mode = [&folder] {
+    struct stat file {};
+    REQUIRE(stat(folder.socket.c_str(), &file) == 0);
+    return file.st_mode & 07777;
+  };
+  const auto access = io::SocketFileAccess::of(0600, std::to_string(getuid()), std::to_string(getgid()));
+  REQUIRE(access);
+  const io::SocketSettings wanted{.access = *access};
+  CHECK(adopt(ListeningSocket::Holder::service_manager).adapt(7, wanted).empty());
+  CHECK(mode() == 0660);
+  const ListeningSocket second = adopt(ListeningSocket::Holder::server);
+  CHECK(second.adapt(7, wanted).empty());
+  CHECK(mode() == 0600);
+  CHECK(unlink(folder.socket.c_str()) == 0);
+  const auto other = listen_on(folder.socket);
+  REQUIRE(other);
+  CHECK(second.adapt(7, wanted).empty());
+  CHECK(mode() == 0660);
+}
+
 TEST_CASE("unix listener: users and groups have names or numbers, and those that nobody has are refused") {
   const auto fault = [](unsigned mode, const std::string& owner, const std::string& group) {
     const auto access = io::SocketFileAccess::of(mode, owner, group);

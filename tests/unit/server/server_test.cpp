@@ -185,12 +185,12 @@ TEST_CASE("server: a unix socket whose file cannot be as the door says is refuse
   Server server(options(log));
   Door door;
   door.mode = 010'660;
-  CHECK(server.listen_unix("@wharf-refused", door).message ==
-        "cannot listen on the unix socket '@wharf-refused': the mode of its file must be from 0 to 0777");
+  CHECK(server.listen_unix("/no/such/wharf-refused", door).message ==
+        "cannot listen on the unix socket '/no/such/wharf-refused': the mode of its file must be from 0 to 0777");
   door.mode = 0660;
   door.group = "no-such-group";
-  CHECK(server.listen_unix("@wharf-refused", door).message ==
-        "cannot listen on the unix socket '@wharf-refused': there is no group 'no-such-group'");
+  CHECK(server.listen_unix("/no/such/wharf-refused", door).message ==
+        "cannot listen on the unix socket '/no/such/wharf-refused': there is no group 'no-such-group'");
   CHECK(server.addresses().empty());
 }
 

@@ -44,6 +44,25 @@ TEST_CASE("door places: what is none") {
     CHECK_MESSAGE(read(text) == "none", text);
 }
 
+TEST_CASE("door places: a door has only what has an effect on its kind of place") {
+  wharf::Door door;
+  door.fast_open = 5;
+  door.mode = 0600;
+  door.owner = "1";
+  door.group = "2";
+  door.proxy_header_from = {"127.0.0.1", "unix", "::1"};
+  const auto of = [&door](Kind kind) {
+    const wharf::Door made = door_for(kind, door);
+    std::string text = std::to_string(made.fast_open) + (made.mode == 0600 ? " mode" : "") + made.owner + made.group;
+    for (const std::string& network : made.proxy_header_from) text += " " + network;
+    return text;
+  };
+  CHECK(of(kind_of(*parse("8080", Security::plain))) == "5 127.0.0.1 ::1");
+  CHECK(of(kind_of(*parse("unix:/run/a", Security::plain))) == "0 mode12 unix");
+  CHECK(of(kind_of_path("@a")) == "0 unix");
+  CHECK(of(Kind::passed) == "5 mode12 127.0.0.1 unix ::1");
+}
+
 TEST_CASE("door places: modes are octal") {
   unsigned mode = 0;
   CHECK(take_mode(mode, "0660"));
