@@ -59,6 +59,7 @@ struct Settings {
   std::vector<std::string> vhosts;
   std::vector<std::string> vhost_certs;
   wharf::UnknownHosts unknown_hosts = wharf::ServerOptions{}.unknown_hosts;
+  wharf::UnknownNames unknown_names = wharf::Tls{}.unknown_names;
   std::vector<std::string> mounts;
   std::vector<std::string> proxies;
   std::vector<std::string> proxy_options;
@@ -80,6 +81,7 @@ inline constexpr std::string_view contexts[] = {"off", "shared", "dedicated"};
 inline constexpr std::string_view front_fields[] = {"either", "x-forwarded", "forwarded"};
 inline constexpr std::string_view tls_profiles[] = {"intermediate", "modern"};
 inline constexpr std::string_view unknown_hosts[] = {"served", "421", "404"};
+inline constexpr std::string_view unknown_names[] = {"served", "refused"};
 inline constexpr std::string_view log_formats[] = {"combined", "json"};
 
 /// In the order of --help, which says first what most need.
@@ -283,6 +285,14 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .unit = Unit::word,
      .about = "what requests for other names get if --name is given: `served` by the first host, or `421` or `404`",
      .words = unknown_hosts},
+    {.name = "unknown-names",
+     .place = choice<&Settings::unknown_names>(),
+     .unit = Unit::word,
+     .about =
+         "what clients of TLS get that ask for a name that neither --name nor --vhost has: `served` with the certificate of the "
+         "port, or `refused`",
+     .words = unknown_names,
+     .page = "tls.md#several-certificates"},
     {.name = "files", .place = &Settings::files, .about = "folder to serve with listings at `/files/`"},
     {.name = "files-option",
      .place = &Settings::files_options,

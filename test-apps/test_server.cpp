@@ -262,6 +262,10 @@ std::string fault_of_tls(const Settings& settings) {
   const bool ssl = https || std::any_of(settings.raw.begin(), settings.raw.end(), is_sealed);
   if (!https && !settings.alpn.empty()) return "--alpn needs --ssl";
   if (!https && !settings.vhost_certs.empty()) return "--vhost-cert needs --ssl";
+  if (settings.unknown_names != wharf::Tls{}.unknown_names) {
+    if (!https) return "--unknown-names needs --ssl";
+    if (settings.names.empty() && settings.vhosts.empty()) return "--unknown-names needs --name or --vhost";
+  }
   if (!https && settings.hsts != 0 && settings.trusted.empty() && settings.proxy_header_from.empty())
     return "--hsts needs --ssl, or a server in front that says that requests came by it";
   return any && !ssl ? "options of TLS need --ssl" : std::string();
@@ -280,6 +284,7 @@ wharf::Tls tls_of(const Settings& settings) {
   if (!settings.ssl_ca.empty())
     tls.clients = settings.ssl_verify_client ? ClientCertificates::required : ClientCertificates::optional;
   tls.profile = settings.ssl_profile;
+  tls.unknown_names = settings.unknown_names;
   return tls;
 }
 

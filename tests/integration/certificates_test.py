@@ -81,6 +81,45 @@ class Certificates(Site):
                 self.assertIn("Reused, ", self.session(site, "-sess_in", kept))
                 self.assertEqual(site.log().count("error:"), 1)
 
+    def test_virtual_hosts_show_their_own_and_unknown_names_the_ports_or_an_alert(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            pairs = {each: self.authority.sign(each, subject=f"/CN={each}", kind=each.split("-")[1])
+                     for each in ("two-ec", "two-rsa", "three-ec", "new-ec")}
+            both = folder / "three.pem"
+            both.write_bytes(b"".join(file.read_bytes() for file in pairs["three-ec"]))
+            two = ",".join(map(str, self.install(folder, pairs["two-ec"], "two")))
+            hosts = ("--name", "one.example", "--vhost", f"two.example,*.two.example={self.www}", "--vhost", f"three.example={self.www}",
+                     "--vhost", f"four.example={self.www}", "--vhost-cert", f"two.example={two}", "--vhost-cert", f"three.example={both}")
+            rsa = ("--vhost-cert", f"two.example={pairs['two-rsa'][0]},{pairs['two-rsa'][1]}")
+            named = lambda site, name, *more: self.subject(site, "-servername", name, *more)
+            with self.serve(*hosts, *rsa, "-d", "info") as site:
+                for asked, shown in (("two.example", "two-ec"), ("TWO.example", "two-ec"), ("a.two.example", "two-ec"),
+                                     ("three.example", "three-ec"), ("one.example", "localhost"), ("four.example", "localhost"),
+                                     ("b.a.two.example", "localhost"), ("five.example", "localhost")):
+                    self.assertEqual(named(site, asked), f"CN={shown}", asked)
+                self.assertEqual(self.subject(site, "-noservername"), "CN=localhost")
+                self.assertEqual(named(site, "two.example", "-sigalgs", "RSA-PSS+SHA256"), "CN=two-rsa")
+                self.install(folder, pairs["new-ec"], "two")
+                site.process.send_signal(signal.SIGHUP)
+                self.said(site, "the files of TLS were read again")
+                self.assertEqual(named(site, "a.two.example"), "CN=new-ec")
+            with self.serve(*hosts, "--unknown-names", "refused") as site:
+                for asked in ("one.example", "a.two.example", "four.example"):
+                    self.assertIn("Verification: OK", self.s_client(site, "-servername", asked)[1], asked)
+                self.assertEqual(self.subject(site, "-noservername"), "CN=localhost")
+                for version in ("-tls1_3", "-tls1_2"):
+                    status, text = self.s_client(site, version, "-servername", "five.example")
+                    self.assertNotEqual(status, 0)
+                    self.assertIn("tlsv1 unrecognized name", text)
+        for given, says in ((("--ssl", "--unknown-names", "refused"), b"--unknown-names needs --name or --vhost"),
+                            (("--name", "a", "--unknown-names", "refused"), b"--unknown-names needs --ssl"),
+                            (("--vhost", f"a={self.www}", "--vhost-cert", "a=" + str(self.pairs["ec"][0])), b"cannot read a private key"),
+                            (("--vhost", f"a={self.www}", "--vhost-cert", "a=" + ",".join(map(str, self.pairs["ec"]))), b"needs --ssl")):
+            result = run(*server.command(*given))
+            self.assertNotEqual(result.returncode, 0)
+            self.assertIn(says, result.stderr)
+
     def test_files_are_watched_through_a_symbolic_link(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,8 +85,8 @@ class HostSite : WithTold, public Base {
 
   VirtualHost host(const std::string& word) { return localhost_host(word, users_); }
   void change_to(const std::string& word) { REQUIRE_FALSE(this->change({HostChange::Kind::change, host(word), {}})); }
-  void remove(Removal::WebSockets web_sockets = Removal::WebSockets::end) {
-    HostChange removal{HostChange::Kind::remove, {}, {web_sockets, {}}};
+  void remove(Removal::WebSockets web_sockets = Removal::WebSockets::end, std::chrono::milliseconds grace = {}) {
+    HostChange removal{HostChange::Kind::remove, {}, {web_sockets, grace}};
     removal.host.name = "LocalHost.";
     REQUIRE_FALSE(this->change(removal));
   }
@@ -211,6 +212,46 @@ TEST_CASE_TEMPLATE("hosts: a host that is removed sends its conversations away, 
   CHECK(told_states() == 2);
   other->finish();
   site.wait_for_states(1);
+}
+
+TEST_CASE_TEMPLATE("hosts: conversations of a host that is removed live on for its grace", Site, HostSite<SocketSite>,
+                   HostSite<UnixSite>, HostSite<TlsSocketSite>) {
+  Site site;
+  const auto wire = site.connect();
+  Conversation talk(*wire);
+  const auto kept = site.connect();
+  CHECK(ask(*kept, ask_told) == "200 localhost first 0");
+  const std::chrono::milliseconds grace(300);
+  const auto begin = std::chrono::steady_clock::now();
+  site.remove(Removal::WebSockets::end, grace);
+  CHECK(ask(*kept, ask_told).starts_with("404 "));  // requests do not
+  REQUIRE_FALSE(site.change({HostChange::Kind::add, site.host("second"), {}}));
+  const auto late = site.connect();
+  Conversation later(*late);
+  CHECK(talk.next() == "close 1001 host is removed");
+  CHECK(std::chrono::steady_clock::now() - begin >= grace);
+  wire->send(close_frame(1001));
+  CHECK(later.says() == "text localhost second");  // it has the name alone in common
+  site.wait_for_states(2);
+
+  site.remove(Removal::WebSockets::end, std::chrono::hours(1));
+  CHECK(later.says() == "text localhost second");
+  CHECK(told_states() == 2);
+  late->send(close_frame(1000));  // before the grace ends
+  CHECK(later.next().starts_with("close 1000"));
+  site.wait_for_states(1);
+}
+
+TEST_CASE("hosts: a server ends before the grace of a host that was removed does") {
+  HostSite<SocketSite> site;
+  const auto wire = site.connect();
+  Conversation talk(*wire);
+  site.remove(Removal::WebSockets::end, std::chrono::hours(24 * 365 * 100));
+  CHECK(talk.says() == "text localhost first");
+  site.stop(base::Time{60'000});
+  CHECK(talk.next() == "close 1001 server is stopping");
+  wire->send(close_frame(1001));
+  site.join();
 }
 
 TEST_CASE_TEMPLATE("hosts: an upload, a response and a handshake under way end as they began", Site, ALL_HOST_SITES) {
