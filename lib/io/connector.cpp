@@ -46,30 +46,50 @@ bool is_writable(int socket) {
 
 }  // namespace
 
-void Connector::start(Loop& loop, Resolver& resolver, const base::Endpoint& target, base::Time limit,
-                      session::SessionMaker connected, Failed failed) {
-  if (loop.ended()) return;
-  auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
-  connector->begin([&] { connector->find_addresses(resolver, target); });
+/// What the one who asked has of it.
+class Connector::Handle final : public server::Attempt {
+ public:
+  Handle() = default;
+  ~Handle() override {
+    if (connector_ != nullptr) connector_->cancel();
+  }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+
+  void hold(Connector& connector) {
+    connector_ = &connector;
+    connector.handle_ = this;
+  }
+  void let_go() { connector_ = nullptr; }
+
+ private:
+  Connector* connector_ = nullptr;  // nullptr: it has gone
+};
+
+std::unique_ptr<server::Attempt> Connector::start(Loop& loop, Resolver& resolver, const base::Endpoint& target, base::Time limit,
+                                                  session::SessionMaker connected, Failed failed) {
+  return begin(loop, limit, std::move(connected), std::move(failed),
+               [&](Connector& connector) { connector.find_addresses(resolver, target); });
 }
 
-void Connector::start(Loop& loop, std::vector<Address> addresses, base::Time limit, session::SessionMaker connected,
-                      Failed failed) {
-  if (loop.ended()) return;
-  auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
-  connector->addresses_ = std::move(addresses);
-  connector->begin([&] { connector->attempt(); });
+std::unique_ptr<server::Attempt> Connector::start(Loop& loop, std::vector<Address> addresses, base::Time limit,
+                                                  session::SessionMaker connected, Failed failed) {
+  return begin(loop, limit, std::move(connected), std::move(failed), [&](Connector& connector) {
+    connector.addresses_ = std::move(addresses);
+    connector.attempt();
+  });
 }
 
 /// If there is no memory to begin, the caller gets the exception, and nothing stays under way.
 template <class Call>
-void Connector::begin(Call&& call) {
-  try {
-    call();
-  } catch (...) {
-    cancel();
-    throw;
-  }
+std::unique_ptr<server::Attempt> Connector::begin(Loop& loop, base::Time limit, session::SessionMaker connected, Failed failed,
+                                                  Call&& call) {
+  if (loop.ended()) return nullptr;
+  auto handle = std::make_unique<Handle>();
+  auto* connector = new Connector(loop, limit, std::move(connected), std::move(failed));
+  handle->hold(*connector);
+  call(*connector);
+  return handle;
 }
 
 /// If there is no memory to go on, the asker is told. Exceptions of the asker are not handled here.
@@ -90,6 +110,7 @@ void Connector::go_on(Call&& call) {
 
 Connector::~Connector() {
   if (gone_ != nullptr) *gone_ = true;
+  if (handle_ != nullptr) handle_->let_go();
 }
 
 Connector::Connector(Loop& loop, base::Time limit, session::SessionMaker connected, Failed failed)

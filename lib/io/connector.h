@@ -14,6 +14,7 @@
 #include "io/connection.h"
 #include "io/loop.h"
 #include "io/resolver.h"
+#include "link/environment.h"
 
 namespace wharf::io {
 
@@ -26,20 +27,25 @@ class Connector final : public Pending, private Timed {
   Connector& operator=(const Connector&) = delete;
   using Failed = std::function<void(std::string_view)>;
 
-  /// Exactly one of the two is called, once, later, on a fresh stack; neither if the loop ends before. `connected` makes the
-  /// session of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused", "no such host",
-  /// "timed out"... The resolver is asked within this call, and outlives what is pending on the loop, or does not call back.
-  static void start(Loop& loop, Resolver& resolver, const base::Endpoint& target, base::Time limit, session::SessionMaker connected,
-                    Failed failed);
+  /// Exactly one of the two is called, once, later, on a fresh stack; neither if the loop ends before, or the attempt is given up.
+  /// `connected` makes the session of the new link; nullptr cuts it. `failed` gets the reason in a few words: "connection refused",
+  /// "no such host", "timed out"... The resolver is asked within this call, and outlives what is pending on the loop, or does not call
+  /// back. nullptr: the loop has ended.
+  [[nodiscard]] static std::unique_ptr<server::Attempt> start(Loop& loop, Resolver& resolver, const base::Endpoint& target,
+                                                              base::Time limit, session::SessionMaker connected, Failed failed);
   /// The same with addresses that are known.
-  static void start(Loop& loop, std::vector<Address> addresses, base::Time limit, session::SessionMaker connected, Failed failed);
+  [[nodiscard]] static std::unique_ptr<server::Attempt> start(Loop& loop, std::vector<Address> addresses, base::Time limit,
+                                                              session::SessionMaker connected, Failed failed);
 
  private:
+  class Handle;
+
   Connector(Loop& loop, base::Time limit, session::SessionMaker connected, Failed failed);
   ~Connector() override;
 
   template <class Call>
-  void begin(Call&& call);
+  static std::unique_ptr<server::Attempt> begin(Loop& loop, base::Time limit, session::SessionMaker connected, Failed failed,
+                                                Call&& call);
   template <class Call>
   void go_on(Call&& call);
   void find_addresses(Resolver& resolver, const base::Endpoint& target);
@@ -69,7 +75,8 @@ class Connector final : public Pending, private Timed {
   Resolver::Query query_;
   uv_poll_t* poll_ = nullptr;
   int socket_ = -1;
-  bool* gone_ = nullptr;  // set when this is destroyed
+  bool* gone_ = nullptr;      // set when this is destroyed
+  Handle* handle_ = nullptr;  // nullptr: whoever asked cannot give it up any more
 };
 
 }  // namespace wharf::io

@@ -20,6 +20,15 @@ enum class Executor : std::uint8_t {
   signing     ///< TLS handshakes with large keys
 };
 
+/// A connection that is being made. Its destruction gives it up: then neither of the two calls of Outside::connect() comes.
+class Attempt {
+ public:
+  Attempt() = default;
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+  virtual ~Attempt() = default;
+};
+
 /// What mounts need of the world besides the connections of their clients. One per loop; everything on the loop's thread, except
 /// the tasks.
 class Outside {
@@ -27,9 +36,11 @@ class Outside {
   virtual ~Outside() = default;
 
   /// Connects within `limit`. Exactly one of the two is called, later: never within this call. The link owns itself, and calls the
-  /// session that `connected` makes; `failed` gets the reason in a few words. Neither is called if the loop stops before.
-  virtual void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
-                       std::function<void(std::string_view)> failed) = 0;
+  /// session that `connected` makes; `failed` gets the reason in a few words. Neither is called if the loop stops before, or if the
+  /// attempt is given up, which it may be within the two calls as well. nullptr: the loop has stopped.
+  [[nodiscard]] virtual std::unique_ptr<Attempt> connect(const base::Endpoint& to, base::Time limit,
+                                                         session::SessionMaker connected,
+                                                         std::function<void(std::string_view)> failed) = 0;
 
   /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: too many
   /// wait there, or the loop has ended; neither is called. If the loop stops before the end, `done` is not called, and a task that

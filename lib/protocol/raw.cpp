@@ -33,7 +33,6 @@ Raw::Raw(Link& link, Protocol& protocol, const wharf_raw& raw)
 }
 
 Raw::~Raw() {
-  if (self_) *self_ = nullptr;
   destroy_state();
   depart(*protocol_.guests);
 }
@@ -168,13 +167,9 @@ bool Raw::forward(std::string_view to, std::string_view first, base::Time within
   const auto endpoint = endpoint_of(to);
   server::Outside* const outside = protocol_.home.outside;
   if (!endpoint || outside == nullptr || link_.ending() || marks_.has_any(Mark::output_over, Mark::forwarding)) return false;
-  self_ = std::make_shared<Raw*>(this);
-  outside->connect(
-      *endpoint, within,
-      [self = self_, bytes = std::string(first)](Link& other) { return *self ? (*self)->join(other, bytes) : nullptr; },
-      [self = self_, name = std::string(to)](std::string_view why) {
-        if (*self) (*self)->not_reached(name, why);
-      });
+  attempt_ = outside->connect(
+      *endpoint, within, [this, bytes = std::string(first)](Link& other) { return join(other, bytes); },
+      [this, name = std::string(to)](std::string_view why) { not_reached(name, why); });
   marks_.add(Mark::forwarding);
   update_input();
   set_timer();

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/flags.h"
+#include "link/environment.h"
 #include "link/guests.h"
 #include "link/link.h"
 #include "link/session.h"
@@ -80,7 +81,7 @@ class Raw final : public Guest, public wharf_pipe, public AuthorState<Raw> {
   base::Time tick_period_{0};
   base::Time heard_;  // when a byte last passed in either direction
   base::Flags<Mark> marks_;
-  std::shared_ptr<Raw*> self_;  // while a connection is made for it, which finds nullptr if this has gone meanwhile
+  std::unique_ptr<server::Attempt> attempt_;  // while a connection is made for it
 };
 
 }  // namespace wharf::session

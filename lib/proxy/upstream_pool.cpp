@@ -23,8 +23,8 @@ session::H1Client* UpstreamPool::take_idle() {
 }
 
 std::optional<UpstreamPool::Place> UpstreamPool::connect(Waiter& waiter) {
-  const bool has_own = is_room() || attempts_ > waiters_.size();
-  if (!has_own && waiters_.size() - attempts_ >= settings_.most_waiting) {
+  const bool has_own = is_room() || attempts_.size() > waiters_.size();
+  if (!has_own && waiters_.size() - attempts_.size() >= settings_.most_waiting) {
     tell_crowded();
     return std::nullopt;
   }
@@ -38,29 +38,38 @@ std::optional<UpstreamPool::Place> UpstreamPool::connect(Waiter& waiter) {
   return place;
 }
 
+void UpstreamPool::forget(Place place) noexcept {
+  waiters_.erase(place);
+  give_up_surplus();
+}
+
 bool UpstreamPool::is_under_way(Place place) const {
-  return static_cast<std::size_t>(std::distance(waiters_.begin(), std::list<Waiting>::const_iterator(place))) < attempts_;
+  return static_cast<std::size_t>(std::distance(waiters_.begin(), std::list<Waiting>::const_iterator(place))) < attempts_.size();
 }
 
 /// If there is no memory to begin, nothing is counted.
 void UpstreamPool::attempt(base::Time limit) {
   const base::Time began = outside_.now();
-  outside_.connect(
-      settings_.endpoint, limit,
-      [this](session::Link& link) {
-        // Memory first: a share without a client would give the link back, and failed() would count it once more.
-        // NOLINTNEXTLINE(modernize-make-unique)
-        std::unique_ptr<session::H1Client> client(new session::H1Client(link, clients_, session::LinkShare(*this)));
-        --attempts_;  // otherwise it has failed
-        return client;
-      },
-      [this, began, limit](std::string_view reason) {
-        --attempts_;
-        count_one_less();
-        failed(began, limit, reason);
-        attempt_for_others();
-      });
-  ++attempts_;
+  const auto place = attempts_.emplace(attempts_.end());
+  const auto connected = [this, place](session::Link& link) {
+    // Memory first: a share without a client would give the link back, and failed() would count it once more.
+    // NOLINTNEXTLINE(modernize-make-unique)
+    std::unique_ptr<session::H1Client> client(new session::H1Client(link, clients_, session::LinkShare(*this)));
+    attempts_.erase(place);  // otherwise it has failed
+    return client;
+  };
+  const auto not_connected = [this, place, began, limit](std::string_view reason) {
+    attempts_.erase(place);
+    count_one_less();
+    failed(began, limit, reason);
+    attempt_for_others();
+  };
+  try {
+    *place = outside_.connect(settings_.endpoint, limit, connected, not_connected);
+  } catch (...) {
+    attempts_.erase(place);
+    throw;
+  }
   count_one();
 }
 
@@ -88,6 +97,15 @@ bool UpstreamPool::try_attempt(base::Time limit) noexcept {
 /// A connection is no longer counted. If there is no memory for another, those who wait go on waiting, at most waiting_time.
 void UpstreamPool::attempt_for_others() noexcept {
   if (may_attempt()) static_cast<void>(try_attempt(settings_.connect_time));
+}
+
+/// Those that were begun last, as the others will be there sooner.
+void UpstreamPool::give_up_surplus() noexcept {
+  const std::size_t kept = settings_.idle_connections - std::min(settings_.idle_connections, idle_.size());
+  while (attempts_.size() > kept && attempts_.size() - kept > waiters_.size()) {
+    attempts_.pop_back();
+    count_one_less();
+  }
 }
 
 void UpstreamPool::connected(session::H1Client& client) {
@@ -146,6 +164,7 @@ void UpstreamPool::hand_over() {
 
 void UpstreamPool::retire() {
   settings_.idle_connections = 0;
+  give_up_surplus();
   while (session::H1Client* const client = take_idle()) client->cancel();
 }
 

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,8 +39,9 @@ struct UpstreamSettings {
 
 /// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection
 /// that is being made belongs to nobody: it goes to the one that has waited longest, and is not made again for the next one if its
-/// first waiter leaves. So there are never more of them than clients that waited at once, however quickly clients come and
-/// leave. If there may be no more connections, requests wait in order for a free one.
+/// first waiter leaves. If nobody waits for it, and it would not be kept either, it is given up. So there are never more of them than
+/// clients that wait and connections that are kept, however quickly clients come and leave. If there may be no more connections,
+/// requests wait in order for a free one.
 class UpstreamPool final : private session::H1ClientOwner, private session::LinkCounter {
  public:
   /// Waits for a new connection. Called on a fresh stack.
@@ -70,11 +72,11 @@ class UpstreamPool final : private session::H1ClientOwner, private session::Link
   session::H1Client* take();
   /// Calls back once, later, unless forget() comes first. The place is the waiter's until then. nullopt: too many wait.
   std::optional<Place> connect(Waiter& waiter);
-  void forget(Place place) { waiters_.erase(place); }
+  void forget(Place place) noexcept;
   /// Whether an attempt is under way whose connection, or failure, will be the waiter's.
   [[nodiscard]] bool is_under_way(Place place) const;
 
-  /// Ends those that are idle, and keeps none from here on.
+  /// Ends those that are idle, and those that are being made for nobody, and keeps none from here on.
   void retire();
 
   /// Logs that a request was refused because there may be no more connections: once, until all that wait have been served.
@@ -92,10 +94,11 @@ class UpstreamPool final : private session::H1ClientOwner, private session::Link
   void count_one();
   void count_one_less() noexcept;
   [[nodiscard]] bool is_room() const { return settings_.most_connections == 0 || connections_ < settings_.most_connections; }
-  [[nodiscard]] bool may_attempt() const { return attempts_ < waiters_.size() && is_room(); }
+  [[nodiscard]] bool may_attempt() const { return attempts_.size() < waiters_.size() && is_room(); }
   void attempt(base::Time limit);
   [[nodiscard]] bool try_attempt(base::Time limit) noexcept;
   void attempt_for_others() noexcept;
+  void give_up_surplus() noexcept;
   void serve_first(session::H1Client& client);
   void failed(base::Time began, base::Time limit, std::string_view reason);
 
@@ -105,11 +108,11 @@ class UpstreamPool final : private session::H1ClientOwner, private session::Link
   session::H1ClientContext clients_;
   std::vector<session::H1Client*> idle_;
   std::list<Waiting> waiters_;
-  std::size_t attempts_ = 0;
-  std::size_t connections_ = 0;  // including attempts
-  bool handing_over_ = false;    // at the end of this turn
-  bool reachable_ = true;        // as the log last said
-  bool crowded_ = false;         // likewise
+  std::list<std::unique_ptr<Attempt>> attempts_;  // the one begun last is at the end
+  std::size_t connections_ = 0;                   // including attempts
+  bool handing_over_ = false;                     // at the end of this turn
+  bool reachable_ = true;                         // as the log last said
+  bool crowded_ = false;                          // likewise
 };
 
 }  // namespace wharf::server

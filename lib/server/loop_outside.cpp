@@ -7,9 +7,9 @@
 
 namespace wharf::server {
 
-void LoopOutside::connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
-                          std::function<void(std::string_view)> failed) {
-  io::Connector::start(loop_, resolver_, to, limit, std::move(connected), std::move(failed));
+std::unique_ptr<Attempt> LoopOutside::connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
+                                              std::function<void(std::string_view)> failed) {
+  return io::Connector::start(loop_, resolver_, to, limit, std::move(connected), std::move(failed));
 }
 
 bool LoopOutside::work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <memory>
+
 #include "io/loop.h"
 #include "io/resolver.h"
 #include "link/environment.h"
@@ -11,8 +13,8 @@ class LoopOutside final : public Outside {
  public:
   LoopOutside(io::Loop& loop, Executors& executors) : loop_(loop), executors_(executors), resolver_(loop, executors.lookups) {}
 
-  void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
-               std::function<void(std::string_view)> failed) override;
+  [[nodiscard]] std::unique_ptr<Attempt> connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
+                                                 std::function<void(std::string_view)> failed) override;
   [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override;
   [[nodiscard]] std::size_t threads(Executor of) const override { return executor(of).threads(); }
   void at_turn_end(std::function<void()> call) override;

@@ -320,7 +320,7 @@ TEST_CASE("memory short: whichever allocation of a connection of our own that is
     Turns turns;
     const io::Address nobodys = io::take_as_numbers("127.0.0.1", "1").addresses.front();
     bool told = false;
-    io::Connector::start(
+    const auto attempt = io::Connector::start(
         turns.loop(), {nobodys, nobodys}, base::Time{600'000}, [](session::Link&) { return nullptr; },
         [&told](std::string_view) { told = true; });
     Shortage shortage(nth);
@@ -339,9 +339,10 @@ TEST_CASE("memory short: whichever allocation of a connection of our own fails, 
     io::Resolver resolver(turns.loop(), executor);
     const std::size_t before = open_descriptors();
     const auto told = std::make_shared<int>(0);
+    std::unique_ptr<server::Attempt> attempt;
     until_failure = nth;
     try {
-      io::Connector::start(
+      attempt = io::Connector::start(
           turns.loop(), resolver, {"127.0.0.1", "1", ""}, base::Time{600'000}, [](session::Link&) { return nullptr; },
           [told](std::string_view) { ++*told; });
     } catch (const std::bad_alloc&) {

@@ -1,6 +1,5 @@
 #include "io/connector.h"
 
-#include <dirent.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,22 +8,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "io/address.h"
 #include "io/listener.h"
 #include "temporary_folder.h"
+#include "unit/io/connecting.h"
 #include "unit/io/named_turns.h"
 #include "unit/link/scripted.h"
 
@@ -35,141 +30,6 @@ using namespace wharf::test;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using Events = std::vector<std::string>;
-
-constexpr base::Time long_enough{20'000};
-
-io::ListeningSocket listen_on(const io::Address& address, int backlog = 16) {
-  auto socket = io::ListeningSocket::open(address, backlog, io::ListeningSocket::Sharing::alone);
-  REQUIRE(socket);
-  return std::move(*socket);
-}
-io::ListeningSocket listen_on(const char* host = "127.0.0.1", int backlog = 16) {
-  return listen_on(*io::resolve_interface(host, 0), backlog);
-}
-
-/// An abstract unix socket that no other run of the test uses.
-std::string abstract_name(std::string_view of) { return base::concat("@wharf-test-", of, "-", getpid()); }
-
-std::string port_of(const io::ListeningSocket& socket) { return std::to_string(socket.address().port()); }
-
-/// A port on which nobody listens.
-std::string free_port() { return port_of(listen_on()); }
-
-int open_and_close_a_loop() {
-  uv_loop_t loop;
-  return uv_loop_init(&loop) == 0 ? uv_loop_close(&loop) : -1;
-}
-
-/// The descriptors that are open now.
-std::vector<int> descriptors() {
-  static const int all_loops_have_what_they_share = open_and_close_a_loop();
-  REQUIRE(all_loops_have_what_they_share == 0);
-  std::vector<int> open;
-  DIR* folder = opendir("/proc/self/fd");
-  REQUIRE(folder != nullptr);
-  while (const dirent* entry = readdir(folder))
-    if (const int number = std::atoi(entry->d_name); entry->d_name[0] != '.' && number != dirfd(folder)) open.push_back(number);
-  closedir(folder);
-  std::sort(open.begin(), open.end());
-  return open;
-}
-
-/// Connections that wait to be accepted, as many as the backlog holds.
-class FullBacklog {
- public:
-  explicit FullBacklog(const io::ListeningSocket& listening) : listening_(listening.descriptor()) {
-    const io::Address& address = listening.address();
-    for (bool full = false; !full;) {
-      REQUIRE(waiting_.size() < 1'000);
-      const int socket = ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
-      waiting_.push_back(socket);
-      const bool at_once = ::connect(socket, address.get(), address.size) == 0;
-      full = !at_once && (errno == EAGAIN || !connects(socket));
-    }
-  }
-  ~FullBacklog() {
-    for (const int socket : waiting_) close(socket);
-  }
-  FullBacklog(const FullBacklog&) = delete;
-  FullBacklog& operator=(const FullBacklog&) = delete;
-
-  /// Makes room for one.
-  void accept_one() const { close(::accept(listening_, nullptr, nullptr)); }
-
- private:
-  static bool connects(int socket) {
-    fd_set sockets;
-    FD_ZERO(&sockets);
-    FD_SET(socket, &sockets);
-    timeval some_time{0, 50'000};
-    return ::select(socket + 1, nullptr, &sockets, nullptr, &some_time) == 1;
-  }
-
-  int listening_;
-  std::vector<int> waiting_;
-};
-
-/// The outcome of one attempt to connect.
-struct Attempt {
-  template <class To>
-  void start(NamedTurns& turns, const To& to, base::Time limit = long_enough) {
-    within_ = true;
-    const auto made = [&](session::Link& ours) {
-      CHECK_FALSE(within_);
-      ++connected;
-      link = &ours;
-      return std::make_unique<Scripted>(ours, story, "ours");
-    };
-    const auto failed = [&](std::string_view reason) {
-      CHECK_FALSE(within_);
-      failures.emplace_back(reason);
-    };
-    if constexpr (std::is_same_v<To, base::Endpoint>) io::Connector::start(turns.loop(), turns.resolver, to, limit, made, failed);
-    else io::Connector::start(turns.loop(), to, limit, made, failed);
-    within_ = false;
-    turns_ = &turns;
-    CHECK_FALSE(over());
-  }
-  [[nodiscard]] bool over() const { return connected != 0 || !failures.empty(); }
-  /// Waits for the end, and a while more.
-  [[nodiscard]] bool wait() {
-    const bool ended = turns_->until([this] { return over(); });
-    turns_->for_a_while(milliseconds(5));
-    return ended;
-  }
-  /// The reason for which the attempt failed; nothing else may have happened.
-  template <class Where>
-  std::string failure(NamedTurns& turns, const Where& where, base::Time limit = long_enough) {
-    start(turns, where, limit);
-    REQUIRE(wait());
-    CHECK(connected == 0);
-    CHECK(failures.size() == 1);
-    CHECK(turns.loop().connection_count() == 0);
-    return failures.front();
-  }
-
-  Story story;  // before the loop, which ends the sessions
-  int connected = 0;
-  session::Link* link = nullptr;
-  std::vector<std::string> failures;
-
- private:
-  NamedTurns* turns_ = nullptr;
-  bool within_ = false;  // start()
-};
-
-template <class Where>
-std::string failure_of(const Where& where, base::Time limit = long_enough) {
-  const std::vector<int> before = descriptors();
-  std::string reason;
-  {
-    Attempt attempt;
-    NamedTurns turns;
-    reason = attempt.failure(turns, where, limit);
-  }
-  CHECK(descriptors() == before);
-  return reason;
-}
 
 /// Our own socket that is connected to that address; -1: none.
 int socket_to(const io::Address& address) {
@@ -318,7 +178,7 @@ TEST_CASE("connector: a link that nobody wants any more when it is there is cut"
   const io::ListeningSocket listening = listen_on();
   NamedTurns turns;
   bool asked = false;
-  io::Connector::start(
+  const auto attempt = io::Connector::start(
       turns.loop(), turns.resolver, base::Endpoint{"127.0.0.1", port_of(listening), {}}, long_enough,
       [&](session::Link&) {
         asked = true;
@@ -419,7 +279,7 @@ TEST_CASE("connector: its callbacks may stop the loop") {
       told = true;
       turns.loop().stop(base::Time{0}, nullptr);
     };
-    io::Connector::start(
+    const auto attempt = io::Connector::start(
         turns.loop(), turns.resolver, base::Endpoint{"127.0.0.1", good ? port_of(listening) : free_port(), {}}, long_enough,
         [&](session::Link& link) {
           stop();
@@ -463,14 +323,15 @@ TEST_CASE("connector: an own loop that is destroyed while connecting, without ha
     io::Executor executor({.threads = 1});
     const auto loop = std::move(*io::Loop::create(nullptr, io::LoopLimits{}, log));
     io::Resolver resolver(*loop, executor);
+    std::vector<std::unique_ptr<server::Attempt>> attempts;
     for (const char* const host : {"127.0.0.1", "localhost"})
-      io::Connector::start(
+      attempts.push_back(io::Connector::start(
           *loop, resolver, base::Endpoint{host, port_of(listening), {}}, long_enough,
           [&](session::Link&) {
             ++calls;
             return nullptr;
           },
-          [&](std::string_view) { ++calls; });
+          [&](std::string_view) { ++calls; }));
   }
   CHECK(calls == 0);
   CHECK(descriptors() == before);

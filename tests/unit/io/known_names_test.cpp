@@ -56,7 +56,7 @@ struct Bench {
   /// The outcome of a connection to that name.
   std::string connect() {
     std::string outcome;
-    io::Connector::start(
+    const auto attempt = io::Connector::start(
         turns.loop(), resolver, base::Endpoint{"up.example", port, {}}, base::Time{15'000},
         [&outcome](session::Link&) {
           outcome = "connected";

@@ -6,6 +6,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ namespace wharf::server {
 class TestOutside final : public Outside {
  public:
   struct Attempt {
+    std::size_t number;
     base::Endpoint to;
     base::Time limit;
     session::SessionMaker connected;
@@ -33,10 +35,13 @@ class TestOutside final : public Outside {
   /// With the test's clock.
   explicit TestOutside(const base::Time& now) : now_(&now) {}
 
-  void connect(const base::Endpoint& to, base::Time limit, session::SessionMaker connected,
-               std::function<void(std::string_view)> failed) override {
-    attempts.push_back({to, limit, std::move(connected), std::move(failed)});
+  [[nodiscard]] std::unique_ptr<server::Attempt> connect(const base::Endpoint& to, base::Time limit,
+                                                         session::SessionMaker connected,
+                                                         std::function<void(std::string_view)> failed) override {
+    auto handle = std::make_unique<Handle>(*this, count + 1);
+    attempts.push_back({count + 1, to, limit, std::move(connected), std::move(failed)});
     ++count;
+    return handle;
   }
   [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override {
     if (full == on) return false;
@@ -87,6 +92,7 @@ class TestOutside final : public Outside {
 
   std::deque<Attempt> attempts;     ///< not decided yet
   std::size_t count = 0;            ///< of all there ever were
+  std::size_t given_up = 0;         ///< of those, by whoever wanted them
   std::vector<std::string> abouts;  ///< of each job
   std::optional<Executor> full;     ///< accepts nothing more
   bool has_no_memory = false;       ///< for another job
@@ -94,6 +100,20 @@ class TestOutside final : public Outside {
   std::size_t most = usual;  ///< the number of threads that it claims to have
 
  private:
+  class Handle final : public server::Attempt {
+   public:
+    Handle(TestOutside& outside, std::size_t number) : outside_(outside), number_(number) {}
+    ~Handle() override {
+      outside_.given_up += std::erase_if(outside_.attempts, [this](const auto& each) { return each.number == number_; });
+    }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+
+   private:
+    TestOutside& outside_;
+    std::size_t number_;
+  };
+
   const base::Time* now_ = nullptr;
   std::uint64_t turn_ = 1;
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;

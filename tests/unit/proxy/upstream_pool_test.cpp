@@ -344,17 +344,66 @@ TEST_CASE("upstream pool: a refused attempt is the first waiter's, and the other
   CHECK(received(second).ends_with("hello"));
 }
 
-TEST_CASE("upstream pool: a connection that nobody waits for any more, and none is kept") {
+TEST_CASE(
+    "upstream pool: a connection that is being made, and that nobody waits for any more, is given up if it would not be kept") {
   Proxy proxy = ProxyBench::to();
   proxy.idle_connections = 0;
   ProxyBench bench(proxy);
   auto& client = bench.client();
-  bench.send(client, asks());
-  bench.reset(client);
-  CHECK(bench.accept().closed());
   auto& other = bench.client();
+  bench.send(client, asks());
+  bench.advance(1);
   bench.send(other, asks());
-  bench.reset(other);
-  bench.refuse();
+  CHECK(bench.outside.attempts.size() == 2);
+  bench.reset(client);
+  REQUIRE(bench.outside.attempts.size() == 1);
+  CHECK(bench.outside.given_up == 1);
+  bench.send(bench.accept(), small_answer);
+  CHECK(received(other).ends_with("hello"));
+  auto& third = bench.client();
+  bench.send(third, asks());
+  bench.reset(third);
   CHECK(bench.outside.attempts.empty());
+  CHECK(bench.outside.given_up == 2);
+}
+
+TEST_CASE("upstream pool: clients that come and go leave no more connections being made than are kept for later") {
+  Proxy proxy = ProxyBench::to();
+  proxy.idle_connections = 3;
+  proxy.most_connections = 8;
+  ProxyBench bench(proxy);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<ProxyBench::Link*> clients;
+    for (int i = 0; i < 8; ++i) bench.send(*clients.emplace_back(&bench.client()), asks());
+    CHECK(bench.outside.attempts.size() == 8);
+    for (ProxyBench::Link* const each : clients) bench.reset(*each);
+    CHECK(bench.outside.attempts.size() == 3);
+  }
+  bench.accept();
+  auto& client = bench.client();
+  bench.send(client, asks());
+  CHECK(bench.outside.attempts.size() == 2);
+  CHECK(bench.last().closed() == false);
+  auto& another = bench.client();
+  bench.send(another, asks());
+  bench.reset(another);
+  CHECK(bench.outside.attempts.size() == 2);
+}
+
+TEST_CASE("upstream pool: one that is retired gives up the connections that are being made for nobody") {
+  session::Users users;
+  ProxyLimits limits;
+  limits.users = &users;
+  ProxyBench bench(ProxyBench::to(), limits);
+  auto& first = bench.client();
+  auto& second = bench.client();
+  bench.send(first, asks());
+  bench.send(second, asks());
+  bench.reset(first);
+  CHECK(bench.outside.attempts.size() == 2);
+  bench.mount->retire();
+  CHECK(bench.outside.attempts.size() == 1);
+  bench.reset(second);
+  CHECK(bench.outside.attempts.empty());
+  CHECK(users.none());
 }

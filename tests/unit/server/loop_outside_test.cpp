@@ -35,12 +35,12 @@ TEST_CASE("outside: connections of our own, over TCP and a unix socket, and thos
     const auto by_name = io::ListeningSocket::open(*io::unix_address(name), 1, io::ListeningSocket::Sharing::alone);
     REQUIRE(tcp);
     REQUIRE(by_name);
-    outside.connect({"127.0.0.1", std::to_string(tcp->address().port()), {}}, base::Time{20'000}, make, failed);
-    outside.connect({{}, {}, name}, base::Time{20'000}, make, failed);
+    const auto first = outside.connect({"127.0.0.1", std::to_string(tcp->address().port()), {}}, base::Time{20'000}, make, failed);
+    const auto second = outside.connect({{}, {}, name}, base::Time{20'000}, make, failed);
     CHECK(story.events.empty());
     REQUIRE(turns.until([&] { return story.count("ours start") == 2; }));
   }
-  outside.connect({{}, {}, "/no/such/folder/socket"}, base::Time{20'000}, make, failed);
+  const auto third = outside.connect({{}, {}, "/no/such/folder/socket"}, base::Time{20'000}, make, failed);
   REQUIRE(turns.until([&] { return !failures.empty(); }));
   CHECK(failures == std::vector<std::string>{"no such socket"});
 }

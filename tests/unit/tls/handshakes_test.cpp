@@ -27,8 +27,11 @@ using Events = std::vector<std::string>;
 /// Threads that run a task when the test says so.
 class HandThreads final : public server::Outside {
  public:
-  void connect(const base::Endpoint& /*to*/, base::Time /*limit*/, session::SessionMaker /*connected*/,
-               std::function<void(std::string_view)> /*failed*/) override {}
+  [[nodiscard]] std::unique_ptr<server::Attempt> connect(const base::Endpoint& /*to*/, base::Time /*limit*/,
+                                                         session::SessionMaker /*connected*/,
+                                                         std::function<void(std::string_view)> /*failed*/) override {
+    return nullptr;
+  }
   bool work(server::Executor on, std::string_view /*about*/, std::function<void()> task, std::function<void()> done) override {
     CHECK(on == server::Executor::signing);
     if (!there_are_threads) return false;
