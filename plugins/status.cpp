@@ -8,12 +8,14 @@
 /// A client may also say `stats`, and gets one text with the server's statistics; or `watch`, and gets it at once and then
 /// every second, until it says `unwatch`. Anything else is ignored:
 ///
-///     {"version":"0.1.0","hostname":"pier","uptime":61000,"connections":3,"accepted":17,"exchanges":25,"rows":[
+///     {"version":"0.1.0","hostname":"pier","uptime":61000,"connections":3,"accepted":17,"exchanges":25,
+///     "tls":{"handshakes":9,"version_1_2":1,"resumed":4,"failed":2,"cut":0},
+///     "refused":{"connections":0,"proxy_headers":0,"openings":1,"requests":0},"rows":[
 ///     {"name":"lws-status","open":1,"opened":2,"exchanges":4}
 ///     ]}
 ///
-/// `uptime` is in milliseconds, `connections` are open now, `accepted` and `exchanges` (requests handled) count from the start;
-/// `open` and `opened` are WebSocket conversations.
+/// `uptime` is in milliseconds, `connections` are open now, `accepted`, `exchanges` (requests handled), `tls` and `refused` count from
+/// the start (wharf::TlsStatistics and wharf::RefusalStatistics have each); `open` and `opened` are WebSocket conversations.
 ///
 /// At its mount, GET gives a page that shows all this live. With `json` behind the mount, or in the client's Accept, it
 /// gives only the statistics.
@@ -96,7 +98,12 @@ struct Status {
       std::string text = "{\"version\":\"" WHARF_VERSION "\",\"hostname\":" + hostname + "," +
                          member("uptime", static_cast<std::uint64_t>(server.uptime.count())) + "," +
                          member("connections", server.connections) + "," + member("accepted", server.accepted) + "," +
-                         member("exchanges", server.exchanges) + ",\"rows\":[";
+                         member("exchanges", server.exchanges) + ",\n\"tls\":{" + member("handshakes", server.tls.handshakes) +
+                         "," + member("version_1_2", server.tls.version_1_2) + "," + member("resumed", server.tls.resumed) + "," +
+                         member("failed", server.tls.failed) + "," + member("cut", server.tls.cut) + "},\n\"refused\":{" +
+                         member("connections", server.refused.connections) + "," +
+                         member("proxy_headers", server.refused.proxy_headers) + "," + member("openings", server.refused.openings) +
+                         "," + member("requests", server.refused.requests) + "},\"rows\":[";
       for (std::size_t i = 0; const auto row = scope.row_statistics(i); ++i)
         text += (i == 0 ? "\n{\"name\":" : ",\n{\"name\":") + json_string(row->name) + "," + member("open", row->open) + "," +
                 member("opened", row->opened) + "," + member("exchanges", row->exchanges) + "}";

@@ -26,7 +26,7 @@ extern "C" {
 
 /* Add one if you append to a struct here or in abi_http.h, and write "Since 1.N." at what you append, N being the new number. Members
  * that were there before 1.1 say nothing. No two changes share a number, not even between releases. */
-#define WHARF_ABI_MINOR 4u
+#define WHARF_ABI_MINOR 5u
 
 /* The oldest minor number that a plugin works with. A plugin that can do without later members defines a smaller number before it
  * includes this header, and asks WHARF_HAS before it uses any of them. */

@@ -73,6 +73,19 @@ typedef struct wharf_server_statistics {
   uint64_t exchanges;   /* requests handled since the start */
   uint64_t uptime;      /* milliseconds */
   uint64_t rows;        /* how many rows there are */
+  /* Since 1.5, and all since the start. TLS handshakes with clients that were finished; of these, those of TLS 1.2, and those that resumed
+   * a session; handshakes that were not finished; and connections cut after the handshake because what came was no TLS, or a flood. */
+  uint64_t tls_handshakes;
+  uint64_t tls_1_2;
+  uint64_t tls_resumed;
+  uint64_t tls_failed;
+  uint64_t tls_cut;
+  /* Since 1.5. What was refused: connections, by a limit of their address; connections, by reason of a PROXY header; connections that
+   * showed no protocol in time; and requests, with 429 or 503, by a limit of requests or of their virtual host. */
+  uint64_t connections_refused;
+  uint64_t proxy_refused;
+  uint64_t openings_refused;
+  uint64_t requests_refused;
 } wharf_server_statistics;
 
 /* What the server does for rows that speak HTTP. Like wharf_services, all members up to the minor number that your plugin needs are there. */

@@ -32,6 +32,23 @@ enum class Flow { go = WHARF_GO, hold = WHARF_HOLD, closed = WHARF_CLOSED };
 
 enum class Level { error = WHARF_ERROR, warn = WHARF_WARN, info = WHARF_INFO, debug = WHARF_DEBUG };
 
+/// What became of TLS with clients on all loops, since the start.
+struct TlsStatistics {
+  std::uint64_t handshakes;   ///< finished
+  std::uint64_t version_1_2;  ///< of these: TLS 1.2
+  std::uint64_t resumed;      ///< of these: with a session of before
+  std::uint64_t failed;       ///< handshakes that were not finished: refused, broken off or too late
+  std::uint64_t cut;          ///< connections cut after the handshake, because what came was no TLS, or a flood
+};
+
+/// What was refused on all loops, since the start.
+struct RefusalStatistics {
+  std::uint64_t connections;    ///< by a limit of their address
+  std::uint64_t proxy_headers;  ///< connections, by reason of a PROXY header
+  std::uint64_t openings;       ///< connections that showed no protocol in time
+  std::uint64_t requests;       ///< with 429 or 503, by a limit of requests or of their virtual host
+};
+
 /// What the server is doing on all its loops, for pages that show it. The loops go on counting meanwhile.
 struct ServerStatistics {
   std::uint64_t connections;  ///< open now, of whatever kind
@@ -39,6 +56,8 @@ struct ServerStatistics {
   std::uint64_t exchanges;    ///< requests handled since the start
   std::chrono::milliseconds uptime;
   std::size_t rows;  ///< of the protocol table
+  TlsStatistics tls;
+  RefusalStatistics refused;
 };
 
 /// What one row is doing, on all virtual hosts and loops.
@@ -78,8 +97,13 @@ class Scope {
     wharf_server_statistics counts{};
     counts.size = sizeof counts;
     scope_->services->http->server_statistics(scope_, &counts);
-    return {counts.connections, counts.accepted, counts.exchanges,
-            std::chrono::milliseconds(static_cast<std::int64_t>(counts.uptime)), static_cast<std::size_t>(counts.rows)};
+    return {counts.connections,
+            counts.accepted,
+            counts.exchanges,
+            std::chrono::milliseconds(static_cast<std::int64_t>(counts.uptime)),
+            static_cast<std::size_t>(counts.rows),
+            {counts.tls_handshakes, counts.tls_1_2, counts.tls_resumed, counts.tls_failed, counts.tls_cut},
+            {counts.connections_refused, counts.proxy_refused, counts.openings_refused, counts.requests_refused}};
   }
   /// Row number `index` of the protocol table, from 0; nothing behind the last.
   [[nodiscard]] std::optional<RowStatistics> row_statistics(std::size_t index) const {

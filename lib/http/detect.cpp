@@ -62,6 +62,7 @@ void Detect::deadline() {
   if (parts_.raw && seen_ != Seen::tls) return go_on(parts_.raw);
   parts_.log.info(base::LogKind("connections that showed no protocol"), link_.address(), ": closed, ",
                   seen_ == Seen::nothing ? "nothing came" : "too little came to know what it speaks");
+  if (parts_.counts != nullptr) add(parts_.counts->openings_refused);
   link_.finish();
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "link/counts.h"
 #include "link/link.h"
 #include "link/session.h"
 
@@ -18,6 +19,7 @@ struct DetectParts {
   SessionMaker tls{};    ///< empty: not here
   SessionMaker http2{};  ///< empty: as HTTP/1, which refuses it
   SessionMaker raw{};    ///< what is none of these; empty: nobody takes it
+  OpeningCounts* counts = nullptr;
 };
 
 /// Looks at what a connection begins with, uses none of it, and becomes what speaks that. It takes no more bytes than it needs to decide

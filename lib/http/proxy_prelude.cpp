@@ -74,6 +74,7 @@ std::size_t ProxyPrelude::look_for_none(std::span<char> bytes) {
     case codec::LooksLikeProxyHeader::yes: break;
   }
   parts_.log.info(wrong_headers, link_.address(), ": refused, it sent a PROXY header and is none of the balancers of this door");
+  count(&OpeningCounts::proxy_refused);
   append_refusal(link_.out());
   link_.finish();
   return bytes.size();
@@ -82,6 +83,7 @@ std::size_t ProxyPrelude::look_for_none(std::span<char> bytes) {
 /// A balancer learns from the end of the connection that something is wrong; there is nobody to read a response.
 void ProxyPrelude::refuse(std::string_view why) {
   parts_.log.info(wrong_headers, link_.address(), ": closed, its PROXY header is not taken: ", why);
+  count(&OpeningCounts::proxy_refused);
   link_.finish();
 }
 
@@ -95,7 +97,12 @@ void ProxyPrelude::end_of_input() {
 void ProxyPrelude::deadline() {
   if (peer_ == Peer::balancer) return refuse("it took too long");
   parts_.log.info(base::LogKind("connections that showed no protocol"), link_.address(), ": closed, nothing came");
+  count(&OpeningCounts::openings_refused);
   link_.finish();
+}
+
+void ProxyPrelude::count(std::atomic<std::uint64_t> OpeningCounts::*which) const {
+  if (parts_.counts != nullptr) add(parts_.counts->*which);
 }
 
 }  // namespace wharf::session

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/peer_address.h"
 #include "codec/proxy_header.h"
+#include "link/counts.h"
 #include "link/link.h"
 #include "link/session.h"
 
@@ -20,6 +21,7 @@ struct ProxyParts {
   std::size_t most;                          ///< bytes of a header
   std::vector<base::PeerNetwork> balancers;  ///< whose connections begin with a header
   SessionMaker next;                         ///< what comes behind it
+  OpeningCounts* counts = nullptr;
 };
 
 /// What stands before everything else on a connection of a balancer: the header of the PROXY protocol. It gives the link its real peer,
@@ -43,6 +45,7 @@ class ProxyPrelude final : public Session {
   std::size_t look_for_none(std::span<char> bytes);
   void heed(const codec::ProxyHeader& header);
   void refuse(std::string_view why);
+  void count(std::atomic<std::uint64_t> OpeningCounts::*which) const;
   void go_on();
 
   Link& link_;

@@ -140,7 +140,11 @@ std::string json_line(const AccessEntry& entry) {
   put_member(line, "user_agent", entry.user_agent, longest_text);
   put_number(line, "duration_us", entry.duration);
   put_member(line, "protocol", entry.protocol);
-  return line += entry.delivery == AccessEntry::Delivery::whole ? ",\"complete\":true}" : ",\"complete\":false}";
+  line += entry.delivery == AccessEntry::Delivery::whole ? ",\"complete\":true" : ",\"complete\":false";
+  put_member(line, "tls_version", entry.tls_version);
+  put_member(line, "tls_cipher", entry.tls_cipher);
+  put_member(line, "tls_resumed", entry.tls_resumed);
+  return line += '}';
 }
 
 }  // namespace wharf::server

@@ -28,6 +28,9 @@ struct AccessEntry {
   std::uint64_t duration = 0;  ///< microseconds
   std::string_view protocol;   ///< the subprotocol, if it became a WebSocket
   Delivery delivery = Delivery::whole;
+  std::string_view tls_version;  ///< such as TLSv1.3; these are empty if the connection has no TLS
+  std::string_view tls_cipher;
+  std::string_view tls_resumed;  ///< yes or no
 };
 
 /// The most bytes of target, referer and user agent in a line; of other texts, longest_short_text. Then comes "...". A code point
@@ -46,7 +49,8 @@ std::string combined_line(const AccessEntry& entry);
 /// A JSON object (RFC 8259) in one line, without a line feed. It always has the same members; an empty text is an empty string:
 ///
 ///     {"time":"2000-10-10T13:55:36.000123Z","address":"127.0.0.1","user":"ann","host":"example.com","method":"GET","target":"/a",
-///      "version":"HTTP/1.1","status":200,"bytes":2326,"referer":"","user_agent":"agent","duration_us":1234,"protocol":"","complete":true}
+///      "version":"HTTP/1.1","status":200,"bytes":2326,"referer":"","user_agent":"agent","duration_us":1234,"protocol":"","complete":true,
+///      "tls_version":"TLSv1.3","tls_cipher":"TLS_AES_128_GCM_SHA256","tls_resumed":"no"}
 ///
 /// Bytes that are not UTF-8 become U+FFFD; control characters, including those of the C1 set, are \u00HH.
 std::string json_line(const AccessEntry& entry);

@@ -25,12 +25,21 @@ base::Result<std::unique_ptr<RequestLog>, std::string> RequestLog::open(const Ac
 RequestLog::RequestLog(std::unique_ptr<AccessLog> file, LogFormat format, Outside* outside)
     : file_(std::move(file)), format_(format), outside_(outside) {}
 
-RequestLog::Line::Line(RequestLog& log)
-    : log_(log), began_(microseconds_now<std::chrono::system_clock>()), started_(microseconds_now<std::chrono::steady_clock>()) {}
+/// The combined format has no place for TLS.
+RequestLog::Line::Line(RequestLog& log, const session::LinkPeer& peer)
+    : log_(log),
+      address_(peer.address),
+      began_(microseconds_now<std::chrono::system_clock>()),
+      started_(microseconds_now<std::chrono::steady_clock>()) {
+  if (peer.tls == nullptr || log.format_ != LogFormat::json) return;
+  tls_version_ = peer.tls->version;
+  tls_cipher_ = peer.tls->cipher;
+  tls_resumed_ = peer.tls->resumed;
+}
 
 RequestLog::Line& RequestLog::line(session::Exchange& exchange) {
   if (session::ExchangeObserver* const known = exchange.observer(this)) return static_cast<Line&>(*known);
-  auto made = std::make_unique<Line>(*this);
+  auto made = std::make_unique<Line>(*this, exchange.peer());
   Line& line = *made;
   const codec::RequestHead& head = exchange.request();
   line.address_ = exchange.client();
@@ -44,11 +53,7 @@ RequestLog::Line& RequestLog::line(session::Exchange& exchange) {
   return line;
 }
 
-void RequestLog::refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) {
-  Line line(*this);
-  line.address_ = peer.address;
-  write(line, end);
-}
+void RequestLog::refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) { write(Line(*this, peer), end); }
 
 void RequestLog::write(const Line& line, const session::ExchangeEnd& end) {
   AccessEntry entry;
@@ -66,6 +71,9 @@ void RequestLog::write(const Line& line, const session::ExchangeEnd& end) {
   entry.host = line.host_;
   entry.duration = static_cast<std::uint64_t>(microseconds_now<std::chrono::steady_clock>() - line.started_);
   entry.protocol = line.protocol;
+  entry.tls_version = line.tls_version_;
+  entry.tls_cipher = line.tls_cipher_;
+  entry.tls_resumed = line.tls_resumed_;
   entry.delivery = end.complete ? AccessEntry::Delivery::whole : AccessEntry::Delivery::cut;
   file_->write(format_ == LogFormat::json ? json_line(entry) : combined_line(entry));
   flush_soon();

@@ -41,7 +41,7 @@ class RequestLog {
 
 class RequestLog::Line final : public session::ExchangeObserver {
  public:
-  explicit Line(RequestLog& log);
+  Line(RequestLog& log, const session::LinkPeer& peer);
   void ended(const session::ExchangeEnd& end) override { log_.write(*this, end); }
   [[nodiscard]] const void* owner() const override { return &log_; }
 
@@ -58,6 +58,9 @@ class RequestLog::Line final : public session::ExchangeObserver {
   std::string referer_;
   std::string user_agent_;
   std::string host_;
+  std::string tls_version_;
+  std::string tls_cipher_;
+  std::string_view tls_resumed_;
   std::string_view version_;
   std::int64_t began_ = 0;    // microseconds since 1970
   std::int64_t started_ = 0;  // microseconds of the monotonic clock

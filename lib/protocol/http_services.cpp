@@ -149,6 +149,17 @@ void hand_over(const wharf_scope* scope, Struct& given, Struct filled) {
   std::memcpy(&given, &filled, std::min(given.size, sizeof(Struct)));
 }
 
+void add_openings(wharf_server_statistics& sum, const OpeningCounts& of) {
+  sum.tls_handshakes += read(of.tls_handshakes);
+  sum.tls_1_2 += read(of.tls_1_2);
+  sum.tls_resumed += read(of.tls_resumed);
+  sum.tls_failed += read(of.tls_failed);
+  sum.tls_cut += read(of.tls_cut);
+  sum.connections_refused += read(of.connections_refused);
+  sum.proxy_refused += read(of.proxy_refused);
+  sum.openings_refused += read(of.openings_refused);
+}
+
 void server_statistics(const wharf_scope* scope, wharf_server_statistics* statistics) {
   wharf_server_statistics sum{};
   if (const Statistics* all = protocol(scope).home.statistics) {
@@ -156,6 +167,8 @@ void server_statistics(const wharf_scope* scope, wharf_server_statistics* statis
       sum.connections += loop.connections.load(std::memory_order_relaxed);
       sum.accepted += read(loop.accepted);
       sum.exchanges += read(loop.exchanges);
+      sum.requests_refused += read(loop.requests_refused);
+      add_openings(sum, loop.openings);
     }
     sum.rows = all->row_names.size();
     sum.uptime = static_cast<std::uint64_t>((protocol(scope).home.now() - all->since).count());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "link/counts.h"
 
 namespace wharf::session {
 
@@ -19,11 +20,6 @@ struct RowCounts {
   std::atomic<std::uint64_t> exchanges{0};
 };
 
-/// Adds to a count that only one thread writes: no locked instruction.
-inline void add(std::atomic<std::uint64_t>& count, std::uint64_t more = 1) {
-  count.store(count.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
-}
-
 /// Counts of one loop.
 struct LoopCounts {
   explicit LoopCounts(std::size_t row_count) : rows(row_count) {}
@@ -31,6 +27,8 @@ struct LoopCounts {
   std::atomic<std::size_t> connections{0};  ///< open now, as the loop counts them
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> exchanges{0};
+  std::atomic<std::uint64_t> requests_refused{0};  ///< with 429 or 503, by a limit
+  OpeningCounts openings;
   std::deque<RowCounts> rows;
 };
 

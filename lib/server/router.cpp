@@ -257,8 +257,14 @@ Host* Router::noted(session::Exchange& exchange) {
 /// Whether the request is within the limits for it; if not, there is a response.
 bool Router::admits(session::Exchange& exchange, const Host& host) const {
   if (clients_ == nullptr) return true;
-  if (RequestLimit* const all = clients_->requests(); all != nullptr && !all->admits(exchange)) return false;
-  return host.admits(exchange);
+  RequestLimit* const all = clients_->requests();
+  return was_admitted((all == nullptr || all->admits(exchange)) && host.admits(exchange));
+}
+
+/// Counts what a limit has refused.
+bool Router::was_admitted(bool admitted) const {
+  if (!admitted && home_.counts != nullptr) session::add(home_.counts->requests_refused);
+  return admitted;
 }
 
 std::unique_ptr<session::Session> Router::open_raw(session::Link& link, std::string_view row) {
@@ -303,7 +309,7 @@ void Router::serve_host(session::Exchange& exchange, const codec::RequestHead& h
   // Another spelling of a path must not bypass the guard of its mount, if a server behind reads both alike.
   if (!is_read_alike(path) && host.mount_for(as_others_read(path)) != mount) return exchange.respond(nothing_here());
   if (mount == nullptr) return serve_user(exchange, host, nullptr, path, {});
-  if (now_.limits_requests && !mount->admits(exchange)) return;
+  if (now_.limits_requests && !was_admitted(mount->admits(exchange))) return;
   const codec::PreparedFields& fields = mount->fields();
   if (now_.strict_transport && !is_strict(exchange)) exchange.add_fields({fields, fields.always()});
   else exchange.add_fields(fields);

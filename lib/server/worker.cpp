@@ -115,15 +115,22 @@ void Worker::commit(const HostChange& change) {
   loop_->wheel().set(farewell, loop_->now() + grace);
 }
 
+bool Worker::admit(session::Link& link) {
+  if (clients_ == nullptr || clients_->admit(link)) return true;
+  session::add(home_.counts->openings.connections_refused);
+  return false;
+}
+
 Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
   if (door.tls != nullptr && !tls_) {
     tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());
     tls_->handshake_time = limits_.tls_handshake;
     tls_->outside = &outside_;
+    tls_->counts = &home_.counts->openings;
   }
   const Entrance& entrance = *entrances_.emplace_back(std::make_unique<Entrance>(
       door, EntranceParts{*http_, *router_, tls_.get(), loop_->log(), limits_.tls_handshake, limits_.proxy_header_time,
-                          limits_.proxy_header, [this](session::Link& link) { return admit(link); }}));
+                          limits_.proxy_header, &home_.counts->openings, [this](session::Link& link) { return admit(link); }}));
   auto listener = io::Listener::create(*loop_, std::move(socket), [this, &entrance](session::Link& link) {
     session::add(home_.counts->accepted);
     return entrance.first(link);

@@ -62,7 +62,7 @@ class Worker {
   Error accept_from(io::ListeningSocket socket, const OpenDoor& door);
   /// As Clients::admit(): once for each accepted connection, as soon as its client is known, which is at once unless a PROXY header
   /// comes first. False: the link is to be cut.
-  [[nodiscard]] bool admit(session::Link& link) const { return clients_ == nullptr || clients_->admit(link); }
+  [[nodiscard]] bool admit(session::Link& link);
   [[nodiscard]] io::Loop& loop() { return *loop_; }
   void reopen_logs() { router_->reopen_logs(); }
 

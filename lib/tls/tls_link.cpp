@@ -21,6 +21,7 @@ TlsLink::TlsLink(session::Link& below, const Context& context, LoopParts& parts,
       opening_(std::make_unique<Opening>(below, context, std::move(make_session), std::move(failed))) {
   set_peer(below.peer().address);
   set_proxied(below.peer().proxied);
+  if (context.role() == Role::server) counts_ = parts.counts;
   if (context.role() == Role::client) engine_.emplace(context, below.out(), server_name);
 }
 
@@ -120,6 +121,10 @@ void TlsLink::sign() {
   opening_->waiting.leave();
 }
 
+void TlsLink::count(std::atomic<std::uint64_t> session::OpeningCounts::*which) {
+  if (counts_ != nullptr) session::add(counts_->*which);
+}
+
 /// An alert that is queued below still leaves.
 void TlsLink::handshake_failed(std::string_view why) {
   parts_.log.info(base::LogKind("TLS handshakes that failed"), address(), ": no TLS, ", why);
@@ -129,6 +134,7 @@ void TlsLink::handshake_failed(std::string_view why) {
 
 void TlsLink::tell_failed(std::string_view why) {
   stage_ = Stage::over;
+  count(&session::OpeningCounts::tls_failed);
   const Failed failed = std::exchange(opening_->failed, nullptr);
   if (failed) failed(why);
 }
@@ -139,6 +145,9 @@ void TlsLink::begin_session() {
   set_tls(facts_);
   below_.set_deadline(base::never);
   const std::unique_ptr<Opening> opening = std::move(opening_);
+  count(&session::OpeningCounts::tls_handshakes);
+  if (facts_.version == "TLSv1.2") count(&session::OpeningCounts::tls_1_2);
+  if (facts_.resumed == "yes") count(&session::OpeningCounts::tls_resumed);
   begin(opening->make_session(*this));
 }
 
@@ -183,6 +192,7 @@ void TlsLink::read() {
     deliver_end_of_input();
   } else if (engine_->state() == Engine::State::failed) {
     parts_.log.info(base::LogKind("broken TLS records"), address(), ": cut, ", engine_->error());
+    count(&session::OpeningCounts::tls_cut);
     abort();
     settle();
   }

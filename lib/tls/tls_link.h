@@ -12,6 +12,7 @@
 
 #include "base/flags.h"
 #include "base/log.h"
+#include "link/counts.h"
 #include "link/environment.h"
 #include "link/link.h"
 #include "link/session.h"
@@ -32,6 +33,8 @@ struct LoopParts {
   /// Where large keys sign on threads of their own; nullptr: all sign on the loop.
   server::Outside* outside = nullptr;
   Handshakes handshakes;
+  /// Of links in the server's role; nullptr: nobody counts.
+  session::OpeningCounts* counts = nullptr;
   base::Time handshake_time{10'000};                                     ///< from the beginning of the link
   std::vector<char> plain = std::vector<char>(std::size_t{128} * 1024);  ///< what was read, until a session has it
   std::array<char, largest_record> record{};                             ///< what is gathered for a record
@@ -132,6 +135,7 @@ class TlsLink final : public session::Session, public session::Link {
   void sign();
   void handshake_failed(std::string_view why);
   void tell_failed(std::string_view why);
+  void count(std::atomic<std::uint64_t> session::OpeningCounts::*which);
   void begin_session();
   void read();
   [[nodiscard]] bool seal_record();
@@ -144,7 +148,8 @@ class TlsLink final : public session::Session, public session::Link {
 
   session::Link& below_;
   LoopParts& parts_;
-  std::unique_ptr<Opening> opening_;  // while handshaking
+  session::OpeningCounts* counts_ = nullptr;  // of the server's role
+  std::unique_ptr<Opening> opening_;          // while handshaking
   std::optional<Engine> engine_;
   session::TlsFacts facts_;
   base::Time last_sealed_{0};

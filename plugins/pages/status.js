@@ -28,9 +28,19 @@ function span(milliseconds) {
   return minutes > 0 ? `${minutes} min` : `${seconds} s`;
 }
 
+/** Members of an object, each in the element of that name. */
+function drawCounts(group, counts) {
+  for (const [name, count] of Object.entries(counts)) {
+    const place = byId(`${group}-${name}`);
+    if (place) place.textContent = count.toLocaleString('en');
+  }
+}
+
 function drawStatistics(now) {
   for (const name of ['connections', 'accepted', 'exchanges']) byId(name).textContent = now[name].toLocaleString('en');
   byId('uptime').textContent = span(now.uptime);
+  drawCounts('tls', now.tls);
+  drawCounts('refused', now.refused);
   byId('hostname').textContent = now.hostname;
   byId('version').textContent = `Wharf ${now.version}`;
   if (last && now.uptime > last.uptime) {

@@ -35,7 +35,7 @@ class Status(server.Served, unittest.TestCase):
 
     def test_statistics(self):
         before = self.statistics()
-        self.assertEqual(list(before), ["version", "hostname", "uptime", "connections", "accepted", "exchanges", "rows"])
+        self.assertEqual(list(before), ["version", "hostname", "uptime", "connections", "accepted", "exchanges", "tls", "refused", "rows"])
         with raw.opened(self.server, "echo"):
             for _ in range(3):
                 once(self.server, request("/echo/"))

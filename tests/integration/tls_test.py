@@ -126,6 +126,32 @@ class Tls(Site):
                 result = run(NODE, "-e", NODE_RESUMES, site.port, self.authority.file, version)
                 self.assertEqual(result.stdout.decode(), f"{version} true\n", result.stderr)
 
+    def test_the_access_log_and_the_statistics_tell_what_was_agreed_on(self):
+        with tempfile.NamedTemporaryFile() as log, \
+                self.serve("--access-log", log.name, "--access-log-format", "json", "--default-protocol", "echo") as site:
+            for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+                context = self.client_context()
+                context.maximum_version = version
+                session = None
+                for _ in range(2):
+                    with socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as plain, \
+                            context.wrap_socket(plain, server_hostname="localhost", session=session) as client:
+                        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                        while client.recv(1 << 16):
+                            pass
+                        session = client.session
+            self.assertNotEqual(self.s_client(site, "-tls1_1", "-cipher", "ALL:@SECLEVEL=0")[0], 0)
+            statistics = json.loads(self.curl(site, "/status/json"))
+            self.assertEqual(statistics["tls"], {"handshakes": 5, "version_1_2": 2, "resumed": 2, "failed": 1, "cut": 0})
+            self.assertEqual(set(statistics["refused"].values()), {0})
+            file = pathlib.Path(log.name)
+            server.until(lambda: file.read_bytes().count(b"\n") == 5, 10, "five lines")
+            lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            facts = [(line["tls_version"], line["tls_cipher"], line["tls_resumed"]) for line in lines]
+            suites = ("TLS_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256")
+            self.assertEqual(facts, [("TLSv1.3", suites[0], "no"), ("TLSv1.3", suites[0], "yes"), ("TLSv1.2", suites[1], "no"),
+                                     ("TLSv1.2", suites[1], "yes"), ("TLSv1.3", suites[0], "no")])
+
     def test_node_talks_to_all_protocols_at_once(self):
         with self.serve("--default-protocol", "echo") as site:
             result = run(NODE, NODE_CLIENT, f"wss://localhost:{site.port}/", self.authority.file)

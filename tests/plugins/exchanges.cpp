@@ -127,7 +127,7 @@ struct HttpServices {
   static wharf_scope* pipe_scope(const wharf_pipe* pipe) { return &static_cast<const TestPipe*>(pipe)->row; }
 
   static void server_statistics(const wharf_scope*, wharf_server_statistics* statistics) {
-    *statistics = {sizeof *statistics, 3, 17, 25, 61'000, 2};
+    *statistics = {sizeof *statistics, 3, 17, 25, 61'000, 2, 9, 1, 4, 2, 7, 8, 6, 5, 11};
   }
   static int row_statistics(const wharf_scope*, size_t index, wharf_row_statistics* statistics) {
     if (index > 1) return 1;

@@ -231,8 +231,10 @@ TEST_CASE("lws-status: pages and JSON") {
   StartedRow started(row(), named);
   const std::string json =
       "{\"version\":\"" WHARF_VERSION
-      "\",\"hostname\":\"the \\\"pier\\\"\",\"uptime\":61000,\"connections\":3,\"accepted\":17,\"exchanges\":25,"
-      "\"rows\":[\n{\"name\":\"one\",\"open\":1,\"opened\":10,\"exchanges\":100},\n"
+      "\",\"hostname\":\"the \\\"pier\\\"\",\"uptime\":61000,\"connections\":3,\"accepted\":17,\"exchanges\":25,\n"
+      "\"tls\":{\"handshakes\":9,\"version_1_2\":1,\"resumed\":4,\"failed\":2,\"cut\":7},\n"
+      "\"refused\":{\"connections\":8,\"proxy_headers\":6,\"openings\":5,\"requests\":11},\"rows\":[\n{\"name\":\"one\",\"open\":1,"
+      "\"opened\":10,\"exchanges\":100},\n"
       "{\"name\":\"\",\"open\":2,\"opened\":11,\"exchanges\":101}\n]}\n";
   for (const tests::Asked& asked :
        {tests::Asked{"GET", "/mount/json"}, tests::Asked{"GET", "/mount/", {{"Accept", "application/json"}}}}) {

@@ -11,7 +11,7 @@ namespace wharf::server {
 Entrance::Entrance(const OpenDoor& door, EntranceParts parts) : door_(door), parts_(std::move(parts)) {
   const Door& settings = door.settings;
   if (!settings.raw.empty() && settings.raw_use == RawUse::fallback)
-    inner_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, http(), {}, {}, raw(settings.raw)});
+    inner_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, http(), {}, {}, raw(settings.raw), parts_.counts});
   first_ = speaker();
   if (door.tls != nullptr) above_tls_ = sealed();
   if (door.tls != nullptr && is_raw()) {
@@ -19,12 +19,14 @@ Entrance::Entrance(const OpenDoor& door, EntranceParts parts) : door_(door), par
   } else if (door.tls != nullptr) {
     const bool serves_plain = settings.plain_http == PlainHttp::served;
     detect_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, serves_plain ? http() : plain_http(), tls()});
+    detect_->counts = parts_.counts;
     if (serves_plain && inner_) detect_->raw = raw(settings.raw);
     first_ = detecting(*detect_);
   }
   first_ = admitted(std::move(first_));
   if (!door.proxy_networks.empty()) {
-    proxy_.emplace(session::ProxyParts{parts_.log, parts_.proxy_header_time, parts_.proxy_header, door.proxy_networks, first_});
+    proxy_.emplace(
+        session::ProxyParts{parts_.log, parts_.proxy_header_time, parts_.proxy_header, door.proxy_networks, first_, parts_.counts});
     first_ = [this](session::Link& link) -> std::unique_ptr<session::Session> {
       return admits(link) ? std::make_unique<session::ProxyPrelude>(link, *proxy_) : nullptr;
     };

@@ -22,6 +22,7 @@ struct EntranceParts {
   base::Time tls_handshake;
   base::Time proxy_header_time;
   std::size_t proxy_header;
+  session::OpeningCounts* counts;
   std::function<bool(session::Link&)> admit;  ///< once for each connection, as soon as its client is known
 };
 

@@ -81,15 +81,22 @@ TEST_CASE("access log: a line of JSON") {
   const std::string expected =
       R"~({"time":"2000-10-10T13:55:36.000123Z","address":"127.0.0.1","user":"frank","host":"www.example.com","method":"GET",)~"
       R"~("target":"/apache_pb.gif","version":"HTTP/1.0","status":200,"bytes":2326,"referer":"http://www.example.com/start.html",)~"
-      R"~("user_agent":"Mozilla/4.08 [en] (Win98; I ;Nav)","duration_us":1234,"protocol":"","complete":true})~";
-  CHECK(json_line(example()) == expected);
+      R"~("user_agent":"Mozilla/4.08 [en] (Win98; I ;Nav)","duration_us":1234,"protocol":"","complete":true,)~"
+      R"~("tls_version":"TLSv1.3","tls_cipher":"TLS_AES_128_GCM_SHA256","tls_resumed":"no"})~";
+  AccessEntry sealed = example();
+  sealed.tls_version = "TLSv1.3";
+  sealed.tls_cipher = "TLS_AES_128_GCM_SHA256";
+  sealed.tls_resumed = "no";
+  CHECK(json_line(sealed) == expected);
+  CHECK(combined_line(sealed) == combined_line(example()));
   AccessEntry entry;
   entry.protocol = "chat";
   entry.delivery = AccessEntry::Delivery::cut;
   entry.body_bytes = std::numeric_limits<std::uint64_t>::max();
   const std::string empty =
       R"~({"time":"1970-01-01T00:00:00.000000Z","address":"","user":"","host":"","method":"","target":"","version":"","status":0,)~"
-      R"~("bytes":18446744073709551615,"referer":"","user_agent":"","duration_us":0,"protocol":"chat","complete":false})~";
+      R"~("bytes":18446744073709551615,"referer":"","user_agent":"","duration_us":0,"protocol":"chat","complete":false,)~"
+      R"~("tls_version":"","tls_cipher":"","tls_resumed":""})~";
   CHECK(json_line(entry) == empty);
 }
 

@@ -47,6 +47,7 @@ TEST_CASE("services: statistics are written as far as the row's struct goes, and
   };
   CHECK(ask(sizeof(wharf_server_statistics)) == std::vector<std::uint64_t>{0, 1'000'000, 0});
   CHECK(ask(sizeof(wharf_server_statistics) + 8) == std::vector<std::uint64_t>{0, 1'000'000, 0});
+  CHECK(ask(offsetof(wharf_server_statistics, tls_handshakes)) == std::vector<std::uint64_t>{0, 1'000'000, 0});  // as before 1.5
   CHECK(ask(offsetof(wharf_server_statistics, uptime)) == std::vector<std::uint64_t>{0, 77, 77});
   CHECK(scene.log_lines.empty());
   CHECK(ask(0) == std::vector<std::uint64_t>{77, 77, 77});
