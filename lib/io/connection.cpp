@@ -71,6 +71,23 @@ bool would_block(ssize_t result) { return result == -EAGAIN || result == -EWOULD
 
 }  // namespace
 
+/// Whatever happens in one turn, the system is told once what the socket is watched for: each change takes two calls.
+class Connection::Turn {
+ public:
+  explicit Turn(Connection& connection) : connection_(connection), outer_(!connection.in_turn_) { connection.in_turn_ = true; }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (!outer_) return;
+    connection_.in_turn_ = false;
+    if (connection_.interest_changed_) connection_.update_interest();
+  }
+
+ private:
+  Connection& connection_;
+  bool outer_;
+};
+
 bool Connection::adopt(Loop& loop, int socket, const session::SessionMaker& make_session, Origin origin,
                        const base::PeerAddress& peer, Admission::Place place) noexcept {
   auto* connection = new (std::nothrow) Connection(loop, socket, origin);
@@ -83,6 +100,7 @@ bool Connection::adopt(Loop& loop, int socket, const session::SessionMaker& make
   connection->place_ = std::move(place);
   connection->poll_.data = connection;
   loop.add(*connection);
+  const Turn turn(*connection);
   connection->update_interest();
   std::unique_ptr<session::Session> first;
   bool asked = false;
@@ -112,6 +130,7 @@ std::string Connection::address() const {
 
 void Connection::on_ready(int status, int events) {
   loop_.look_at_clock();
+  const Turn turn(*this);
   if (status < 0) {
     on_reset();
   } else {
@@ -259,9 +278,7 @@ void Connection::break_off() {
 /// The peer takes more, or may. Usually it does not take all, and the socket is watched as before.
 void Connection::resume_output() {
   marks_.remove(Mark::file_waits);
-  marks_.add(Mark::resuming);
   settle();
-  marks_.remove(Mark::resuming);
   if (!winding_up() && !marks_.has(Mark::file_waits) && out().empty()) own_deadline_ = base::never;
   update_interest();
 }
@@ -325,7 +342,9 @@ void Connection::await_socket() {
 bool Connection::wants_input() const { return !marks_.has(Mark::peer_ended) && (ending() ? stage_ >= Stage::shut : !input_held()); }
 
 void Connection::update_interest() {
-  if (closed() || marks_.has(Mark::resuming)) return;
+  if (closed()) return;
+  interest_changed_ = in_turn_ || marks_.has(Mark::scheduled);  // on_settle() is a turn, too
+  if (interest_changed_) return;
   const bool open = !broken() && !aborted();
   const bool reads = open && wants_input();
   const bool writes = open && (marks_.has(Mark::file_waits) || (!out().empty() && !held_back()));
@@ -362,6 +381,7 @@ void Connection::arm_timer() {
 }
 
 void Connection::on_timer() {
+  const Turn turn(*this);
   const base::Time time = now();
   // A socket counts as writable only if much of its buffer is free: a slow peer may have taken something all the same.
   if (own_deadline_ <= time && stage_ < Stage::shut) {
@@ -385,6 +405,7 @@ void Connection::on_timer() {
 }
 
 void Connection::on_settle() {
+  const Turn turn(*this);
   if (broken()) out().clear();
   if (!closed()) settle();
   if (broken() && !ending()) read_to_the_end();
@@ -392,11 +413,13 @@ void Connection::on_settle() {
 }
 
 void Connection::on_shut_down() {
+  const Turn turn(*this);
   if (!closed()) deliver_shut_down();
   proceed_winding_up();
 }
 
 void Connection::on_drain() {
+  const Turn turn(*this);
   if (!closed()) deliver_drain();
   proceed_winding_up();
 }
@@ -437,7 +460,7 @@ void Connection::wind_up() {
 /// it still sends, and closes. If it closed at once, the system could answer late bytes with a reset, which destroys what is on its
 /// way.
 void Connection::proceed_winding_up() {
-  if (!winding_up() || closed()) return;
+  if (stage_ != Stage::winding_up && stage_ != Stage::shut) return;
   if (aborted() || broken()) return close();
   if (!out().empty()) return update_interest();
   if (stage_ == Stage::winding_up) {

@@ -56,9 +56,9 @@ class Connection final : public session::Link, private Timed {
     scheduled,
     peer_ended,
     output_over,  // the peer was told, and may go on
-    file_waits,   // for the socket to take more of a file
-    resuming      // its output: what the socket is watched for is decided afterwards
+    file_waits    // for the socket to take more of a file
   };
+  class Turn;
   void tell_lost(const char* what) noexcept override;
 
   Connection(Loop& loop, int socket, Origin origin);
@@ -114,6 +114,8 @@ class Connection final : public session::Link, private Timed {
   std::uint8_t interest_ = 0;
   Stage stage_ = Stage::open;
   Peer peer_state_ = Peer::takes;
+  bool in_turn_ = false;
+  bool interest_changed_ = false;  // what the socket is watched for is decided at the end of the turn
   base::Flags<Mark> marks_;
   std::uint8_t news_ = UV_DISCONNECT;  // what the socket is watched for if nothing is read or written; see update_interest()
 };
