@@ -1,7 +1,6 @@
 """A new process takes over from a busy server, which drains: curl, python's ssl and websockets."""
 
 import asyncio
-import contextlib
 import os
 import pathlib
 import re
@@ -12,104 +11,16 @@ import ssl
 import stat
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 
 import certificates
 import server
 import websocket_peer
+from family import Family, is_alive
 
 CURL = server.need("curl")
 PATIENCE = 60 * server.SLOW
-LIMITS = ("--limit", "drain_time=20000")
-
-
-def is_alive(pid):
-    """Neither gone nor a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
-
-
-class Family:
-    """A server and its successors. The program is a link, or a script, that can be replaced as an upgrade would."""
-
-    def __init__(self, *arguments, environment=None, fixed=()):
-        self.folder = tempfile.TemporaryDirectory()
-        self.program = pathlib.Path(self.folder.name) / "program"
-        os.symlink(os.path.abspath(server.SERVER), self.program)
-        self.log_file = open(pathlib.Path(self.folder.name) / "log", "w+", encoding="utf-8", errors="replace")
-        line = server.command("-d", "info", *LIMITS, *arguments)
-        line[0] = str(self.program)
-        self.process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log_file, pass_fds=fixed,
-                                        env={**os.environ, **(environment or {})})
-        self.pid = self.process.pid
-        self.pids = [self.pid]
-        self.out = b""
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-        self.until(lambda: b"\n" in self.out, "the ready line")
-        self.ready_line = self.out.decode()
-        found = re.search(r"https?://[^ ]*?:(\d+)/", self.ready_line)
-        self.port = int(found[1]) if found else None
-
-    def _read(self):
-        while piece := os.read(self.process.stdout.fileno(), 4096):
-            self.out += piece
-
-    def log(self):
-        return (pathlib.Path(self.folder.name) / "log").read_text(encoding="utf-8", errors="replace")
-
-    def until(self, condition, what):
-        try:
-            return server.until(condition, 30, what)
-        except AssertionError as problem:
-            raise AssertionError(f"{problem}\n{self.log()}") from problem
-
-    def send(self, number):
-        os.kill(self.pid, number)
-
-    def hand_over(self):
-        """Returns when the successor serves; it is the one that gets signals from here on."""
-        count = self.log().count("has taken over")
-        self.send(signal.SIGUSR2)
-        self.until(lambda: self.log().count("has taken over") > count, "a takeover")
-        self.pid = int(re.findall(r"process (\d+) has taken over", self.log())[-1])
-        self.pids.append(self.pid)
-
-    def replace(self, script):
-        self.program.unlink(missing_ok=True)
-        self.program.write_text("#!/bin/bash\n" + script, encoding="ascii")
-        self.program.chmod(0o755)
-
-    def restore(self):
-        self.program.unlink(missing_ok=True)
-        os.symlink(os.path.abspath(server.SERVER), self.program)
-
-    def stop(self, number=signal.SIGINT):
-        with contextlib.suppress(ProcessLookupError):
-            self.send(number)
-        self.until(lambda: not any(is_alive(pid) for pid in self.pids), "the end of all processes")
-        status = self.process.wait(PATIENCE)
-        self.reader.join(PATIENCE)
-        self.process.stdout.close()
-        log = self.log()
-        if status != 0:
-            raise AssertionError(f"exit status {status}\n{log}")
-        return log
-
-    def close(self):
-        for pid in self.pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-        self.reader.join(PATIENCE)
-        self.process.stdout.close()
-        self.log_file.close()
-        self.folder.cleanup()
 
 
 class Busy:
