@@ -229,7 +229,7 @@ TEST_CASE_TEMPLATE("hosts: conversations of a host that is removed live on for i
   const auto late = site.connect();
   Conversation later(*late);
   CHECK(talk.next() == "close 1001 host is removed");
-  CHECK(std::chrono::steady_clock::now() - begin >= grace);
+  CHECK(std::chrono::steady_clock::now() - begin >= grace - std::chrono::milliseconds(10));  // the loop's clock is a coarse one
   wire->send(close_frame(1001));
   CHECK(later.says() == "text localhost second");  // it has the name alone in common
   site.wait_for_states(2);
