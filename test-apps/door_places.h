@@ -60,7 +60,11 @@ inline Kind kind_of(const Place& place) { return place.path.empty() ? Kind::port
 
 /// What has no effect on doors of that kind is left out.
 inline wharf::Door door_for(Kind kind, wharf::Door door) {
-  if (kind != Kind::port && kind != Kind::passed) door.fast_open = wharf::Door{}.fast_open;
+  if (kind != Kind::port && kind != Kind::passed) {
+    door.fast_open = wharf::Door{}.fast_open;
+    door.plain_http = wharf::Door{}.plain_http;
+    door.https_port = wharf::Door{}.https_port;
+  }
   if (kind != Kind::file && kind != Kind::passed) {
     door.mode = wharf::Door{}.mode;
     door.owner.clear();

@@ -51,6 +51,8 @@ struct Settings {
   wharf::TlsProfile ssl_profile = wharf::Tls{}.profile;
   bool allow_non_ssl = false;
   bool redirect_to_ssl = false;
+  std::uint16_t https_port = wharf::Door{}.https_port;
+  std::string acme_webroot;
   unsigned hsts = 0;
   std::vector<std::string> proxy_header_from;
   std::string files;
@@ -257,6 +259,20 @@ inline constexpr wharf::options::Option<Settings> table[] = {
      .unit = Unit::flag,
      .about = "redirect plain HTTP on the port with TLS to https",
      .page = "doors.md#plain-http-on-a-door-with-tls"},
+    {.name = "https-port",
+     .place = &Settings::https_port,
+     .unit = Unit::number,
+     .about =
+         "port to which plain HTTP is redirected, also on ports without TLS; 0: --redirect-to-ssl redirects to the same port, and "
+         "ports without TLS serve plain HTTP",
+     .range = {.most = 65535},
+     .page = "doors.md#plain-http-on-a-door-without-tls"},
+    {.name = "acme-webroot",
+     .place = &Settings::acme_webroot,
+     .about =
+         "folder into which an ACME client writes the challenges of its authority; `/.well-known/acme-challenge/` of it is served "
+         "without TLS, too",
+     .page = "tls.md#from-an-acme-client"},
     {.name = "hsts",
      .place = &Settings::hsts,
      .unit = Unit::count,

@@ -129,7 +129,14 @@ void mount_instead(wharf::VirtualHost& host, wharf::Mount mount) {
   host.mounts.push_back(std::move(mount));
 }
 
+/// The challenges of RFC 8555 section 8.3, which are asked for without TLS.
+wharf::Mount acme_mount(const std::string& webroot) {
+  const std::string prefix = "/.well-known/acme-challenge/";
+  return {.prefix = prefix, .serves = wharf::Files{webroot + prefix}, .without_tls = wharf::Switch::on};
+}
+
 wharf::Error take_mounts(wharf::VirtualHost& host, const Settings& settings) {
+  if (!settings.acme_webroot.empty()) mount_instead(host, acme_mount(settings.acme_webroot));
   for (const std::string& text : settings.files_options)
     if (std::string fault = named_options::take_of_files(host.mounts, text); !fault.empty()) return {std::move(fault)};
   for (const std::string& text : settings.mounts) {
@@ -211,6 +218,17 @@ std::vector<Kind> kinds_of_places(const Settings& settings) {
   return kinds;
 }
 
+/// Whether one is for HTTP without TLS.
+bool has_plain_port(const Settings& settings) {
+  using door_places::Security;
+  const auto is_plain = [usual = settings.ssl ? Security::tls : Security::plain](const std::string& text) {
+    const auto place = door_places::parse(text, usual);
+    return place && place->path.empty() && place->security == Security::plain;
+  };
+  if (std::any_of(settings.listen.begin(), settings.listen.end(), is_plain)) return true;
+  return !settings.ssl && (!settings.inherited.empty() || (settings.listen.empty() && settings.unix_socket.empty()));
+}
+
 /// What was given for doors and would have an effect on none of them.
 std::string fault_of_places(const Settings& settings) {
   const std::vector<Kind> kinds = kinds_of_places(settings);
@@ -220,6 +238,8 @@ std::string fault_of_places(const Settings& settings) {
   if (none_is(Kind::file) && !settings.unix_mode.empty()) return "--unix-mode needs a unix socket that has a file";
   if (none_is(Kind::file) && !settings.unix_owner.empty()) return "--unix-owner needs a unix socket that has a file";
   if (none_is(Kind::port) && settings.fast_open != wharf::Door{}.fast_open) return "--fast-open needs a port";
+  if (settings.https_port != 0 && !settings.redirect_to_ssl && !has_plain_port(settings))
+    return "--https-port needs a port without TLS, or --redirect-to-ssl";
   wharf::Door door;
   door.proxy_header_from = settings.proxy_header_from;
   const auto takes_none = [&door](Kind kind) { return door_places::door_for(kind, door).proxy_header_from.empty(); };
@@ -244,8 +264,6 @@ std::string fault_of_tls(const Settings& settings) {
     return "--ssl is for a port, not for --unix-socket";
   if (settings.ssl_verify_client && settings.ssl_ca.empty()) return "--ssl-verify-client needs --ssl-ca";
   if (settings.allow_non_ssl && settings.redirect_to_ssl) return "--allow-non-ssl and --redirect-to-ssl exclude each other";
-  if (settings.allow_non_ssl && !settings.ssl) return "--allow-non-ssl needs --ssl";
-  if (settings.redirect_to_ssl && !settings.ssl) return "--redirect-to-ssl needs --ssl";
   if (!settings.ssl_crl.empty() && settings.ssl_ca.empty()) return "--ssl-crl needs --ssl-ca";
   const std::size_t pairs = settings.ssl_certs.size();
   if (pairs == 0 && !settings.ssl_keys.empty()) return "--ssl-key needs --ssl-cert";
@@ -260,6 +278,8 @@ std::string fault_of_tls(const Settings& settings) {
   const auto is_sealed = [](const std::string& text) { return text.starts_with("https://") || text.starts_with("tls://"); };
   const bool https = settings.ssl || std::any_of(settings.listen.begin(), settings.listen.end(), is_sealed);
   const bool ssl = https || std::any_of(settings.raw.begin(), settings.raw.end(), is_sealed);
+  if (settings.allow_non_ssl && !https) return "--allow-non-ssl needs --ssl";
+  if (settings.redirect_to_ssl && !https) return "--redirect-to-ssl needs --ssl";
   if (!https && !settings.alpn.empty()) return "--alpn needs --ssl";
   if (!https && !settings.vhost_certs.empty()) return "--vhost-cert needs --ssl";
   if (settings.unknown_names != wharf::Tls{}.unknown_names) {
@@ -306,9 +326,12 @@ void add_places(std::vector<std::string>& places, const wharf::Server& server, s
 }
 
 /// Places for one raw protocol each.
-wharf::Error open_raw_doors(wharf::Server& server, const Settings& settings, const wharf::Door& plain, wharf::Door secure,
+wharf::Error open_raw_doors(wharf::Server& server, const Settings& settings, wharf::Door plain, wharf::Door secure,
                             std::vector<std::string>& places) {
-  secure.plain_http = wharf::PlainHttp::refused;
+  for (wharf::Door* const door : {&plain, &secure}) {
+    door->plain_http = wharf::PlainHttp::refused;
+    door->https_port = 0;
+  }
   for (const std::string& text : settings.raw) {
     const std::size_t equals = text.rfind('=');
     std::string where = text.substr(0, equals);
@@ -344,7 +367,14 @@ wharf::Error open_doors(wharf::Server& server, const Settings& settings, std::ve
     secure.tls->raw_by_alpn[parts->first] = parts->second;
   }
   if (settings.allow_non_ssl) secure.plain_http = wharf::PlainHttp::served;
-  if (settings.redirect_to_ssl) secure.plain_http = wharf::PlainHttp::redirected;
+  if (settings.redirect_to_ssl) {
+    secure.plain_http = wharf::PlainHttp::redirected;
+    secure.https_port = settings.https_port;
+  }
+  if (settings.https_port != 0) {
+    plain.plain_http = wharf::PlainHttp::redirected;
+    plain.https_port = settings.https_port;
+  }
   using door_places::Security;
   for (const std::string& text : settings.listen) {
     const auto place = door_places::parse(text, settings.ssl ? Security::tls : Security::plain);

@@ -95,6 +95,7 @@ struct Mount {
   SecurityFields security = SecurityFields::off;
   std::optional<PasswordAccess> access{};  ///< nothing: everybody may come in
   RequestRate request_rate{};              ///< of one client, WebSockets included; besides that of the host and of the server
+  Switch without_tls = Switch::off;        ///< on: also served where a door redirects or refuses plain HTTP
 };
 
 enum class LogFormat : std::uint8_t { combined, json };

@@ -10,11 +10,12 @@
 
 namespace wharf {
 
-/// What becomes of HTTP requests that come without TLS to a door that has TLS.
+/// What becomes of HTTP requests that come without TLS, except for those of mounts that are served even so (Mount::without_tls).
 enum class PlainHttp : std::uint8_t {
-  refused,     ///< with 400 and a sentence that says to use https
-  redirected,  ///< with 308 to the same host and target at the door's port, by https
-  served       ///< as on a door without TLS
+  refused,  ///< with 400 and a sentence that says to use https, on a door that has TLS. One without serves them
+  redirected,  ///< with 308 to the same host and target at `https_port`, by https. On a door without TLS, those that a trusted front or
+               ///< a PROXY header says came by TLS are served
+  served       ///< on a door with TLS, as on one without
 };
 
 /// Which connections of a door a raw row has.
@@ -25,8 +26,9 @@ enum class RawUse : std::uint8_t {
 
 /// docs/doors.md says more about each of these.
 struct Door {
-  std::optional<Tls> tls{};                   ///< nothing: without TLS
-  PlainHttp plain_http = PlainHttp::refused;  ///< of a door with TLS
+  std::optional<Tls> tls{};  ///< nothing: without TLS
+  PlainHttp plain_http = PlainHttp::refused;
+  std::uint16_t https_port = 0;  ///< where PlainHttp::redirected leads. 0: to the door's own port, or from one without TLS to 443
   /// Balancers whose every connection begins with a header of the PROXY protocol, which names the client: networks like those of
   /// TrustedFronts. Whoever else sends one is refused. Empty: nobody is expected to.
   std::vector<std::string> proxy_header_from{};

@@ -114,9 +114,12 @@ Error Doors::prepare(OpenDoor& door) {
     door.proxy_networks.push_back(*network);
   }
   const bool is_raw = !door.settings.raw.empty() && door.settings.raw_use == RawUse::always;
-  const bool has_http_over_tls = door.settings.tls && !is_raw;
-  if (!has_http_over_tls && door.settings.plain_http != PlainHttp::refused)
-    return {"what becomes of plain HTTP can be chosen only for a door with TLS and HTTP"};
+  const PlainHttp plain = door.settings.plain_http;
+  const bool has_no_choice = is_raw || (!door.settings.tls && plain != PlainHttp::redirected);
+  if (has_no_choice && plain != PlainHttp::refused)
+    return {"what becomes of plain HTTP can be chosen only for a door with HTTP, and without TLS it can only be redirected"};
+  if (plain != PlainHttp::redirected && door.settings.https_port != 0)
+    return {"a door that does not redirect plain HTTP has no use for https_port"};
   if (door.settings.raw.empty() && door.settings.raw_use == RawUse::fallback)
     return {"a door falls back to a raw row, and names none"};
   if (!door.settings.tls) return {};

@@ -57,6 +57,7 @@ std::string HostMount::check(const Mount& mount) {
 base::Result<std::unique_ptr<HostMount>, std::string> HostMount::open(const Mount& mount, const MountParts& parts) {
   std::unique_ptr<HostMount> opened(new HostMount);
   opened->prefix_ = mount.prefix;
+  opened->without_tls_ = mount.without_tls;
   if (!parts.strict_transport.empty()) opened->fields_.add_always(strict_transport_field, parts.strict_transport);
   if (mount.security == SecurityFields::on) add_security(opened->fields_, mount);
   for (const auto& [name, value] : mount.fields) opened->fields_.add(name, value);

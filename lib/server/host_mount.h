@@ -28,6 +28,8 @@ class HostMount {
     return decoded_path.starts_with(prefix_) || decoded_path == std::string_view(prefix_).substr(0, prefix_.size() - 1);
   }
   [[nodiscard]] bool takes_upgrades() const { return takes_upgrades_; }
+  /// As Mount::without_tls.
+  [[nodiscard]] bool serves_without_tls() const { return without_tls_ == Switch::on; }
 
   [[nodiscard]] bool limits_requests() const { return requests_ != nullptr; }
   /// Whether the client does not ask too often; if not, there is a response.
@@ -52,6 +54,7 @@ class HostMount {
   std::unique_ptr<AccessGate> gate_;
   std::unique_ptr<MountService> service_;
   bool takes_upgrades_ = false;  // as the service says
+  Switch without_tls_ = Switch::off;
 };
 
 }  // namespace wharf::server

@@ -38,6 +38,8 @@ class Router final : public session::Handler, private session::Users::Owner {
   Router& operator=(const Router&) = delete;
 
   void handle(session::Exchange& exchange) override;
+  /// Whether the request is for a mount that is served without TLS on every door.
+  [[nodiscard]] bool serves_without_tls(const session::Exchange& exchange) const;
   /// What speaks on a connection that a raw row has from its first byte: the row of the host that the client named by SNI, or else of
   /// the host for requests without a name. nullptr, with a line in the log, if there is no such row.
   std::unique_ptr<session::Session> open_raw(session::Link& link, std::string_view row);

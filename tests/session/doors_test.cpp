@@ -50,8 +50,8 @@ constexpr std::string_view by_tls{
 /// A server with one door.
 class House {
  public:
-  explicit House(const Door& door, const Limits& limits = {}, StrictTransportSecurity strict = {})
-      : server_(options(limits)), first_(open(door, strict)), running_(server_) {}
+  explicit House(const Door& door, const Limits& limits = {}, StrictTransportSecurity strict = {}, std::vector<Mount> more = {})
+      : server_(options(limits)), first_(open(door, strict, std::move(more))), running_(server_) {}
 
   std::string ask(std::string_view bytes) {
     SocketWire wire(first_);
@@ -76,10 +76,11 @@ class House {
     given.log = [this](Level, std::string_view text) { lines_.add(std::string(text)); };
     return given;
   }
-  io::Address open(const Door& door, const StrictTransportSecurity& strict) {
+  io::Address open(const Door& door, const StrictTransportSecurity& strict, std::vector<Mount> more) {
     REQUIRE_FALSE(server_.add(protocol<Where>("where")));
     REQUIRE_FALSE(server_.add(protocol<Echoing>("echo")));
     VirtualHost host;
+    host.mounts = std::move(more);
     host.mounts.push_back({"/", Requests{"where"}, {{"X-Own", "1"}}});
     host.strict_transport_security = strict;
     REQUIRE_FALSE(server_.add(host));
@@ -135,6 +136,52 @@ TEST_CASE("doors: plain HTTP on a door with TLS is refused, redirected or served
   House serving(with_tls(PlainHttp::served));
   CHECK(has(serving.ask(get), " http - - - -"));
   CHECK(has(serving.ask_by_tls(get), " https - - - -"));
+}
+
+TEST_CASE("doors: plain HTTP on a door without TLS is redirected to another port") {
+  Door door;
+  door.plain_http = PlainHttp::redirected;
+  House usual(door);
+  constexpr std::string_view twice =
+      "GET /x?y=1 HTTP/1.1\r\nHost: a.test:80\r\n\r\nGET / HTTP/1.1\r\nHost: b.test\r\nConnection: close\r\n\r\n";
+  const std::string moved = usual.ask(twice);  // the connection goes on
+  CHECK(has(moved, "Location: https://a.test/x?y=1\r\n"));
+  CHECK(has(moved, "Location: https://b.test/\r\n"));
+  CHECK(usual.ask("GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 400 "));
+  CHECK(usual.ask("\1\2\3\r\n\r\n").starts_with("HTTP/1.1 400 "));
+  CHECK(usual.lines().count("no TLS") == 0);
+  door.https_port = 8443;
+  CHECK(has(House(door).ask(get), "Location: https://a.test:8443/x?y=1\r\n"));
+  Door sealed = with_tls(PlainHttp::redirected);
+  sealed.https_port = 443;
+  CHECK(has(House(sealed).ask(get), "Location: https://a.test/x?y=1\r\n"));
+}
+
+TEST_CASE("doors: who comes by TLS as far as a balancer is served, and not sent in circles") {
+  Door door = with_headers("127.0.0.1");
+  door.plain_http = PlainHttp::redirected;
+  House house(door);
+  CHECK(has(house.ask(std::string(by_tls) + std::string(get)), "203.0.113.9:4711 https"));
+  CHECK(house.ask(std::string(line) + std::string(get)).starts_with("HTTP/1.1 308 "));
+}
+
+TEST_CASE("doors: a mount may be served without TLS where all else is redirected or refused") {
+  Mount open{"/open/", Requests{"where"}, {{"X-Open", "1"}}};
+  open.without_tls = Switch::on;
+  Door plain;
+  plain.plain_http = PlainHttp::redirected;
+  for (const Door& door : {plain, with_tls(PlainHttp::redirected), with_tls(PlainHttp::refused)}) {
+    House house(door, {}, {}, {open});
+    const auto ask = [&house](std::string_view target) {
+      return house.ask("GET " + std::string(target) + " HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").substr(9, 3);
+    };
+    for (const char* target : {"/open/", "/open", "/%6fpen/x", "/open/x?y", "http://a.test/open/x"})
+      CHECK_MESSAGE(ask(target) == "200", target);
+    const std::string other = door.plain_http == PlainHttp::refused ? "400" : "308";
+    for (const char* target : {"/", "/openx", "/x/open/", "/Open/", "//open/"}) CHECK_MESSAGE(ask(target) == other, target);
+    for (const char* target : {"/open/../secret", "/open/%2e%2e/secret"}) CHECK_MESSAGE(ask(target) == "404", target);
+    CHECK(has(house.ask("GET /open/ HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"), "X-Open: 1\r\n"));
+  }
 }
 
 TEST_CASE("doors: a client that comes by bytes, on a door with TLS") {
@@ -209,7 +256,10 @@ TEST_CASE("doors: settings that mean nothing are errors of listen()") {
   Door door;
   door.plain_http = PlainHttp::served;
   CHECK(server.listen("127.0.0.1", 0, door).message ==
-        "what becomes of plain HTTP can be chosen only for a door with TLS and HTTP");
+        "what becomes of plain HTTP can be chosen only for a door with HTTP, and without TLS it can only be redirected");
+  door.plain_http = PlainHttp::refused;
+  door.https_port = 443;
+  CHECK(server.listen("127.0.0.1", 0, door).message == "a door that does not redirect plain HTTP has no use for https_port");
   CHECK(server.addresses().empty());
 }
 

@@ -8,17 +8,23 @@
 namespace wharf::server {
 
 /// From the inside out. A door where nothing is to be decided has HTTP at once.
-Entrance::Entrance(const OpenDoor& door, EntranceParts parts) : door_(door), parts_(std::move(parts)) {
+Entrance::Entrance(const OpenDoor& door, EntranceParts parts) : door_(door), parts_(std::move(parts)), http_(&parts_.http) {
   const Door& settings = door.settings;
+  if (door.tls == nullptr && settings.plain_http == PlainHttp::redirected) {
+    take_plain(session::Reuse::allowed);
+    http_ = &*plain_context_;
+  }
   if (!settings.raw.empty() && settings.raw_use == RawUse::fallback)
-    inner_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, http(), {}, {}, raw(settings.raw), parts_.counts});
+    inner_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, http(*http_), {}, {}, raw(settings.raw), parts_.counts});
   first_ = speaker();
   if (door.tls != nullptr) above_tls_ = sealed();
   if (door.tls != nullptr && is_raw()) {
     first_ = tls();
   } else if (door.tls != nullptr) {
     const bool serves_plain = settings.plain_http == PlainHttp::served;
-    detect_.emplace(session::DetectParts{parts_.log, parts_.tls_handshake, serves_plain ? http() : plain_http(), tls()});
+    if (!serves_plain) take_plain(session::Reuse::never);
+    detect_.emplace(
+        session::DetectParts{parts_.log, parts_.tls_handshake, http(serves_plain ? parts_.http : *plain_context_), tls()});
     detect_->counts = parts_.counts;
     if (serves_plain && inner_) detect_->raw = raw(settings.raw);
     first_ = detecting(*detect_);
@@ -55,7 +61,7 @@ bool Entrance::is_raw() const { return !door_.settings.raw.empty() && door_.sett
 /// What speaks on top of all that carries.
 session::SessionMaker Entrance::speaker() const {
   if (is_raw()) return raw(door_.settings.raw);
-  return inner_ ? detecting(*inner_) : http();
+  return inner_ ? detecting(*inner_) : http(*http_);
 }
 
 session::SessionMaker Entrance::detecting(const session::DetectParts& parts) {
@@ -66,17 +72,16 @@ session::SessionMaker Entrance::raw(const std::string& row) const {
   return [router = &parts_.router, &row](session::Link& link) { return router->open_raw(link, row); };
 }
 
-session::SessionMaker Entrance::http() const {
-  return [context = &parts_.http](session::Link& link) { return std::make_unique<session::H1>(link, *context); };
+session::SessionMaker Entrance::http(session::HttpContext& context) {
+  return [&context](session::Link& link) { return std::make_unique<session::H1>(link, context); };
 }
 
-/// What speaks with those who come to a door with TLS without it.
-session::SessionMaker Entrance::plain_http() {
-  plain_requests_.emplace(parts_.router, parts_.log, door_.settings.plain_http, io::peer_address(door_.address).port());
+/// For those who come without TLS to a door that does not serve them so.
+void Entrance::take_plain(session::Reuse reuse) {
+  plain_requests_.emplace(parts_.router, parts_.log, door_);
   plain_context_.emplace(*plain_requests_, parts_.http.limits, parts_.log);
   plain_context_->fronts = parts_.http.fronts;
-  plain_context_->reuse = session::Reuse::never;
-  return [this](session::Link& link) { return std::make_unique<session::H1>(link, *plain_context_); };
+  plain_context_->reuse = reuse;
 }
 
 session::SessionMaker Entrance::tls() const {

@@ -40,20 +40,21 @@ class Entrance {
   [[nodiscard]] std::unique_ptr<session::Session> first(session::Link& link) const { return first_(link); }
 
  private:
-  [[nodiscard]] session::SessionMaker plain_http();
+  void take_plain(session::Reuse reuse);
   [[nodiscard]] session::SessionMaker admitted(session::SessionMaker next) const;
   [[nodiscard]] bool admits(session::Link& link) const;
   [[nodiscard]] bool is_raw() const;
   [[nodiscard]] session::SessionMaker speaker() const;
   [[nodiscard]] static session::SessionMaker detecting(const session::DetectParts& parts);
   [[nodiscard]] session::SessionMaker raw(const std::string& row) const;
-  [[nodiscard]] session::SessionMaker http() const;
+  [[nodiscard]] static session::SessionMaker http(session::HttpContext& context);
   [[nodiscard]] session::SessionMaker sealed() const;
   [[nodiscard]] session::SessionMaker tls() const;
 
   const OpenDoor& door_;
   EntranceParts parts_;
-  std::optional<PlainRequests> plain_requests_;        // of a door with TLS that does not serve them
+  session::HttpContext* http_;                         // of those who come as the door wants it
+  std::optional<PlainRequests> plain_requests_;        // of a door that does not serve them
   std::optional<session::HttpContext> plain_context_;  // the same
   std::optional<session::DetectParts> detect_;         // if there is something to decide before TLS
   std::optional<session::DetectParts> inner_;          // and on top of all that carries

@@ -2,28 +2,28 @@
 #include <cstdint>
 
 #include "http/exchange.h"
+#include "server/open_door.h"
 #include "server/router.h"
-#include "wharf/door.hpp"
 
 namespace wharf::server {
 
-/// Requests that come without TLS to a door that has TLS, and are not served: each learns how to come.
+/// Requests that come without TLS to a door that does not serve them so: each learns how to come. Mounts may be exceptions.
 class PlainRequests final : public session::Handler {
  public:
-  /// Router and log outlive this. `port` is the door's; 0: it has none.
-  PlainRequests(Router& router, base::Log& log, PlainHttp what, std::uint16_t port)
-      : router_(router), log_(log), what_(what), port_(port) {}
+  /// All of these outlive this.
+  PlainRequests(Router& router, base::Log& log, const OpenDoor& door) : router_(router), log_(log), door_(door) {}
 
   void handle(session::Exchange& exchange) override;
   void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) override;
 
  private:
+  [[nodiscard]] bool serves(const session::Exchange& exchange) const;
   void redirect(session::Exchange& exchange) const;
+  [[nodiscard]] std::uint16_t port() const;
 
   Router& router_;
   base::Log& log_;
-  PlainHttp what_;
-  std::uint16_t port_;
+  const OpenDoor& door_;
 };
 
 }  // namespace wharf::server
