@@ -99,14 +99,14 @@ FILE_SERVER = """
 class Nginx:
     """One master and one worker with a folder of their own, both gone after stop()."""
 
-    def __init__(self, http, **values):
+    def __init__(self, http, base=BASE, **values):
         self.place = tempfile.TemporaryDirectory()
         self.folder = pathlib.Path(self.place.name)
         for _ in range(5):  # somebody else may take the port
             self.host, self.port = "127.0.0.1", server.free_port()
             user = "user root;\n" if os.geteuid() == 0 else ""
             text = http.format(**{"listen": f"{self.host}:{self.port}", **values})
-            (self.folder / "nginx.conf").write_text(BASE.format(folder=self.folder, user=user, http=text), encoding="utf-8")
+            (self.folder / "nginx.conf").write_text(base.format(folder=self.folder, user=user, http=text), encoding="utf-8")
             self.process = subprocess.Popen([NGINX, "-p", self.folder, "-e", self.folder / "error.log", "-c",
                                              self.folder / "nginx.conf"], stdin=subprocess.DEVNULL)
             if self.started():
