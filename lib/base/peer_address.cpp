@@ -16,6 +16,15 @@ namespace wharf::base {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> ipv4_mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+/// Where a translator has IPv4 addresses of clients in IPv6: with the well-known prefix (RFC 6052 section 2.1), or with others, whose
+/// length only it knows (RFC 8215).
+constexpr PeerAddress::Bytes translated{0, 0x64, 0xFF, 0x9B};
+constexpr unsigned translated_bits = 96;
+constexpr PeerAddress::Bytes translated_here{0, 0x64, 0xFF, 0x9B, 0, 1};
+constexpr unsigned translated_here_bits = 48;
+/// Of all machines on a link (RFC 4291 section 2.5.6).
+constexpr PeerAddress::Bytes link_local{0xFE, 0x80};
+constexpr unsigned link_local_bits = 10;
 constexpr std::string_view unix_text = "unix:";
 
 /// Digits and nothing else.
@@ -147,7 +156,13 @@ PeerAddress PeerAddress::without_port() const {
   return address;
 }
 
-PeerAddress PeerAddress::client_network() const { return family_ == Family::ipv6 ? first_of(*this, 64) : without_port(); }
+PeerAddress PeerAddress::client_network() const {
+  if (family_ != Family::ipv6) return without_port();
+  if (begin_alike(bytes_, translated, translated_bits)) return ipv4({bytes_[12], bytes_[13], bytes_[14], bytes_[15]});
+  const bool is_alone =
+      begin_alike(bytes_, link_local, link_local_bits) || begin_alike(bytes_, translated_here, translated_here_bits);
+  return is_alone ? without_port() : first_of(*this, 64);
+}
 
 Result<PeerNetwork, std::string> PeerNetwork::parse(std::string_view text) {
   const auto fault = [text](std::string_view reason) {

@@ -39,7 +39,8 @@ class PeerAddress {
 
   [[nodiscard]] PeerAddress without_port() const;
   /// The network of one client, without the port: an IPv4 address, or the first 64 bits of an IPv6 address, within which it may use
-  /// any.
+  /// any. Exceptions are link-local addresses, where others have the same 64 bits, and what translators (NAT64) made of IPv4, which is
+  /// IPv4 again or, if it has no well-known prefix, the whole address.
   [[nodiscard]] PeerAddress client_network() const;
 
   auto operator<=>(const PeerAddress&) const = default;

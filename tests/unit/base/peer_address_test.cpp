@@ -122,9 +122,25 @@ TEST_CASE("peer address: the network of one client is an IPv4 address, or 64 bit
   CHECK(address("[2001:db8:1:2:3:4:5:6]:1").client_network() == address("2001:db8:1:2::"));
   CHECK(address("[2001:db8:1:2:ffff::]:7").client_network() == address("2001:db8:1:2:3:4:5:6").client_network());
   CHECK(address("2001:db8:1:3::").client_network() != address("2001:db8:1:2::").client_network());
-  CHECK(address("fe80::1%1").client_network() == address("fe80::%1"));
   CHECK(address("unix:").client_network() == PeerAddress::unix_socket());
   CHECK(PeerAddress().client_network() == PeerAddress());
+}
+
+TEST_CASE("peer address: on one link all have the same 64 bits, so a link-local address is a client (RFC 4291 section 2.5.6)") {
+  CHECK(address("[fe80::1%1]:7").client_network() == address("fe80::1%1"));
+  CHECK(address("fe80::2%1").client_network() != address("fe80::1%1").client_network());
+  CHECK(address("fe80::1%2").client_network() != address("fe80::1%1").client_network());
+  CHECK(address("febf::1%1").client_network() == address("febf::1%1"));
+  CHECK(address("fec0::1").client_network() == address("fec0::"));
+}
+
+TEST_CASE("peer address: clients behind a translator are those of IPv4 (RFC 6052 section 2.1)") {
+  CHECK(address("[64:ff9b::192.0.2.7]:1").client_network() == address("192.0.2.7"));
+  CHECK(address("64:ff9b::192.0.2.7").client_network() != address("64:ff9b::192.0.2.8").client_network());
+  CHECK(address("64:ff9b:0:0:0:1:1:1").client_network() == address("64:ff9b::"));
+  CHECK(address("64:ff9c::192.0.2.7").client_network() == address("64:ff9c::"));
+  CHECK(address("[64:ff9b:1::192.0.2.7]:1").client_network() == address("64:ff9b:1::192.0.2.7"));
+  CHECK(address("64:ff9b:2::192.0.2.7").client_network() == address("64:ff9b:2::"));
 }
 
 TEST_CASE("peer network: the addresses in it") {
