@@ -63,23 +63,6 @@ struct Leaves {
   }
 };
 
-/// Has one of the allocations within its calls fail. 0: none.
-class Shortage {
- public:
-  explicit Shortage(std::size_t nth) : left_(nth), is_due_(nth != 0) {}
-  template <class Call>
-  void operator()(Call&& call) {
-    until_failure = std::exchange(left_, 0);
-    call();  // what it throws is of that one
-    left_ = std::exchange(until_failure, 0);
-  }
-  [[nodiscard]] bool came() const { return is_due_ && left_ == 0; }
-
- private:
-  std::size_t left_;
-  bool is_due_;
-};
-
 /// The server's sessions behind pipes in memory, with a log that takes no memory.
 class Site {
  public:

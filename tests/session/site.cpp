@@ -95,6 +95,17 @@ const tls::Context& tls_of_localhost() {
   return *context;
 }
 
+server::OpenDoor open_door(const Door& settings) {
+  server::OpenDoor door;
+  door.settings = settings;
+  for (const std::string& text : settings.proxy_header_from) door.proxy_networks.push_back(*base::PeerNetwork::parse(text));
+  if (settings.tls) {
+    const std::shared_ptr<const tls::Context> context(std::shared_ptr<void>(), &tls_of_localhost());
+    door.tls = std::make_shared<tls::CurrentContexts>(std::make_shared<tls::NamedContexts>(context));
+  }
+  return door;
+}
+
 // ---- In memory ----
 
 MemorySite::MemorySite(const server::RoomLimits& limits) : parts_(limits) {
@@ -105,9 +116,17 @@ MemorySite::MemorySite(const server::RoomLimits& limits) : parts_(limits) {
   http_.emplace(*router_, parts_.limits.http, parts_.log);
 }
 
+MemorySite::MemorySite(const Door& door) : MemorySite() {
+  const server::RoomLimits& limits = parts_.limits;
+  door_ = open_door(door);
+  entrance_.emplace(door_,
+                    server::EntranceParts{*http_, *router_, &tls_, parts_.log, limits.tls_handshake, limits.proxy_header_time,
+                                          limits.proxy_header, nullptr, [](session::Link&) { return true; }});
+}
+
 std::unique_ptr<MemoryWire> MemorySite::connect() {
   auto link = std::make_unique<session::MemoryLink>(pool_, parts_.limits.loop.output, now_);
-  link->open(std::make_unique<session::H1>(*link, *http_));
+  link->open(entrance_ ? entrance_->first(*link) : std::make_unique<session::H1>(*link, *http_));
   return std::make_unique<MemoryWire>(std::move(link));
 }
 
@@ -140,7 +159,7 @@ std::string next_abstract_name() {
 
 }  // namespace
 
-SocketSite::SocketSite(const server::RoomLimits& limits, Begin when, SocketKind kind) : parts_(limits) {
+SocketSite::SocketSite(const server::RoomLimits& limits, Begin when, SocketKind kind, const Door& door) : parts_(limits) {
   auto worker = server::Worker::create(nullptr, parts_.limits, parts_.for_worker());
   if (!worker) throw std::runtime_error(worker.error().message);
   worker_ = std::move(*worker);
@@ -150,10 +169,9 @@ SocketSite::SocketSite(const server::RoomLimits& limits, Begin when, SocketKind 
   auto socket = io::ListeningSocket::open(*address, 511, io::ListeningSocket::Sharing::alone);
   if (!socket) throw std::runtime_error(socket.error());
   address_ = socket->address();
-  if (kind == SocketKind::tls) {
-    const std::shared_ptr<const tls::Context> context(std::shared_ptr<void>(), &tls_of_localhost());
-    door_.tls = std::make_shared<tls::CurrentContexts>(std::make_shared<tls::NamedContexts>(context));
-  }
+  Door settings = door;
+  if (kind == SocketKind::tls) settings.tls = Tls{};
+  door_ = open_door(settings);
   if (const Error error = worker_->accept_from(std::move(*socket), door_)) throw std::runtime_error(error.message);
   if (when == Begin::at_once) begin();
 }

@@ -12,6 +12,7 @@
 
 #include "io/address.h"
 #include "link/memory_link.h"
+#include "server/entry/entrance.h"
 #include "server/worker.h"
 #include "session/rows.h"
 #include "session/wire.h"
@@ -101,10 +102,15 @@ struct SiteParts {
 /// A certificate that signs itself, for localhost.
 const tls::Context& tls_of_localhost();
 
+/// What a server makes of a door that says this, except its sockets; with TLS, its certificate is that of localhost.
+server::OpenDoor open_door(const Door& settings);
+
 /// The server's sessions behind pipes in memory.
 class MemorySite {
  public:
   explicit MemorySite(const server::RoomLimits& limits = room_limits());
+  /// Its connections come in by a door.
+  explicit MemorySite(const Door& door);
   std::unique_ptr<MemoryWire> connect();
   /// The same through TLS.
   std::unique_ptr<TlsWire> connect_by_tls();
@@ -123,6 +129,8 @@ class MemorySite {
   std::unique_ptr<server::Router> router_;
   std::optional<session::HttpContext> http_;
   tls::LoopParts tls_{pool_, parts_.limits.loop.output, parts_.log};
+  server::OpenDoor door_;
+  std::optional<server::Entrance> entrance_;  // nothing: HTTP at once
 };
 
 /// TLS over memory.
@@ -140,7 +148,7 @@ enum class Begin : std::uint8_t { at_once, later };
 class SocketSite {
  public:
   explicit SocketSite(const server::RoomLimits& limits = room_limits(), Begin begin = Begin::at_once,
-                      SocketKind kind = SocketKind::tcp);
+                      SocketKind kind = SocketKind::tcp, const Door& door = {});
   /// Stops without grace if stop() was not called.
   ~SocketSite();
   SocketSite(const SocketSite&) = delete;
