@@ -78,6 +78,10 @@ class Counting {
     given.limits = limits;
     return given;
   }
+  static std::string next_name() {
+    static int count = 0;
+    return base::concat("@wharf-statistics-", ::getpid(), "-", ++count);
+  }
   std::string now() {
     SocketWire wire(*io::unix_address(inside_));
     wire.send("GET /counts/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -85,7 +89,7 @@ class Counting {
     return response.substr(response.find("\r\n\r\n") + 4);
   }
 
-  std::string inside_ = "@wharf-statistics-" + std::to_string(::getpid());
+  std::string inside_ = next_name();
   Server server_;
   std::optional<Running> running_;
 };
@@ -128,7 +132,6 @@ TEST_CASE("statistics: refusals") {
   sealed.tls = Tls{};
   Limits limits;
   limits.tls_handshake_time = milliseconds(300);
-  limits.address_connections = 1;
   Counting counting({balanced, strange, sealed, {}}, limits, {.per_second = 0.001, .burst = 1});
   counting.ask(0, get);
   counting.wait_for("0 0 0 0 0 | 0 1 0 0");
@@ -139,8 +142,10 @@ TEST_CASE("statistics: refusals") {
   CHECK(counting.ask(3, get).starts_with("HTTP/1.1 200 "));
   CHECK(counting.ask(3, get).starts_with("HTTP/1.1 429 "));
   counting.wait_for("0 0 0 0 0 | 0 2 1 1");
-  const SocketWire first(counting.address(3));
-  SocketWire second(counting.address(3));
+  limits.address_connections = 1;
+  Counting bounded({Door{}}, limits);
+  const SocketWire first(bounded.address(0));
+  SocketWire second(bounded.address(0));
   CHECK(second.read_all().empty());
-  counting.wait_for("0 0 0 0 0 | 1 2 1 1");
+  bounded.wait_for("0 0 0 0 0 | 1 0 0 0");
 }
