@@ -342,9 +342,13 @@ void Connection::await_socket() {
 bool Connection::wants_input() const { return !marks_.has(Mark::peer_ended) && (ending() ? stage_ >= Stage::shut : !input_held()); }
 
 void Connection::update_interest() {
-  if (closed()) return;
   interest_changed_ = in_turn_ || marks_.has(Mark::scheduled);  // on_settle() is a turn, too
-  if (interest_changed_) return;
+  if (!interest_changed_) decide_interest();
+}
+
+void Connection::decide_interest() {
+  if (closed()) return;
+  interest_changed_ = false;
   const bool open = !broken() && !aborted();
   const bool reads = open && wants_input();
   const bool writes = open && (marks_.has(Mark::file_waits) || (!out().empty() && !held_back()));
@@ -410,6 +414,7 @@ void Connection::on_settle() {
   if (!closed()) settle();
   if (broken() && !ending()) read_to_the_end();
   proceed_winding_up();
+  if (interest_changed_) decide_interest();  // now, as it may be scheduled in each turn
 }
 
 void Connection::on_shut_down() {

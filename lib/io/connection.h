@@ -89,6 +89,7 @@ class Connection final : public session::Link, private Timed {
   [[nodiscard]] bool closed() const { return stage_ >= Stage::closed; }
   [[nodiscard]] bool wants_input() const;
   void update_interest();
+  void decide_interest();
   void arm_timer();
   void on_timer() override;
   void on_settle();

@@ -130,6 +130,20 @@ TEST_CASE("interest: bytes that come while input is held are not read, and the l
   CHECK(changes_of_interest == 0);
 }
 
+TEST_CASE("interest: input that is wanted again was not read by a session that has something to do in every turn") {
+  HeldBench bench;
+  bench.send("x");
+  for (int i = 0; i < 5; ++i) bench.turns.one();
+  bench.story.deeds["session turn"] = [](session::Link& link) { link.want_turn(); };
+  bench.held->want_turn();
+  bench.turns.one();
+  bench.held->resume_input();
+  for (int i = 0; i < 20; ++i) bench.turns.one();
+  CHECK(bench.story.count("session turn") > 20);
+  CHECK(bench.story.count("session input x") == 1);
+  CHECK(changes_of_interest <= 4);
+}
+
 TEST_CASE("interest: a peer that leaves while its input is held is noticed, whether bytes came before or not") {
   for (const bool sends_first : {false, true}) {
     HeldBench bench;
