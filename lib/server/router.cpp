@@ -242,14 +242,15 @@ void Router::handle(session::Exchange& exchange) {
   if (!now_.limits_requests || admits(exchange, *host)) serve_host(exchange, exchange.request(), *host);
 }
 
-/// By the mount that handle() would find, if it finds one.
+/// By the mount that handle() would find, if it finds one. Protocols take WebSockets at any path, so those are not the mount's.
 bool Router::serves_without_tls(const session::Exchange& exchange) const {
   const codec::RequestHead& head = exchange.request();
   const Host* const host = find(codec::host_of(head.host));
   const std::optional<std::string> path = codec::percent_decode(head.path);
   if (host == nullptr || !path) return false;
   const HostMount* const mount = host->mount_for(*path);
-  return mount != nullptr && mount->serves_without_tls();
+  if (mount == nullptr || !mount->serves_without_tls()) return false;
+  return mount->takes_upgrades() || !codec::wants_websocket(head);
 }
 
 void Router::note(session::Exchange& exchange) { noted(exchange); }
