@@ -141,6 +141,7 @@ void UpstreamPool::failed(base::Time began, base::Time limit, std::string_view r
 bool UpstreamPool::idle(session::H1Client& client) {
   if (settings_.idle_connections == 0 || (waiters_.empty() && idle_.size() >= settings_.idle_connections)) return false;
   idle_.push_back(&client);
+  if (waiters_.empty()) give_up_surplus();
   if (waiters_.empty() || handing_over_) return true;
   outside_.at_turn_end([this] { hand_over(); });
   handing_over_ = true;  // only now: at_turn_end() may have thrown
@@ -160,6 +161,7 @@ void UpstreamPool::hand_over() {
     idle_.erase(idle_.begin());
     client->cancel();
   }
+  give_up_surplus();
 }
 
 void UpstreamPool::retire() {

@@ -390,6 +390,21 @@ TEST_CASE("upstream pool: clients that come and go leave no more connections bei
   CHECK(bench.outside.attempts.size() == 2);
 }
 
+TEST_CASE("upstream pool: connections that became free left more being made than are kept for later") {
+  Proxy proxy = ProxyBench::to();
+  proxy.idle_connections = 1;
+  ProxyBench bench(proxy);
+  for (int i = 0; i < 3; ++i) bench.send(bench.client(), asks());
+  auto& upstream = bench.accept();
+  bench.send(upstream, small_answer);
+  CHECK(bench.outside.attempts.size() == 2);
+  bench.send(upstream, small_answer);  // the third has its connection now
+  CHECK(bench.outside.attempts.size() == 1);
+  bench.send(upstream, small_answer);
+  CHECK(bench.outside.attempts.empty());
+  CHECK_FALSE(upstream.closed());
+}
+
 TEST_CASE("upstream pool: one that is retired gives up the connections that are being made for nobody") {
   session::Users users;
   ProxyLimits limits;
