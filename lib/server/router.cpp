@@ -253,7 +253,10 @@ bool Router::serves_without_tls(const session::Exchange& exchange) const {
   return mount->takes_upgrades() || !codec::wants_websocket(head);
 }
 
-void Router::note(session::Exchange& exchange) { noted(exchange); }
+bool Router::note(session::Exchange& exchange) {
+  const Host* const host = noted(exchange);
+  return host == nullptr || !now_.limits_requests || admits(exchange, *host);
+}
 
 /// The host of the request, which is a user of it from here on, with a line in its log; or nullptr.
 Host* Router::noted(session::Exchange& exchange) {

@@ -43,8 +43,9 @@ class Router final : public session::Handler, private session::Users::Owner {
   /// What speaks on a connection that a raw row has from its first byte: the row of the host that the client named by SNI, or else of
   /// the host for requests without a name. nullptr, with a line in the log, if there is no such row.
   std::unique_ptr<session::Session> open_raw(session::Link& link, std::string_view row);
-  /// For a request that somebody else responds to: counts it, and gives it its line in the access log.
-  void note(session::Exchange& exchange);
+  /// For a request that somebody else responds to: counts it, and gives it its line in the access log. False: it was one too many, and
+  /// has its response.
+  [[nodiscard]] bool note(session::Exchange& exchange);
   void refused(const session::LinkPeer& peer, const session::ExchangeEnd& end) override;
   /// Also looks for the folders of mounts again.
   void reopen_logs();

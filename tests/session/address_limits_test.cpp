@@ -74,6 +74,31 @@ TEST_CASE("limits: all clients of a trusted front that did not name them shared 
   CHECK(ask("X-Forwarded-For: 192.0.2.2\r\n") == "200");
 }
 
+TEST_CASE("limits: requests that were redirected to https did not count for a rate") {
+  for (const bool has_tls : {false, true}) {
+    ServerOptions options;
+    options.quiet = true;
+    Server server(options);
+    VirtualHost host;
+    host.mounts.push_back({"/", Fixed{}});
+    host.request_rate = {.per_second = 0.001, .burst = 2};
+    REQUIRE_FALSE(server.add(host));
+    Door door;
+    door.plain_http = PlainHttp::redirected;
+    if (has_tls) door.tls = Tls{};
+    REQUIRE_FALSE(server.listen("127.0.0.1", 0, door));
+    const std::string name = server.addresses().front();
+    const io::Address address =
+        *io::resolve_interface("127.0.0.1", static_cast<std::uint16_t>(std::stoi(name.substr(name.rfind(':') + 1))));
+    const Running running(server);
+    for (const std::string status : {"308", "308", "429"}) {
+      SocketWire wire(address);
+      wire.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+      CHECK(wire.read_until("\r\n\r\n").substr(9, 3) == status);
+    }
+  }
+}
+
 TEST_CASE("limits: a burst without a rate is refused in one line") {
   ServerOptions options;
   options.quiet = true;

@@ -23,7 +23,7 @@ bool PlainRequests::serves(const session::Exchange& exchange) const {
 
 void PlainRequests::handle(session::Exchange& exchange) {
   if (serves(exchange)) return router_.handle(exchange);
-  router_.note(exchange);
+  if (!router_.note(exchange)) return;
   if (door_.settings.plain_http == PlainHttp::redirected) return redirect(exchange);
   log_.info(without_tls, exchange.client().text(), ": no TLS, an HTTP request without it was refused");
   exchange.respond(session::text_response(400, "This port speaks TLS, and the request came without: use https."));
