@@ -232,14 +232,17 @@ void Router::refuse(session::Exchange& exchange, int status, std::string_view wh
 
 void Router::handle(session::Exchange& exchange) {
   Host* const host = noted(exchange);
+  const bool is_elsewhere = now_.only == nullptr && host != nullptr && is_for_another(exchange, host);
+  const bool is_served = host != nullptr && !is_elsewhere;
+  if (is_served && now_.strict_transport && host->has_strict_transport() && is_strict(exchange))
+    exchange.add_fields(host->strict_transport());
+  if (now_.limits_requests && !admits(exchange, host)) return;
   if (host == nullptr) {
     const int status = unknown_ == UnknownHosts::not_found ? 404 : 421;
     return refuse(exchange, status, "This server has no such host.", "which it has not");
   }
-  if (now_.only == nullptr && is_for_another(exchange, host))
-    return refuse(exchange, 421, "This connection was made for another host.", "over a connection for another");
-  if (now_.strict_transport && host->has_strict_transport() && is_strict(exchange)) exchange.add_fields(host->strict_transport());
-  if (!now_.limits_requests || admits(exchange, *host)) serve_host(exchange, exchange.request(), *host);
+  if (is_elsewhere) return refuse(exchange, 421, "This connection was made for another host.", "over a connection for another");
+  serve_host(exchange, exchange.request(), *host);
 }
 
 /// By the mount that handle() would find, if it finds one. Protocols take WebSockets at any path, so those are not the mount's.
@@ -255,7 +258,7 @@ bool Router::serves_without_tls(const session::Exchange& exchange) const {
 
 bool Router::note(session::Exchange& exchange) {
   const Host* const host = noted(exchange);
-  return host == nullptr || !now_.limits_requests || admits(exchange, *host);
+  return !now_.limits_requests || admits(exchange, host);
 }
 
 /// The host of the request, which is a user of it from here on, with a line in its log; or nullptr.
@@ -269,10 +272,10 @@ Host* Router::noted(session::Exchange& exchange) {
 }
 
 /// Whether the request is within the limits for it; if not, there is a response.
-bool Router::admits(session::Exchange& exchange, const Host& host) const {
+bool Router::admits(session::Exchange& exchange, const Host* host) const {
   if (clients_ == nullptr) return true;
   RequestLimit* const all = clients_->requests();
-  return was_admitted((all == nullptr || all->admits(exchange)) && host.admits(exchange));
+  return was_admitted((all == nullptr || all->admits(exchange)) && (host == nullptr || host->admits(exchange)));
 }
 
 /// Counts what a limit has refused.

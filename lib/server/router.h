@@ -80,7 +80,8 @@ class Router final : public session::Handler, private session::Users::Owner {
 
   [[nodiscard]] HostParts parts();
   [[nodiscard]] Setup setup(std::vector<Host*> hosts) const;
-  bool admits(session::Exchange& exchange, const Host& host) const;
+  /// `host` may be nullptr: there is none.
+  bool admits(session::Exchange& exchange, const Host* host) const;
   [[nodiscard]] bool was_admitted(bool admitted) const;
   Host* noted(session::Exchange& exchange);
   void unused() noexcept override;

@@ -99,6 +99,26 @@ TEST_CASE("limits: requests that were redirected to https did not count for a ra
   }
 }
 
+TEST_CASE("limits: requests for hosts that are not there did not count for the rate of their address") {
+  ServerOptions options;
+  options.quiet = true;
+  options.unknown_hosts = UnknownHosts::not_found;
+  options.limits.address_request_rate = 1;
+  options.limits.address_request_burst = 1;
+  Server server(options);
+  VirtualHost host;
+  host.name = "known.test";
+  host.mounts.push_back({"/", Fixed{}});
+  REQUIRE_FALSE(server.add(host));
+  const io::Address address = listen_anywhere(server);
+  const Running running(server);
+  SocketWire wire(address);
+  const std::string request = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+  wire.send(request + request);
+  CHECK(wire.read_until("\r\n\r\n").starts_with("HTTP/1.1 404 "));
+  CHECK(wire.read_until("HTTP/1.1 429 ").ends_with("HTTP/1.1 429 "));
+}
+
 TEST_CASE("limits: a burst without a rate is refused in one line") {
   ServerOptions options;
   options.quiet = true;
