@@ -222,10 +222,12 @@ bool TlsLink::nothing_came() {
   if (below_.quiet()) return !engine_->has_part();
   const std::size_t size = below_.look_at_input(parts_.record);
   if (size == 0 || size == parts_.record.size()) return false;
+  const std::int64_t work = engine_->work_left();  // of an input() that this may be within
   engine_->give(std::span(parts_.record).subspan(looked_ahead_, size - looked_ahead_), session::work_per_turn);
   const bool came = engine_->look();
   below_.spend(session::work_per_turn - engine_->work_left());
   looked_ahead_ = static_cast<std::uint32_t>(size - engine_->take_back());
+  engine_->give({}, work);
   return !came && !engine_->has_part();
 }
 

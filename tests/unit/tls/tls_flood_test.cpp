@@ -128,6 +128,31 @@ TEST_CASE("tls flood: many small records are more work than their bytes") {
   CHECK(heard == records);
 }
 
+TEST_CASE("tls flood: a session that asks, within its input, whether more came: the work of the turn counts all the same") {
+  TlsBench bench;
+  bench.open();
+  bench.pump();
+  const auto said = [&bench](std::string_view text) {
+    bench.client.say(text);
+    bench.client.below.run();
+    return bench.client.below.take();
+  };
+  const std::string first = said(pattern(60'000));  // small records
+  std::string second = said("x");
+  bench.server.story.deeds["server input"] = [&bench, &second](session::Link& link) {
+    if (second.empty()) return;
+    bench.server.below.arrive(std::exchange(second, {}));
+    CHECK_FALSE(link.quiet());
+  };
+  bench.server.below.arrive(first);
+  bench.server.below.run_one_turn();
+  const auto bytes = static_cast<std::int64_t>(first.size());
+  const auto records = 60'000 / static_cast<std::int64_t>(tls::TlsLink::small_record);
+  CHECK(bench.server.below.work_left() < session::work_per_turn - bytes - records * tls::record_work);
+  bench.server.below.run();
+  CHECK(bench.server.input() == pattern(60'000) + "x");
+}
+
 TEST_CASE("tls flood: a server that wishes to renegotiate again and again, and gets no (RFC 5246 section 7.4.1.1)") {
   TlsBench bench;
   SSL_CTX_set_max_proto_version(bench.server_side->get(), TLS1_2_VERSION);
