@@ -64,11 +64,11 @@ void check_all_stops(bool is_server, int version) {
   whole.carry(whole.bench.server, static_cast<std::size_t>(-1));
   const std::size_t flight = is_server ? whole.said_to_server : whole.said_to_client;
   REQUIRE(flight > 300);
-  for (std::size_t most = 0; most < flight; ++most) {
+  const std::size_t step = version == TLS1_3_VERSION ? 1 : 5;  // to save time
+  for (std::size_t most = 0; most < flight; most += step) {
     for (const Stop how : {Stop::silence, Stop::end, Stop::reset}) {
       CAPTURE(most);
-      const bool is_rare = how == Stop::reset || (how == Stop::silence && version != TLS1_3_VERSION);
-      if (is_rare && most % 8 != 0) continue;
+      if (how == Stop::reset && most % 8 != 0) continue;
       Talk talk{TlsBench(context_of(version))};
       talk.bench.open();
       TlsEnd& end = is_server ? talk.bench.server : talk.bench.client;
