@@ -245,15 +245,14 @@ void Router::handle(session::Exchange& exchange) {
   serve_host(exchange, exchange.request(), *host);
 }
 
-/// By the mount that handle() would find, if it finds one. Protocols take WebSockets at any path, so those are not the mount's.
+/// By the mount that handle() would find, if it finds one.
 bool Router::serves_without_tls(const session::Exchange& exchange) const {
   const codec::RequestHead& head = exchange.request();
   const Host* const host = find(codec::host_of(head.host));
   const std::optional<std::string> path = codec::percent_decode(head.path);
   if (host == nullptr || !path) return false;
   const HostMount* const mount = host->mount_for(*path);
-  if (mount == nullptr || !mount->serves_without_tls()) return false;
-  return mount->takes_upgrades() || !codec::wants_websocket(head);
+  return mount != nullptr && mount->serves_without_tls();
 }
 
 bool Router::note(session::Exchange& exchange) {
@@ -351,12 +350,15 @@ void Router::serve_user(session::Exchange& exchange, const Host& host, const Hos
   const codec::RequestHead& head = exchange.request();
   if (mount != nullptr && mount->takes_upgrades()) {
     if (offers_websocket(offered_upgrades(head)) && !check_origin(exchange, host)) return;
-  } else if (codec::wants_websocket(head) && (head.may_upgrade() || head.is_extended_connect())) {
+  } else if (codec::wants_websocket(head) && (head.may_upgrade() || head.is_extended_connect()) && takes_websockets(mount)) {
     return serve_websocket(exchange, host, {mount != nullptr ? mount->prefix() : "/", entered});
   }
   if (mount == nullptr) return exchange.respond(nothing_here());
   mount->serve(exchange, path, entered);
 }
+
+/// A mount that everybody can reach, without TLS or a password, must be no way to the protocols for whom other mounts refuse.
+bool Router::takes_websockets(const HostMount* mount) { return mount == nullptr || !mount->serves_without_tls(); }
 
 /// Whether the page may open a WebSocket, here or behind a proxy; if not, there is a response.
 bool Router::check_origin(session::Exchange& exchange, const Host& host) {

@@ -94,6 +94,7 @@ class Router final : public session::Handler, private session::Users::Owner {
   static void enter(session::Exchange& exchange, const Host& host, const HostMount& mount, std::string_view path);
   static void serve_user(session::Exchange& exchange, const Host& host, const HostMount* mount, std::string_view path,
                          const std::string& user);
+  [[nodiscard]] static bool takes_websockets(const HostMount* mount);
   static bool check_origin(session::Exchange& exchange, const Host& host);
   static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);
 

@@ -184,19 +184,18 @@ TEST_CASE("doors: a mount may be served without TLS where all else is redirected
   }
 }
 
-TEST_CASE("doors: WebSockets came without TLS below a mount that is served so, as they do at any path") {
+TEST_CASE("doors: a mount that is served without TLS was a way to all protocols, past TLS and past the passwords of others") {
   Mount open{"/open/", Requests{"where"}};
   open.without_tls = Switch::on;
   Door plain;
   plain.plain_http = PlainHttp::redirected;
-  for (const Door& door : {plain, with_tls(PlainHttp::refused)}) {
+  for (const Door& door : {plain, with_tls(PlainHttp::refused), Door{}}) {
     House house(door, {}, {}, {open});
     SocketWire wire(house.address());
     wire.send(
         "GET /open/x HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: echo\r\n\r\n");
-    const std::string status = wire.read_until("\r\n").substr(9, 3);
-    CHECK(status == (door.plain_http == PlainHttp::refused ? "400" : "308"));
+    CHECK(wire.read_until("\r\n").substr(9, 3) == "200");
   }
 }
 
