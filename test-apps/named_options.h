@@ -36,6 +36,18 @@ inline std::string take_limit(wharf::Limits& limits, wharf::FileLimits& files, s
          options::names(options::of_file_limits, of_files);
 }
 
+/// NAME=LIMIT=NUMBER, of one of these hosts. Empty, or what is wrong, in one line.
+inline std::string take_host_limit(std::vector<wharf::VirtualHost>& hosts, const std::string& text) {
+  const std::size_t equals = std::min(text.find('='), text.size());
+  const auto host = std::find_if(hosts.begin(), hosts.end(),
+                                 [name = text.substr(0, equals)](const wharf::VirtualHost& each) { return each.name == name; });
+  if (host == hosts.end()) return "--vhost-limit: there is no --vhost '" + text.substr(0, equals) + "'";
+  if (take(wharf::options::of_host_limits, host->limits, std::string_view(text).substr(std::min(equals + 1, text.size()))))
+    return {};
+  return "--vhost-limit takes NAME=LIMIT=NUMBER, not '" + text +
+         "'; the limits: " + wharf::options::names(wharf::options::of_host_limits);
+}
+
 /// PREFIX=NAME=VALUE, of a mount of that kind among these. `option` is its name on the command line, `nothing` the complaint if
 /// there is no such mount, and `values` says what values may be. Empty, or what is wrong, in one line.
 template <class Kind, std::size_t size>

@@ -60,6 +60,7 @@ struct Settings {
   std::string names;
   std::vector<std::string> vhosts;
   std::vector<std::string> vhost_certs;
+  std::vector<std::string> vhost_limits;
   wharf::UnknownHosts unknown_hosts = wharf::ServerOptions{}.unknown_hosts;
   wharf::UnknownNames unknown_names = wharf::Tls{}.unknown_names;
   std::vector<std::string> mounts;
@@ -296,6 +297,10 @@ inline constexpr wharf::options::Option<Settings> table[] = {
     {.name = "vhost-cert",
      .place = &Settings::vhost_certs,
      .about = "certificate of such a host as `NAME=CERTIFICATE,KEY` or `NAME=FILE` with both, for clients that ask for the name"},
+    {.name = "vhost-limit",
+     .place = &Settings::vhost_limits,
+     .about = "limit that such a host has otherwise than `--limit` says, as `NAME=LIMIT=NUMBER`, like `two.example=body=1000000`",
+     .page = "virtual-hosts.md#limits"},
     {.name = "unknown-hosts",
      .place = choice<&Settings::unknown_hosts>(),
      .unit = Unit::word,

@@ -196,6 +196,8 @@ wharf::Error add_vhosts(wharf::Server& server, const wharf::VirtualHost& first, 
     const std::size_t comma = std::min(files.find(','), files.size());
     host->certificates.push_back({files.substr(0, comma), comma < files.size() ? files.substr(comma + 1) : std::string()});
   }
+  for (const std::string& text : settings.vhost_limits)
+    if (std::string fault = named_options::take_host_limit(hosts, text); !fault.empty()) return {std::move(fault)};
   for (wharf::VirtualHost& host : hosts)
     if (wharf::Error error = server.add(std::move(host))) return error;
   return {};

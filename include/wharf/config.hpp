@@ -134,6 +134,7 @@ struct VirtualHost {
   RequestRate request_rate{};               ///< of one client; besides Limits::address_request_rate
   StrictTransportSecurity strict_transport_security{};
   std::vector<std::string> aliases{};  ///< more names of the same host
+  HostLimits limits{};
 };
 
 /// What becomes of a virtual host that is removed while the server runs. Its requests in progress are finished in any case.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace wharf {
 
@@ -22,6 +23,7 @@ struct Limits {
   std::size_t chunk_extensions = 16 * 1024;
   std::size_t trailer = 8 * 1024;
   std::size_t trailer_fields = 32;
+  std::uint64_t body = 0;
   std::chrono::milliseconds body_idle{20'000};
   std::chrono::milliseconds body_grace{20'000};
   std::uint64_t body_rate = 500;
@@ -55,6 +57,23 @@ struct Limits {
   std::size_t file_threads = 4;
   std::size_t lookup_threads = 8;
   std::size_t signing_threads = 2;
+};
+
+/// Those of Limits that a virtual host may have otherwise; nothing: as the server.
+struct HostLimits {
+  std::optional<std::uint64_t> body{};
+  std::optional<std::chrono::milliseconds> body_idle{};
+  std::optional<std::chrono::milliseconds> body_grace{};
+  std::optional<std::uint64_t> body_rate{};
+  std::optional<std::chrono::milliseconds> answer_time{};
+  std::optional<std::chrono::milliseconds> keep_alive_idle{};
+  std::optional<std::uint64_t> message{};
+  std::optional<std::chrono::milliseconds> close_handshake{};
+  std::optional<std::chrono::milliseconds> ping_after{};
+  std::optional<std::chrono::milliseconds> pong_timeout{};
+  std::optional<std::chrono::milliseconds> pipe_idle{};
+
+  friend bool operator==(const HostLimits&, const HostLimits&) = default;
 };
 
 /// What zero stands for in Compression, if neither a protocol nor the server says anything; docs/compression.md says why.

@@ -69,7 +69,8 @@ constexpr auto choice() {
 template <class Owner>
 using Place = std::variant<std::monostate, bool Owner::*, std::uint16_t Owner::*, int Owner::*, unsigned Owner::*,
                            unsigned long Owner::*, unsigned long long Owner::*, std::chrono::milliseconds Owner::*,
-                           std::string Owner::*, std::vector<std::string> Owner::*, Choice<Owner>>;
+                           std::string Owner::*, std::vector<std::string> Owner::*, Choice<Owner>,
+                           std::optional<std::uint64_t> Owner::*, std::optional<std::chrono::milliseconds> Owner::*>;
 
 /// Whether 0 is a number like others, or stands for a default and is always right.
 enum class Zero : std::uint8_t { counts, standard };
@@ -128,6 +129,13 @@ bool read(std::string_view text, Number& number) {
   return true;
 }
 
+inline bool read(std::string_view text, std::chrono::milliseconds& time) {
+  std::uint32_t number = 0;
+  if (!read(text, number)) return false;
+  time = std::chrono::milliseconds(number);
+  return true;
+}
+
 template <class Owner>
 struct Taker {
   const Option<Owner>& option;
@@ -144,10 +152,11 @@ struct Taker {
   bool operator()(Number Owner::*field) const {
     return read(text, owner.*field);
   }
-  bool operator()(std::chrono::milliseconds Owner::*field) const {
-    std::uint32_t number = 0;
-    if (!read(text, number)) return false;
-    owner.*field = std::chrono::milliseconds(number);
+  template <class Value>
+  bool operator()(std::optional<Value> Owner::*field) const {
+    Value value{};
+    if (!read(text, value)) return false;
+    owner.*field = value;
     return true;
   }
   bool operator()(std::string Owner::*field) const {
@@ -169,18 +178,26 @@ template <class Owner>
 struct Reader {
   const Owner& owner;
 
+  template <class Number>
+  static std::int64_t number(Number number) {
+    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
+    return number > 0 && static_cast<std::uint64_t>(number) > std::uint64_t{most} ? most : static_cast<std::int64_t>(number);
+  }
+
   template <class Other>
   std::optional<std::int64_t> operator()(const Other& /*no number*/) const {
     return std::nullopt;
   }
   template <class Number>
   requires std::is_integral_v<Number> std::optional<std::int64_t>
-  operator()(Number Owner::*field) const {
-    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max();
-    const Number number = owner.*field;
-    return number > 0 && static_cast<std::uint64_t>(number) > std::uint64_t{most} ? most : static_cast<std::int64_t>(number);
-  }
+  operator()(Number Owner::*field) const { return number(owner.*field); }
   std::optional<std::int64_t> operator()(std::chrono::milliseconds Owner::*field) const { return (owner.*field).count(); }
+  std::optional<std::int64_t> operator()(std::optional<std::uint64_t> Owner::*field) const {
+    return owner.*field ? std::optional(number(*(owner.*field))) : std::nullopt;
+  }
+  std::optional<std::int64_t> operator()(std::optional<std::chrono::milliseconds> Owner::*field) const {
+    return owner.*field ? std::optional<std::int64_t>((owner.*field)->count()) : std::nullopt;
+  }
   std::optional<std::int64_t> operator()(const Choice<Owner>& chosen) const { return static_cast<std::int64_t>(chosen.get(owner)); }
 };
 
@@ -224,6 +241,7 @@ inline constexpr Option<Limits> of_limits[] = {
     {"chunk_extensions", &Limits::chunk_extensions, Unit::bytes, "in all chunks of a body"},
     {"trailer", &Limits::trailer, Unit::bytes, "of the trailer section"},
     {"trailer_fields", &Limits::trailer_fields, Unit::count, "fields of the trailer section"},
+    {"body", &Limits::body, Unit::bytes, "of a request's body, whatever it is for; 0: no limit"},
     {"body_idle", &Limits::body_idle, Unit::milliseconds, "without a byte of a body that is read or dropped"},
     {"body_grace", &Limits::body_grace, Unit::milliseconds, "until `body_rate` applies to a body"},
     {"body_rate", &Limits::body_rate, Unit::bytes_a_second, "that a body must reach on average"},
@@ -271,6 +289,27 @@ inline constexpr Option<Limits> of_limits[] = {
     {"file_threads", &Limits::file_threads, Unit::count, "files being compressed and folders being listed at once"},
     {"lookup_threads", &Limits::lookup_threads, Unit::count, "names being looked up at once, each once for each loop"},
     {"signing_threads", &Limits::signing_threads, Unit::count, "TLS handshakes with large keys at once, of all loops"},
+};
+
+namespace detail {
+
+constexpr std::string_view about_limit(std::string_view name) { return find(of_limits, name)->about; }
+
+}  // namespace detail
+
+/// Those of Limits that a virtual host may have otherwise.
+inline constexpr Option<HostLimits> of_host_limits[] = {
+    {"body", &HostLimits::body, Unit::bytes, detail::about_limit("body")},
+    {"body_idle", &HostLimits::body_idle, Unit::milliseconds, detail::about_limit("body_idle")},
+    {"body_grace", &HostLimits::body_grace, Unit::milliseconds, detail::about_limit("body_grace")},
+    {"body_rate", &HostLimits::body_rate, Unit::bytes_a_second, detail::about_limit("body_rate")},
+    {"answer_time", &HostLimits::answer_time, Unit::milliseconds, detail::about_limit("answer_time")},
+    {"keep_alive_idle", &HostLimits::keep_alive_idle, Unit::milliseconds, detail::about_limit("keep_alive_idle")},
+    {"message", &HostLimits::message, Unit::bytes, detail::about_limit("message")},
+    {"close_handshake", &HostLimits::close_handshake, Unit::milliseconds, detail::about_limit("close_handshake")},
+    {"ping_after", &HostLimits::ping_after, Unit::milliseconds, detail::about_limit("ping_after")},
+    {"pong_timeout", &HostLimits::pong_timeout, Unit::milliseconds, detail::about_limit("pong_timeout")},
+    {"pipe_idle", &HostLimits::pipe_idle, Unit::milliseconds, detail::about_limit("pipe_idle")},
 };
 
 inline constexpr Option<FileLimits> of_file_limits[] = {

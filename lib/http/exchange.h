@@ -19,10 +19,25 @@
 #include "link/peer.h"
 #include "link/session.h"
 #include "link/users.h"
+#include "wharf/limits.hpp"
 
 namespace wharf::session {
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
+
+inline constexpr std::string_view body_too_large = "The request's body is larger than this server takes here.";  ///< with 413
+
+/// What one exchange may take, and how long the connection is kept after it.
+struct ExchangeLimits {
+  static constexpr std::uint64_t any_size = ~std::uint64_t{0};
+
+  std::uint64_t body = any_size;                  ///< bytes
+  base::Time body_idle = Limits{}.body_idle;      ///< without a byte of a body that is being read
+  base::Time body_grace = Limits{}.body_grace;    ///< after this, a body must have come at body_rate on average
+  std::uint64_t body_rate = Limits{}.body_rate;   ///< bytes a second
+  base::Time answer_time = Limits{}.answer_time;  ///< from the end of a request to the beginning of its response
+  base::Time idle = Limits{}.keep_alive_idle;     ///< from a response to the first byte of the next request
+};
 
 /// A place in an open file.
 struct FilePart {
@@ -138,6 +153,10 @@ class Exchange {
 
   /// What the exchange uses, until it is over and everything that was given to it has gone. A later call replaces it.
   virtual void keep(Users& users) = 0;
+
+  /// Within handle(): the limits of this exchange, in place of those of all. Lent as long as the exchange. The length of a body that
+  /// the request has announced is for the caller to look at.
+  virtual void limit(const ExchangeLimits& limits) = 0;
 
   /// For every response except an interim one; of switch_to(), only those that are always sent. Lent as long as the exchange. A later call replaces them.
   virtual void add_fields(codec::PreparedFields::Part prepared) = 0;

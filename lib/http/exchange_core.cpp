@@ -28,12 +28,20 @@ void ExchangeCore::request_came(const codec::RequestHead& head, Behind behind, s
   end_ = {};
   pending_.clear();
   fields_ = {};
-  body_received_ = 0;
-  answer_time_ = context_.limits.answer_time;
+  body_size_ = body_received_ = 0;
+  limits_ = &context_.limits;
+  answer_time_ = limits_->answer_time;
+  idle_time_ = limits_->idle;
   intake_ = body_left().nothing() ? Intake::complete : Intake::unasked;
   if (intake_ != Intake::complete && !knows_expectations(behind))
     return refuse({417, "The one expectation that is known here is 100-continue."});
   dispatch([this] { context_.handler.handle(*this); });
+}
+
+void ExchangeCore::limit(const ExchangeLimits& limits) {
+  limits_ = &limits;
+  answer_time_ = limits.answer_time;
+  idle_time_ = limits.idle;
 }
 
 ExchangeObserver* ExchangeCore::observer(const void* owner) const {
@@ -154,6 +162,7 @@ void ExchangeCore::tell_over() noexcept {
   --calls_;
   observers.clear();
   observers_ = std::move(observers);  // for its memory
+  limits_ = &context_.limits;
 }
 
 void ExchangeCore::exchange_ended() noexcept {
@@ -220,7 +229,9 @@ void ExchangeCore::await_body() {
 
 void ExchangeCore::piece_came(std::string_view piece) {
   body_received_ += piece.size();
+  body_size_ += piece.size();
   link_.spend(event_work);
+  if (open() && body_size_ > limits_->body) return body_failed({413, body_too_large});
   if (stage_ != Stage::dropping) return call_responder([piece](Responder& responder) { responder.body(piece); });
   if (body_received_ <= context_.limits.dropped_body) return;
   stage_ = Stage::idle;
@@ -270,10 +281,10 @@ void ExchangeCore::arm() {
 /// Not while the client has yet to take the response.
 base::Time ExchangeCore::body_due() const {
   if (!takes_body()) return base::never;
-  const HttpLimits& limits = context_.limits;
   constexpr std::uint64_t a_year = std::uint64_t{365} * 24 * 3'600'000;
-  const std::uint64_t earned = std::min(body_received_, a_year) * 1000 / std::max<std::uint64_t>(limits.body_rate, 1);
-  return std::min(body_heard_ + limits.body_idle, body_since_ + limits.body_grace + base::Time{static_cast<std::int64_t>(earned)});
+  const std::uint64_t earned = std::min(body_received_, a_year) * 1000 / std::max<std::uint64_t>(limits_->body_rate, 1);
+  return std::min(body_heard_ + limits_->body_idle,
+                  body_since_ + limits_->body_grace + base::Time{static_cast<std::int64_t>(earned)});
 }
 
 void ExchangeCore::exchange_deadline() {

@@ -20,16 +20,11 @@
 
 namespace wharf::session {
 
-struct HttpLimits {
+struct HttpLimits : ExchangeLimits {
   codec::HeadLimits head;
   codec::ChunkLimits chunk;
   /// From the first byte of a request, or from the connection's begin, to the end of its head.
   base::Time head_time = Limits{}.request_head_time;
-  base::Time idle = Limits{}.keep_alive_idle;          ///< from a response to the first byte of the next request
-  base::Time body_idle = Limits{}.body_idle;           ///< without a byte of a body that is being read
-  base::Time body_grace = Limits{}.body_grace;         ///< after this, a body must have come at body_rate on average
-  std::uint64_t body_rate = Limits{}.body_rate;        ///< bytes a second
-  base::Time answer_time = Limits{}.answer_time;       ///< from the end of a request to the beginning of its response
   std::uint64_t dropped_body = Limits{}.dropped_body;  ///< bytes of a body that nobody wants, read so that the connection can go on
 };
 
@@ -76,6 +71,7 @@ class ExchangeCore : public Exchange {
   void observe(std::unique_ptr<ExchangeObserver> observer) final { observers_.push_back(std::move(observer)); }
   [[nodiscard]] ExchangeObserver* observer(const void* owner) const final;
   void keep(Users& users) final { use_.take(users); }
+  void limit(const ExchangeLimits& limits) final;
   void add_fields(codec::PreparedFields::Part prepared) final { fields_ = prepared; }
   void suspend(std::unique_ptr<Visit> visit) final { visit_ = std::move(visit); }
   [[nodiscard]] Visit* visit() const final { return visit_.get(); }
@@ -124,7 +120,8 @@ class ExchangeCore : public Exchange {
     [[nodiscard]] bool nothing() const { return bytes == 0 && !in_chunks; }
   };
 
-  ExchangeCore(Link& link, HttpContext& context) : link_(link), context_(context) {}
+  ExchangeCore(Link& link, HttpContext& context)
+      : link_(link), context_(context), limits_(&context.limits), idle_time_(context.limits.idle) {}
   ~ExchangeCore() = default;
 
   // ---- What the framing calls, on a fresh stack each time. ----
@@ -183,6 +180,8 @@ class ExchangeCore : public Exchange {
   /// Of the stage: replaces what was set before.
   void set_deadline(base::Time when);
   [[nodiscard]] base::Time stage_deadline() const { return deadline_; }
+  /// How long the next request may take to begin, after the present exchange or the last one.
+  [[nodiscard]] base::Time idle_time() const { return idle_time_; }
 
  private:
   enum class Intake : std::uint8_t {
@@ -229,7 +228,8 @@ class ExchangeCore : public Exchange {
 
   Link& link_;
   HttpContext& context_;
-  Use use_;  // of the present exchange
+  Use use_;                       // of the present exchange
+  const ExchangeLimits* limits_;  // the same; of all, if there is none
   const codec::RequestHead* request_ = nullptr;
   std::unique_ptr<codec::KeptHead> kept_;          // if the request's own bytes are gone
   std::unique_ptr<codec::Forwarding> forwarding_;  // of the present request
@@ -240,12 +240,14 @@ class ExchangeCore : public Exchange {
   std::unique_ptr<BodySource> source_;
   std::uint64_t answer_left_ = 0;  // of a promised length
   ExchangeEnd end_;
-  std::uint64_t body_received_ = 0;
+  std::uint64_t body_size_ = 0;      // that has come
+  std::uint64_t body_received_ = 0;  // the same since body_since_
   base::Time body_since_{0};
   base::Time body_heard_{0};
   base::Time deadline_ = base::never;  // of the stage
   base::Time answer_due_ = base::never;
   base::Time answer_time_{0};
+  base::Time idle_time_;
   base::Time tick_due_ = base::never;
   base::Time tick_period_{0};
   int calls_ = 0;  // into the handler or the responder, on the stack

@@ -162,7 +162,7 @@ std::size_t H1::useful_read() const {
 void H1::next() {
   Link& link = this->link();
   if (is_last()) return link.finish();
-  set_deadline(link.now() + context().limits.idle);
+  set_deadline(link.now() + idle_time());
   if (link.overfull()) {
     next_ = Next::waits;
     link.want_room();
@@ -199,7 +199,7 @@ void H1::shut_down() {
 
 void H1::idle_late() {
   if (has_begun()) refuse({408, "The request's head took too long."});
-  else if (!link().out().empty()) set_deadline(link().now() + context().limits.idle);  // it is still reading the last response
+  else if (!link().out().empty()) set_deadline(link().now() + idle_time());  // it is still reading the last response
   else link().finish();
 }
 

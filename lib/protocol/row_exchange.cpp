@@ -61,7 +61,7 @@ std::uint64_t RowExchange::body_limit() const {
 
 void RowExchange::refuse_body() {
   if (exchange_->answered()) return exchange_->abort();
-  exchange_->respond(text_response(413, "The request's body is larger than this server takes here."));
+  exchange_->respond(text_response(413, body_too_large));
 }
 
 void RowExchange::body(std::string_view piece) {

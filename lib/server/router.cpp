@@ -92,7 +92,7 @@ class Router::Waiting final : public session::Visit {
 
 // ---- Hosts ----
 
-Router::Router(const RowList& rows, const session::WsLimits& limits, session::Home& home, const FileLimits& files, Outside* outside,
+Router::Router(const RowList& rows, const SessionLimits& limits, session::Home& home, const FileLimits& files, Outside* outside,
                Clients* clients, UnknownHosts unknown)
     : rows_(rows), limits_(limits), home_(home), outside_(outside), unknown_(unknown), files_(files, outside), clients_(clients) {
   if (outside != nullptr) passwords_.emplace(*outside);
@@ -103,7 +103,7 @@ Router::~Router() = default;
 HostParts Router::parts() { return {rows_, limits_, home_, files_, passwords_ ? &*passwords_ : nullptr, outside_, clients_}; }
 
 base::Result<std::unique_ptr<Router>, Error> Router::start(const RowList& rows, const std::vector<VirtualHost>& hosts,
-                                                           const session::WsLimits& limits, session::Home& home, Outside* outside,
+                                                           const SessionLimits& limits, session::Home& home, Outside* outside,
                                                            const FileLimits& files, Clients* clients, UnknownHosts unknown) {
   std::unique_ptr<Router> router(new Router(rows, limits, home, files, outside, clients, unknown));
   std::vector<Host*> started;
@@ -272,9 +272,9 @@ Host* Router::noted(session::Exchange& exchange) {
 
 /// Whether the request is within the limits for it; if not, there is a response.
 bool Router::admits(session::Exchange& exchange, const Host* host) const {
-  if (clients_ == nullptr) return true;
-  RequestLimit* const all = clients_->requests();
-  return was_admitted((all == nullptr || all->admits(exchange)) && (host == nullptr || host->admits(exchange)));
+  RequestLimit* const all = clients_ != nullptr ? clients_->requests() : nullptr;
+  return was_admitted((all == nullptr || all->admits(exchange)) && (host == nullptr || host->admits(exchange))) &&
+         (host == nullptr || host->limit(exchange));
 }
 
 /// Counts what a limit has refused.

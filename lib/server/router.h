@@ -29,7 +29,7 @@ class Router final : public session::Handler, private session::Users::Owner {
   /// be nullptr: then there are no proxies, and nothing is done on other threads; and so may `clients`: then nothing is counted by
   /// address.
   static base::Result<std::unique_ptr<Router>, Error> start(const RowList& rows, const std::vector<VirtualHost>& hosts,
-                                                            const session::WsLimits& limits, session::Home& home,
+                                                            const SessionLimits& limits, session::Home& home,
                                                             Outside* outside = nullptr, const FileLimits& files = {},
                                                             Clients* clients = nullptr,
                                                             UnknownHosts unknown = UnknownHosts::served);
@@ -75,7 +75,7 @@ class Router final : public session::Handler, private session::Users::Owner {
     bool strict_transport = false;
   };
 
-  Router(const RowList& rows, const session::WsLimits& limits, session::Home& home, const FileLimits& files, Outside* outside,
+  Router(const RowList& rows, const SessionLimits& limits, session::Home& home, const FileLimits& files, Outside* outside,
          Clients* clients, UnknownHosts unknown);
 
   [[nodiscard]] HostParts parts();
@@ -99,7 +99,7 @@ class Router final : public session::Handler, private session::Users::Owner {
   static void serve_websocket(session::Exchange& exchange, const Host& host, const session::RequestPlace& place);
 
   const RowList& rows_;
-  const session::WsLimits limits_;
+  const SessionLimits limits_;
   session::Home& home_;
   Outside* outside_;
   const UnknownHosts unknown_;

@@ -17,30 +17,17 @@ void abandon(std::unique_ptr<io::Loop> loop) {
 
 }  // namespace
 
-base::Time bounded(std::chrono::milliseconds limit) {
-  static constexpr base::Time longest = std::chrono::hours(24 * 365);
-  return std::clamp(base::Time{limit}, base::Time{0}, longest);
-}
-
 io::KeepAlive keep_alive_of(const Limits& limits) {
   return {bounded(limits.tcp_keep_alive_idle), bounded(limits.tcp_keep_alive_interval), limits.tcp_keep_alive_count};
 }
 
 RoomLimits::RoomLimits(const Limits& limits, std::size_t connections) {
-  ws.message = limits.message;
-  ws.close_handshake = bounded(limits.close_handshake);
-  ws.ping_after = limits.ping_after > std::chrono::milliseconds(0) ? bounded(limits.ping_after) : base::never;
-  ws.pong_timeout = limits.pong_timeout > std::chrono::milliseconds(0) ? bounded(limits.pong_timeout) : base::never;
+  apply(limits_of_hosts(limits), ws);
+  apply(limits_of_hosts(limits), http);
   http.head = {limits.request_line, limits.request_head, limits.request_fields};
   http.head_time = bounded(limits.request_head_time);
-  http.idle = bounded(limits.keep_alive_idle);
   http.chunk = {limits.chunk_extension, limits.chunk_extensions, limits.trailer, limits.trailer_fields};
-  http.body_idle = bounded(limits.body_idle);
-  http.body_grace = bounded(limits.body_grace);
-  http.body_rate = limits.body_rate;
   http.dropped_body = limits.dropped_body;
-  http.answer_time = bounded(limits.answer_time);
-  ws.pipe_idle = limits.pipe_idle > std::chrono::milliseconds(0) ? bounded(limits.pipe_idle) : base::never;
   tls_handshake = bounded(limits.tls_handshake_time);
   proxy_header_time = bounded(limits.proxy_header_time);
   proxy_header = limits.proxy_header;
@@ -57,8 +44,8 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   auto loop = io::Loop::create(foreign, limits.loop, parts.log);
   if (!loop) return base::Failure{Error{loop.error()}};
   std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop), parts));
-  auto router = Router::start(parts.rows, parts.hosts, limits.ws, worker->home_, &worker->outside_, parts.files, parts.clients,
-                              parts.unknown_hosts);
+  auto router = Router::start(parts.rows, parts.hosts, {limits.ws, limits.http}, worker->home_, &worker->outside_, parts.files,
+                              parts.clients, parts.unknown_hosts);
   if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);
   worker->http_.emplace(*worker->router_, limits.http, worker->loop_->log());

@@ -21,9 +21,6 @@
 
 namespace wharf::server {
 
-/// A limit of time that can be added to the clock without overflow, even if it means "never".
-base::Time bounded(std::chrono::milliseconds limit);
-
 io::KeepAlive keep_alive_of(const Limits& limits);
 
 /// What the public limits mean to each room; `connections` is for all loops together.

@@ -67,7 +67,7 @@ class Rows {
     REQUIRE_FALSE(parts_.rows.add(wharf_row(protocol<Taker>("taker"))));
     parts_.hosts.front().mounts.push_back({"/row/", Requests{"taker"}});
     mailbox_.open([] {});
-    auto router = server::Router::start(parts_.rows, parts_.hosts, parts_.limits.ws, home_);
+    auto router = server::Router::start(parts_.rows, parts_.hosts, {parts_.limits.ws, parts_.limits.http}, home_);
     REQUIRE(router);
     router_ = std::move(*router);
     http_.emplace(*router_, parts_.limits.http, parts_.log);

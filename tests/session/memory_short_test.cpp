@@ -76,7 +76,7 @@ class Site {
     files.listing = Listing::on;
     hosts_.front().mounts.push_back({"/", files});
     mailbox_.open([] {});
-    auto router = server::Router::start(rows_, hosts_, limits_.ws, home_, outside);
+    auto router = server::Router::start(rows_, hosts_, {limits_.ws, limits_.http}, home_, outside);
     if (!router) throw std::runtime_error(router.error().message);
     router_ = std::move(*router);
     http_.emplace(*router_, limits_.http, log_);

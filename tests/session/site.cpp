@@ -110,7 +110,7 @@ server::OpenDoor open_door(const Door& settings) {
 
 MemorySite::MemorySite(const server::RoomLimits& limits) : parts_(limits) {
   mailbox_.open([] {});
-  auto router = server::Router::start(parts_.rows, parts_.hosts, parts_.limits.ws, home_);
+  auto router = server::Router::start(parts_.rows, parts_.hosts, {parts_.limits.ws, parts_.limits.http}, home_);
   if (!router) throw std::runtime_error(router.error().message);
   router_ = std::move(*router);
   http_.emplace(*router_, parts_.limits.http, parts_.log);

@@ -41,7 +41,12 @@ base::Result<std::unique_ptr<Host>, Error> Host::start(const VirtualHost& host, 
   std::unique_ptr<Host> started(new Host(host));
   const std::string strict = strict_transport_value(host.strict_transport_security);
   if (!strict.empty()) started->strict_transport_.add_always(strict_transport_field, strict);
-  auto table = ProtocolTable::start(parts.rows, host, parts.limits, parts.home);
+  session::ExchangeLimits& exchange = started->exchange_limits_.emplace(parts.limits.exchange);
+  apply(host.limits, exchange);
+  if (host.limits == HostLimits{} && exchange.body == session::ExchangeLimits::any_size) started->exchange_limits_.reset();
+  session::WsLimits ws = parts.limits.ws;
+  apply(host.limits, ws);
+  auto table = ProtocolTable::start(parts.rows, host, ws, parts.home);
   if (!table) return base::Failure{table.error()};
   started->table_ = std::move(*table);
   started->users_ = &started->table_->guests().users;
@@ -55,7 +60,7 @@ base::Result<std::unique_ptr<Host>, Error> Host::start(const VirtualHost& host, 
     started->load_ = parts.clients->load_of(named(host), host.connections);
   }
   for (const Mount& mount : host.mounts) {
-    auto opened = HostMount::open(mount, {parts.home.log, parts.files, *started->table_, parts.limits.pipe_idle, parts.passwords,
+    auto opened = HostMount::open(mount, {parts.home.log, parts.files, *started->table_, ws.pipe_idle, parts.passwords,
                                           parts.outside, parts.clients, host.name, strict, &started->users()});
     if (!opened) return base::Failure{Error{opened.error()}};
     started->mounts_.push_back(std::move(*opened));
@@ -67,11 +72,20 @@ base::Result<std::unique_ptr<Host>, Error> Host::start(const VirtualHost& host, 
 
 bool Host::limits_requests() const {
   const auto limited = [](const auto& mount) { return mount->limits_requests(); };
-  return requests_ || load_ || std::any_of(mounts_.begin(), mounts_.end(), limited);
+  return exchange_limits_ || requests_ || load_ || std::any_of(mounts_.begin(), mounts_.end(), limited);
 }
 
 bool Host::admits(session::Exchange& exchange) const {
   return (!requests_ || requests_->admits(exchange)) && (!load_ || HostLoad::admits(load_, exchange));
+}
+
+bool Host::limit(session::Exchange& exchange) const {
+  if (!exchange_limits_) return true;
+  exchange.limit(*exchange_limits_);
+  const codec::RequestHead& head = exchange.request();
+  if (head.body != codec::BodyFraming::length || head.content_length <= exchange_limits_->body) return true;
+  exchange.respond(session::text_response(413, session::body_too_large));
+  return false;
 }
 
 const HostMount* Host::mount_for(std::string_view decoded_path) const {

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "observe/request_log.h"
 #include "protocol/table.h"
 #include "server/host_mount.h"
+#include "server/hosts/host_limits.h"
 #include "server/mount_kinds.h"
 #include "wharf/config.hpp"
 
@@ -20,7 +22,7 @@ namespace wharf::server {
 /// What the hosts of one loop are made from.
 struct HostParts {
   const RowList& rows;
-  const session::WsLimits& limits;
+  const SessionLimits& limits;
   session::Home& home;
   LoopFiles& files;
   PasswordQueue* passwords;  ///< nullptr: passwords are checked on the loop's thread
@@ -47,10 +49,12 @@ class Host {
   [[nodiscard]] session::Users& users() const { return *users_; }
   [[nodiscard]] const HostMount* mount_for(std::string_view decoded_path) const;
 
-  /// Whether it has limits for requests, or one of its mounts.
+  /// Whether it has limits for requests of its own, or one of its mounts.
   [[nodiscard]] bool limits_requests() const;
   /// Whether the request is within the limits of the host; if not, there is a response.
   bool admits(session::Exchange& exchange) const;
+  /// Gives the exchange the limits of the host. False: its body is longer, and there is a response.
+  bool limit(session::Exchange& exchange) const;
 
   /// Opens what others have renamed or replaced: the log, the folders of mounts.
   void look_again(base::Log& log);
@@ -66,11 +70,12 @@ class Host {
   codec::PreparedFields strict_transport_;
   AllowedOrigins origins_;
   std::unique_ptr<RequestLog> log_;
-  std::shared_ptr<RequestLimit> requests_;          // nullptr: no limit; shared by the loops, as is
-  std::shared_ptr<HostLoad> load_;                  // the same
-  std::unique_ptr<ProtocolTable> table_;            // outlives the mounts, which name its rows
-  session::Users* users_ = nullptr;                 // of the table
-  std::vector<std::unique_ptr<HostMount>> mounts_;  // longest prefix first
+  std::optional<session::ExchangeLimits> exchange_limits_;  // nothing: those of all
+  std::shared_ptr<RequestLimit> requests_;                  // nullptr: no limit; shared by the loops, as is
+  std::shared_ptr<HostLoad> load_;                          // the same
+  std::unique_ptr<ProtocolTable> table_;                    // outlives the mounts, which name its rows
+  session::Users* users_ = nullptr;                         // of the table
+  std::vector<std::unique_ptr<HostMount>> mounts_;          // longest prefix first
 };
 
 }  // namespace wharf::server

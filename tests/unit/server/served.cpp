@@ -27,7 +27,7 @@ Served::Served(std::vector<VirtualHost> hosts, std::vector<wharf_row> rows, cons
     const Error error = rows_.add(row);
     REQUIRE_MESSAGE(!error, error.message);
   }
-  auto router = Router::start(rows_, hosts, session::WsLimits{}, home.home, nullptr, {}, &clients_, unknown);
+  auto router = Router::start(rows_, hosts, {}, home.home, nullptr, {}, &clients_, unknown);
   REQUIRE(router);
   router_ = std::move(*router);
   context_ = std::make_unique<session::HttpContext>(*router_, session::HttpLimits{}, home.log);
