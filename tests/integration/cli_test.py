@@ -89,7 +89,7 @@ class Refuses(unittest.TestCase):
         self.assertIn("write '/a b/'", self.refused(1, "--mount", "/a%20b/=http-echo"))
 
     def test_an_unknown_limit(self):
-        for limit in ("no_such_limit=1", "=1", "Body_idle=1", "body_idle =1", "body=1", "files.body_idle=1", "jobs=1", "files.=1"):
+        for limit in ("no_such_limit=1", "=1", "Body_idle=1", "body_idle =1", "bodies=1", "files.body_idle=1", "jobs=1", "files.=1"):
             with self.subTest(limit=limit):
                 self.assertIn(f"'{limit}'; the names: request_line, ", self.refused(2, "--limit", limit))
 

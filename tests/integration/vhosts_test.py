@@ -87,11 +87,22 @@ class VirtualHosts(unittest.TestCase):
         self.assertEqual(asyncio.run(talk()), {"one.example": ["one.example"], "two.example": ["two.example"],
                                                "a.two.example": ["a.two.example", "two.example"]})
 
+    def test_limits_of_a_host(self):
+        running = self.serve("--limit", "body=100", "--vhost-limit", "two.example=body=1000", "--vhost-limit", "two.example=message=2000")
+        echo = f"http://127.0.0.1:{running.port}/echo/"
+        for host, size, status in (("one.example", 100, 200), ("one.example", 101, 413), ("two.example", 1000, 200), ("two.example", 1001, 413)):
+            for framing in ((), ("-H", "Transfer-Encoding: chunked")):
+                self.assertEqual(curl("-H", f"Host: {host}", "-H", "Expect:", *framing, "--data-binary", "x" * size, echo)[0], status,
+                                 (host, size, framing))
+
     def test_bad_options(self):
         for arguments, says in ((("--vhost", "x"), "--vhost takes NAMES=FOLDER, not 'x'"),
                                 (("--vhost", f"a:80={self.two}"), "'a:80'"),
                                 (("--vhost", f"a={self.two}", "--vhost", f"A.={self.one}"), "there are two virtual hosts 'A.'"),
-                                (("--vhost-cert", "a=b"), "there is no --vhost 'a'")):
+                                (("--vhost-cert", "a=b"), "there is no --vhost 'a'"),
+                                (("--vhost-limit", "a=body=1"), "there is no --vhost 'a'"),
+                                (("--vhost", f"a={self.two}", "--vhost-limit", "a=request_head=1"), "the limits: body, body_idle, "),
+                                (("--vhost", f"a={self.two}", "--vhost-limit", "a=body=much"), "--vhost-limit takes NAME=LIMIT=NUMBER")):
             done = subprocess.run(server.command(*arguments), capture_output=True, text=True, timeout=30 * server.SLOW, check=False)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(says, done.stderr)
