@@ -71,7 +71,8 @@ inline std::string take_of_files(std::vector<wharf::Mount>& mounts, const std::s
 }
 
 inline std::string take_of_proxy(std::vector<wharf::Mount>& mounts, const std::string& text) {
-  return take_of_mount(mounts, text, wharf::options::of_proxy, "--proxy-option", "there is no proxy at", "on, off or a number");
+  return take_of_mount(mounts, text, wharf::options::of_proxy, "--proxy-option", "there is no proxy at",
+                       "on, off, a number, or a text for a name or a file");
 }
 
 /// PREFIX=NUMBER or PREFIX=NUMBER,BURST. Empty, or what is wrong, in one line.

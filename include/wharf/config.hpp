@@ -47,21 +47,30 @@ enum class Switch : std::uint8_t { off, on };
 /// Another HTTP/1.1 server, which is asked in the client's place (RFC 9110 section 3.7). WebSockets and other upgrades are passed
 /// through.
 struct Proxy {
-  std::string to;                                 ///< http://host:port/base/ or unix:/path/of/socket or unix:/path/of/socket:/base/
-  std::chrono::milliseconds connect_time{5'000};  ///< to reach it; then 504
-  std::chrono::milliseconds answer_time{60'000};  ///< from the end of the request to the beginning of its response; then 504
-  std::size_t idle_connections = 16;              ///< kept for later requests, by each loop
-  std::size_t most_connections = 0;               ///< by each loop, upgraded ones too. 0: one for each client that needs one
-  std::size_t most_waiting = 1'024;               ///< requests that wait for one of those, by each loop; then 503
+  std::string to;  ///< http://host:port/base/, https://host:port/base/, unix:/path/of/socket or unix:/path/of/socket:/base/
+  std::chrono::milliseconds connect_time{5'000};   ///< to reach it, with the handshake of TLS; then 504
+  std::chrono::milliseconds answer_time{60'000};   ///< from the end of the request to the beginning of its response; then 504
+  std::size_t idle_connections = 16;               ///< kept for later requests, by each loop
+  std::size_t most_connections = 0;                ///< by each loop, upgraded ones too. 0: one for each client that needs one
+  std::size_t most_waiting = 1'024;                ///< requests that wait for one of those, by each loop; then 503
   std::chrono::milliseconds waiting_time{30'000};  ///< for one of those; then 503
 
   // docs/http.md says more about each of these.
   Switch add_slash = Switch::on;     ///< GET and HEAD of the prefix without its last '/' are redirected to the prefix
   Switch map_places = Switch::on;    ///< Location, Content-Location and Refresh that point into `to` point below the prefix instead
   Switch map_cookies = Switch::on;   ///< and so do the paths of cookies; a Domain that is the host of `to` is left out
+  Switch send_host = Switch::on;     ///< Host is the client's; off: host and port of `to`. X-Forwarded-Host is the client's always
   Switch send_prefix = Switch::on;   ///< X-Forwarded-Prefix has the prefix
   Switch send_via = Switch::on;      ///< off: no Via passes in either direction, and circles are not noticed
   Switch send_interim = Switch::on;  ///< interim responses (1xx) are passed on
+
+  // Only for https. Files are PEM, and read again by Server::reload(). docs/tls.md says more.
+  Switch tls_verify = Switch::on;  ///< off: whoever answers is believed to be the server
+  std::string tls_authorities{};   ///< a file: who may have signed the server's certificate; empty: those of the system
+  std::string tls_server_name{};   ///< asked for (SNI), and named by the certificate; empty: the host of `to`
+  std::string tls_certificate{};   ///< a file: our own, for servers that ask for one, then those between it and a root
+  std::string tls_key{};           ///< a file; empty: the key is in the file of the certificate
+  std::string tls_passphrase{};    ///< a file whose first line opens an encrypted key; empty: it is not encrypted
 };
 
 /// Always the same response.

@@ -88,8 +88,9 @@ void H1Client::resume_response() {
 
 void H1Client::cancel() {
   receiver_ = nullptr;
-  stage_ = Stage::over;
-  link_.abort();
+  const Stage before = std::exchange(stage_, Stage::over);
+  if (before == Stage::idle || before == Stage::free) link_.leave();
+  else link_.abort();
 }
 
 // ---- Responses ----

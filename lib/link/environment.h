@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/peer_address.h"
+#include "base/result.h"
 #include "link/link.h"
 #include "link/session.h"
 
@@ -20,7 +22,7 @@ enum class Executor : std::uint8_t {
   signing     ///< TLS handshakes with large keys
 };
 
-/// A connection that is being made. Its destruction gives it up: then neither of the two calls of Outside::connect() comes.
+/// A connection that is being made. Its destruction gives it up: then neither of the two calls of Dialer::connect() comes.
 class Attempt {
  public:
   Attempt() = default;
@@ -29,11 +31,13 @@ class Attempt {
   virtual ~Attempt() = default;
 };
 
-/// What mounts need of the world besides the connections of their clients. One per loop; everything on the loop's thread, except
-/// the tasks.
-class Outside {
+/// Makes connections to other servers. On the loop's thread.
+class Dialer {
  public:
-  virtual ~Outside() = default;
+  Dialer() = default;
+  Dialer(const Dialer&) = delete;
+  Dialer& operator=(const Dialer&) = delete;
+  virtual ~Dialer() = default;
 
   /// Connects within `limit`. Exactly one of the two is called, later: never within this call. The link owns itself, and calls the
   /// session that `connected` makes; `failed` gets the reason in a few words. Neither is called if the loop stops before, or if the
@@ -41,6 +45,28 @@ class Outside {
   [[nodiscard]] virtual std::unique_ptr<Attempt> connect(const base::Endpoint& to, base::Time limit,
                                                          session::SessionMaker connected,
                                                          std::function<void(std::string_view)> failed) = 0;
+};
+
+/// How our own connections over TLS trust a server, and what they show to it. Files are PEM.
+struct TlsClient {
+  enum class Verification : std::uint8_t { off, on };
+
+  std::string server_name;    ///< asked for (RFC 6066 section 3), and named by the certificate; or an address
+  std::string authorities{};  ///< a file: who may have signed the server's certificate; empty: those of the system
+  std::string certificate{};  ///< a file, for servers that ask for one, with those between it and a root; empty: none
+  std::string key{};          ///< a file; empty: the key is in the file of the certificate
+  std::string passphrase{};   ///< a file whose first line opens an encrypted key; empty: it is not encrypted
+  Verification verification = Verification::on;
+
+  friend bool operator==(const TlsClient&, const TlsClient&) = default;
+};
+
+/// What mounts need of the world besides the connections of their clients. One per loop; everything on the loop's thread, except
+/// the tasks.
+class Outside : public Dialer {
+ public:
+  /// What connects over TLS. It lives no longer than this. The error is one line.
+  [[nodiscard]] virtual base::Result<std::unique_ptr<Dialer>, std::string> over_tls(const TlsClient& settings) = 0;
 
   /// Runs `task` on a thread of that executor, then `done` on the loop's: later, never within this call. False: too many
   /// wait there, or the loop has ended; neither is called. If the loop stops before the end, `done` is not called, and a task that

@@ -155,6 +155,11 @@ class Link {
   void finish();
   /// Ends the link at once; queued output is lost.
   void abort();
+  /// The same between two exchanges, when all was said: the peer is told so first, if the carrier has a word for it.
+  void leave() {
+    if (!ending()) say_goodbye();
+    abort();
+  }
   [[nodiscard]] bool ending() const { return stage_ != Stage::open; }
 
   [[nodiscard]] virtual base::Time now() const = 0;
@@ -226,6 +231,8 @@ class Link {
   [[nodiscard]] virtual std::size_t copy_unread(std::span<char> /*into*/) { return 0; }
   /// Everything has left after end_output(): the peer is told. Called once.
   virtual void output_ended() = 0;
+  /// As in leave(). What cannot leave at once is not said.
+  virtual void say_goodbye() noexcept {}
 
   /// Counts the turns of the loop: in each, every socket gets looked at once.
   [[nodiscard]] virtual std::uint32_t turn_number() const = 0;

@@ -31,7 +31,7 @@ Upstream::Upstream(Proxy settings_of_mount, ProxyTarget to, std::string_view mou
 }
 
 ProxyPlaces Upstream::places(const session::Exchange& exchange) const {
-  return {prefix, decoded_base, target.authority, exchange.host(), exchange.request().host};
+  return {prefix, decoded_base, target.authority, exchange.host(), exchange.request().host, target.scheme};
 }
 
 // ---- Life ----
@@ -102,6 +102,7 @@ void ProxyExchange::send(session::H1Client& session) {
   const std::string upgrades = offered_upgrades(head);
   UpstreamRequest request{path_, exchange_.peer().address, upstream_.target.authority, upgrades, upstream_.persistence};
   request.prefix = upstream_.forwarded_prefix;
+  request.host = upstream_.proxy.send_host;
   request.via = upstream_.proxy.send_via;
   const bool waits = !body_over_ && exchange_.awaits_continue();
   if (waits) request.expectation = Expectation::to_continue;

@@ -140,7 +140,7 @@ UpstreamHead::UpstreamHead(const codec::RequestHead& head, const UpstreamRequest
   request_.upgrade = request.upgrade;
   request_.persistence = request.persistence;
   request_.fields.reserve(head.fields.size() + most_added);
-  add("Host", head.host.empty() ? request.authority : head.host);
+  add("Host", request.host == Switch::off || head.host.empty() ? request.authority : head.host);
   add_end_to_end(head, request);
   add_forwarding(head, request);
   if (request.via == Switch::on) {

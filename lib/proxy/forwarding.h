@@ -30,17 +30,18 @@ enum class Expectation : std::uint8_t { none, to_continue };
 struct UpstreamRequest {
   std::string_view path;       ///< percent-encoded, with the query
   base::PeerAddress peer;      ///< the other end of the client's connection
-  std::string_view authority;  ///< for Host, if the client named none
+  std::string_view authority;  ///< for Host, if the client named none or its own is not to pass
   std::string_view upgrade;    ///< the protocols to offer; empty: none
   session::OutgoingRequest::Persistence persistence = session::OutgoingRequest::Persistence::kept;
   std::string_view prefix = {};  ///< for X-Forwarded-Prefix; empty: it is left out
+  Switch host = Switch::on;      ///< off: the client's does not pass
   Switch via = Switch::on;       ///< off: neither ours nor the client's
   Expectation expectation = Expectation::none;
   std::string_view scheme = "http";               ///< of the peer's connection
   const codec::Forwarding* forwarding = nullptr;  ///< what the peer says, if it is a trusted front
 };
 
-/// The head of the request upstream: all end-to-end fields in their order; Host as the client sent it;
+/// The head of the request upstream: all end-to-end fields in their order; Host as the client sent it, or the authority;
 /// X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Prefix, Forwarded (RFC 7239) if one came, Via; and the
 /// framing of the body, which is passed on with its length or in chunks. Without hop-by-hop fields, those that Connection names
 /// among them, and without any Expect except the one asked for. What a trusted front said about the request is extended; anybody

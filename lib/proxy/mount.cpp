@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "codec/host_pattern.h"
 #include "proxy/forwarding.h"
 #include "proxy/target.h"
 #include "wharf/options.hpp"
@@ -30,14 +31,51 @@ std::string more_than_zero() {
   return last == std::string::npos ? names : names.replace(last, 2, " and ");
 }
 
+/// Of a host, in full and without a wildcard, or an address.
+bool is_server_name(const std::string& name) {
+  const bool is_address = name.find(':') != std::string::npos;
+  const auto pattern = codec::HostPattern::parse(is_address ? base::concat("[", name, "]") : name);
+  return pattern && !pattern->is_wildcard();
+}
+
+/// What could have no effect, and a name that no certificate could have.
+std::string_view fault_of_tls(const Proxy& proxy, const ProxyTarget& target) {
+  const bool verifies = proxy.tls_verify == Switch::on;
+  const bool has_settings = !verifies || !proxy.tls_authorities.empty() || !proxy.tls_server_name.empty() ||
+                            !proxy.tls_certificate.empty() || !proxy.tls_key.empty() || !proxy.tls_passphrase.empty();
+  if (target.scheme != "https") return has_settings ? "options for TLS have no effect, as it does not begin with https://" : "";
+  if (!verifies && !proxy.tls_authorities.empty()) return "tls_authorities has no effect, as tls_verify is off";
+  if (proxy.tls_certificate.empty() && !proxy.tls_key.empty()) return "tls_key has no effect without a tls_certificate";
+  if (proxy.tls_certificate.empty() && !proxy.tls_passphrase.empty())
+    return "tls_passphrase has no effect without a tls_certificate";
+  const std::string& name = proxy.tls_server_name;
+  if (!name.empty() && !is_server_name(name)) return "tls_server_name is neither a name of a host nor an address";
+  if (name.empty() && !is_server_name(target.endpoint.host))
+    return "no certificate can have the name of its host; see tls_server_name";
+  return {};
+}
+
 }  // namespace
 
 std::string ProxyMount::check(const Proxy& proxy) {
-  if (const auto target = parse_proxy_target(proxy.to); !target) return target.error();
+  const auto target = parse_proxy_target(proxy.to);
+  if (!target) return target.error();
+  if (const std::string_view wrong = fault_of_tls(proxy, *target); !wrong.empty())
+    return base::concat("proxy target '", proxy.to, "': ", wrong);
   for (const auto& option : options::of_proxy)
     if (!options::is_in_range(option, proxy))
       return base::concat("proxy target '", proxy.to, "': its ", more_than_zero(), " must be more than 0");
   return {};
+}
+
+std::optional<TlsClient> ProxyMount::tls_of(const Proxy& proxy) {
+  const auto target = parse_proxy_target(proxy.to);
+  if (!target || target->scheme != "https") return std::nullopt;
+  const std::string& name = proxy.tls_server_name.empty() ? target->endpoint.host : proxy.tls_server_name;
+  TlsClient tls{std::string(codec::without_root(name)), proxy.tls_authorities, proxy.tls_certificate, proxy.tls_key,
+                proxy.tls_passphrase};
+  if (proxy.tls_verify == Switch::off) tls.verification = TlsClient::Verification::off;
+  return tls;
 }
 
 base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Proxy& proxy, std::string_view prefix,
@@ -58,6 +96,11 @@ base::Result<std::unique_ptr<ProxyMount>, std::string> ProxyMount::open(const Pr
                             .most_waiting = proxy.most_waiting,
                             .users = limits.users};
   settings.limits.response_time = bounded(proxy.answer_time);
+  if (const auto tls = tls_of(proxy)) {
+    auto dialer = outside->over_tls(*tls);
+    if (!dialer) return base::Failure{base::concat("proxy target '", proxy.to, "': ", dialer.error())};
+    settings.dialer = std::move(*dialer);
+  }
   Proxy bounds = proxy;
   bounds.waiting_time = bounded(proxy.waiting_time);
   mount->upstream_ = std::make_unique<Upstream>(std::move(bounds), std::move(*target), prefix, std::move(settings), *outside, log,

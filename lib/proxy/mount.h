@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,8 @@ class ProxyMount {
  public:
   /// An empty text, or what is wrong with a proxy's settings, in one line.
   static std::string check(const Proxy& proxy);
+  /// How it connects over TLS; nothing: it does not. Of settings that have been checked.
+  static std::optional<TlsClient> tls_of(const Proxy& proxy);
   /// `outside` and `log` outlive the mount. Without `outside` every response is 502; without `log` nothing is logged. The
   /// error is one line.
   static base::Result<std::unique_ptr<ProxyMount>, std::string> open(const Proxy& proxy, std::string_view prefix, Outside* outside,

@@ -115,7 +115,8 @@ std::string map_reference(std::string_view reference, const ProxyPlaces& places)
   if (!parts) return std::string(reference);
   const bool of_client = parts->authority.empty() || is_same_authority(parts->authority, places.host, parts->scheme) ||
                          is_same_authority(parts->authority, places.front_host, parts->scheme);
-  if (!of_client && (begins_with(parts->scheme, "https") || !is_same_authority(parts->authority, places.target, "http")))
+  const bool has_its_scheme = parts->scheme.empty() || base::equal_ignoring_case(parts->scheme, places.scheme);
+  if (!of_client && !(has_its_scheme && is_same_authority(parts->authority, places.target, places.scheme)))
     return std::string(reference);
   const std::string_view path = parts->path.empty() ? std::string_view("/") : parts->path;
   auto mapped = map_path(path, places);

@@ -16,11 +16,12 @@ struct ProxyPlaces {
   std::string_view target;           ///< the authority of the server
   std::string_view host;             ///< the authority that the client named; may be empty
   std::string_view front_host = {};  ///< the authority that a trusted front named instead; may be empty
+  std::string_view scheme = "http";  ///< of the server
 };
 
 /// A reference (RFC 3986 section 4.1) as in Location and Content-Location. One that points into the base becomes one that points
-/// below the prefix: a path stays a path, a URL of the client's own host or its front's stays one, and an http URL of the target
-/// becomes a path. Everything else is left as it is: other hosts, other folders, relative paths, and what begins with the prefix
+/// below the prefix: a path stays a path, a URL of the client's own host or its front's stays one, and a URL of the target with
+/// its scheme becomes a path. Everything else is left as it is: other hosts, other folders, relative paths, and what begins with the prefix
 /// already, because the server heeds X-Forwarded-Prefix.
 std::string map_reference(std::string_view reference, const ProxyPlaces& places);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/log.h"
 #include "base/peer_address.h"
 #include "codec/http/target.h"
 
@@ -11,7 +12,6 @@ namespace wharf::server {
 namespace {
 
 constexpr std::string_view unix_scheme = "unix:";
-constexpr std::string_view http_scheme = "http://";
 
 base::Failure<std::string> fault(const std::string& to, std::string_view what) {
   return base::Failure{std::string("proxy target '").append(to).append("': ").append(what)};
@@ -29,7 +29,7 @@ std::string_view fault_of_base(std::string_view base) {
 base::Result<ProxyTarget, std::string> parse_unix(const std::string& to) {
   const std::string_view rest = std::string_view(to).substr(unix_scheme.size());
   const std::size_t colon = std::min(rest.find(":/"), rest.size());
-  ProxyTarget target{{}, "/", "localhost"};
+  ProxyTarget target{{}, "/", "localhost", "http"};
   target.endpoint.path = rest.substr(0, colon);
   if (target.endpoint.path.empty() || (target.endpoint.path.front() != '/' && target.endpoint.path.front() != '@'))
     return fault(to, "the path of a unix socket starts with '/'");
@@ -39,17 +39,18 @@ base::Result<ProxyTarget, std::string> parse_unix(const std::string& to) {
   return target;
 }
 
-base::Result<ProxyTarget, std::string> parse_http(const std::string& to) {
+base::Result<ProxyTarget, std::string> parse_http(const std::string& to, std::string_view scheme) {
+  const std::size_t begin = scheme.size() + std::string_view("://").size();
   const std::string_view authority = codec::target_authority(to);
   const auto parts = codec::split_authority(authority);
-  if (!parts) return fault(to, "there is no host, or no port from 1 to 65535, behind http://");
+  if (!parts) return fault(to, base::concat("there is no host, or no port from 1 to 65535, behind ", scheme, "://"));
   ProxyTarget target{
-      {std::string(parts->bare_host()), std::string(parts->port.empty() ? codec::usual_port("http") : parts->port), {}},
+      {std::string(parts->bare_host()), std::string(parts->port.empty() ? codec::usual_port(scheme) : parts->port), {}},
       "/",
-      std::string(authority)};
+      std::string(authority),
+      scheme};
   if (target.endpoint.port.find_first_not_of('0') == std::string::npos) return fault(to, "nobody listens on port 0");
-  if (const std::string_view base = std::string_view(to).substr(http_scheme.size() + authority.size()); !base.empty())
-    target.base = base;
+  if (const std::string_view base = std::string_view(to).substr(begin + authority.size()); !base.empty()) target.base = base;
   if (const std::string_view wrong = fault_of_base(target.base); !wrong.empty()) return fault(to, wrong);
   return target;
 }
@@ -67,8 +68,12 @@ char take_character(std::string_view& encoded) {
 
 base::Result<ProxyTarget, std::string> parse_proxy_target(const std::string& to) {
   if (to.starts_with(unix_scheme)) return parse_unix(to);
-  if (base::equal_ignoring_case(std::string_view(to).substr(0, http_scheme.size()), http_scheme)) return parse_http(to);
-  return fault(to, "it starts neither with http:// nor with unix:/");
+  for (const std::string_view scheme : {"http", "https"}) {
+    const std::string_view behind = std::string_view(to).substr(std::min(scheme.size(), to.size()));
+    if (behind.starts_with("://") && base::equal_ignoring_case(std::string_view(to).substr(0, scheme.size()), scheme))
+      return parse_http(to, scheme);
+  }
+  return fault(to, "it starts neither with http:// or https:// nor with unix:/");
 }
 
 std::optional<std::string_view> behind_prefix(std::string_view encoded_path, std::string_view prefix) {

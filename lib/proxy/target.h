@@ -12,11 +12,12 @@ namespace wharf::server {
 struct ProxyTarget {
   base::Endpoint endpoint;
   std::string base;       ///< the beginning of all paths, percent-encoded; starts and ends with '/'
-  std::string authority;  ///< for Host, if a client names none
+  std::string authority;  ///< for Host, if a client names none or its own is not to pass
+  std::string_view scheme = "http";
 };
 
-/// Takes http://host, http://host:port/base/, unix:/path and unix:/path:/base/; a unix socket may also be '@' and an abstract
-/// name. The error is one line.
+/// Takes http://host, http://host:port/base/, the same with https, unix:/path and unix:/path:/base/; a unix socket may also be '@' and
+/// an abstract name. The error is one line.
 base::Result<ProxyTarget, std::string> parse_proxy_target(const std::string& to);
 
 /// The part of a percent-encoded path behind a decoded prefix, which ends with '/', as it is written there. Empty if the path is

@@ -65,7 +65,8 @@ void UpstreamPool::attempt(base::Time limit) {
     attempt_for_others();
   };
   try {
-    *place = outside_.connect(settings_.endpoint, limit, connected, not_connected);
+    Dialer& dialer = settings_.dialer ? *settings_.dialer : outside_;
+    *place = dialer.connect(settings_.endpoint, limit, connected, not_connected);
   } catch (...) {
     attempts_.erase(place);
     throw;

@@ -32,9 +32,10 @@ struct UpstreamSettings {
   base::Time connect_time;
   std::size_t idle_connections;
   session::H1ClientLimits limits;
-  std::size_t most_connections;     ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
-  std::size_t most_waiting;         ///< requests that wait for a connection
-  session::Users* users = nullptr;  ///< of the host: each connection is one
+  std::size_t most_connections;      ///< idle ones, those that left HTTP, and those that are being made; 0: no bound
+  std::size_t most_waiting;          ///< requests that wait for a connection
+  session::Users* users = nullptr;   ///< of the host: each connection is one
+  std::unique_ptr<Dialer> dialer{};  ///< makes them; nullptr: the world outside does
 };
 
 /// The connections of one loop to one server upstream: those that are kept idle, and those that are being made. A connection

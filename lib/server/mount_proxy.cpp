@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "proxy/mount.h"
+#include "server/certificates/certificates.h"
 #include "server/mount_kind.h"
 
 namespace wharf::server {
@@ -29,7 +30,10 @@ class KindOf<Proxy> final : public MountKind {
  public:
   [[nodiscard]] std::string check(const Mount& mount) const override {
     const auto& proxy = std::get<Proxy>(mount.serves);
-    return ProxyMount::check(proxy);
+    if (std::string fault = ProxyMount::check(proxy); !fault.empty()) return fault;
+    const auto tls = ProxyMount::tls_of(proxy);
+    const std::string fault = tls ? Certificates::check(*tls) : std::string();
+    return fault.empty() ? fault : base::concat("proxy target '", proxy.to, "': ", fault);
   }
 
   [[nodiscard]] OpenedService open(const Mount& mount, const MountParts& parts) const override {
@@ -43,6 +47,11 @@ class KindOf<Proxy> final : public MountKind {
   }
 
   [[nodiscard]] bool makes_connections() const override { return true; }
+  void resolve(Mount& mount) const override {
+    auto& proxy = std::get<Proxy>(mount.serves);
+    for (auto* const file : {&proxy.tls_authorities, &proxy.tls_certificate, &proxy.tls_key, &proxy.tls_passphrase})
+      if (!file->empty()) make_absolute(*file);
+  }
 };
 
 template const MountKind& kind_of<Proxy>();

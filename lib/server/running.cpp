@@ -103,13 +103,14 @@ Error Server::Implementation::make_worker(std::size_t number, uv_loop_s* foreign
     const std::lock_guard lock(mutex_);
     places_[number].lives_on = std::this_thread::get_id();
   }
-  const server::WorkerParts parts{rows_,      hosts_, options_.files, statistics_,    statistics_.loops[number],
-                                  executors_, log_,   &fronts_,       clients_.get(), options_.unknown_hosts};
+  const server::WorkerParts parts{
+      rows_, hosts_,   options_.files, statistics_,           statistics_.loops[number], executors_, doors_.certificates(),
+      log_,  &fronts_, clients_.get(), options_.unknown_hosts};
   auto made = Worker::create(foreign, room_limits(), parts);
   if (!made) return made.error();
   if (Error error = doors_.open_to(**made, number)) return error;
   std::shared_ptr<server::CertificateKeeper> keeper;
-  if (number == 0 && !doors_.certificates().empty()) {
+  if (number == 0) {
     keeper = std::make_shared<server::CertificateKeeper>((*made)->loop(), executors_.files, doors_.certificates());
     keeper->begin();
   }

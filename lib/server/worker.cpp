@@ -59,7 +59,7 @@ Worker::Worker(const RoomLimits& limits, std::unique_ptr<io::Loop> loop, const W
       loop_(std::move(loop)),
       handles_(loop_->mailbox()),
       home_{loop_->log(), handles_, [this] { return loop_->now(); }, {}, &parts.statistics, &parts.counts, FileSource::open, &outside_},
-      outside_(*loop_, parts.executors),
+      outside_(*loop_, parts.executors, parts.certificates),
       clients_(parts.clients) {
   // clang-format on
   loop_->count_clients_in(parts.counts.connections);
@@ -109,14 +109,13 @@ bool Worker::admit(session::Link& link) {
 }
 
 Error Worker::accept_from(io::ListeningSocket socket, const OpenDoor& door) {
-  if (door.tls != nullptr && !tls_) {
-    tls_ = std::make_unique<tls::LoopParts>(loop_->pool(), loop_->limits().output, loop_->log());
-    tls_->handshake_time = limits_.tls_handshake;
-    tls_->outside = &outside_;
-    tls_->counts = &home_.counts->openings;
+  tls::LoopParts* const tls = door.tls != nullptr ? &outside_.tls_parts() : nullptr;
+  if (tls != nullptr) {
+    tls->handshake_time = limits_.tls_handshake;
+    tls->counts = &home_.counts->openings;
   }
   const Entrance& entrance = *entrances_.emplace_back(std::make_unique<Entrance>(
-      door, EntranceParts{*http_, *router_, tls_.get(), loop_->log(), limits_.tls_handshake, limits_.proxy_header_time,
+      door, EntranceParts{*http_, *router_, tls, loop_->log(), limits_.tls_handshake, limits_.proxy_header_time,
                           limits_.proxy_header, &home_.counts->openings, [this](session::Link& link) { return admit(link); }}));
   auto listener = io::Listener::create(*loop_, std::move(socket), [this, &entrance](session::Link& link) {
     session::add(home_.counts->accepted);

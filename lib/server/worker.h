@@ -17,7 +17,6 @@
 #include "server/loop_outside.h"
 #include "server/open_door.h"
 #include "server/router.h"
-#include "tls/tls_link.h"
 
 namespace wharf::server {
 
@@ -43,6 +42,7 @@ struct WorkerParts {
   session::Statistics& statistics;
   session::LoopCounts& counts;  ///< of this worker's loop, one of those of the statistics
   Executors& executors;
+  Certificates& certificates;
   base::Log& log;
   const codec::TrustedFronts* fronts = nullptr;  ///< nullptr: nobody is trusted
   Clients* clients = nullptr;                    ///< nullptr: nothing is counted by address
@@ -86,7 +86,6 @@ class Worker {
   std::unique_ptr<Router> router_;
   std::list<std::unique_ptr<Farewell>> farewells_;
   std::optional<session::HttpContext> http_;
-  std::unique_ptr<tls::LoopParts> tls_;               // if a port has TLS
   std::vector<std::unique_ptr<Entrance>> entrances_;  // of the doors
 };
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "codec/host_pattern.h"
 #include "tls/engine.h"
+#include "tls/kept_sessions.h"
 #include "tls/server_name.h"
 #include "tls/ticket_age.h"
 
@@ -88,6 +89,7 @@ struct Context::Parts {
   std::shared_ptr<TicketKeys> tickets;
   std::string lists_file;
   std::vector<Owned<X509_CRL>> lists;
+  KeptSessions kept;  // of a client
 };
 
 int Context::index_of_parts() {
@@ -188,14 +190,40 @@ base::Result<std::unique_ptr<Context>, std::string> Context::for_client(const Cl
   if (!names.empty() && SSL_CTX_set_alpn_protos(made, reinterpret_cast<const unsigned char*>(names.data()),
                                                 static_cast<unsigned int>(names.size())) != 0)
     return base::Failure{no_memory()};
-  if (!settings.verify) return context;
-  context->verifies_ = true;
-  SSL_CTX_set_verify(made, SSL_VERIFY_PEER, nullptr);
-  const bool trusts = settings.authorities.empty() ? SSL_CTX_set_default_verify_paths(made) == 1
-                                                   : SSL_CTX_load_verify_file(made, settings.authorities.c_str()) == 1;
-  if (!trusts)
-    return base::Failure{base::concat("cannot read certificates of authorities from '", settings.authorities, "': ", take_error())};
+  if (std::string fault = context->trust(settings); !fault.empty()) return base::Failure{std::move(fault)};
+  if (!settings.certificate.chain.empty()) {
+    auto loaded = load_certificate(settings.certificate);
+    if (!loaded) return base::Failure{loaded.error()};
+    if (std::string fault = context->use_certificate(*loaded); !fault.empty()) return base::Failure{std::move(fault)};
+    parts_of(made).certificates.push_back(std::move(*loaded));
+  }
+  if (settings.resumption == Resumption::of_one_server) {
+    SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(made, keep_session);
+  }
   return context;
+}
+
+/// What the server's certificate must be.
+std::string Context::trust(const ClientSettings& settings) {
+  verifies_ = settings.verify;
+  if (!verifies_) return {};
+  SSL_CTX_set_verify(context_, SSL_VERIFY_PEER, nullptr);
+  const bool trusts = settings.authorities.empty() ? SSL_CTX_set_default_verify_paths(context_) == 1
+                                                   : SSL_CTX_load_verify_file(context_, settings.authorities.c_str()) == 1;
+  if (trusts) return {};
+  return base::concat("cannot read certificates of authorities from '", settings.authorities, "': ", take_error());
+}
+
+Owned<SSL_SESSION> Context::take_session() const { return parts_of(context_).kept.take(); }
+
+/// A server may give one at any time after the handshake (RFC 8446 section 4.6.1). 1: it is kept.
+int Context::keep_session(SSL* ssl, SSL_SESSION* session) {
+  try {
+    parts_of(SSL_get_SSL_CTX(ssl)).kept.put(Owned<SSL_SESSION>(session));
+  } catch (...) {  // there is no memory: put() has let go of it
+  }
+  return 1;
 }
 
 std::vector<std::string> Context::warnings() const {

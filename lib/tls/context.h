@@ -37,11 +37,16 @@ struct ServerSettings {
   std::shared_ptr<TicketKeys> tickets{};           ///< nullptr: OpenSSL's own, which live as long as the context
 };
 
-/// What a client's context is made of.
+/// Whether a client resumes sessions: then all its connections must be to one server, under one name.
+enum class Resumption : std::uint8_t { never, of_one_server };
+
+/// What a client's context is made of. Files are read once, in for_client().
 struct ClientSettings {
   std::string authorities;                         ///< PEM: a file of the roots; empty: those of the system
   bool verify = true;                              ///< the server's certificate, and its name
   std::vector<std::string> protocols{"http/1.1"};  ///< offered by ALPN, in this order; empty: no offer
+  CertificateFiles certificate{};                  ///< for servers that ask for one; without a chain: none
+  Resumption resumption = Resumption::never;
 };
 
 /// What TLS connections have in common: certificates, versions, ciphers, the protocols that ALPN may choose. It does not change. Threads
@@ -63,6 +68,8 @@ class Context {
   /// What an operator should know today of a server's files, in lines: what expires soon, has expired, or is of no use.
   [[nodiscard]] std::vector<std::string> warnings() const;
 
+  /// A session for a handshake of a client that begins; nullptr: none.
+  [[nodiscard]] Owned<SSL_SESSION> take_session() const;
   /// Has a handshake that begins go on with this context, for the name that the client asks for. Of a server. False: there is no
   /// memory.
   [[nodiscard]] bool enter(SSL* ssl, std::string_view server_name) const;
@@ -75,6 +82,7 @@ class Context {
                                                                    const ServerSettings& settings);
   std::string configure(Profile profile);
   std::string use_certificate(const LoadedCertificate& certificate);
+  std::string trust(const ClientSettings& settings);
   std::string ask_clients(const ServerSettings& settings);
   std::string refuse_revoked(const std::string& text, const std::string& file);
   bool identify_sessions(const ServerSettings& settings, const std::string& authorities, const std::string& lists);
@@ -83,6 +91,7 @@ class Context {
   static int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
                              unsigned int offered_size, void* unused);
   static int staple(SSL* ssl, void* unused);
+  static int keep_session(SSL* ssl, SSL_SESSION* session);
   static int ticket_key(SSL* ssl, unsigned char* name, unsigned char* vector, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac, int seals);
 
   SSL_CTX* context_;

@@ -19,12 +19,13 @@ constexpr unsigned cost_of_large_keys = 4;  // RSA of 2,048 bits, P-384
 
 long control(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*/) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
-/// A client asks for a name, not for an address (RFC 6066 section 3); the certificate must have either.
+/// A client asks for a name, not for an address (RFC 6066 section 3); the certificate must have either among its alternative names: what
+/// its subject is called does not count (RFC 9110 section 4.3.4).
 bool expect(SSL* ssl, const std::string& server, bool verifies) {
   const bool by_address = is_address(server);
   if (!by_address && SSL_set_tlsext_host_name(ssl, server.c_str()) != 1) return false;
   if (!verifies) return true;
-  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   return by_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server.c_str()) == 1
                     : SSL_set1_host(ssl, server.c_str()) == 1;
 }
@@ -93,6 +94,7 @@ Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string
     state_ = State::failed;
     error_ = "there is no name to verify";
   }
+  if (const Owned<SSL_SESSION> session = is_client ? context.take_session() : nullptr) SSL_set_session(ssl_, session.get());
   if (is_client) SSL_set_connect_state(ssl_);
   else SSL_set_accept_state(ssl_);
   SSL_set_cert_cb(ssl_, before_signing, nullptr);
@@ -101,7 +103,12 @@ Engine::Engine(const Context& context, base::OutQueue& sealed, const std::string
 
 Engine::Engine(const NamedContexts& contexts, base::OutQueue& sealed) : Engine(contexts.own(), sealed) { wire_.names = &contexts; }
 
-Engine::~Engine() { SSL_free(ssl_); }
+/// Without that, OpenSSL takes the session of a connection that has ended in the middle for one that may not be resumed, as TLS 1.0 had it
+/// (RFC 5246 section 7.2.1).
+Engine::~Engine() {
+  if (state_ == State::open || state_ == State::peer_ended) SSL_set_shutdown(ssl_, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+  SSL_free(ssl_);
+}
 
 void Engine::give(std::span<const char> bytes, std::int64_t work) {
   wire_.came = bytes;

@@ -26,6 +26,7 @@ class NamedContexts {
   }
 
   [[nodiscard]] const Context& own() const { return *own_; }
+  [[nodiscard]] const std::shared_ptr<const Context>& shared() const { return own_; }
   /// `name` comes from a peer; empty: it asks for none. nullptr: it is to be refused.
   [[nodiscard]] const Context* find(std::string_view name) const {
     if (name.empty()) return own_.get();
@@ -39,8 +40,8 @@ class NamedContexts {
   codec::HostTable<std::shared_ptr<const Context>> hosts_;
 };
 
-/// The contexts that new connections of a door get. Any thread may ask for them, and replace them: a handshake that has begun ends with
-/// those that it began with.
+/// The contexts that new connections of a door get; or those that our own to a server get, which is one alone. Any thread may ask for
+/// them, and replace them: a handshake that has begun ends with those that it began with.
 class CurrentContexts {
  public:
   explicit CurrentContexts(std::shared_ptr<const NamedContexts> contexts) : contexts_(std::move(contexts)) {}

@@ -22,7 +22,10 @@ TlsLink::TlsLink(session::Link& below, const Context& context, LoopParts& parts,
   set_peer(below.peer().address);
   set_proxied(below.peer().proxied);
   if (context.role() == Role::server) counts_ = parts.counts;
-  if (context.role() == Role::client) engine_.emplace(context, below.out(), server_name);
+  if (context.role() == Role::client) {
+    engine_.emplace(context, below.out(), server_name);
+    set_keys();
+  }
 }
 
 TlsLink::TlsLink(session::Link& below, std::shared_ptr<const NamedContexts> contexts, LoopParts& parts,
@@ -38,14 +41,14 @@ TlsLink::~TlsLink() {
 // ---- The handshake ----
 
 void TlsLink::start() {
-  below_.set_deadline(below_.now() + parts_.handshake_time);
+  below_.set_deadline(opening_->deadline.value_or(below_.now() + parts_.handshake_time));
   below_.resume_input();
   if (opening_->context.role() == Role::client) shake_hands();
 }
 
 /// False: input is held until it is this link's turn.
 bool TlsLink::may_shake_hands() {
-  if (opening_->context.role() == Role::client || marks_.take(Mark::called)) return true;
+  if (marks_.take(Mark::called)) return true;
   if (!opening_->waiting.waits() && parts_.handshakes.may_begin(turn_number())) return true;
   if (!opening_->waiting.waits()) wait_in(parts_.handshakes.turns);
   return false;
@@ -55,6 +58,10 @@ bool TlsLink::may_shake_hands() {
 void TlsLink::make_engine() {
   if (opening_->contexts != nullptr) engine_.emplace(*opening_->contexts, below_.out());
   else engine_.emplace(opening_->context, below_.out());
+  set_keys();
+}
+
+void TlsLink::set_keys() {
   if (parts_.outside != nullptr) engine_->put_large_keys_aside();
 }
 
@@ -127,8 +134,13 @@ void TlsLink::count(std::atomic<std::uint64_t> session::OpeningCounts::*which) {
 
 /// An alert that is queued below still leaves.
 void TlsLink::handshake_failed(std::string_view why) {
-  parts_.log.info(base::LogKind("TLS handshakes that failed"), address(), ": no TLS, ", why);
   below_.finish();
+  say_failed(why);
+}
+
+/// Whoever wants to hear of it says it in the log himself.
+void TlsLink::say_failed(std::string_view why) {
+  if (!opening_->failed) parts_.log.info(base::LogKind("TLS handshakes that failed"), address(), ": no TLS, ", why);
   tell_failed(why);
 }
 
@@ -140,9 +152,9 @@ void TlsLink::tell_failed(std::string_view why) {
 }
 
 void TlsLink::begin_session() {
-  stage_ = Stage::open;
-  facts_ = engine_->facts();
+  facts_ = engine_->facts();  // without memory for that, there is still somebody to tell
   set_tls(facts_);
+  stage_ = Stage::open;
   below_.set_deadline(base::never);
   const std::unique_ptr<Opening> opening = std::move(opening_);
   count(&session::OpeningCounts::tls_handshakes);
@@ -312,6 +324,16 @@ void TlsLink::output_ended() {
   below_.end_output();
 }
 
+/// RFC 8446 section 6.1.
+void TlsLink::say_goodbye() noexcept {
+  if (stage_ != Stage::open || !out().empty()) return;
+  try {
+    engine_->close_notify();
+    below_.flush();
+  } catch (...) {  // there is no memory
+  }
+}
+
 // ---- Time and turns ----
 
 void TlsLink::room() {
@@ -334,10 +356,8 @@ void TlsLink::proceed() {
 
 void TlsLink::deadline() {
   if (stage_ == Stage::handshaking) {
-    constexpr std::string_view why = "the handshake took too long";
-    parts_.log.info(base::LogKind("TLS handshakes that failed"), address(), ": no TLS, ", why);
     below_.abort();
-    tell_failed(why);
+    say_failed("the handshake took too long");
   } else if (stage_ == Stage::open) {
     deliver_deadline();
   } else if (stage_ == Stage::winding_up) {

@@ -43,8 +43,8 @@ struct LoopParts {
 /// A link over TLS: a session to the link below it, and the link of the session above it, which is made when the handshake is done.
 /// Neither learns of the other. Both roles; below may be a socket, a tunnel, or a link in memory.
 ///
-/// Handshakes of servers have a budget in each turn of the loop, and wait for a later turn in the order of arrival. Meanwhile, and
-/// while a large key signs on another thread, the link below is held. A client's are not counted, as nobody else begins them.
+/// Handshakes have a budget in each turn of the loop, and wait for a later turn in the order of arrival. Meanwhile, and while a large key
+/// signs on another thread, the link below is held. A client's count too, from the first reply on: they are begun for somebody else.
 ///
 /// Output is sealed when it is flushed, up to most_sealed bytes in the queue below; the rest waits unsealed, and counts against the
 /// limits of output. Input is not read below while the session above holds its own. The end of the peer's output is its close_notify
@@ -56,7 +56,7 @@ class TlsLink final : public session::Session, public session::Link {
   using Failed = std::function<void(std::string_view)>;
 
   /// `server_name` is for a client: the host that it connects to. Either `make_session` is called once, when the handshake is done, or
-  /// `failed`, on a fresh stack; neither if there is no memory. Throws std::bad_alloc.
+  /// `failed`, on a fresh stack; neither if there is no memory. Without `failed` the log has a line instead. Throws std::bad_alloc.
   TlsLink(session::Link& below, const Context& context, LoopParts& parts, session::SessionMaker make_session,
           const std::string& server_name = {}, Failed failed = nullptr);
   /// A server that has a context for each name; it keeps them until the handshake is over, as others may replace them meanwhile.
@@ -65,6 +65,9 @@ class TlsLink final : public session::Session, public session::Link {
   ~TlsLink() override;
   TlsLink(const TlsLink&) = delete;
   TlsLink& operator=(const TlsLink&) = delete;
+
+  /// Before it starts: when the handshake must be over, instead of handshake_time after the start.
+  void finish_handshake_by(base::Time when) { opening_->deadline = when; }
 
   // The session of the link below.
   void start() override;
@@ -108,6 +111,7 @@ class TlsLink final : public session::Session, public session::Link {
     std::shared_ptr<const NamedContexts> contexts{};  // nullptr: the context is the only one
     session::SessionMaker make_session;
     Failed failed;
+    std::optional<base::Time> deadline{};  // nothing: after handshake_time
     Waiting waiting;
     std::shared_ptr<Signing> signing;  // on another thread
   };
@@ -123,17 +127,20 @@ class TlsLink final : public session::Session, public session::Link {
   void tell_lost(const char* what) noexcept override { tell_lost_of(below_, what); }
   void input_wanted_changed() override;
   void output_ended() override;
+  void say_goodbye() noexcept override;
   void wind_up() override;
   [[nodiscard]] bool nothing_came() override;
 
   [[nodiscard]] bool may_shake_hands();
   void make_engine();
+  void set_keys();
   void wait_in(WaitingLine& line);
   void my_turn();
   void shake_hands();
   void go_on_from(Engine::State state);
   void sign();
   void handshake_failed(std::string_view why);
+  void say_failed(std::string_view why);
   void tell_failed(std::string_view why);
   void count(std::atomic<std::uint64_t> session::OpeningCounts::*which);
   void begin_session();

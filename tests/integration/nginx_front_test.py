@@ -16,6 +16,7 @@ import tempfile
 import unittest
 import zlib
 
+import certificates
 import raw
 import server
 import websocket_peer
@@ -94,6 +95,12 @@ FILE_SERVER = """
     }}
   }}
 """
+
+BY_TLS = FILE_SERVER.replace("listen {listen};", """listen {listen} ssl;
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    ssl_client_certificate {authority};
+    ssl_verify_client on;""")
 
 
 class Nginx:
@@ -277,7 +284,7 @@ class InFront(unittest.IsolatedAsyncioTestCase):
 
 
 class Behind(unittest.TestCase):
-    """Client, the server, and then nginx, over TCP and over a unix socket."""
+    """Client, the server, and then nginx, over TCP, over a unix socket, and over TLS with certificates on both sides."""
 
     @classmethod
     def setUpClass(cls):
@@ -293,9 +300,17 @@ class Behind(unittest.TestCase):
         cls.addClassCleanup(cls.nginx.stop)
         cls.on_path = Nginx(FILE_SERVER, listen=f"unix:{path}", www=cls.folder / "www", behind=behind)
         cls.addClassCleanup(cls.on_path.stop)
-        cls.server = server.Server("--proxy", f"/app/=http://127.0.0.1:{cls.nginx.port}/", "--proxy", f"/path/=unix:{path}:/")
+        authority = certificates.Authority()
+        cls.addClassCleanup(authority.close)
+        (certificate, key), (own, own_key) = authority.sign("nginx"), authority.sign("we", "/CN=we", names=None)
+        cls.by_tls = Nginx(BY_TLS, www=cls.folder / "www", behind=behind, certificate=certificate, key=key, authority=authority.file)
+        cls.addClassCleanup(cls.by_tls.stop)
+        options = {"tls_authorities": authority.file, "tls_certificate": own, "tls_key": own_key}
+        cls.server = server.Server("--proxy", f"/app/=http://127.0.0.1:{cls.nginx.port}/", "--proxy", f"/path/=unix:{path}:/",
+                                   "--proxy", f"/tls/=https://localhost:{cls.by_tls.port}/",
+                                   *(word for name, value in options.items() for word in ("--proxy-option", f"/tls/={name}={value}")))
         cls.addClassCleanup(cls.server.stop)
-        cls.upstreams = {"/app/": cls.nginx, "/path/": cls.on_path}
+        cls.upstreams = {"/app/": cls.nginx, "/path/": cls.on_path, "/tls/": cls.by_tls}
 
     def client(self):
         client = http.client.HTTPConnection(self.server.host, self.server.port, timeout=PATIENCE)
@@ -358,7 +373,7 @@ class Behind(unittest.TestCase):
         def work(number):
             client = self.client()
             for _ in range(REQUESTS // 8):
-                prefix, name = list(self.upstreams)[number % 2], ("text.txt", "index.html", "empty.txt")[number % 3]
+                prefix, name = list(self.upstreams)[number // 3 % 3], ("text.txt", "index.html", "empty.txt")[number % 3]
                 if self.exchange(client, prefix + name)[1] != FILES[name]:
                     return name
             return None

@@ -119,6 +119,31 @@ class Upstream(Counted, socketserver.ThreadingMixIn, socketserver.TCPServer):
         return "http://127.0.0.1:%d/base/" % self.server_address[1]
 
 
+class TlsUpstream(Upstream):
+    """Over TLS, with that context. Shakes hands on the thread of the connection, and notes what clients ask for."""
+
+    def __init__(self, address, context):
+        self.context, self.names, self.protocols, self.versions, self.open = context, [], [], [], []
+        context.sni_callback = lambda connection, name, context: self.names.append(name)
+        super().__init__(address)
+
+    @property
+    def url(self):
+        return "https://localhost:%d/base/" % self.server_address[1]
+
+    def get_request(self):
+        connection, address = super().get_request()
+        return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+    def finish_request(self, request, client_address):
+        with contextlib.suppress(OSError):  # a client that does not like the certificate
+            request.do_handshake()
+            self.protocols.append(request.selected_alpn_protocol())
+            self.versions.append(request.version())
+            self.open.append(request)
+            super().finish_request(request, client_address)
+
+
 class UnixUpstream(Counted, socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     def get_request(self):
         connection, _ = super().get_request()

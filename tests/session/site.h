@@ -92,11 +92,12 @@ struct SiteParts {
   /// What one worker borrows.
   server::WorkerParts for_worker() {
     statistics.row_names.resize(rows.rows().size());
-    return {rows, hosts, files, statistics, statistics.loops.emplace_back(rows.rows().size()), executors, log};
+    return {rows, hosts, files, statistics, statistics.loops.emplace_back(rows.rows().size()), executors, certificates, log};
   }
   FileLimits files;
   session::Statistics statistics;
   server::Executors executors{Limits{}};
+  server::Certificates certificates{log};
 };
 
 /// A certificate that signs itself, for localhost.

@@ -32,6 +32,7 @@ void CertificateKeeper::on_timer() {
 }
 
 void CertificateKeeper::reload() {
+  if (certificates_.empty()) return;
   if (stage_ == Stage::waiting) read(Certificates::Cause::asked);
   else stage_ = Stage::reading_to_read_again;
 }

@@ -29,9 +29,16 @@ class Certificates::Reading {
     std::vector<std::optional<MadeContext>> hosts{};  // nothing: the door's own
   };
 
+  struct Client {
+    TlsClient settings;
+    std::shared_ptr<tls::CurrentContexts> current;
+    std::optional<MadeContext> made{};
+  };
+
   Cause cause = Cause::asked;
   std::uint64_t generation = 0;
   std::vector<Door> doors;
+  std::vector<Client> clients;
   std::vector<HostSettings> hosts;
   std::vector<std::string> files;
   FileStates known;
@@ -184,6 +191,39 @@ std::string Certificates::check(std::vector<Certificate> certificates) {
   return made ? std::string() : made.error();
 }
 
+// ---- Our own connections ----
+
+base::Result<std::shared_ptr<const tls::CurrentContexts>, std::string> Certificates::of_client(const TlsClient& settings) {
+  using Found = std::shared_ptr<const tls::CurrentContexts>;
+  const auto find = [this, &settings]() -> Found {
+    std::erase_if(clients_, [](const OpenedClient& client) { return client.current.expired(); });
+    const auto found = std::find_if(clients_.begin(), clients_.end(),
+                                    [&settings](const OpenedClient& client) { return client.settings == settings; });
+    return found != clients_.end() ? found->current.lock() : nullptr;
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (Found found = find()) return found;
+  }
+  const FileStates states = states_of(files_of(settings));
+  const auto made = tls_context(settings);
+  if (!made) return base::Failure{made.error()};
+  const auto current = std::make_shared<tls::CurrentContexts>(std::make_shared<tls::NamedContexts>(*made));
+  {
+    const std::lock_guard lock(mutex_);
+    if (Found found = find()) return found;  // another loop was quicker
+    clients_.push_back({settings, current});
+    known_.insert(states.begin(), states.end());
+  }
+  for (const std::string& line : (*made)->warnings()) log_.warn(line);
+  return Found(current);
+}
+
+std::string Certificates::check(const TlsClient& settings) {
+  const auto made = tls_context(settings);
+  return made ? std::string() : made.error();
+}
+
 // ---- Reading again ----
 
 std::shared_ptr<Certificates::Reading> Certificates::begin(Cause cause) const {
@@ -198,6 +238,12 @@ std::shared_ptr<Certificates::Reading> Certificates::begin(Cause cause) const {
     append(reading->files, files_of(door.settings.tls));
   }
   for (const HostSettings& host : hosts_) append(reading->files, files_of(host.certificates));
+  for (const OpenedClient& client : clients_) {
+    auto current = client.current.lock();
+    if (current == nullptr) continue;
+    reading->clients.push_back({client.settings, std::move(current)});
+    append(reading->files, files_of(client.settings));
+  }
   return reading;
 }
 
@@ -205,6 +251,10 @@ std::shared_ptr<Certificates::Reading> Certificates::begin(Cause cause) const {
 void Certificates::read(Reading& reading) {
   reading.states = states_of(reading.files);
   if (reading.cause == Cause::watched && reading.states == reading.known) return;
+  for (Reading::Client& client : reading.clients) {
+    client.made = tls_context(client.settings);
+    if (!*client.made) reading.faults.insert(client.made->error());
+  }
   for (Reading::Door& door : reading.doors) {
     const Tls& tls = door.settings.tls;
     std::string fault;
@@ -230,6 +280,10 @@ bool Certificates::apply(Reading& reading) {
   const std::lock_guard lock(mutex_);
   if (reading.generation != generation_) return false;
   ++generation_;
+  for (const Reading::Client& client : reading.clients) {
+    if (!client.made) reading.faults.insert("there was no memory to read the files");
+    else if (*client.made) client.current->replace(std::make_shared<tls::NamedContexts>(**client.made));
+  }
   for (std::size_t i = 0; i < reading.doors.size(); ++i) {
     Reading::Door& from = reading.doors[i];
     OpenedDoor& door = doors_[i];
@@ -279,6 +333,8 @@ void Certificates::warn_locked() const {
     add(door.own);
     for (const SharedContext& host : door.hosts) add(host);
   }
+  for (const OpenedClient& client : clients_)
+    if (const auto current = client.current.lock()) add(current->get()->shared());
   for (const std::string& line : lines) log_.warn(line);
 }
 
@@ -294,7 +350,7 @@ base::Time Certificates::watch_period() const {
 
 bool Certificates::empty() const {
   const std::lock_guard lock(mutex_);
-  return doors_.empty();
+  return doors_.empty() && clients_.empty();
 }
 
 }  // namespace wharf::server

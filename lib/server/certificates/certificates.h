@@ -27,8 +27,11 @@ class Certificates {
   base::Result<std::shared_ptr<const tls::CurrentContexts>, std::string> open(Tls settings, const io::Address& address);
   /// As Doors::use_hosts(). What has not changed is not read again.
   Error use_hosts(const std::vector<VirtualHost>& hosts);
+  /// What our own connections with those settings get, as long as anybody has it; the same for all who ask. The error is one line.
+  base::Result<std::shared_ptr<const tls::CurrentContexts>, std::string> of_client(const TlsClient& settings);
   /// Whether those could be used. An empty text, or what is wrong, in one line. Reads files.
   static std::string check(std::vector<Certificate> certificates);
+  static std::string check(const TlsClient& settings);
 
   /// Why files are read again.
   enum class Cause : std::uint8_t {
@@ -66,6 +69,10 @@ class Certificates {
     std::vector<SharedContext> hosts{};  // as those of the server; nullptr: the door's own
     std::shared_ptr<tls::CurrentContexts> current{};
   };
+  struct OpenedClient {
+    TlsClient settings;
+    std::weak_ptr<tls::CurrentContexts> current;
+  };
 
   static std::shared_ptr<const tls::NamedContexts> name(const OpenedDoor& door, const std::vector<HostSettings>& hosts);
   static base::Result<std::vector<HostSettings>, std::string> read_names(const std::vector<VirtualHost>& hosts);
@@ -84,6 +91,7 @@ class Certificates {
   mutable std::mutex mutex_;  // guards what follows, and is not held while files are read
   std::vector<OpenedDoor> doors_;
   std::vector<HostSettings> hosts_;
+  std::vector<OpenedClient> clients_;
   std::uint64_t generation_ = 0;  // of both
   FileStates known_;              // before the files were read that are used
   FileStates bad_;                // when something was wrong that has not been said

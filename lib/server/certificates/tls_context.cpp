@@ -44,12 +44,6 @@ void for_each_file_of_door(Door& door, Each&& each) {
     if (!file->empty()) each(*file);
 }
 
-void make_absolute(std::string& name) {
-  std::error_code error;
-  const std::filesystem::path whole = std::filesystem::absolute(name, error);
-  if (!error) name = whole.string();
-}
-
 }  // namespace
 
 base::Result<tls::KeyPair, std::string> made_certificate(const io::Address& address) { return tls::self_signed(names_of(address)); }
@@ -67,6 +61,17 @@ MadeContext tls_context(const Tls& door, const std::string& host, const std::vec
   settings.tickets = tickets;
   settings.protocols = door.alpn;
   auto made = certificates.empty() ? tls::Context::for_server(pair, settings) : tls::Context::for_server(settings);
+  if (!made) return base::Failure{made.error()};
+  return std::shared_ptr<const tls::Context>(std::move(*made));
+}
+
+MadeContext tls_context(const TlsClient& client) {
+  tls::ClientSettings settings;
+  settings.authorities = client.authorities;
+  settings.verify = client.verification == TlsClient::Verification::on;
+  settings.certificate = {client.certificate, client.key, client.passphrase};
+  settings.resumption = tls::Resumption::of_one_server;
+  auto made = tls::Context::for_client(settings);
   if (!made) return base::Failure{made.error()};
   return std::shared_ptr<const tls::Context>(std::move(*made));
 }
@@ -89,6 +94,19 @@ std::vector<std::string> files_of(const std::vector<Certificate>& certificates) 
   std::vector<std::string> files;
   for_each_file(certificates, [&files](const std::string& file) { files.push_back(file); });
   return files;
+}
+
+std::vector<std::string> files_of(const TlsClient& client) {
+  std::vector<std::string> files;
+  for (const auto* const file : {&client.authorities, &client.certificate, &client.key, &client.passphrase})
+    if (!file->empty()) files.push_back(*file);
+  return files;
+}
+
+void make_absolute(std::string& name) {
+  std::error_code error;
+  const std::filesystem::path whole = std::filesystem::absolute(name, error);
+  if (!error) name = whole.string();
 }
 
 void resolve_files(Tls& door) { for_each_file_of_door(door, make_absolute); }

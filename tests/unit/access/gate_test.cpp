@@ -199,7 +199,8 @@ TEST_CASE("access gate: on the threads of a loop, which may end before they have
   const Users users;
   Executors executors{Limits{}};
   test::Turns turns;
-  LoopOutside outside(turns.loop(), executors);
+  Certificates certificates(turns.loop().log());
+  LoopOutside outside(turns.loop(), executors, certificates);
   Gated gated(users, &outside);
   gated.now = outside.now();
   const auto first = gated.begin(alice);

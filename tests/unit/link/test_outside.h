@@ -34,6 +34,9 @@ class TestOutside final : public Outside {
   TestOutside() = default;
   /// With the test's clock.
   explicit TestOutside(const base::Time& now) : now_(&now) {}
+  ~TestOutside() override { over_ = true; }
+  TestOutside(const TestOutside&) = delete;
+  TestOutside& operator=(const TestOutside&) = delete;
 
   [[nodiscard]] std::unique_ptr<server::Attempt> connect(const base::Endpoint& to, base::Time limit,
                                                          session::SessionMaker connected,
@@ -42,6 +45,10 @@ class TestOutside final : public Outside {
     attempts.push_back({count + 1, to, limit, std::move(connected), std::move(failed)});
     ++count;
     return handle;
+  }
+  [[nodiscard]] base::Result<std::unique_ptr<Dialer>, std::string> over_tls(const TlsClient& settings) override {
+    if (!dialer_over_tls) return base::Failure{std::string("there is no TLS here")};
+    return dialer_over_tls(settings);
   }
   [[nodiscard]] bool work(Executor on, std::string_view about, std::function<void()> task, std::function<void()> done) override {
     if (full == on) return false;
@@ -90,7 +97,8 @@ class TestOutside final : public Outside {
     return !calls.empty();
   }
 
-  std::deque<Attempt> attempts;     ///< not decided yet
+  std::deque<Attempt> attempts;  ///< not decided yet
+  std::function<std::unique_ptr<Dialer>(const TlsClient&)> dialer_over_tls;
   std::size_t count = 0;            ///< of all there ever were
   std::size_t given_up = 0;         ///< of those, by whoever wanted them
   std::vector<std::string> abouts;  ///< of each job
@@ -104,6 +112,7 @@ class TestOutside final : public Outside {
    public:
     Handle(TestOutside& outside, std::size_t number) : outside_(outside), number_(number) {}
     ~Handle() override {
+      if (outside_.over_) return;
       outside_.given_up += std::erase_if(outside_.attempts, [this](const auto& each) { return each.number == number_; });
     }
     Handle(const Handle&) = delete;
@@ -114,6 +123,7 @@ class TestOutside final : public Outside {
     std::size_t number_;
   };
 
+  bool over_ = false;
   const base::Time* now_ = nullptr;
   std::uint64_t turn_ = 1;
   std::deque<std::pair<std::function<void()>, std::function<void()>>> jobs_;

@@ -97,3 +97,14 @@ TEST_CASE("proxy heads: places on the host that a trusted front says the client 
         "HTTP/1.1 201 Created\r\nLocation: https://www.example/app/x\r\nContent-Location: http://site.example/app/y\r\n"
         "Set-Cookie: a=b\r\nContent-Length: 0\r\n\r\n");
 }
+
+TEST_CASE("proxy heads: Host is the client's, or that of the target") {
+  const std::string_view answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  CHECK(has(Relayed(ProxyBench::to(), {}, answer).request, "\r\nHost: site.example\r\n"));
+  Proxy proxy = ProxyBench::to();
+  proxy.send_host = Switch::off;
+  const Relayed off(proxy, {}, answer);
+  CHECK(has(off.request, "\r\nHost: up.example:8080\r\n"));
+  CHECK(has(off.request, "\r\nX-Forwarded-Host: site.example\r\n"));
+  CHECK_FALSE(has(off.request, "\r\nHost: site.example\r\n"));
+}

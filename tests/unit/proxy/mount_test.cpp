@@ -140,6 +140,61 @@ TEST_CASE("proxy: settings that cannot be") {
   CHECK(received(client).starts_with("HTTP/1.1 200 "));
 }
 
+TEST_CASE("proxy: how a server over TLS is trusted") {
+  Proxy proxy = ProxyBench::to("https://up.example:8443/base/");
+  CHECK(ProxyMount::check(proxy).empty());
+  CHECK((ProxyMount::tls_of(proxy) == TlsClient{"up.example"}));
+  CHECK_FALSE(ProxyMount::tls_of(ProxyBench::to()));
+  proxy.tls_server_name = "Other.example.";
+  proxy.tls_verify = Switch::off;
+  proxy.tls_certificate = "own.pem";
+  proxy.tls_key = "own.key";
+  proxy.tls_passphrase = "secret";
+  CHECK(ProxyMount::check(proxy).empty());
+  const TlsClient all{"Other.example", {}, "own.pem", "own.key", "secret", TlsClient::Verification::off};
+  CHECK((ProxyMount::tls_of(proxy) == all));
+  CHECK((ProxyMount::tls_of(ProxyBench::to("https://[::1]/")) == TlsClient{"::1"}));
+}
+
+TEST_CASE("proxy: options for TLS that could have no effect, and names that no certificate has") {
+  const auto fault = [](std::string to, void (*change)(Proxy&)) {
+    Proxy proxy = ProxyBench::to(std::move(to));
+    change(proxy);
+    return ProxyMount::check(proxy);
+  };
+  const std::string https = "https://up.example/";
+  for (const auto change :
+       {+[](Proxy& proxy) { proxy.tls_verify = Switch::off; }, +[](Proxy& proxy) { proxy.tls_authorities = "x"; },
+        +[](Proxy& proxy) { proxy.tls_server_name = "x"; }, +[](Proxy& proxy) { proxy.tls_certificate = "x"; },
+        +[](Proxy& proxy) { proxy.tls_key = "x"; }, +[](Proxy& proxy) { proxy.tls_passphrase = "x"; }})
+    for (const std::string to : {"http://up.example/", "unix:/up"})
+      CHECK(fault(to, change) == "proxy target '" + to + "': options for TLS have no effect, as it does not begin with https://");
+  CHECK(fault(https, [](Proxy& proxy) { proxy.tls_key = "x"; }).ends_with(": tls_key has no effect without a tls_certificate"));
+  CHECK(fault(https, [](Proxy& proxy) {
+          proxy.tls_passphrase = "x";
+        }).ends_with(": tls_passphrase has no effect without a tls_certificate"));
+  CHECK(fault(https, [](Proxy& proxy) {
+          proxy.tls_verify = Switch::off;
+          proxy.tls_authorities = "x";
+        }).ends_with(": tls_authorities has no effect, as tls_verify is off"));
+  for (const std::string name : {"a b", "*.example", "up.example:443", "[::1]", "http://up.example"}) {
+    CAPTURE(name);
+    Proxy proxy = ProxyBench::to(https);
+    proxy.tls_server_name = name;
+    CHECK(ProxyMount::check(proxy).ends_with(": tls_server_name is neither a name of a host nor an address"));
+  }
+  const std::string odd = "https://up%20there/";
+  CHECK(fault(odd, [](Proxy&) {}).ends_with(": no certificate can have the name of its host; see tls_server_name"));
+  CHECK(fault(odd, [](Proxy& proxy) { proxy.tls_server_name = "127.0.0.1"; }).empty());
+}
+
+TEST_CASE("proxy: without TLS in the world outside a mount that needs it is an error") {
+  TestOutside outside;
+  const auto mount = ProxyMount::open(ProxyBench::to("https://up.example/"), "/app/", &outside);
+  REQUIRE_FALSE(mount);
+  CHECK(mount.error() == "proxy target 'https://up.example/': there is no TLS here");
+}
+
 TEST_CASE("proxy: without a loop all is 502") {
   ProxyBench bench;
   auto mount = ProxyMount::open(ProxyBench::to(), "/app/", nullptr);

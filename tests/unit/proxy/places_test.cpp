@@ -16,6 +16,7 @@ constexpr ProxyPlaces whole{"/app/", "/", "up.example", "site.example:81"};  // 
 constexpr ProxyPlaces at_root{"/", "/", "up.example", "site.example"};
 constexpr ProxyPlaces below_root{"/", "/base/", "up.example", "site.example"};
 constexpr ProxyPlaces alike{"/app/", "/app/", "up.example", "site.example"};
+constexpr ProxyPlaces over_tls{"/app/", "/base/", "up.example", "site.example", {}, "https"};
 constexpr ProxyPlaces deeper{"/app/", "/app/v2/", "up.example", "site.example"};
 
 struct Case {
@@ -38,6 +39,9 @@ TEST_CASE("proxy places: references into the target are mapped to the prefix (RF
            Case{usual, "http://up.example:8080/base/x?y", "/app/x?y"},
            Case{usual, "HTTP://UP.example:8080/base/x", "/app/x"},
            Case{usual, "//up.example:8080/base/x", "/app/x"},
+           Case{over_tls, "https://up.example/base/x", "/app/x"},
+           Case{over_tls, "HTTPS://up.example:443/base/x", "/app/x"},
+           Case{over_tls, "//up.example/base/x", "/app/x"},
            Case{usual, "http://site.example/base/x", "http://site.example/app/x"},
            Case{usual, "http://site.example:80/base/x", "http://site.example:80/app/x"},
            Case{usual, "https://site.example/base/x", "https://site.example/app/x"},  // behind a front with TLS
@@ -76,7 +80,10 @@ TEST_CASE("proxy places: references to other places are left as they are") {
            Case{usual, "http://other.example/base/x", {}},
            Case{usual, "http://up.example/base/x", {}},        // another port
            Case{usual, "https://up.example:8080/base/x", {}},  // not the target
-           Case{whole, "https://up.example/x", {}},            // a server that wants TLS: mapped, it would go round in circles
+           Case{over_tls, "http://up.example/base/x", {}},
+           Case{over_tls, "http://up.example:443/base/x", {}},
+           Case{over_tls, "https://up.example:80/base/x", {}},
+           Case{whole, "https://up.example/x", {}},  // a server that wants TLS: mapped, it would go round in circles
            Case{usual, "http://site.example:8443/base/x", {}},
            Case{usual, "http://a@up.example:8080/base/x", {}},
            Case{usual, "http:///base/x", {}},

@@ -28,6 +28,9 @@ TEST_CASE("proxy target: hosts, addresses and unix sockets") {
            Case{"http://127.0.0.1:9000/%41/", "127.0.0.1", "9000", "", "/%41/", "127.0.0.1:9000"},
            Case{"http://[::1]:9000/", "::1", "9000", "", "/", "[::1]:9000"},
            Case{"http://[fe80::1]", "fe80::1", "80", "", "/", "[fe80::1]"},
+           Case{"https://up.example", "up.example", "443", "", "/", "up.example"},
+           Case{"Https://up.example:8443/a/", "up.example", "8443", "", "/a/", "up.example:8443"},
+           Case{"https://[::1]/", "::1", "443", "", "/", "[::1]"},
            Case{"unix:/run/app.socket", "", "", "/run/app.socket", "/", "localhost"},
            Case{"unix:/run/app.socket:/base/", "", "", "/run/app.socket", "/base/", "localhost"},
            Case{"unix:/run/app:socket:/", "", "", "/run/app:socket", "/", "localhost"},
@@ -41,6 +44,7 @@ TEST_CASE("proxy target: hosts, addresses and unix sockets") {
     CHECK(target->endpoint.path == each.path);
     CHECK(target->base == each.base);
     CHECK(target->authority == each.authority);
+    CHECK(target->scheme == (each.to[4] == 's' ? "https" : "http"));
   }
 }
 
@@ -48,7 +52,11 @@ TEST_CASE("proxy target: an invalid one is an error in one line that names it") 
   const std::string long_path = "unix:/" + std::string(200, 'a');
   for (const std::string& to : {std::string(),
                                 std::string("up.example:80"),
-                                std::string("https://up.example/"),
+                                std::string("https:up.example"),
+                                std::string("https://"),
+                                std::string("https://up.example:0/"),
+                                std::string("https://up.example/base"),
+                                std::string("httpss://up.example/"),
                                 std::string("http://"),
                                 std::string("http:///base/"),
                                 std::string("http://up.example:0/"),

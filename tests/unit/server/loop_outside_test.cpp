@@ -3,13 +3,18 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "io/listener.h"
+#include "temporary_folder.h"
+#include "tls/self_signed.h"
+#include "tls/tls_link.h"
 #include "unit/io/blocked_threads.h"
 #include "unit/io/turns.h"
 #include "unit/link/scripted.h"
@@ -26,7 +31,8 @@ TEST_CASE("outside: connections of our own, over TCP and a unix socket, and thos
   std::vector<std::string> failures;
   server::Executors executors{Limits{}};
   Turns turns;
-  server::LoopOutside outside(turns.loop(), executors);
+  server::Certificates certificates(turns.loop().log());
+  server::LoopOutside outside(turns.loop(), executors, certificates);
   const auto make = [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "ours"); };
   const auto failed = [&failures](std::string_view reason) { failures.emplace_back(reason); };
   {
@@ -45,10 +51,54 @@ TEST_CASE("outside: connections of our own, over TCP and a unix socket, and thos
   CHECK(failures == std::vector<std::string>{"no such socket"});
 }
 
+TEST_CASE("outside: connections of our own over TLS, and settings of which nothing can come") {
+  const TemporaryFolder folder;
+  const auto pair = tls::self_signed(std::array<std::string, 1>{"localhost"});
+  REQUIRE(pair);
+  const auto context = tls::Context::for_server(*pair, {});
+  REQUIRE(context);
+  Story story;
+  std::vector<std::string> failures;
+  server::Executors executors{Limits{}};
+  Turns turns;
+  server::Certificates certificates(turns.loop().log());
+  server::LoopOutside outside(turns.loop(), executors, certificates);
+  auto socket = io::ListeningSocket::open(*io::resolve_interface("127.0.0.1", 0), 1, io::ListeningSocket::Sharing::alone);
+  REQUIRE(socket);
+  const base::Endpoint to{"127.0.0.1", std::to_string(socket->address().port()), {}};
+  auto listener = io::Listener::create(turns.loop(), std::move(*socket), [&](session::Link& link) {
+    return std::make_unique<tls::TlsLink>(link, **context, outside.tls_parts(), [&story](session::Link& above) {
+      return std::make_unique<Scripted>(above, story, "theirs");
+    });
+  });
+  REQUIRE(listener);
+  turns.loop().add(std::move(listener));
+  const auto made = [&story](session::Link& link) { return std::make_unique<Scripted>(link, story, "ours"); };
+  const auto failed = [&failures](std::string_view reason) { failures.emplace_back(reason); };
+  server::TlsClient settings{"localhost"};
+  settings.authorities = folder.write("ca.pem", pair->certificate);
+  const auto trusting = outside.over_tls(settings);
+  REQUIRE(trusting);
+  const auto first = (*trusting)->connect(to, base::Time{20'000}, made, failed);
+  REQUIRE(turns.until([&] { return story.count("ours start") == 1 && story.count("theirs start") == 1; }));
+  settings.server_name = "another";
+  const auto mistaken = outside.over_tls(settings);
+  REQUIRE(mistaken);
+  const auto second = (*mistaken)->connect(to, base::Time{20'000}, made, failed);
+  REQUIRE(turns.until([&] { return !failures.empty(); }));
+  CHECK(failures.front().starts_with("no TLS, certificate verify failed: "));
+  settings.authorities = "/nonexistent";
+  CHECK_FALSE(outside.over_tls(settings));
+  bool stopped = false;
+  turns.loop().stop(base::Time{0}, [&stopped] { stopped = true; });
+  CHECK(turns.until([&stopped] { return stopped; }));
+}
+
 TEST_CASE("outside: work, the end of a turn and the time are the loop's") {
   server::Executors executors{Limits{}};
   Turns turns;
-  server::LoopOutside outside(turns.loop(), executors);
+  server::Certificates certificates(turns.loop().log());
+  server::LoopOutside outside(turns.loop(), executors, certificates);
   std::thread::id worked_on;
   bool done = false;
   REQUIRE(outside.work(
@@ -73,7 +123,8 @@ TEST_CASE("outside: passwords and files have threads of their own, as many as th
   limits.file_threads = 2;
   server::Executors executors(limits);
   Turns turns;
-  server::LoopOutside outside(turns.loop(), executors);
+  server::Certificates certificates(turns.loop().log());
+  server::LoopOutside outside(turns.loop(), executors, certificates);
   int done = 0;
   const auto count = [&done] { ++done; };
   for (int i = 0; i < 2; ++i) REQUIRE(outside.work(server::Executor::passwords, {}, slow.task(), count));

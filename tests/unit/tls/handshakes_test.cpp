@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "temporary_folder.h"
 #include "unit/tls/tls_bench.h"
 
 // The budget of handshakes in a turn, keys that sign on other threads, and peers that stop in the middle.
@@ -31,6 +32,10 @@ class HandThreads final : public server::Outside {
                                                          session::SessionMaker /*connected*/,
                                                          std::function<void(std::string_view)> /*failed*/) override {
     return nullptr;
+  }
+  [[nodiscard]] base::Result<std::unique_ptr<server::Dialer>, std::string> over_tls(
+      const server::TlsClient& /*settings*/) override {
+    return base::Failure{std::string("no TLS")};
   }
   bool work(server::Executor on, std::string_view /*about*/, std::function<void()> task, std::function<void()> done) override {
     CHECK(on == server::Executor::signing);
@@ -142,6 +147,66 @@ TEST_CASE("tls handshakes: so many in a turn of the loop, the others in later tu
   CHECK(answered[0] == tls::Handshakes::per_turn);
   CHECK(all == 50);
   CHECK(storm.parts.handshakes.turns.empty());
+}
+
+TEST_CASE("tls handshakes: clients go on with so many in a turn of the loop too, and all of them in the end") {
+  const auto client_side = client_context();
+  const auto server_side = server_context();
+  base::Time now{1'000'000};
+  const session::OutputLimits limits;
+  base::ChunkPool pool;
+  base::Log log{base::LogLevel::quiet, {}};
+  tls::LoopParts parts{pool, limits, log};
+  std::vector<std::unique_ptr<TlsEnd>> clients;
+  std::vector<std::unique_ptr<TlsEnd>> servers;
+  std::size_t begun = 0;
+  for (std::size_t i = 0; i < 20; ++i) {
+    TlsEnd& client = *clients.emplace_back(std::make_unique<TlsEnd>(pool, limits, now, log, "client"));
+    TlsEnd& server = *servers.emplace_back(std::make_unique<TlsEnd>(pool, limits, now, log, "server"));
+    client.below.open(std::make_unique<tls::TlsLink>(
+        client.below, *client_side, parts,
+        [&begun, &client](session::Link& link) {
+          ++begun;
+          return std::make_unique<Scripted>(link, client.story, "client");
+        },
+        "localhost"));
+    server.open(*server_side);
+    server.below.receive(client.below.take());
+    server.below.run();
+    client.below.arrive(server.below.take());
+  }
+  for (std::size_t turns = 1; turns <= 20; ++turns) {
+    for (const auto& client : clients) client->below.run_one_turn();
+    CHECK(begun <= turns * tls::Handshakes::per_turn);
+  }
+  CHECK(begun == 20);
+  CHECK(parts.handshakes.turns.empty());
+}
+
+TEST_CASE("tls handshakes: a large key of a client signs on another thread") {
+  HandThreads outside;
+  const TemporaryFolder folder;
+  const tls::KeyPair pair = make_large_pair();
+  tls::ClientSettings settings{.authorities = {}, .verify = false};
+  settings.certificate.chain = folder.write("own.pem", pair.certificate + pair.key);
+  tls::ServerSettings of_server;
+  of_server.clients = tls::ClientCertificate::required;
+  of_server.client_authorities = folder.write("ca.pem", pair.certificate);
+  TlsBench bench(server_context(of_server), client_context(settings));
+  bench.client.parts.outside = &outside;
+  bench.open();
+  bench.pump();
+  CHECK(outside.jobs.size() == 1);
+  CHECK(bench.client.above == nullptr);
+  CHECK_FALSE(bench.client.below.reading());
+  outside.run_first();
+  bench.pump();
+  REQUIRE(bench.client.above != nullptr);
+  REQUIRE(bench.server.above != nullptr);
+  CHECK_FALSE(bench.server.above->peer().tls->client_fingerprint.empty());
+  bench.client.say("question");
+  bench.pump();
+  CHECK(bench.server.input() == "question");
 }
 
 TEST_CASE("tls handshakes: those that wait are served in the order of their arrival, and one that has gone is passed over") {

@@ -197,3 +197,67 @@ TEST_CASE("certificates: keys of tickets come from a file, whose faults are said
   CHECK(bench.said("error: the certificates in use stay: cannot read keys of session tickets"));
   CHECK(&bench.door->get()->own() == &before->own());
 }
+
+// ---- Our own connections ----
+
+TEST_CASE("certificates: our own connections with the same settings have the same context, as long as anybody has it") {
+  Bench bench;
+  CHECK(bench.certificates.empty());
+  server::TlsClient settings{"localhost"};
+  settings.authorities = bench.folder.write("ca.pem", pem_of("localhost"));
+  {
+    const auto one = bench.certificates.of_client(settings);
+    REQUIRE(one);
+    const auto other = bench.certificates.of_client(settings);
+    REQUIRE(other);
+    CHECK(*one == *other);
+    CHECK((*one)->get()->own().role() == tls::Role::client);
+    settings.verification = server::TlsClient::Verification::off;
+    const auto unlike = bench.certificates.of_client(settings);
+    REQUIRE(unlike);
+    CHECK(*one != *unlike);
+    CHECK_FALSE(bench.certificates.empty());
+  }
+  bench.certificates.begin(Certificates::Cause::asked);
+  CHECK(bench.certificates.of_client(settings));
+}
+
+TEST_CASE("certificates: files of our own connections are read again, and bad ones are said and not used") {
+  Bench bench;
+  server::TlsClient settings{"localhost"};
+  settings.authorities = bench.folder.write("ca.pem", pem_of("localhost"));
+  settings.certificate = bench.folder.write("own.pem", pem_of("us"));
+  const auto current = bench.certificates.of_client(settings);
+  REQUIRE(current);
+  const auto first = (*current)->get();
+  bench.read(Certificates::Cause::asked);
+  CHECK(bench.said("info: the files of TLS were read again"));
+  const auto second = (*current)->get();
+  CHECK(first != second);
+  bench.folder.write("ca.pem", "broken");
+  bench.read(Certificates::Cause::asked);
+  CHECK((*current)->get() == second);
+  CHECK(bench.said("error: the certificates in use stay: cannot read certificates of authorities from '"));
+  bench.folder.write("ca.pem", pem_of("localhost"));
+  bench.look();
+  CHECK((*current)->get() != second);
+  const auto third = (*current)->get();
+  bench.look();
+  CHECK((*current)->get() == third);
+}
+
+TEST_CASE("certificates: what is wrong with settings of our own connections is said with the file") {
+  Bench bench;
+  const std::string pem = bench.folder.write("own.pem", pem_of("us"));
+  const std::string without_key = bench.folder.write("half.pem", tls::self_signed(std::array<std::string, 1>{"us"})->certificate);
+  server::TlsClient settings{"localhost"};
+  CHECK(Certificates::check(settings).empty());
+  settings.authorities = "/nonexistent";
+  CHECK(Certificates::check(settings) == "cannot read certificates of authorities from '/nonexistent': No such file or directory");
+  CHECK_FALSE(bench.certificates.of_client(settings));
+  settings.authorities = pem;
+  settings.certificate = without_key;
+  CHECK(Certificates::check(settings).find(without_key) != std::string::npos);
+  settings.certificate = pem;
+  CHECK(Certificates::check(settings).empty());
+}
