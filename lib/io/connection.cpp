@@ -17,6 +17,7 @@
 #include "base/broken_pipe.h"
 #include "base/sheltered.h"
 #include "io/address.h"
+#include "io/output_sent.h"
 
 namespace wharf::io {
 namespace {
@@ -474,7 +475,8 @@ void Connection::proceed_winding_up() {
     own_deadline_ = now() + loop_.limits().linger;
     arm_timer();
   }
-  if (marks_.has_any(Mark::peer_ended, Mark::gives_way)) return close();
+  const bool is_over = marks_.has_any(Mark::peer_ended, Mark::gives_way);
+  if (is_over || (loop_.stopping() && nothing_was_sent(socket_))) return close();
   update_interest();
 }
 

@@ -140,6 +140,18 @@ TEST_CASE("socket: if a client does not close after the server, the server leave
   site.wait_for_connections(0);
 }
 
+TEST_CASE("socket: at the end of a server, clients that it has sent nothing were waited for as if something could be lost") {
+  SocketSite site(with([](io::LoopLimits& limits) { limits.linger = base::Time{600'000}; }));
+  SocketWire silent(site.address());
+  SocketWire half(site.address());
+  half.send("GET / HTTP/1.1\r\n");
+  site.wait_for_connections(2);
+  site.stop(base::Time{600'000});
+  site.join();
+  CHECK(silent.read_all().empty());
+  CHECK(half.read_all().empty());
+}
+
 TEST_CASE("socket: a peer that takes nothing for the time of a write stall is cut, and the log says so") {
   SocketSite site(with([](io::LoopLimits& limits) { limits.write_stall = base::Time{100}; }));
   SocketWire wire(site.address(), small_buffer);
