@@ -117,7 +117,7 @@ void Server::Implementation::watch_loops() {
       if (!place.worker || !place.worker->loop().mailbox().post(turn)) turn();
     }
   }
-  if (all) manager_.tell("WATCHDOG=1");
+  if (all) manager_.tell(server::ServiceManager::alive);
 }
 
 }  // namespace wharf

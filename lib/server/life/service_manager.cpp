@@ -12,6 +12,7 @@
 #include <ctime>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "base/descriptor.h"
 #include "io/address.h"
@@ -50,7 +51,8 @@ ServiceManager::Variables ServiceManager::Variables::of_process() {
   return {variable("NOTIFY_SOCKET"), variable("WATCHDOG_USEC"), variable("WATCHDOG_PID")};
 }
 
-ServiceManager::ServiceManager(const Variables& variables, base::Log& log) : socket_(variables.notify_socket), log_(&log) {
+ServiceManager::ServiceManager(const Variables& variables, base::Log& log, std::chrono::milliseconds patience)
+    : socket_(variables.notify_socket), log_(&log), patience_(patience) {
   if (socket_.empty()) return;
   if (socket_.front() != '/' && socket_.front() != '@') {
     log.warn("NOTIFY_SOCKET is '", socket_, "', which is neither a path nor an abstract name; the service manager is told nothing");
@@ -68,11 +70,73 @@ ServiceManager::ServiceManager(const Variables& variables, base::Log& log) : soc
   period_ = base::Time{static_cast<base::Time::rep>(std::max<std::uint64_t>(1, std::min(*microseconds, longest) / 2'000))};
 }
 
+ServiceManager::~ServiceManager() {
+  {
+    const std::lock_guard lock(mutex_);
+    life_ = Life::ends;
+  }
+  news_.notify_one();
+  if (later_.joinable()) later_.join();
+}
+
 void ServiceManager::tell(std::string_view message) {
-  if (socket_.empty() || send_to(socket_, message)) return;
-  const int error = errno;
-  if (!failed_.exchange(true))
-    log_->warn("the service manager at '", socket_, "' cannot be told how the server is: ", std::strerror(error));
+  if (socket_.empty()) return;
+  if (const int error = send_or_keep(message); error != 0) complain(error);
+}
+
+/// Nothing may be lost that systemd waits for, such as READY=1 after RELOADING=1, or MAINPID= before this process ends.
+int ServiceManager::send_or_keep(std::string_view message) {
+  const std::lock_guard lock(mutex_);
+  if (waiting_.empty()) {
+    if (send_to(socket_, message)) return 0;
+    if (errno != EAGAIN) return errno;
+  }
+  if (message == alive) return 0;
+  waiting_.emplace_back(message);
+  if (!later_.joinable()) {
+    try {
+      later_ = std::thread([this] { try_again(); });
+    } catch (const std::system_error&) {
+      waiting_.clear();
+      return EAGAIN;
+    }
+  }
+  news_.notify_one();
+  if (waiting_.size() <= most_waiting) return 0;
+  waiting_.pop_front();
+  return EAGAIN;
+}
+
+void ServiceManager::try_again() {
+  static constexpr std::chrono::milliseconds pause(50);
+  std::optional<std::chrono::steady_clock::time_point> last;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    news_.wait(lock, [this] { return life_ == Life::ends || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    if (send_to(socket_, waiting_.front())) {
+      waiting_.pop_front();
+      continue;
+    }
+    const int error = errno;
+    if (life_ == Life::ends && !last) last = std::chrono::steady_clock::now() + patience_;
+    if (error != EAGAIN || (last && std::chrono::steady_clock::now() >= *last)) {
+      waiting_.clear();
+      lock.unlock();
+      complain(error);
+      lock.lock();
+    } else {
+      news_.wait_for(lock, pause);
+    }
+  }
+}
+
+void ServiceManager::complain(int error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(failed_, true)) return;
+  }
+  log_->warn("the service manager at '", socket_, "' cannot be told how the server is: ", std::strerror(error));
 }
 
 void ServiceManager::tell_reloading() {

@@ -1,7 +1,13 @@
 #pragma once
-#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -23,12 +29,17 @@ class ServiceManager {
   ServiceManager() = default;
   ServiceManager(const ServiceManager&) = delete;
   ServiceManager& operator=(const ServiceManager&) = delete;
-  ~ServiceManager() = default;
-  /// `log` outlives this. What is wrong with the variables gets a line.
-  ServiceManager(const Variables& variables, base::Log& log);
+  /// Messages that wait to be sent are tried for so long.
+  ~ServiceManager();
+  /// `log` outlives this. What is wrong with the variables gets a line. `patience` is for the end.
+  ServiceManager(const Variables& variables, base::Log& log, std::chrono::milliseconds patience = std::chrono::seconds(5));
+
+  static constexpr std::size_t most_waiting = 64;
+  static constexpr std::string_view alive = "WATCHDOG=1";
 
   [[nodiscard]] bool listens() const { return !socket_.empty(); }
-  /// Sends one message; never waits. The first failure gets a line, and further ones none.
+  /// Sends one message; never waits. If the manager has no room for it now, it is tried again on a thread of its own, with all that
+  /// come after it, in their order; `alive` is not, as it comes again. The first failure gets a line, and further ones none.
   void tell(std::string_view message);
   /// RELOADING=1 with the time, after which READY=1 has to follow.
   void tell_reloading();
@@ -37,10 +48,23 @@ class ServiceManager {
   [[nodiscard]] base::Time watch_period() const { return period_; }
 
  private:
+  enum class Life : std::uint8_t { goes_on, ends };
+
+  int send_or_keep(std::string_view message);
+  void try_again();
+  void complain(int error);
+
   std::string socket_;
   base::Time period_ = base::never;
   base::Log* log_ = nullptr;
-  std::atomic<bool> failed_{false};
+  std::chrono::milliseconds patience_{0};
+
+  std::mutex mutex_;  // guards what follows; not held while something is logged, for who hears of it may stop the server
+  std::condition_variable news_;
+  std::deque<std::string> waiting_;
+  Life life_ = Life::goes_on;
+  bool failed_ = false;
+  std::thread later_;
 };
 
 }  // namespace wharf::server

@@ -1,11 +1,14 @@
 #include "server/life/service_manager.h"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/descriptor.h"
@@ -28,6 +31,21 @@ struct Manager {
     std::array<char, 512> room{};
     const ssize_t size = ::recv(socket.get(), room.data(), room.size(), 0);
     return size < 0 ? "nothing" : std::string(room.data(), static_cast<std::size_t>(size));
+  }
+  /// The next message, even if it is yet to come.
+  [[nodiscard]] std::string heard_later() const {
+    pollfd wanted{socket.get(), POLLIN, 0};
+    ::poll(&wanted, 1, 60'000);
+    return heard();
+  }
+  /// Sends messages until there is no more room. Returns how many.
+  int fill(const std::string& name) const {
+    const io::Address address = *io::unix_address(name);
+    const base::Descriptor other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    constexpr std::string_view message = "STATUS=full";
+    int count = 0;
+    while (::sendto(other.get(), message.data(), message.size(), 0, address.get(), address.size) > 0) ++count;
+    return count;
   }
   base::Descriptor socket;
 };
@@ -67,9 +85,42 @@ TEST_CASE("service manager: what cannot be sent is said once, and nothing waits"
   CHECK(log.lines[0].find("/no/such/socket") != std::string::npos);
   const std::string name = "@wharf-full-" + std::to_string(getpid());
   const Manager manager(name);
-  ServiceManager full({name, "", ""}, log.log);
-  for (int i = 0; i < 10'000; ++i) full.tell("STATUS=again");  // more than its socket has room for
+  {
+    ServiceManager full({name, "", ""}, log.log, std::chrono::milliseconds(50));
+    for (int i = 0; i < 10'000; ++i) full.tell("STATUS=again");  // more than its socket and a list have room for
+  }
   CHECK(log.lines.size() == 2);
+}
+
+TEST_CASE("service manager: what it had no room for was lost, even MAINPID=") {
+  Lines log;
+  const std::string name = "@wharf-busy-" + std::to_string(getpid());
+  const Manager manager(name);
+  const int filled = manager.fill(name);
+  {
+    ServiceManager teller({name, "", ""}, log.log, std::chrono::seconds(60));
+    teller.tell("MAINPID=1");
+    teller.tell(ServiceManager::alive);
+    for (int i = 0; i < filled; ++i) CHECK(manager.heard() == "STATUS=full");
+    CHECK(manager.heard_later() == "MAINPID=1");
+    teller.tell("STATUS=first");
+    CHECK(manager.heard_later() == "STATUS=first");
+    manager.fill(name);
+    for (const char* message : {"RELOADING=1", "READY=1", "STOPPING=1"}) teller.tell(message);
+    for (int i = 0; i < filled; ++i) CHECK(manager.heard() == "STATUS=full");
+  }  // the end waits for what is left
+  for (const char* message : {"RELOADING=1", "READY=1", "STOPPING=1"}) CHECK(manager.heard() == message);
+  CHECK(manager.heard() == "nothing");
+  CHECK(log.lines.empty());
+}
+
+TEST_CASE("service manager: the end does not wait for one that never listens again") {
+  Lines log;
+  const std::string name = "@wharf-stuck-" + std::to_string(getpid());
+  const Manager manager(name);
+  manager.fill(name);
+  { ServiceManager({name, "", ""}, log.log, std::chrono::milliseconds(20)).tell("MAINPID=1"); }
+  CHECK(log.lines.size() == 1);
 }
 
 TEST_CASE("service manager: the watchdog is for the process that is named, or for whoever reads it") {
