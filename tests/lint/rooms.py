@@ -30,7 +30,7 @@ LIBRARIES = {  # folder -> beginnings of the angle includes that it may name, be
     "link": (),
     "http": ("nghttp2/",),
     "protocol": ("cxxabi.h", "elf.h", "link.h", *SYSTEM),  # the first three show what the dynamic linker did
-    "io": ("uv.h", "grp.h", "pwd.h", "linux/filter.h", *SYSTEM),
+    "io": ("uv.h", "grp.h", "pwd.h", "linux/filter.h", "linux/tcp.h", *SYSTEM),
     "files": SYSTEM,
     "access": ("crypt.h", *SYSTEM),
     "observe": SYSTEM,
