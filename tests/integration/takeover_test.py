@@ -171,7 +171,7 @@ class Takeover(unittest.TestCase):
         family.replace("exit 3\n")
         family.send(signal.SIGUSR2)
         family.until(lambda: "ended with status 3, before it served" in family.log(), "a line about it")
-        self.assertIn("error: this server goes on, for it was not taken over", family.log())
+        family.until(lambda: "error: this server goes on, for it was not taken over" in family.log(), "another")
         family.program.unlink()
         family.send(signal.SIGUSR2)
         family.until(lambda: "No such file or directory" in family.log(), "a line about it")
@@ -273,7 +273,8 @@ class Takeover(unittest.TestCase):
         other = server.free_port()
         family.replace(f'exec "{os.path.abspath(server.SERVER)}" "$@" -p {other}\n')
         family.hand_over()
-        self.assertIn(f"as it is not configured: descriptor 3, 127.0.0.1:{old_port}", family.log())
+        line = f"as it is not configured: descriptor 3, 127.0.0.1:{old_port}"
+        family.until(lambda: line in family.log(), "a line about it")
         self.get(other)
         family.until(lambda: not is_alive(family.pids[0]), "the end of the old one")
         with self.assertRaises(ConnectionRefusedError):
