@@ -44,7 +44,8 @@ base::Result<std::unique_ptr<Worker>, Error> Worker::create(uv_loop_s* foreign, 
   auto loop = io::Loop::create(foreign, limits.loop, parts.log);
   if (!loop) return base::Failure{Error{loop.error()}};
   std::unique_ptr<Worker> worker(new Worker(limits, std::move(*loop), parts));
-  auto router = Router::start(parts.rows, parts.hosts, {limits.ws, limits.http}, worker->home_, &worker->outside_, parts.files,
+  const session::ExchangeLimits& exchanges = limits.http;
+  auto router = Router::start(parts.rows, parts.hosts, {limits.ws, exchanges}, worker->home_, &worker->outside_, parts.files,
                               parts.clients, parts.unknown_hosts);
   if (!router) return base::Failure{router.error()};
   worker->router_ = std::move(*router);

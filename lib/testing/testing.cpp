@@ -300,7 +300,8 @@ Harness::Harness(const wharf_row& row, Options options, Limits limits) : state_(
   if (const Error error = state_->rows.add(row)) throw std::runtime_error(error.message);
   state_->hosts.front().options[row.name] = std::move(options);
   state_->hosts.front().default_protocol = row.name;
-  auto router = server::Router::start(state_->rows, state_->hosts, {state_->limits.ws, state_->limits.http}, state_->home);
+  const session::ExchangeLimits& exchanges = state_->limits.http;
+  auto router = server::Router::start(state_->rows, state_->hosts, {state_->limits.ws, exchanges}, state_->home);
   if (!router) throw std::runtime_error(with_log(router.error().message, state_->log_lines));
   state_->router = std::move(*router);
   state_->http = std::make_unique<session::HttpContext>(*state_->router, state_->limits.http, state_->log);

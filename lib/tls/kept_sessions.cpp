@@ -8,11 +8,20 @@
 namespace wharf::tls {
 namespace {
 
+/// OpenSSL 3.3 has a function whose result goes beyond the year 2038, and 3.4 warns of the other.
+std::time_t begin_of(const SSL_SESSION* session) {
+#if OPENSSL_VERSION_NUMBER >= 0x30300000L
+  return SSL_SESSION_get_time_ex(session);
+#else
+  return SSL_SESSION_get_time(session);
+#endif
+}
+
 /// A resumption does not look at the certificate again.
 bool is_good(const SSL_SESSION* session) {
   const X509* const certificate = SSL_SESSION_get0_peer(const_cast<SSL_SESSION*>(session));
   const bool has_expired = certificate == nullptr || X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
-  const std::time_t until = SSL_SESSION_get_time(session) + SSL_SESSION_get_timeout(session);
+  const std::time_t until = begin_of(session) + SSL_SESSION_get_timeout(session);
   return !has_expired && std::time(nullptr) < until && SSL_SESSION_is_resumable(session) == 1;
 }
 

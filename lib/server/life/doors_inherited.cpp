@@ -73,6 +73,7 @@ Error Doors::listen_inherited(const std::string& name, const Door& settings) {
     (*place)->sockets.push_back(std::move(socket));
   }
   std::vector<io::Address> addresses;
+  addresses.reserve(opened.size());
   for (const auto& door : opened) addresses.push_back(door->address);
   if (std::string fault = fault_of_settings(settings, addresses); !fault.empty()) return {std::move(fault)};
   if (Error error = prepare(*opened.front())) return error;
