@@ -143,7 +143,7 @@ struct VirtualHost {
   RequestRate request_rate{};               ///< of one client; besides Limits::address_request_rate
   StrictTransportSecurity strict_transport_security{};
   std::vector<std::string> aliases{};  ///< more names of the same host
-  HostLimits limits{};
+  HostLimits limits{};                 ///< those that are set go before ServerOptions::limits; docs/virtual-hosts.md
 };
 
 /// What becomes of a virtual host that is removed while the server runs. Its requests in progress are finished in any case.
